@@ -1,0 +1,201 @@
+//! What an operator does to applications: create, import, set, freeze, unfreeze, delete, secrets, and the keyring.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::application::{AppId, Application, State};
+use crate::auth::Auth;
+use crate::clock::Timestamp;
+use crate::keyring::{KeyringError, KeyringRecord};
+use crate::policy::Overrides;
+use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText};
+use crate::store::{Created, Deleted, NewApplication, Replaced, StoreError};
+
+/// An application that an operator wants to have.
+pub struct Wanted {
+    /// Given where the application has one already; else we allocate it.
+    pub id: Option<AppId>,
+    pub name: String,
+    /// Given where the application uses one already; else we allocate it.
+    pub secret: Option<SecretText>,
+    pub overrides: Overrides,
+}
+
+/// What became of [`Auth::create`].
+pub enum Creation {
+    /// With the secret that we allocated, which is never shown again; `None` where it was given.
+    Created(Arc<Application>, Option<SecretText>),
+    /// The appId is taken, by an application that has the given secret.
+    Same(Arc<Application>),
+    /// The appId is taken, by an application with another secret.
+    Taken(Arc<Application>),
+}
+
+/// A change to one application.
+pub enum Change {
+    State(State),
+    /// Puts what is set over what was set before, and a new name in place of the old one.
+    Set(Option<String>, Overrides),
+    /// Adds a secret with a label.
+    AddSecret(String, Kept),
+    /// Refuses a secret from a time on.
+    RetireSecret(SecretId, Timestamp),
+}
+
+/// Why an administrative operation did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum AdministerError {
+    #[error("there is no application with this appId")]
+    UnknownApplication,
+    #[error("the application has no secret {}", .0.0)]
+    UnknownSecret(SecretId),
+    #[error("the application has {MAX_SECRETS} live secrets and may not have more; retire one first")]
+    TooManySecrets,
+    #[error("too many secrets wait to be hashed; try again")]
+    Busy,
+    #[error("could not change the application")]
+    Store(#[source] StoreError),
+}
+
+impl Auth {
+    /// Creates an application, unless its appId is taken.
+    pub async fn create(&self, wanted: Wanted, now: Timestamp) -> Result<Creation, AdministerError> {
+        let id = wanted.id.unwrap_or_else(AppId::random);
+        if let Some(present) = self.registry().find(&id) {
+            return self.compare(present, wanted.secret.as_ref(), now).await;
+        }
+        let (kept, allocated) = self.keep(&id, wanted.secret.as_ref()).await?;
+        let secret = Secret::new(SecretId(1), "first".to_owned(), now, kept);
+        let new = NewApplication {
+            id,
+            name: wanted.name,
+            state: State::Active,
+            overrides: wanted.overrides,
+            created_at: now,
+            secrets: vec![Arc::new(secret)],
+        };
+        match self.store.create(new).await.map_err(AdministerError::Store)? {
+            Created::Created(application) => Ok(Creation::Created(application, allocated)),
+            Created::Taken(present) => self.compare(present, wanted.secret.as_ref(), now).await,
+        }
+    }
+
+    /// Adds a secret, given or allocated by us; returns the allocated one, which is never shown again.
+    pub async fn add_secret(
+        &self,
+        id: &AppId,
+        label: String,
+        given: Option<&SecretText>,
+        now: Timestamp,
+    ) -> Result<(Arc<Application>, Option<SecretText>), AdministerError> {
+        let (kept, allocated) = self.keep(id, given).await?;
+        Ok((self.change(id, &Change::AddSecret(label, kept), now).await?, allocated))
+    }
+
+    /// Changes an application, whatever others change at the same time.
+    pub async fn change(
+        &self,
+        id: &AppId,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Arc<Application>, AdministerError> {
+        let mut present = self.registry().find(id).ok_or(AdministerError::UnknownApplication)?;
+        loop {
+            let changed = changed(&present, change, now)?;
+            match self.store.replace(changed).await.map_err(AdministerError::Store)? {
+                Replaced::Replaced(application) => return Ok(application),
+                Replaced::Lost(current) => present = current,
+                Replaced::Unknown => return Err(AdministerError::UnknownApplication),
+            }
+        }
+    }
+
+    /// Removes an application with all its grants; its tokens stop verifying.
+    pub async fn delete(&self, id: &AppId) -> Result<Arc<Application>, AdministerError> {
+        let application = self.registry().find(id).ok_or(AdministerError::UnknownApplication)?;
+        match self.store.delete(application.number).await.map_err(AdministerError::Store)? {
+            Deleted::Deleted => Ok(application),
+            Deleted::Unknown => Err(AdministerError::UnknownApplication),
+        }
+    }
+
+    /// The keyring with a new current key; the caller makes it durable and then calls [`Auth::replace_keyring`].
+    pub fn rotated_keyring(&self, now: Timestamp) -> Result<KeyringRecord, KeyringError> {
+        self.keyring().record().rotated(now, self.longest_lifetime())
+    }
+
+    fn longest_lifetime(&self) -> Duration {
+        let default = self.settings.policy;
+        let policies = self.registry().all().into_iter().map(|application| self.policy(&application));
+        let lifetimes =
+            policies.chain([default]).map(|policy| policy.refresh_lifetime.max(policy.access_lifetime));
+        lifetimes.max().unwrap_or(default.refresh_lifetime) + self.settings.leeway
+    }
+
+    /// How to keep a secret: an allocated one as a digest, a given one, which may be weak, as Argon2id.
+    async fn keep(
+        &self,
+        id: &AppId,
+        given: Option<&SecretText>,
+    ) -> Result<(Kept, Option<SecretText>), AdministerError> {
+        match given {
+            Some(secret) => Ok((Kept::Argon2id(self.hashing.hash(secret).await?), None)),
+            None => {
+                let secret = SecretText::random();
+                let digest = self.keyring().pepper().digest(id, &secret);
+                Ok((Kept::Digest(digest), Some(secret)))
+            }
+        }
+    }
+
+    async fn compare(
+        &self,
+        present: Arc<Application>,
+        given: Option<&SecretText>,
+        now: Timestamp,
+    ) -> Result<Creation, AdministerError> {
+        let Some(given) = given else { return Ok(Creation::Taken(present)) };
+        let is_same = self.matching(&present.id, &present.secrets, given, now).await?.is_some();
+        Ok(if is_same { Creation::Same(present) } else { Creation::Taken(present) })
+    }
+}
+
+/// The application after a change: a pure function, decided again when somebody else was faster.
+fn changed(present: &Application, change: &Change, now: Timestamp) -> Result<Application, AdministerError> {
+    let mut application = Application { revision: present.revision + 1, ..present.clone() };
+    match change {
+        Change::State(state) => application.state = *state,
+        Change::Set(name, overrides) => {
+            application.overrides = present.overrides.merge(overrides);
+            application.name = name.as_ref().unwrap_or(&present.name).clone();
+        }
+        Change::AddSecret(label, kept) => {
+            let last = present.secrets.iter().map(|secret| secret.id.0).max().unwrap_or(0);
+            make_room(&mut application.secrets, now)?;
+            let secret = Secret::new(SecretId(last + 1), label.clone(), now, kept.clone());
+            application.secrets.push(Arc::new(secret));
+        }
+        Change::RetireSecret(id, at) => {
+            let mut of_this_id = application.secrets.iter_mut().filter(|secret| secret.id == *id);
+            let secret = of_this_id.next().ok_or(AdministerError::UnknownSecret(*id))?;
+            *secret = Arc::new(secret.retired(*at));
+        }
+    }
+    Ok(application)
+}
+
+/// Retired secrets are kept for the operator to see until a new one needs their place.
+fn make_room(secrets: &mut Vec<Arc<Secret>>, now: Timestamp) -> Result<(), AdministerError> {
+    if secrets.len() < MAX_SECRETS {
+        return Ok(());
+    }
+    let retired = secrets.iter().position(|secret| !secret.is_live(now));
+    secrets.remove(retired.ok_or(AdministerError::TooManySecrets)?);
+    Ok(())
+}
+
+impl From<Busy> for AdministerError {
+    fn from(_: Busy) -> AdministerError {
+        AdministerError::Busy
+    }
+}

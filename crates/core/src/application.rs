@@ -1,0 +1,138 @@
+//! An application: a customer's server that may log in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::policy::Overrides;
+use crate::random;
+use crate::secret::Secret;
+
+/// The longest appId, secret and token that the API promises: `String(256)`, in characters.
+pub const MAX_CHARS: usize = 256;
+
+/// The public name of an application, 1 to 256 printable characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppId(Box<str>);
+
+/// Why a text is no appId, secret or name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    #[error("is empty")]
+    Empty,
+    #[error("is longer than 256 characters")]
+    TooLong,
+    #[error("has a control character")]
+    ControlCharacter,
+}
+
+/// Checks that `text` has 1 to [`MAX_CHARS`] characters and that all of them can be printed.
+pub fn check_text(text: &str) -> Result<(), TextError> {
+    if text.is_empty() {
+        return Err(TextError::Empty);
+    }
+    // Counting is needed only where the bytes do not already say that it is short enough.
+    if text.len() > MAX_CHARS && text.chars().count() > MAX_CHARS {
+        return Err(TextError::TooLong);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(TextError::ControlCharacter);
+    }
+    Ok(())
+}
+
+impl AppId {
+    /// The appId that `text` is.
+    pub fn parse(text: &str) -> Result<AppId, TextError> {
+        check_text(text)?;
+        Ok(AppId(text.into()))
+    }
+
+    /// A new appId in the shape of the platform's own: 28 characters `[A-Za-z0-9]`.
+    pub fn random() -> AppId {
+        AppId(random::text::<28>().into())
+    }
+
+    /// The appId as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AppId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for AppId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The number of an application within the installation, in the order of creation and never given twice. Tokens
+/// carry it, since it is shorter than the appId.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppNumber(pub u32);
+
+/// Whether an application may use the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Active,
+    /// The operator stopped it: no login, no refresh, and its tokens do not verify.
+    Frozen,
+}
+
+impl State {
+    /// The word for it in answers and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Active => "active",
+            State::Frozen => "frozen",
+        }
+    }
+}
+
+/// An application as the registry knows it. It is replaced, never changed, so that a reader sees one state of it.
+#[derive(Clone, Debug)]
+pub struct Application {
+    pub number: AppNumber,
+    pub id: AppId,
+    /// What the operator calls it; need not be unique.
+    pub name: String,
+    pub state: State,
+    pub overrides: Overrides,
+    pub created_at: Timestamp,
+    /// How many times it was changed: the guard of the next change.
+    pub revision: u32,
+    /// At most [`crate::secret::MAX_SECRETS`], in the order of their ids.
+    pub secrets: Vec<Arc<Secret>>,
+}
+
+impl Application {
+    /// Whether the operator stopped it.
+    pub fn is_frozen(&self) -> bool {
+        self.state == State::Frozen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_id_has_1_to_256_printable_characters() {
+        assert_eq!(AppId::parse(""), Err(TextError::Empty));
+        assert!(AppId::parse(&"é".repeat(256)).is_ok());
+        assert_eq!(AppId::parse(&"é".repeat(257)), Err(TextError::TooLong));
+        assert_eq!(AppId::parse("a\0b"), Err(TextError::ControlCharacter));
+    }
+
+    #[test]
+    fn an_allocated_app_id_needs_no_encoding() {
+        let id = AppId::random();
+        assert_eq!(id.as_str().len(), 28);
+        assert!(id.as_str().chars().all(|c| c.is_ascii_alphanumeric()));
+    }
+}

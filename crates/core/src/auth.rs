@@ -1,0 +1,156 @@
+//! What the four operations lean on: the store, the keyring, the policy defaults, and who the caller is.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::application::{AppId, AppNumber, Application};
+use crate::clock::Timestamp;
+use crate::grant::Grant;
+use crate::keyring::Keyring;
+use crate::policy::Policy;
+use crate::registry::Registry;
+use crate::secret::{Busy, Hashing, Kept, Secret, SecretText};
+use crate::store::{Store, StoreError};
+use crate::token::Claims;
+
+/// The rules over a store. The verbs are its methods, each in the file of its name.
+pub struct Auth {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) settings: Settings,
+    pub(crate) hashing: Hashing,
+    keyring: RwLock<Arc<Keyring>>,
+}
+
+/// What the configuration says about the rules.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The policy of applications for which nothing else is set.
+    pub policy: Policy,
+    /// How long after its end an access token still verifies: some clients replace it at the very moment it ends.
+    pub leeway: Duration,
+    /// Closed grants of one application with unexpired access tokens, above which it may not log in.
+    pub closed_grants: usize,
+    /// Argon2id hashes computed at a time, 19 MiB each.
+    pub hashes_at_once: usize,
+}
+
+/// An access token, and the refresh token for the next pair.
+pub struct Pair {
+    pub access_token: String,
+    pub refresh_token: String,
+    /// From now to the end of the access token.
+    pub expires_in: Duration,
+}
+
+/// Why a caller was not recognised.
+#[derive(Debug)]
+pub(crate) enum AuthenticationError {
+    /// The application is unknown or the secret is not one of its own: never said which.
+    Rejected,
+    Busy,
+}
+
+impl Auth {
+    /// The rules over `store`.
+    pub fn new(store: Arc<dyn Store>, keyring: Keyring, settings: Settings) -> Auth {
+        let hashing = Hashing::new(settings.hashes_at_once);
+        Auth { store, settings, hashing, keyring: RwLock::new(Arc::new(keyring)) }
+    }
+
+    /// The applications and revocations.
+    pub fn registry(&self) -> &Registry {
+        self.store.registry()
+    }
+
+    /// The policy that holds for `application`.
+    pub fn policy(&self, application: &Application) -> Policy {
+        application.overrides.over(&self.settings.policy)
+    }
+
+    /// The live grants of an application, the most recently refreshed first.
+    pub async fn grants(&self, application: AppNumber, now: Timestamp) -> Result<Vec<Grant>, StoreError> {
+        let mut grants = self.store.grants(application).await?;
+        grants.retain(|grant| grant.is_live(now));
+        grants.sort_by_key(|grant| std::cmp::Reverse(grant.refreshed_at));
+        Ok(grants)
+    }
+
+    /// The keyring in use.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Uses another keyring from now on. It must be durable already, since tokens made with it outlive a restart.
+    pub fn replace_keyring(&self, keyring: Keyring) {
+        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+    }
+
+    /// The application that presents `secret`. An unknown one costs the same work as a wrong secret.
+    pub(crate) async fn authenticate(
+        &self,
+        app: &AppId,
+        secret: &SecretText,
+        now: Timestamp,
+    ) -> Result<Arc<Application>, AuthenticationError> {
+        let application = self.registry().find(app);
+        let secrets = application.as_ref().map_or(&[][..], |application| &application.secrets);
+        match (self.matching(app, secrets, secret, now).await, &application) {
+            (Ok(Some(matched)), Some(application)) => {
+                if matched.used(now) {
+                    self.registry().mark_used(application.number);
+                }
+                Ok(Arc::clone(application))
+            }
+            (Ok(_), _) => {
+                if self.registry().has_imported_secrets() {
+                    self.hashing.burn(secret).await;
+                }
+                Err(AuthenticationError::Rejected)
+            }
+            (Err(Busy), _) => Err(AuthenticationError::Busy),
+        }
+    }
+
+    /// The live secret among `secrets` that the presented one is.
+    pub(crate) async fn matching<'a>(
+        &self,
+        app: &AppId,
+        secrets: &'a [Arc<Secret>],
+        presented: &SecretText,
+        now: Timestamp,
+    ) -> Result<Option<&'a Secret>, Busy> {
+        let digest = self.keyring().pepper().digest(app, presented);
+        let live = || secrets.iter().filter(|secret| secret.is_live(now));
+        // All are compared, so that the time does not tell which one matched.
+        let matches = |secret: &&Arc<Secret>| secret.digest().is_some_and(|kept| kept.matches(&digest));
+        if let Some(matched) = live().filter(matches).fold(None, |_, matched| Some(matched)) {
+            return Ok(Some(matched));
+        }
+        for secret in live().filter(|secret| secret.digest().is_none()) {
+            if let Kept::Argon2id(phc) = &secret.kept
+                && self.hashing.verify(presented, phc).await?
+            {
+                secret.remember(digest);
+                return Ok(Some(secret));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The tokens of a grant in its present state: the refresh token is the same each time, the access token is new.
+    pub(crate) fn pair(
+        &self,
+        application: AppNumber,
+        grant: &Grant,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Pair {
+        let keyring = self.keyring();
+        let access = Claims::access(application, grant, now, now.plus(policy.access_lifetime));
+        Pair {
+            access_token: access.seal(&keyring),
+            refresh_token: Claims::refresh(application, grant).seal(&keyring),
+            expires_in: policy.access_lifetime,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A grant: what a login opens, a chain of refresh tokens of which one is the current one.
+
+use std::fmt;
+
+use crate::application::AppNumber;
+use crate::clock::Timestamp;
+use crate::random;
+
+/// Names a grant within its application. Random, so that an id is not given twice even when the database goes back
+/// in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GrantId(pub u64);
+
+impl GrantId {
+    /// A new id.
+    pub fn random() -> GrantId {
+        GrantId(u64::from_be_bytes(random::bytes()))
+    }
+}
+
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// Names a grant within the installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GrantKey {
+    pub application: AppNumber,
+    pub id: GrantId,
+}
+
+/// One live grant: all that is stored about the tokens of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub id: GrantId,
+    /// How many times it was refreshed; only the refresh token of this generation is current.
+    pub generation: u32,
+    pub refreshed_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+impl Grant {
+    /// Whether its refresh token can still be used at `now`.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+}
+
+/// The grants of one application that must go so that one more fits into `at_most`: those that have expired, then
+/// the least recently refreshed ones. Every store follows this rule.
+pub fn gives_way(grants: &[Grant], at_most: u32, now: Timestamp) -> Vec<GrantId> {
+    let (mut live, expired): (Vec<Grant>, Vec<Grant>) = grants.iter().partition(|grant| grant.is_live(now));
+    live.sort_by_key(|grant| (grant.refreshed_at, grant.id));
+    let room = (at_most as usize).saturating_sub(1);
+    let surplus = live.len().saturating_sub(room);
+    expired.iter().chain(&live[..surplus]).map(|grant| grant.id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(id: u64, refreshed_at: u64, expires_at: u64) -> Grant {
+        Grant {
+            id: GrantId(id),
+            generation: 0,
+            refreshed_at: Timestamp::from_millis(refreshed_at),
+            expires_at: Timestamp::from_millis(expires_at),
+        }
+    }
+
+    #[test]
+    fn the_least_recently_refreshed_grant_gives_way_when_there_is_no_room() {
+        let grants = [grant(1, 30, 100), grant(2, 10, 100), grant(3, 20, 100)];
+        assert_eq!(gives_way(&grants, 3, Timestamp::from_millis(50)), [GrantId(2)]);
+        assert_eq!(gives_way(&grants, 4, Timestamp::from_millis(50)), []);
+    }
+
+    #[test]
+    fn an_expired_grant_gives_way_before_a_live_one() {
+        let grants = [grant(1, 30, 40), grant(2, 10, 100), grant(3, 20, 100)];
+        assert_eq!(gives_way(&grants, 3, Timestamp::from_millis(50)), [GrantId(1)]);
+    }
+}

@@ -1,0 +1,58 @@
+//! Logout: whoever holds an access token ends its grant.
+
+use crate::auth::Auth;
+use crate::clock::Timestamp;
+use crate::grant::GrantKey;
+use crate::policy::Policy;
+use crate::registry::Revocation;
+use crate::store::{Closing, StoreError};
+use crate::token::{Claims, Kind, TokenError};
+
+/// What a logout did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logout {
+    /// The grant is closed: its refresh token and all its access tokens are refused from now on.
+    Closed(GrantKey),
+    /// The token was over already.
+    AlreadyOver(GrantKey),
+}
+
+/// Why a logout did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogoutError {
+    #[error("the access token is not one of ours")]
+    Token(#[source] TokenError),
+    #[error("the token is a refresh token")]
+    WrongKind,
+    #[error("could not close the grant")]
+    Store(#[source] StoreError),
+}
+
+impl Auth {
+    /// Ends the grant of an access token (API: Application Access Security, Logout). A second logout changes nothing.
+    pub async fn logout(&self, access_token: &str, now: Timestamp) -> Result<Logout, LogoutError> {
+        let claims = Claims::open(access_token, &self.keyring()).map_err(LogoutError::Token)?;
+        if claims.kind != Kind::Access {
+            return Err(LogoutError::WrongKind);
+        }
+        let application = self.registry().application(claims.grant.application);
+        let (Some(application), false) = (application, self.is_over(&claims, now)) else {
+            return Ok(Logout::AlreadyOver(claims.grant));
+        };
+        let closing =
+            Closing { grant: claims.grant, revocation: self.ended(&self.policy(&application), now) };
+        self.store.close(closing).await.map_err(LogoutError::Store)?;
+        Ok(Logout::Closed(claims.grant))
+    }
+
+    /// Refuses a grant's access tokens from now on, for as long as one can be unexpired.
+    pub(crate) fn ended(&self, policy: &Policy, now: Timestamp) -> Revocation {
+        Revocation { ends_at: now, forget_at: now.plus(policy.access_lifetime).plus(self.settings.leeway) }
+    }
+
+    fn is_over(&self, claims: &Claims, now: Timestamp) -> bool {
+        let has_expired = now >= claims.expires_at.plus(self.settings.leeway);
+        has_expired
+            || self.registry().revocation(claims.grant).is_some_and(|revocation| revocation.ends_at <= now)
+    }
+}

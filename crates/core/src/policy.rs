@@ -1,0 +1,137 @@
+//! Policy: what an operator may choose for one application, and the defaults for all others.
+
+use std::time::Duration;
+
+/// What a refresh does to the refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// Each refresh gives the next refresh token; the one presented is used up.
+    Once,
+    /// The refresh token stays the same until it expires; a refresh writes nothing (RFC 9700 §2.2.2 allows it to
+    /// confidential clients).
+    Reusable,
+}
+
+/// What happens to a grant whose used-up refresh token is presented again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnReuse {
+    /// The request is refused and the grant lives on.
+    Deny,
+    /// The request is refused and the grant is closed.
+    Close,
+}
+
+/// What a login does to the application's earlier grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logins {
+    /// They stay, up to `max_grants`; then the least recently refreshed one gives way.
+    Many,
+    /// They are closed; their access tokens end after [`LAST_ONLY_OVERLAP`].
+    LastOnly,
+}
+
+/// How long access tokens of earlier logins live on under [`Logins::LastOnly`], as the platform documents it for its
+/// device API: requests that are under way when the login happens still succeed.
+pub const LAST_ONLY_OVERLAP: Duration = Duration::from_secs(30);
+
+/// The largest `max_grants`: it bounds the memory that one application can take.
+pub const MAX_GRANTS_LIMIT: u32 = 1024;
+
+/// The policy that holds for an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub rotation: Rotation,
+    /// How long the direct predecessor of a refresh token is answered with the same successor again.
+    pub retry_window: Duration,
+    pub on_reuse: OnReuse,
+    pub logins: Logins,
+    /// Live grants of one application, 1 to [`MAX_GRANTS_LIMIT`].
+    pub max_grants: u32,
+    pub access_lifetime: Duration,
+    pub refresh_lifetime: Duration,
+}
+
+/// What an operator set for one application; what is `None` follows the defaults of the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    pub rotation: Option<Rotation>,
+    pub retry_window: Option<Duration>,
+    pub on_reuse: Option<OnReuse>,
+    pub logins: Option<Logins>,
+    pub max_grants: Option<u32>,
+    pub access_lifetime: Option<Duration>,
+    pub refresh_lifetime: Option<Duration>,
+}
+
+impl Overrides {
+    /// The policy that results from these over `defaults`.
+    pub fn over(&self, defaults: &Policy) -> Policy {
+        Policy {
+            rotation: self.rotation.unwrap_or(defaults.rotation),
+            retry_window: self.retry_window.unwrap_or(defaults.retry_window),
+            on_reuse: self.on_reuse.unwrap_or(defaults.on_reuse),
+            logins: self.logins.unwrap_or(defaults.logins),
+            max_grants: self.max_grants.unwrap_or(defaults.max_grants),
+            access_lifetime: self.access_lifetime.unwrap_or(defaults.access_lifetime),
+            refresh_lifetime: self.refresh_lifetime.unwrap_or(defaults.refresh_lifetime),
+        }
+    }
+
+    /// These with everything that `newer` sets put over them.
+    pub fn merge(&self, newer: &Overrides) -> Overrides {
+        Overrides {
+            rotation: newer.rotation.or(self.rotation),
+            retry_window: newer.retry_window.or(self.retry_window),
+            on_reuse: newer.on_reuse.or(self.on_reuse),
+            logins: newer.logins.or(self.logins),
+            max_grants: newer.max_grants.or(self.max_grants),
+            access_lifetime: newer.access_lifetime.or(self.access_lifetime),
+            refresh_lifetime: newer.refresh_lifetime.or(self.refresh_lifetime),
+        }
+    }
+}
+
+impl Rotation {
+    /// The word for it in settings, flags and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rotation::Once => "once",
+            Rotation::Reusable => "reusable",
+        }
+    }
+
+    /// The rotation that `word` names.
+    pub fn parse(word: &str) -> Option<Rotation> {
+        [Rotation::Once, Rotation::Reusable].into_iter().find(|rotation| rotation.as_str() == word)
+    }
+}
+
+impl OnReuse {
+    /// The word for it in settings, flags and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OnReuse::Deny => "deny",
+            OnReuse::Close => "close",
+        }
+    }
+
+    /// The reaction that `word` names.
+    pub fn parse(word: &str) -> Option<OnReuse> {
+        [OnReuse::Deny, OnReuse::Close].into_iter().find(|reaction| reaction.as_str() == word)
+    }
+}
+
+impl Logins {
+    /// The word for it in settings, flags and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Logins::Many => "many",
+            Logins::LastOnly => "last-only",
+        }
+    }
+
+    /// The rule that `word` names.
+    pub fn parse(word: &str) -> Option<Logins> {
+        [Logins::Many, Logins::LastOnly].into_iter().find(|rule| rule.as_str() == word)
+    }
+}

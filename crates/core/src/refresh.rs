@@ -1,0 +1,191 @@
+//! Refresh: an application trades its refresh token for the next pair, safely even when it asks twice.
+//!
+//! | presented generation | meaning | answer |
+//! |---|---|---|
+//! | = record | normal | the next generation, durable before the answer |
+//! | = record − 1, inside the retry window | our answer was lost, or two workers raced | the same successor again |
+//! | older | reuse | refused; by policy the grant is closed |
+//! | > record | the record went back in time (a restored backup, a fail-over) | accepted; the record catches up |
+
+use crate::application::{AppId, AppNumber, Application};
+use crate::auth::{Auth, AuthenticationError, Pair};
+use crate::clock::Timestamp;
+use crate::grant::{Grant, GrantKey};
+use crate::policy::{OnReuse, Policy, Rotation};
+use crate::secret::SecretText;
+use crate::store::{Advanced, Closing, Step, StoreError};
+use crate::token::{Claims, Kind, TokenError};
+
+/// A refresh that succeeded.
+pub struct Refresh {
+    pub pair: Pair,
+    pub grant: GrantKey,
+    pub how: How,
+}
+
+/// What a refresh did to the grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It moved on by one generation.
+    Advanced,
+    /// It had moved on before; the answer was repeated.
+    Replayed,
+    /// It was behind the token and has caught up.
+    CaughtUp { from: u32, to: u32 },
+    /// Nothing: the policy lets refresh tokens be used again.
+    Kept,
+}
+
+/// Why a refresh did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    #[error("the appId or the secret is not right")]
+    Rejected,
+    #[error("the application is frozen")]
+    Frozen,
+    #[error("the refresh token is not good")]
+    Refused(#[source] Refusal),
+    #[error("too many imported secrets wait to be checked")]
+    Busy,
+    #[error("could not advance the grant")]
+    Store(#[source] StoreError),
+}
+
+/// What is not good about a refresh token. For the log: the client hears only that it is not good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{0}")]
+    Token(TokenError),
+    #[error("it is an access token")]
+    WrongKind,
+    #[error("it belongs to another application")]
+    NotYours,
+    #[error("it has expired")]
+    Expired,
+    #[error("its grant was closed or gave way to a newer one")]
+    Closed,
+    /// It was used up before.
+    #[error("it is of generation {presented}, and grant {} is in {current}", .grant.id)]
+    Reused { grant: GrantKey, presented: u32, current: u32, closed: bool },
+}
+
+impl Auth {
+    /// Trades a refresh token for the next pair (API: Application Access Security, Refreshing a Token).
+    pub async fn refresh(
+        &self,
+        app: &AppId,
+        secret: &SecretText,
+        refresh_token: &str,
+        now: Timestamp,
+    ) -> Result<Refresh, RefreshError> {
+        let application = self.authenticate(app, secret, now).await?;
+        if application.is_frozen() {
+            return Err(RefreshError::Frozen);
+        }
+        let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
+        let policy = self.policy(&application);
+        let (grant, how) = self.step(application.number, &presented, &policy, now).await?;
+        let pair = self.pair(application.number, &grant, &policy, now);
+        Ok(Refresh { pair, grant: presented.grant, how })
+    }
+
+    /// What the token says, if it is an unexpired refresh token of the caller.
+    fn presented(&self, application: &Application, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
+        let claims = Claims::open(token, &self.keyring()).map_err(Refusal::Token)?;
+        if claims.kind != Kind::Refresh {
+            return Err(Refusal::WrongKind);
+        }
+        if claims.grant.application != application.number {
+            return Err(Refusal::NotYours);
+        }
+        if now >= claims.expires_at {
+            return Err(Refusal::Expired);
+        }
+        Ok(claims)
+    }
+
+    /// Decides on the grant's present state, and again whenever somebody else was faster: each loss means that the
+    /// grant has moved, so that the loop ends.
+    async fn step(
+        &self,
+        application: AppNumber,
+        presented: &Claims,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<(Grant, How), RefreshError> {
+        let mut record = self.store.grant(presented.grant).await.map_err(RefreshError::Store)?;
+        loop {
+            let Some(current) = record else { return Err(RefreshError::Refused(Refusal::Closed)) };
+            let (to, how) = match decide(presented.generation, &current, policy, now) {
+                Decision::Answer(how) => return Ok((current, how)),
+                Decision::Advance(to, how) => (to, how),
+                Decision::Refuse => return Err(self.reused(presented, &current, policy, now).await),
+            };
+            let step = Step { application, from: current.generation, to };
+            match self.store.advance(step).await.map_err(RefreshError::Store)? {
+                Advanced::Advanced => return Ok((to, how)),
+                Advanced::Lost(present) => record = present,
+            }
+        }
+    }
+
+    async fn reused(
+        &self,
+        presented: &Claims,
+        current: &Grant,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> RefreshError {
+        let closed = policy.on_reuse == OnReuse::Close;
+        if closed {
+            let closing = Closing { grant: presented.grant, revocation: self.ended(policy, now) };
+            if let Err(error) = self.store.close(closing).await {
+                return RefreshError::Store(error);
+            }
+        }
+        let (grant, presented, current) = (presented.grant, presented.generation, current.generation);
+        RefreshError::Refused(Refusal::Reused { grant, presented, current, closed })
+    }
+}
+
+/// What is to be done about a refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    /// Move the grant to this state and answer from there.
+    Advance(Grant, How),
+    /// Answer from the present state.
+    Answer(How),
+    Refuse,
+}
+
+fn decide(presented: u32, record: &Grant, policy: &Policy, now: Timestamp) -> Decision {
+    let next = Grant {
+        generation: presented.saturating_add(1),
+        refreshed_at: now,
+        expires_at: now.plus(policy.refresh_lifetime),
+        ..*record
+    };
+    if presented > record.generation {
+        return Decision::Advance(next, How::CaughtUp { from: record.generation, to: next.generation });
+    }
+    if presented == record.generation {
+        return match policy.rotation {
+            Rotation::Once => Decision::Advance(next, How::Advanced),
+            Rotation::Reusable => Decision::Answer(How::Kept),
+        };
+    }
+    // Only the direct predecessor, and only until its successor was used: then it is two generations behind.
+    if presented + 1 == record.generation && now.since(record.refreshed_at) < policy.retry_window {
+        return Decision::Answer(How::Replayed);
+    }
+    Decision::Refuse
+}
+
+impl From<AuthenticationError> for RefreshError {
+    fn from(error: AuthenticationError) -> RefreshError {
+        match error {
+            AuthenticationError::Rejected => RefreshError::Rejected,
+            AuthenticationError::Busy => RefreshError::Busy,
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The registry: all applications and all revocations, in memory. A store keeps it equal to what is durable;
+//! authenticating and verifying read nothing else.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::application::{AppId, AppNumber, Application};
+use crate::clock::Timestamp;
+use crate::grant::{GrantId, GrantKey};
+use crate::secret::Kept;
+
+/// That a grant was closed while access tokens of it may still be around.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// From when on its access tokens are refused.
+    pub ends_at: Timestamp,
+    /// When the last of its access tokens has expired, so that this need not be known any more.
+    pub forget_at: Timestamp,
+}
+
+/// The applications and revocations of the installation.
+#[derive(Default)]
+pub struct Registry {
+    applications: RwLock<Applications>,
+    revocations: RwLock<HashMap<AppNumber, HashMap<GrantId, Revocation>>>,
+    /// Applications with a secret whose last use is not written yet.
+    used: Mutex<HashSet<AppNumber>>,
+}
+
+#[derive(Default)]
+struct Applications {
+    by_id: HashMap<AppId, Arc<Application>>,
+    by_number: HashMap<AppNumber, Arc<Application>>,
+    /// Secrets kept as Argon2id: while there are any, a wrong secret costs as much as one of theirs.
+    imported_secrets: usize,
+}
+
+impl Registry {
+    /// The application with this appId.
+    pub fn find(&self, id: &AppId) -> Option<Arc<Application>> {
+        self.applications().by_id.get(id).cloned()
+    }
+
+    /// The application with this number.
+    pub fn application(&self, number: AppNumber) -> Option<Arc<Application>> {
+        self.applications().by_number.get(&number).cloned()
+    }
+
+    /// All applications in the order of their numbers.
+    pub fn all(&self) -> Vec<Arc<Application>> {
+        let mut all: Vec<_> = self.applications().by_number.values().cloned().collect();
+        all.sort_by_key(|application| application.number);
+        all
+    }
+
+    /// How many applications there are.
+    pub fn count(&self) -> usize {
+        self.applications().by_number.len()
+    }
+
+    /// Whether any secret is kept as Argon2id.
+    pub fn has_imported_secrets(&self) -> bool {
+        self.applications().imported_secrets > 0
+    }
+
+    /// Makes a durable application known, in place of what was known under its number.
+    pub fn put(&self, application: Arc<Application>) {
+        let mut all = self.applications_mut();
+        all.imported_secrets += imported_secrets(&application);
+        all.by_id.insert(application.id.clone(), Arc::clone(&application));
+        let before = all.by_number.insert(application.number, application);
+        all.imported_secrets -= before.map_or(0, |before| imported_secrets(&before));
+    }
+
+    /// Forgets an application and its revocations.
+    pub fn remove(&self, number: AppNumber) {
+        let mut all = self.applications_mut();
+        if let Some(application) = all.by_number.remove(&number) {
+            all.by_id.remove(&application.id);
+            all.imported_secrets -= imported_secrets(&application);
+        }
+        drop(all);
+        self.revocations_mut().remove(&number);
+    }
+
+    /// The revocation of a grant, if it was closed.
+    pub fn revocation(&self, grant: GrantKey) -> Option<Revocation> {
+        self.revocations().get(&grant.application)?.get(&grant.id).copied()
+    }
+
+    /// The revocations of an application that need be known at `now`.
+    pub fn revocations_of(&self, number: AppNumber, now: Timestamp) -> Vec<(GrantId, Revocation)> {
+        let all = self.revocations();
+        let of_it = all.get(&number).into_iter().flatten();
+        of_it
+            .filter(|(_, revocation)| now < revocation.forget_at)
+            .map(|(id, revocation)| (*id, *revocation))
+            .collect()
+    }
+
+    /// How many revocations of an application are known.
+    pub fn revocation_count(&self, number: AppNumber) -> usize {
+        self.revocations().get(&number).map_or(0, HashMap::len)
+    }
+
+    /// Makes a durable revocation known. A grant that is closed twice ends at the earlier time.
+    pub fn revoke(&self, grant: GrantKey, revocation: Revocation) {
+        let mut all = self.revocations_mut();
+        let known = all.entry(grant.application).or_default().entry(grant.id).or_insert(revocation);
+        known.ends_at = known.ends_at.min(revocation.ends_at);
+        known.forget_at = known.forget_at.max(revocation.forget_at);
+    }
+
+    /// Drops the revocations that need not be known any more.
+    pub fn forget_revocations(&self, now: Timestamp) {
+        self.revocations_mut().retain(|_, of_one| {
+            of_one.retain(|_, revocation| now < revocation.forget_at);
+            !of_one.is_empty()
+        });
+    }
+
+    /// Notes that the last use of one of the application's secrets changed.
+    pub fn mark_used(&self, number: AppNumber) {
+        self.used().insert(number);
+    }
+
+    /// The applications marked since the last call, for the store to write.
+    pub fn take_used(&self) -> Vec<Arc<Application>> {
+        let used = std::mem::take(&mut *self.used());
+        used.into_iter().filter_map(|number| self.application(number)).collect()
+    }
+
+    // A thread that panics while it holds one of these locks has changed a map completely or not at all, so that
+    // the others may go on.
+    fn applications(&self) -> RwLockReadGuard<'_, Applications> {
+        self.applications.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn applications_mut(&self) -> RwLockWriteGuard<'_, Applications> {
+        self.applications.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn revocations(&self) -> RwLockReadGuard<'_, HashMap<AppNumber, HashMap<GrantId, Revocation>>> {
+        self.revocations.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn revocations_mut(&self) -> RwLockWriteGuard<'_, HashMap<AppNumber, HashMap<GrantId, Revocation>>> {
+        self.revocations.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashSet<AppNumber>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn imported_secrets(application: &Application) -> usize {
+    application.secrets.iter().filter(|secret| matches!(secret.kept, Kept::Argon2id(_))).count()
+}

@@ -1,0 +1,207 @@
+//! Tokens: a pure function of the grant and the keyring, in a fixed binary layout with a MAC over it.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | version, 1 |
+//! | 1 | kind: 1 access token, 2 refresh token |
+//! | 2 | id of the key |
+//! | 4 | application number |
+//! | 8 | grant id |
+//! | 4 | generation |
+//! | 6 | issued at, milliseconds since the Unix epoch |
+//! | 6 | expires at, milliseconds since the Unix epoch |
+//! | 16 | HMAC-SHA-256 over all that, its first half (RFC 2104 §5) |
+//!
+//! All numbers are big-endian. The text form is base64url without padding (RFC 4648 §5): 64 characters.
+
+use aws_lc_rs::{constant_time, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::application::AppNumber;
+use crate::clock::Timestamp;
+use crate::grant::{Grant, GrantId, GrantKey};
+use crate::keyring::{KeyId, Keyring};
+
+const VERSION: u8 = 1;
+const CLAIMS: usize = 32;
+const MAC: usize = 16;
+const BINARY: usize = CLAIMS + MAC;
+/// Characters of a token's text form; the API promises at most 256.
+pub const TEXT: usize = 64;
+
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Access,
+    Refresh,
+}
+
+/// What a token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claims {
+    pub kind: Kind,
+    pub grant: GrantKey,
+    pub generation: u32,
+    pub issued_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// Why a text is no token of this installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not in the shape of our tokens.
+    #[error("the token is malformed")]
+    Malformed,
+    /// Made with a key that is not in the keyring, or altered.
+    #[error("the token is not authentic")]
+    Forged,
+}
+
+impl Claims {
+    /// The refresh token of the grant's current generation: the same bytes however often it is asked for.
+    pub fn refresh(application: AppNumber, grant: &Grant) -> Claims {
+        Claims {
+            kind: Kind::Refresh,
+            grant: GrantKey { application, id: grant.id },
+            generation: grant.generation,
+            issued_at: grant.refreshed_at,
+            expires_at: grant.expires_at,
+        }
+    }
+
+    /// An access token of the grant, issued now.
+    pub fn access(
+        application: AppNumber,
+        grant: &Grant,
+        issued_at: Timestamp,
+        expires_at: Timestamp,
+    ) -> Claims {
+        Claims { kind: Kind::Access, issued_at, expires_at, ..Claims::refresh(application, grant) }
+    }
+
+    /// The token that says this, under the current key.
+    pub fn seal(&self, keyring: &Keyring) -> String {
+        let (id, key) = keyring.current();
+        let mut binary = [0; BINARY];
+        binary[..CLAIMS].copy_from_slice(&self.encode(id));
+        let mac = mac(key, &binary[..CLAIMS]);
+        binary[CLAIMS..].copy_from_slice(&mac);
+        URL_SAFE_NO_PAD.encode(binary)
+    }
+
+    /// What `token` says, once its MAC is found to be ours. Whether it is still good is for the caller to ask.
+    pub fn open(token: &str, keyring: &Keyring) -> Result<Claims, TokenError> {
+        let mut binary = [0; BINARY];
+        // Checked first, since the decoder wants room for whatever comes.
+        if token.len() != TEXT {
+            return Err(TokenError::Malformed);
+        }
+        match URL_SAFE_NO_PAD.decode_slice(token, &mut binary) {
+            Ok(BINARY) => {}
+            Ok(_) | Err(_) => return Err(TokenError::Malformed),
+        }
+        let (id, claims) = Claims::decode(&binary)?;
+        let key = keyring.find(id).ok_or(TokenError::Forged)?;
+        let expected = mac(key, &binary[..CLAIMS]);
+        constant_time::verify_slices_are_equal(&expected, &binary[CLAIMS..])
+            .map_err(|_| TokenError::Forged)?;
+        Ok(claims)
+    }
+
+    fn encode(&self, key: KeyId) -> [u8; CLAIMS] {
+        let mut bytes = [0; CLAIMS];
+        bytes[0] = VERSION;
+        bytes[1] = match self.kind {
+            Kind::Access => 1,
+            Kind::Refresh => 2,
+        };
+        bytes[2..4].copy_from_slice(&key.0.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.grant.application.0.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.grant.id.0.to_be_bytes());
+        bytes[16..20].copy_from_slice(&self.generation.to_be_bytes());
+        bytes[20..26].copy_from_slice(&self.issued_at.as_millis().to_be_bytes()[2..]);
+        bytes[26..32].copy_from_slice(&self.expires_at.as_millis().to_be_bytes()[2..]);
+        bytes
+    }
+
+    fn decode(bytes: &[u8; BINARY]) -> Result<(KeyId, Claims), TokenError> {
+        let kind = match (bytes[0], bytes[1]) {
+            (VERSION, 1) => Kind::Access,
+            (VERSION, 2) => Kind::Refresh,
+            (_, _) => return Err(TokenError::Malformed),
+        };
+        let number =
+            |from: usize, to: usize| bytes[from..to].iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+        let claims = Claims {
+            kind,
+            grant: GrantKey { application: AppNumber(number(4, 8) as u32), id: GrantId(number(8, 16)) },
+            generation: number(16, 20) as u32,
+            issued_at: Timestamp::from_millis(number(20, 26)),
+            expires_at: Timestamp::from_millis(number(26, 32)),
+        };
+        Ok((KeyId(number(2, 4) as u16), claims))
+    }
+}
+
+fn mac(key: &hmac::Key, claims: &[u8]) -> [u8; MAC] {
+    let mut mac = [0; MAC];
+    mac.copy_from_slice(&hmac::sign(key, claims).as_ref()[..MAC]);
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::KeyringRecord;
+    use proptest::prelude::*;
+
+    fn keyring() -> Keyring {
+        Keyring::new(KeyringRecord::random(Timestamp::from_millis(0))).expect("a keyring")
+    }
+
+    fn claims() -> impl Strategy<Value = Claims> {
+        let kind = prop_oneof![Just(Kind::Access), Just(Kind::Refresh)];
+        (kind, any::<(u32, u64, u32, u64, u64)>()).prop_map(
+            |(kind, (number, id, generation, issued, expires))| Claims {
+                kind,
+                grant: GrantKey { application: AppNumber(number), id: GrantId(id) },
+                generation,
+                issued_at: Timestamp::from_millis(issued >> 16),
+                expires_at: Timestamp::from_millis(expires >> 16),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_token_says_what_was_put_in(claims in claims()) {
+            let keyring = keyring();
+            let token = claims.seal(&keyring);
+            prop_assert_eq!(token.len(), TEXT);
+            prop_assert_eq!(Claims::open(&token, &keyring), Ok(claims));
+            prop_assert_eq!(claims.seal(&keyring), token);
+        }
+
+        #[test]
+        fn a_token_with_one_bit_flipped_is_refused(claims in claims(), bit in 0..BINARY * 8) {
+            let keyring = keyring();
+            let mut binary = URL_SAFE_NO_PAD.decode(claims.seal(&keyring)).expect("base64url");
+            binary[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(Claims::open(&URL_SAFE_NO_PAD.encode(binary), &keyring).is_err());
+        }
+
+        #[test]
+        fn no_text_of_others_is_a_token(text in ".{0,100}") {
+            prop_assert!(Claims::open(&text, &keyring()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_installation_is_forged() {
+        let grant = GrantKey { application: AppNumber(1), id: GrantId(2) };
+        let at = Timestamp::from_millis(3);
+        let claims = Claims { kind: Kind::Refresh, grant, generation: 0, issued_at: at, expires_at: at };
+        assert_eq!(Claims::open(&claims.seal(&keyring()), &keyring()), Err(TokenError::Forged));
+    }
+}

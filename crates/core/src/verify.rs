@@ -1,0 +1,70 @@
+//! Verify: whether an access token is good for a call, from memory alone.
+
+use std::sync::Arc;
+
+use crate::application::{AppId, Application};
+use crate::auth::Auth;
+use crate::clock::Timestamp;
+use crate::grant::GrantKey;
+use crate::token::{Claims, Kind, TokenError};
+
+/// A token that is good.
+pub struct Verified {
+    pub application: Arc<Application>,
+    pub grant: GrantKey,
+    /// The end that the token was issued with, before the leeway.
+    pub expires_at: Timestamp,
+}
+
+/// Why a token is not good. For the log: the client hears only that it is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    #[error("{0}")]
+    Token(TokenError),
+    #[error("it is a refresh token")]
+    WrongKind,
+    #[error("it has expired")]
+    Expired,
+    #[error("it belongs to another application or to one that was deleted")]
+    NotYours,
+    #[error("its application is frozen")]
+    Frozen,
+    #[error("its grant was closed")]
+    Revoked,
+}
+
+impl Auth {
+    /// Checks the access token with which an application makes a call (API: headers `app_key` and `Authorization`).
+    pub fn verify(
+        &self,
+        app_key: &AppId,
+        access_token: &str,
+        now: Timestamp,
+    ) -> Result<Verified, VerifyError> {
+        let claims = Claims::open(access_token, &self.keyring()).map_err(VerifyError::Token)?;
+        if claims.kind != Kind::Access {
+            return Err(VerifyError::WrongKind);
+        }
+        let application =
+            self.registry().application(claims.grant.application).ok_or(VerifyError::NotYours)?;
+        if application.id != *app_key {
+            return Err(VerifyError::NotYours);
+        }
+        if now >= self.access_end(&claims, &application).plus(self.settings.leeway) {
+            return Err(VerifyError::Expired);
+        }
+        if application.is_frozen() {
+            return Err(VerifyError::Frozen);
+        }
+        if self.registry().revocation(claims.grant).is_some_and(|revocation| revocation.ends_at <= now) {
+            return Err(VerifyError::Revoked);
+        }
+        Ok(Verified { application, grant: claims.grant, expires_at: claims.expires_at })
+    }
+
+    /// The end of an access token. A lifetime that the operator made shorter holds for tokens issued before, too:
+    /// a revocation need not be remembered for longer than today's policy says.
+    fn access_end(&self, claims: &Claims, application: &Application) -> Timestamp {
+        claims.expires_at.min(claims.issued_at.plus(self.policy(application).access_lifetime))
+    }
+}
