@@ -1,1 +1,3 @@
+//! Northgate, the token service: everything but `main`, so that tests can run it in their own process.
 
+pub mod clock;
