@@ -65,10 +65,14 @@ pub enum CertificateError {
 
 impl Certificates {
     /// Reads each chain with its key and checks that they belong together.
-    pub fn read(files: &[CertificateFiles], provider: &CryptoProvider) -> Result<Certificates, CertificateError> {
-        let loaded: Result<Vec<Loaded>, _> = files.iter().map(|files| Loaded::read(files, provider)).collect();
+    pub fn read(
+        files: &[CertificateFiles],
+        provider: &CryptoProvider,
+    ) -> Result<Certificates, CertificateError> {
+        let loaded: Result<Vec<Loaded>, _> =
+            files.iter().map(|files| Loaded::read(files, provider)).collect();
         let mut loaded = loaded?;
-        loaded.sort_by_key(|loaded| cost(loaded.pair.key.algorithm()));
+        loaded.sort_by_key(|loaded| rank(loaded.pair.key.algorithm()));
         Ok(Certificates(loaded))
     }
 
@@ -113,11 +117,13 @@ impl Loaded {
         let malformed = || CertificateError::Malformed { path: files.chain.clone() };
         let leaf = Certificate::parse(chain.first().ok_or_else(malformed)?).ok_or_else(malformed)?;
         let (not_before_s, not_after_s) = (leaf.not_before_s, leaf.not_after_s);
-        let pair = CertifiedKey::from_der(chain, key, provider).map_err(|cause| match cause {
-            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-                CertificateError::OtherKey { files: files.clone() }
+        let pair = CertifiedKey::from_der(chain, key, provider).map_err(|cause| {
+            let files = files.clone();
+            if cause == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
+                CertificateError::OtherKey { files }
+            } else {
+                CertificateError::Unusable { files, cause }
             }
-            cause => CertificateError::Unusable { files: files.clone(), cause },
         })?;
         Ok(Loaded { files: files.clone(), pair: Arc::new(pair), not_before_s, not_after_s })
     }
@@ -147,12 +153,9 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
 }
 
 /// Signing with ECDSA costs a tenth of RSA; Ed25519 costs as little, but few clients know it and so it is tried last.
-fn cost(algorithm: SignatureAlgorithm) -> u8 {
-    match algorithm {
-        SignatureAlgorithm::ECDSA => 0,
-        SignatureAlgorithm::RSA => 1,
-        _ => 2,
-    }
+fn rank(algorithm: SignatureAlgorithm) -> usize {
+    let preferred = [SignatureAlgorithm::ECDSA, SignatureAlgorithm::RSA];
+    preferred.iter().position(|known| *known == algorithm).unwrap_or(preferred.len())
 }
 
 fn date(at_s: i64) -> String {

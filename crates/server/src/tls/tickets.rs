@@ -146,8 +146,10 @@ mod tests {
     const NOON_S: u64 = 40_000 * SLOT_S;
 
     fn tickets(current: u8, previous: &[u8]) -> Tickets {
-        let seeds =
-            TicketSeeds { current: [current; 32], previous: previous.iter().map(|seed| [*seed; 32]).collect() };
+        let seeds = TicketSeeds {
+            current: [current; 32],
+            previous: previous.iter().map(|seed| [*seed; 32]).collect(),
+        };
         Tickets::new(Arc::new(ArcSwap::from_pointee(seeds)), [0; 32])
     }
 

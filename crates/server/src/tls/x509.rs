@@ -54,7 +54,7 @@ impl<'a> Der<'a> {
     fn next(&mut self) -> Option<(u8, &'a [u8])> {
         let (&[tag, first], mut rest) = self.0.split_first_chunk()?;
         let length = match first {
-            0..0x80 => usize::from(first),
+            0..=0x7f => usize::from(first),
             // One to four bytes of length follow.
             0x81..=0x84 => {
                 let (bytes, after) = rest.split_at_checked(usize::from(first & 0x7f))?;

@@ -153,7 +153,8 @@ fn lists_in_the_environment_are_separated_by_commas() {
 #[test]
 fn an_unknown_key_in_a_file_is_refused_with_the_nearest_one() {
     let complaint = File::new("[limits]\nheader_tme = '5s'\n").complaint();
-    let expected = "limits.header_tme (in …/northgate.toml) is not a setting; the nearest one is limits.header_time";
+    let expected =
+        "limits.header_tme (in …/northgate.toml) is not a setting; the nearest one is limits.header_time";
     assert_eq!(complaint, expected);
 }
 
@@ -270,5 +271,8 @@ fn each_kind_of_wrong_value_has_a_sentence_that_says_what_to_write() {
 #[test]
 fn a_wrong_variable_is_named() {
     let error = with_environment(&[("NORTHGATE_TLS_MINIMUM", "1.1")]).unwrap_err();
-    assert_eq!(error.to_string(), "tls.minimum = \"1.1\" (from NORTHGATE_TLS_MINIMUM): write \"1.2\" or \"1.3\"");
+    assert_eq!(
+        error.to_string(),
+        "tls.minimum = \"1.1\" (from NORTHGATE_TLS_MINIMUM): write \"1.2\" or \"1.3\""
+    );
 }
