@@ -68,7 +68,7 @@ async fn a_plain_request_to_the_tls_port_is_told_so() {
 #[tokio::test]
 async fn a_taken_address_is_named() {
     let running = Running::start(None, &[]).await;
-    let error = listener::bind(running.address).await.unwrap_err();
+    let error = listener::bind(running.address).unwrap_err();
     let expected =
         format!("{} is in use: another server, or another Northgate, listens there", running.address);
     assert_eq!(error.to_string(), expected);

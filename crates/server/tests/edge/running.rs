@@ -58,7 +58,7 @@ pub struct Running {
 
 impl Running {
     pub async fn start(tls: Option<Arc<Tls>>, flags: &[(&str, &str)]) -> Running {
-        let socket = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         let (slow_began, slow_may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let router = router(slow_began.clone(), slow_may_end.clone());
