@@ -4,7 +4,7 @@ use northgate_server::config::tls::ClientCertificates;
 use rustls::version::{TLS12, TLS13};
 use tempfile::TempDir;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, provider};
 use crate::running::{Running, asking};
 
 async fn running(server: &Identity, client_certificates: ClientCertificates) -> (Running, TempDir) {
@@ -33,14 +33,26 @@ async fn a_requested_client_certificate_may_be_rsa() {
     }
 }
 
+/// OpenSSL made such certificates for a long time unless asked for extensions, and rustls refuses them.
+#[tokio::test]
+async fn a_requested_client_certificate_may_be_of_version_1() {
+    let (server, old) = (Identity::ecdsa(), Identity::rsa());
+    let (running, _folder) = running(&server, ClientCertificates::Request).await;
+    for version in [&TLS12, &TLS13] {
+        let client = server.trusting_with(provider(), &[version]);
+        let client = client.with_client_cert_resolver(old.showing(old.certificate_of_version_1()));
+        assert!(running.answered(client.into()).await.is_ok());
+    }
+}
+
 /// Whoever shows another's certificate holds another key than the one in it.
 #[tokio::test]
 async fn a_requested_client_certificate_must_be_the_clients_own() {
     let (server, ended) = (Identity::ecdsa(), Identity::ended());
     let (running, _folder) = running(&server, ClientCertificates::Request).await;
     for version in [&TLS12, &TLS13] {
-        let thief = server.trusting_with(crate::identity::provider(), &[version]);
-        let thief = thief.with_client_cert_resolver(ended.shown_with_the_key_of(&Identity::ecdsa()));
+        let thief = server.trusting_with(provider(), &[version]);
+        let thief = thief.with_client_cert_resolver(Identity::ecdsa().showing(ended.certificate()));
         assert!(running.answered(thief.into()).await.is_err());
     }
 }

@@ -94,11 +94,25 @@ impl Identity {
         Arc::new(client.with_client_auth_cert(vec![who.certificate()], key).unwrap())
     }
 
-    /// This certificate in the hands of somebody who has only another key.
-    pub fn shown_with_the_key_of(&self, other: &Identity) -> Arc<dyn ResolvesClientCert> {
-        let key = PrivateKeyDer::from_pem_slice(other.key.as_bytes()).unwrap();
+    /// The same certificate as X.509 version 1 has it: without a version and without extensions.
+    pub fn certificate_of_version_1(&self) -> CertificateDer<'static> {
+        const VERSION: u8 = 0xa0;
+        const EXTENSIONS: u8 = 0xa3;
+        let der = self.certificate();
+        let mut outer = elements(elements(&der)[0].1);
+        let mut body = elements(outer[0].1);
+        body.retain(|(tag, _)| ![VERSION, EXTENSIONS].contains(tag));
+        let body: Vec<u8> = body.into_iter().flat_map(element).collect();
+        outer[0].1 = &body;
+        let outer: Vec<u8> = outer.into_iter().flat_map(element).collect();
+        CertificateDer::from(element((0x30, &outer)))
+    }
+
+    /// Shows `certificate`, whosoever it is, with the key of this identity.
+    pub fn showing(&self, certificate: CertificateDer<'static>) -> Arc<dyn ResolvesClientCert> {
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
         let key = provider().key_provider.load_private_key(key).unwrap();
-        Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![self.certificate()], key)))
+        Arc::new(SingleCertAndKey::from(CertifiedKey::new(vec![certificate], key)))
     }
 
     pub fn trusting_with(
@@ -119,4 +133,23 @@ pub fn provider() -> CryptoProvider {
 
 fn for_localhost() -> CertificateParams {
     CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
+}
+
+/// The DER elements that follow each other in `der`.
+fn elements(mut der: &[u8]) -> Vec<(u8, &[u8])> {
+    let mut found = Vec::new();
+    while let [tag, first, rest @ ..] = der {
+        let long = usize::from(if *first < 0x80 { 0 } else { first & 0x7f });
+        let (length, rest) = rest.split_at(long);
+        let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        let (contents, rest) = rest.split_at(if long == 0 { usize::from(*first) } else { length });
+        found.push((*tag, contents));
+        der = rest;
+    }
+    found
+}
+
+fn element((tag, contents): (u8, &[u8])) -> Vec<u8> {
+    let length = u16::try_from(contents.len()).unwrap().to_be_bytes();
+    [&[tag, 0x82], &length[..], contents].concat()
 }
