@@ -5,47 +5,30 @@ mod pace;
 mod plain;
 pub mod signals;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{Request, Response};
-use hyper::body::Incoming;
-use tokio::net::{TcpListener, TcpStream};
+use axum::Router;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
-use tower::Service;
 use tracing::{info, warn};
 
 use crate::config::limits::Limits;
 use crate::tls::Tls;
 use connection::Serving;
 
+/// Connections that the kernel holds until we accept them. All applications come back at once after an outage; this is as
+/// many as Linux allows by default (net.core.somaxconn).
+const BACKLOG: u32 = 4096;
+
 /// How often the same trouble is told.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// How long accepting rests after an error such as "too many open files", which lasts until a connection closes.
 const REST: Duration = Duration::from_millis(100);
-
-/// What a listener serves: a router, or anything else that answers requests. Each connection gets a clone.
-pub trait Answers:
-    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> Answers for S where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
-}
 
 /// The address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -61,11 +44,25 @@ pub enum BindError {
 }
 
 /// Opens the listening socket; from now on connections wait for [`serve`].
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
-    TcpListener::bind(address).await.map_err(|cause| match cause.kind() {
-        io::ErrorKind::AddrInUse => BindError::InUse(address),
-        _ => BindError::Refused { address, cause },
+pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
+    listen(address).map_err(|cause| {
+        if cause.kind() == io::ErrorKind::AddrInUse {
+            BindError::InUse(address)
+        } else {
+            BindError::Refused { address, cause }
+        }
     })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart must not wait for the connections of the process before it to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves connections until `stop` becomes true or its sender is gone. Then it accepts no more, lets every connection
@@ -73,12 +70,12 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
 pub async fn serve(
     socket: TcpListener,
     tls: Option<Arc<Tls>>,
-    service: impl Answers,
+    router: Router,
     limits: &Limits,
     stop: watch::Receiver<bool>,
 ) {
     let places = Places::new(limits.connections);
-    let serving = Serving { tls, service, limits: limits.clone(), stop: stop.clone() };
+    let serving = Serving { tls, router, limits: limits.clone(), stop: stop.clone() };
     tokio::select! {
         () = accept(socket, &places, serving) => {}
         () = stopped(stop) => {}
@@ -92,10 +89,10 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn accept(socket: TcpListener, places: &Places, serving: Serving<impl Answers>) {
-    let mut trouble = Trouble::default();
+async fn accept(socket: TcpListener, places: &Places, serving: Serving) {
+    let (mut full, mut trouble) = (Trouble::default(), Trouble::default());
     loop {
-        let place = places.take().await;
+        let place = places.take(&mut full).await;
         let (stream, peer) = accepted(&socket, &mut trouble).await;
         let serving = serving.clone();
         tokio::spawn(async move {
@@ -126,20 +123,19 @@ async fn accepted(socket: &TcpListener, trouble: &mut Trouble) -> (TcpStream, So
 struct Places {
     free: Arc<Semaphore>,
     all: u32,
-    full: std::sync::Mutex<Trouble>,
 }
 
 impl Places {
     fn new(all: u32) -> Places {
-        Places { free: Arc::new(Semaphore::new(all as usize)), all, full: Default::default() }
+        Places { free: Arc::new(Semaphore::new(all as usize)), all }
     }
 
     /// Waits when all are taken; the kernel's queue keeps the clients meanwhile.
-    async fn take(&self) -> Option<OwnedSemaphorePermit> {
+    async fn take(&self, full: &mut Trouble) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = self.free.clone().try_acquire_owned() {
             return Some(place);
         }
-        if self.full.lock().is_ok_and(|mut full| full.is_news()) {
+        if full.is_news() {
             warn!("all {} connections are in use, new ones wait (limits.connections)", self.all);
         }
         // An error would say that the places are closed, which nobody does.

@@ -29,7 +29,7 @@ use tickets::{TicketSeeds, Tickets};
 const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
 
 /// Each connection, a resumed one too, hands out one fresh ticket: a client that opens one connection after the other
-/// always holds one. A second one would cost every handshake an encryption and some 200 bytes for nobody.
+/// always holds one. A second one would cost every handshake an encryption and its bytes, for nobody.
 const TICKETS_PER_CONNECTION: usize = 1;
 
 /// What a listener needs to accept TLS connections; shared by all of them.

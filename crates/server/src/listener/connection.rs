@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -15,11 +16,12 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tower::Service;
 use tracing::debug;
 
 use crate::config::limits::Limits;
 use crate::listener::pace::{Pace, Paced};
-use crate::listener::{Answers, plain, stopped};
+use crate::listener::{plain, stopped};
 use crate::tls::Tls;
 
 /// Who is at the other end of the connection; an extension of every request.
@@ -28,14 +30,14 @@ pub struct Peer(pub SocketAddr);
 
 /// What every connection of a listener needs.
 #[derive(Clone)]
-pub(super) struct Serving<S> {
+pub(super) struct Serving {
     pub tls: Option<Arc<Tls>>,
-    pub service: S,
+    pub router: Router,
     pub limits: Limits,
     pub stop: watch::Receiver<bool>,
 }
 
-impl<S: Answers> Serving<S> {
+impl Serving {
     /// Returns when the connection is closed, whoever closed it.
     pub async fn connection(self, stream: TcpStream, peer: SocketAddr) {
         // Answers are one small write each: waiting for more to send would only delay them. It fails only on a
@@ -59,14 +61,14 @@ impl<S: Answers> Serving<S> {
     async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, peer: SocketAddr) {
         let pace = Arc::new(Pace::default());
         let io = TokioIo::new(Paced::new(stream, pace.clone(), &self.limits));
-        let service = self.service;
+        let router = self.router;
         let service = service_fn(move |mut request: Request<Incoming>| {
             pace.request_begins();
             request.extensions_mut().insert(Peer(peer));
-            let (mut service, pace) = (service.clone(), pace.clone());
+            let (mut router, pace) = (router.clone(), pace.clone());
             async move {
                 // A router is always ready, so nothing is lost by not asking.
-                let answer = service.call(request).await;
+                let answer = router.call(request).await;
                 pace.request_ends();
                 answer
             }

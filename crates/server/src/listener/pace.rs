@@ -91,7 +91,7 @@ impl<IO> Paced<IO> {
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client kept us waiting too long")))
     }
 
-    /// The end of an answer that goes out in pieces begins with each piece that was taken.
+    /// A client that takes a long answer in pieces is not idle.
     fn progress(&mut self) {
         if self.seen == Phase::Idle {
             self.since = Instant::now();
@@ -111,6 +111,8 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
             Poll::Ready(result) => {
                 if buffer.filled().len() > before && self.pace.phase() == Phase::Idle {
                     self.pace.enter(Phase::Head);
+                    self.seen = Phase::Head;
+                    self.since = Instant::now();
                 }
                 Poll::Ready(result)
             }

@@ -9,7 +9,7 @@ const HANDSHAKE_RECORD: u8 = 22;
 /// What is read and thrown away at most: closing with unread bytes would reset the connection before the answer arrives.
 const READ_AWAY_MAX: u64 = 64 * 1024;
 
-const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 34\r\n\
+const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 35\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS, not HTTP.\r\n";
 
 /// Looks at the first byte without taking it.

@@ -152,7 +152,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     fs::read(path).map_err(|cause| CertificateError::Unreadable { path: path.to_owned(), cause })
 }
 
-/// Signing with ECDSA costs a tenth of RSA; Ed25519 costs as little, but few clients know it and so it is tried last.
+/// Signing with ECDSA costs a fraction of RSA; Ed25519 costs as little, but few clients know it and so it is tried last.
 fn rank(algorithm: SignatureAlgorithm) -> usize {
     let preferred = [SignatureAlgorithm::ECDSA, SignatureAlgorithm::RSA];
     preferred.iter().position(|known| *known == algorithm).unwrap_or(preferred.len())
