@@ -7,6 +7,8 @@
 mod bodies;
 #[path = "api/clients.rs"]
 mod clients;
+#[path = "api/logging.rs"]
+mod logging;
 #[path = "api/login.rs"]
 mod login;
 #[path = "api/logout.rs"]
