@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod listener;
+pub mod metrics;
 pub mod telemetry;
 pub mod tls;

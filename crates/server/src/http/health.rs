@@ -1,0 +1,24 @@
+//! For whoever starts, stops and routes to Northgate: whether it runs, and whether it takes requests.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+
+use crate::http::{Api, answer};
+
+/// 200 for as long as the process can answer at all.
+pub async fn live() -> Response<Body> {
+    answer::json(StatusCode::OK, r#"{"status":"ok"}"#)
+}
+
+/// 200 from the end of the start to the beginning of the stop.
+pub async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
+    if api.is_ready.load(Ordering::Relaxed) {
+        answer::json(StatusCode::OK, r#"{"status":"ok"}"#)
+    } else {
+        answer::json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"unavailable"}"#)
+    }
+}
