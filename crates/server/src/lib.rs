@@ -1,4 +1,8 @@
 //! Northgate, the token service: everything but `main`, so that tests can run it in their own process.
 
+pub mod admin_token;
 pub mod clock;
 pub mod config;
+pub mod keyring_file;
+mod private_file;
+mod rfc3339;
