@@ -3,6 +3,7 @@
 pub mod admin_token;
 pub mod clock;
 pub mod config;
+pub mod http;
 pub mod keyring_file;
 mod private_file;
 mod rfc3339;
