@@ -3,6 +3,7 @@
 //! A request comes in through [`observe`](observe::Observe), is routed here to the file of its name, and is answered
 //! from the one table of answers in [`problem`] or from [`answer`].
 
+pub mod admin;
 pub mod answer;
 pub mod audit;
 pub mod body;
