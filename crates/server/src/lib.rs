@@ -1,6 +1,7 @@
 //! Northgate, the token service: everything but `main`, so that tests can run it in their own process.
 
 pub mod admin_token;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;
