@@ -1,7 +1,7 @@
 //! The registry: all applications and all revocations, in memory. A store keeps it equal to what is durable;
 //! authenticating and verifying read nothing else.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::application::{AppId, AppNumber, Application};
@@ -24,7 +24,7 @@ pub struct Registry {
     applications: RwLock<Applications>,
     revocations: RwLock<HashMap<AppNumber, HashMap<GrantId, Revocation>>>,
     /// Applications with a secret whose last use is not written yet.
-    used: Mutex<HashSet<AppNumber>>,
+    used: Mutex<BTreeSet<AppNumber>>,
 }
 
 #[derive(Default)]
@@ -72,6 +72,12 @@ impl Registry {
         all.imported_secrets -= before.map_or(0, |before| imported_secrets(&before));
     }
 
+    /// Puts everything that `other` knows in place of what this one knows.
+    pub fn replace_all(&self, other: Registry) {
+        *self.applications_mut() = other.applications.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.revocations_mut() = other.revocations.into_inner().unwrap_or_else(PoisonError::into_inner);
+    }
+
     /// Forgets an application and its revocations.
     pub fn remove(&self, number: AppNumber) {
         let mut all = self.applications_mut();
@@ -111,11 +117,12 @@ impl Registry {
         known.forget_at = known.forget_at.max(revocation.forget_at);
     }
 
-    /// Drops the revocations that need not be known any more.
+    /// Drops the revocations that need not be known any more, and those of applications that are gone.
     pub fn forget_revocations(&self, now: Timestamp) {
-        self.revocations_mut().retain(|_, of_one| {
+        let applications = self.applications();
+        self.revocations_mut().retain(|number, of_one| {
             of_one.retain(|_, revocation| now < revocation.forget_at);
-            !of_one.is_empty()
+            !of_one.is_empty() && applications.by_number.contains_key(number)
         });
     }
 
@@ -124,10 +131,18 @@ impl Registry {
         self.used().insert(number);
     }
 
-    /// The applications marked since the last call, for the store to write.
-    pub fn take_used(&self) -> Vec<Arc<Application>> {
-        let used = std::mem::take(&mut *self.used());
-        used.into_iter().filter_map(|number| self.application(number)).collect()
+    /// Whether any application is marked.
+    pub fn has_used(&self) -> bool {
+        !self.used().is_empty()
+    }
+
+    /// Some of the applications marked since they were taken last, at most `limit`, for the store to write.
+    pub fn take_used(&self, limit: usize) -> Vec<Arc<Application>> {
+        let numbers: Vec<AppNumber> = {
+            let mut used = self.used();
+            std::iter::from_fn(|| used.pop_first()).take(limit).collect()
+        };
+        numbers.into_iter().filter_map(|number| self.application(number)).collect()
     }
 
     // A thread that panics while it holds one of these locks has changed a map completely or not at all, so that
@@ -148,7 +163,7 @@ impl Registry {
         self.revocations.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn used(&self) -> MutexGuard<'_, HashSet<AppNumber>> {
+    fn used(&self) -> MutexGuard<'_, BTreeSet<AppNumber>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

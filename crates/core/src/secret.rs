@@ -19,7 +19,7 @@ pub use hashing::{Busy, Hashing};
 pub const MAX_SECRETS: usize = 8;
 
 /// How exactly the last use of a secret is known: what is used on every request is not written on every request.
-const USE_RESOLUTION: Duration = Duration::from_secs(60);
+const USE_RESOLUTION: Duration = Duration::from_secs(600);
 
 /// The text of a secret, as an application presents it or as we hand it out once. It cannot be printed or compared.
 pub struct SecretText(Box<str>);
@@ -121,7 +121,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// A secret as it was created or as a store kept it.
+    /// A secret as it was created.
     pub fn new(id: SecretId, label: String, created_at: Timestamp, kept: Kept) -> Secret {
         Secret {
             id,
@@ -132,6 +132,12 @@ impl Secret {
             last_used_at: AtomicU64::new(0),
             remembered: OnceLock::new(),
         }
+    }
+
+    /// A secret as a store kept it.
+    pub fn restored(self, retire_at: Option<Timestamp>, last_used_at: Option<Timestamp>) -> Secret {
+        let last_used_at = AtomicU64::new(last_used_at.map_or(0, Timestamp::as_millis));
+        Secret { retire_at, last_used_at, ..self }
     }
 
     /// The same secret, refused from `at` on.
@@ -159,7 +165,7 @@ impl Secret {
         }
     }
 
-    /// Records that it opened the door, to the minute. Tells whether that is news.
+    /// Records that it opened the door, to ten minutes. Tells whether that is news.
     pub fn used(&self, now: Timestamp) -> bool {
         let before = self.last_used_at.load(Ordering::Relaxed);
         let is_news = now.since(Timestamp::from_millis(before)) >= USE_RESOLUTION;

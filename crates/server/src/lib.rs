@@ -6,5 +6,8 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod keyring_file;
+pub mod listener;
 mod private_file;
 mod rfc3339;
+pub mod telemetry;
+pub mod tls;

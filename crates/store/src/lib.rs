@@ -1,1 +1,3 @@
+//! Where applications and grants are kept. A store decides nothing: it does guarded steps and says what happened.
 
+pub mod embedded;

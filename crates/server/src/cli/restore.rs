@@ -1,9 +1,10 @@
 //! `northgate restore`: a backup in place of the database of a server that is stopped.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
+use northgate_store::embedded;
 
 use super::output;
 use super::place::Place;
@@ -17,8 +18,11 @@ pub struct Restore {
 impl Restore {
     pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
         let (config, _) = place.resolve(Vec::new())?;
-        restore(&config.data_dir, &self.file)?;
+        let kept = embedded::restore(&config.data_dir, &self.file)?;
         output::line(&format!("{} was restored into {}", self.file.display(), config.data_dir.display()));
+        if let Some(kept) = kept {
+            output::remark(&format!("The database that was there is now in {}.", kept.display()));
+        }
         if !config.keyring.try_exists()? {
             output::remark(&format!(
                 "Put the keyring back, too: there is none at {}.",
@@ -27,8 +31,4 @@ impl Restore {
         }
         Ok(())
     }
-}
-
-fn restore(_data_dir: &Path, _backup: &Path) -> Result<(), Box<dyn Error>> {
-    Err("this build cannot restore yet".into())
 }

@@ -180,9 +180,10 @@ fn leaves(text: &str, path: &Path) -> Result<Vec<(String, Value)>, ConfigError> 
 fn flatten(prefix: &str, table: Table, found: &mut Vec<(String, Value)>) {
     for (name, value) in table {
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
-        match value {
-            Value::Table(inner) => flatten(&key, inner, found),
-            leaf => found.push((key, leaf)),
+        if let Value::Table(inner) = value {
+            flatten(&key, inner, found);
+        } else {
+            found.push((key, value));
         }
     }
 }

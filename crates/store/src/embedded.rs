@@ -1,0 +1,150 @@
+//! The embedded store: one SQLite file, written by one thread, with all applications and live grants in memory.
+//!
+//! Requests queue up; the writer takes all that wait, checks each guard against memory, writes one journal row for
+//! them in one transaction (WAL, `synchronous=FULL`), publishes the new state and answers. Readers see durable state
+//! only. The journal is folded into the `grants` table a little with each commit.
+
+mod applications;
+mod backup;
+mod batch;
+mod checkpoint;
+mod codec;
+mod data_dir;
+mod figures;
+mod fold;
+mod grants;
+mod journal;
+mod load;
+mod queue;
+mod schema;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use northgate_core::application::{AppNumber, Application};
+use northgate_core::clock::Timestamp;
+use northgate_core::grant::{Grant, GrantKey};
+use northgate_core::registry::Registry;
+use northgate_core::store::{
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Step, Store, StoreError,
+};
+use tokio::sync::oneshot;
+
+use grants::Grants;
+use queue::{Answer, Queue, Write};
+
+pub use backup::{RestoreError, restore};
+pub use data_dir::{DATABASE, DataDirError};
+pub use figures::Figures;
+pub use load::OpenError;
+
+/// The one-file store. Dropping it writes what is waiting and closes the file.
+pub struct EmbeddedStore {
+    memory: Arc<Memory>,
+    queue: Arc<Queue>,
+    database: std::path::PathBuf,
+    writer: Option<JoinHandle<()>>,
+    // Released last, when the writer has closed the file.
+    _lock: data_dir::Lock,
+}
+
+/// Tells the time.
+pub type Clock = Box<dyn Fn() -> Timestamp + Send>;
+
+/// What the writer shares with the readers: the durable state, and figures about the work.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub registry: Registry,
+    pub grants: Grants,
+    pub figures: Figures,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `data_dir` and makes it where there is none. At most `queue_bound` operations wait at a time.
+    /// `clock` tells what has expired and need not be kept.
+    pub fn open(data_dir: &Path, queue_bound: usize, clock: Clock) -> Result<EmbeddedStore, OpenError> {
+        let lock = data_dir::lock(data_dir)?;
+        let database = data_dir.join(DATABASE);
+        let memory = Arc::new(Memory::default());
+        let queue = Arc::new(Queue::new(queue_bound));
+        let writer = writer::Writer::open(&database, Arc::clone(&memory), Arc::clone(&queue), clock)?;
+        let writer = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
+        let writer = Some(writer.map_err(|error| OpenError::Thread(error.to_string()))?);
+        Ok(EmbeddedStore { memory, queue, database, writer, _lock: lock })
+    }
+
+    /// Writes a consistent copy of the database to the new file `to`, while everything goes on.
+    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let (database, to) = (self.database.clone(), to.to_owned());
+        let copied = tokio::task::spawn_blocking(move || backup::copy(&database, &to)).await;
+        match copied {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(StoreError::Unavailable(Arc::new(error))),
+            Err(stopped) => Err(StoreError::Unavailable(Arc::new(stopped))),
+        }
+    }
+
+    /// Figures about the work, for metrics.
+    pub fn figures(&self) -> &Figures {
+        &self.memory.figures
+    }
+
+    async fn ask<A>(&self, write: impl FnOnce(Answer<A>) -> Write) -> Result<A, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.push(write(answer))?;
+        // The writer answers everything it takes; it drops an answer only when it panics.
+        answered.await.unwrap_or_else(|dropped| Err(StoreError::Unavailable(Arc::new(dropped))))
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has said so already.
+            let _ = writer.join();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    fn registry(&self) -> &Registry {
+        &self.memory.registry
+    }
+
+    async fn create(&self, new: NewApplication) -> Result<Created, StoreError> {
+        self.ask(|answer| Write::Create(new, answer)).await
+    }
+
+    async fn replace(&self, application: Application) -> Result<Replaced, StoreError> {
+        self.ask(|answer| Write::Replace(application, answer)).await
+    }
+
+    async fn delete(&self, number: AppNumber) -> Result<Deleted, StoreError> {
+        self.ask(|answer| Write::Delete(number, answer)).await
+    }
+
+    async fn grant(&self, grant: GrantKey) -> Result<Option<Grant>, StoreError> {
+        Ok(self.memory.grants.find(grant))
+    }
+
+    async fn grants(&self, application: AppNumber) -> Result<Vec<Grant>, StoreError> {
+        Ok(self.memory.grants.of(application))
+    }
+
+    async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
+        self.ask(|answer| Write::Open(opening, answer)).await
+    }
+
+    async fn advance(&self, step: Step) -> Result<Advanced, StoreError> {
+        self.ask(|answer| Write::Advance(step, answer)).await
+    }
+
+    async fn close(&self, closing: Closing) -> Result<(), StoreError> {
+        self.ask(|answer| Write::Close(closing, answer)).await
+    }
+}

@@ -1,0 +1,233 @@
+//! One commit's worth of writes: each guard is checked against memory and the writes before it in the batch, and
+//! nothing of it shows outside until the commit succeeded.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::sync::Arc;
+
+use northgate_core::application::{AppId, AppNumber, Application};
+use northgate_core::grant::{Grant, GrantKey, gives_way};
+use northgate_core::registry::Revocation;
+use northgate_core::store::{
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Step, StoreError,
+};
+use rusqlite::Connection;
+
+use super::Memory;
+use super::applications;
+use super::journal::Entry;
+use super::queue::{Answer, Write};
+
+/// What a batch will have changed once it is committed.
+pub(crate) struct Batch<'a> {
+    memory: &'a Memory,
+    connection: &'a Connection,
+    /// Applications that it created or replaced, and those that it deleted.
+    applications: HashMap<AppNumber, Option<Arc<Application>>>,
+    created: HashMap<AppId, Arc<Application>>,
+    grants: HashMap<AppNumber, Vec<Grant>>,
+    revocations: Vec<(GrantKey, Revocation)>,
+    entries: Vec<u8>,
+    answers: Vec<Settle>,
+    failure: Option<Arc<rusqlite::Error>>,
+}
+
+/// Sends an answer once it is known whether the batch was committed.
+type Settle = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+impl<'a> Batch<'a> {
+    pub fn new(memory: &'a Memory, connection: &'a Connection, size: usize) -> Batch<'a> {
+        Batch {
+            memory,
+            connection,
+            applications: HashMap::new(),
+            created: HashMap::new(),
+            grants: HashMap::with_capacity(size),
+            revocations: Vec::new(),
+            entries: Vec::with_capacity(size * 34),
+            answers: Vec::with_capacity(size),
+            failure: None,
+        }
+    }
+
+    /// What the journal has to say about this batch.
+    pub fn entries(&self) -> &[u8] {
+        &self.entries
+    }
+
+    /// Applications whose grants or revocations this batch changes.
+    pub fn touched(&self) -> impl Iterator<Item = AppNumber> {
+        let revoked = self.revocations.iter().map(|(key, _)| key.application);
+        self.grants.keys().copied().chain(revoked)
+    }
+
+    /// The first error of SQLite in this batch, which must not be committed then.
+    pub fn failure(&self) -> Option<Arc<rusqlite::Error>> {
+        self.failure.clone()
+    }
+
+    /// Does one write, as far as that goes before the commit.
+    pub fn add(&mut self, write: Write) {
+        match write {
+            Write::Create(new, answer) => {
+                let outcome = self.create(new);
+                self.settle(outcome, answer);
+            }
+            Write::Replace(application, answer) => {
+                let outcome = self.replace(application);
+                self.settle(outcome, answer);
+            }
+            Write::Delete(number, answer) => {
+                let outcome = self.delete(number);
+                self.settle(outcome, answer);
+            }
+            Write::Open(opening, answer) => {
+                let outcome = self.open(&opening);
+                self.settle(Ok(outcome), answer);
+            }
+            Write::Advance(step, answer) => {
+                let outcome = self.advance(&step);
+                self.settle(Ok(outcome), answer);
+            }
+            Write::Close(closing, answer) => {
+                self.close(&closing);
+                self.settle(Ok(()), answer);
+            }
+        }
+    }
+
+    /// Shows the readers what is durable now, and answers.
+    pub fn publish(self) {
+        let registry = &self.memory.registry;
+        for (number, application) in self.applications {
+            match application {
+                Some(application) => registry.put(application),
+                None => registry.remove(number),
+            }
+        }
+        for (grant, revocation) in self.revocations {
+            registry.revoke(grant, revocation);
+        }
+        self.memory.grants.publish(self.grants);
+        self.answers.into_iter().for_each(|settle| settle(Ok(())));
+    }
+
+    /// Tells everybody that nothing was done.
+    pub fn fail(self, error: &Arc<rusqlite::Error>) {
+        self.answers
+            .into_iter()
+            .for_each(|settle| settle(Err(StoreError::Unavailable(Arc::clone(error) as _))));
+    }
+
+    fn settle<A: Send + 'static>(&mut self, outcome: rusqlite::Result<A>, answer: Answer<A>) {
+        let outcome = outcome.map_err(|error| {
+            let error = Arc::new(error);
+            self.failure.get_or_insert(Arc::clone(&error));
+            StoreError::Unavailable(error)
+        });
+        self.answers.push(Box::new(move |committed| {
+            // Whoever asked may have hung up; what was done stays done.
+            let _ = answer.send(committed.and(outcome));
+        }));
+    }
+
+    fn application(&self, number: AppNumber) -> Option<Arc<Application>> {
+        match self.applications.get(&number) {
+            Some(changed) => changed.clone(),
+            None => self.memory.registry.application(number),
+        }
+    }
+
+    fn create(&mut self, new: NewApplication) -> rusqlite::Result<Created> {
+        let taken = self.created.get(&new.id).cloned().or_else(|| self.memory.registry.find(&new.id));
+        // One that this batch deleted frees its appId.
+        if let Some(taken) = taken.and_then(|taken| self.application(taken.number)) {
+            return Ok(Created::Taken(taken));
+        }
+        let application = Arc::new(applications::insert(self.connection, new)?);
+        self.created.insert(application.id.clone(), Arc::clone(&application));
+        self.applications.insert(application.number, Some(Arc::clone(&application)));
+        Ok(Created::Created(application))
+    }
+
+    fn replace(&mut self, application: Application) -> rusqlite::Result<Replaced> {
+        let Some(present) = self.application(application.number) else { return Ok(Replaced::Unknown) };
+        if present.revision + 1 != application.revision {
+            return Ok(Replaced::Lost(present));
+        }
+        applications::update(self.connection, &application)?;
+        let application = Arc::new(application);
+        self.applications.insert(application.number, Some(Arc::clone(&application)));
+        Ok(Replaced::Replaced(application))
+    }
+
+    fn delete(&mut self, number: AppNumber) -> rusqlite::Result<Deleted> {
+        if self.application(number).is_none() {
+            return Ok(Deleted::Unknown);
+        }
+        applications::delete(self.connection, number)?;
+        self.applications.insert(number, None);
+        self.grants.insert(number, Vec::new());
+        self.revocations.retain(|(key, _)| key.application != number);
+        Ok(Deleted::Deleted)
+    }
+
+    fn open(&mut self, opening: &Opening) -> Opened {
+        let number = opening.application;
+        if self.application(number).is_none() {
+            return Opened::Unknown;
+        }
+        let present = self.grants_of(number);
+        let leaving = match opening.close_others {
+            Some(_) => present.iter().map(|grant| grant.id).collect(),
+            None => gives_way(present, opening.at_most, opening.now),
+        };
+        present.retain(|grant| !leaving.contains(&grant.id));
+        present.push(opening.grant);
+        for id in leaving {
+            let key = GrantKey { application: number, id };
+            Entry::Remove(key).encode(&mut self.entries);
+            if let Some(revocation) = opening.close_others {
+                self.revoke(key, revocation);
+            }
+        }
+        Entry::Put(number, opening.grant).encode(&mut self.entries);
+        Opened::Opened
+    }
+
+    fn advance(&mut self, step: &Step) -> Advanced {
+        let present = self.grants_of(step.application).iter_mut().find(|grant| grant.id == step.to.id);
+        match present {
+            Some(grant) if grant.generation == step.from => {
+                *grant = step.to;
+                Entry::Put(step.application, step.to).encode(&mut self.entries);
+                Advanced::Advanced
+            }
+            other => Advanced::Lost(other.copied()),
+        }
+    }
+
+    fn close(&mut self, closing: &Closing) {
+        let key = closing.grant;
+        // An application that was deleted has taken its revocations with it.
+        if self.application(key.application).is_none() {
+            return;
+        }
+        self.grants_of(key.application).retain(|grant| grant.id != key.id);
+        Entry::Remove(key).encode(&mut self.entries);
+        self.revoke(key, closing.revocation);
+    }
+
+    fn revoke(&mut self, key: GrantKey, revocation: Revocation) {
+        Entry::Revoke(key, revocation).encode(&mut self.entries);
+        self.revocations.push((key, revocation));
+    }
+
+    /// The application's grants as this batch leaves them.
+    fn grants_of(&mut self, number: AppNumber) -> &mut Vec<Grant> {
+        match self.grants.entry(number) {
+            Slot::Occupied(touched) => touched.into_mut(),
+            Slot::Vacant(untouched) => untouched.insert(self.memory.grants.of(number)),
+        }
+    }
+}

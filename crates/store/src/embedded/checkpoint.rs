@@ -1,0 +1,84 @@
+//! Checkpoints: moving what the WAL holds into the database file, beside the commits and not between them.
+//!
+//! A thread with a connection of its own copies most of the WAL while commits go on. The writer then copies the little
+//! that has come since, after which the WAL starts again from its beginning and so stays small.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use rusqlite::Connection;
+
+use super::schema;
+
+/// Commits between checkpoints; each adds a few pages of 4 KiB to the WAL.
+const EVERY_COMMITS: u32 = 1_000;
+
+/// The writer's side.
+pub(crate) struct Checkpoints {
+    ask: SyncSender<()>,
+    is_copied: Arc<AtomicBool>,
+    commits: u32,
+}
+
+impl Checkpoints {
+    pub fn start(database: &Path) -> rusqlite::Result<Checkpoints> {
+        let connection = schema::connect(database)?;
+        // One place: a second request while one is under way adds nothing.
+        let (ask, asked) = sync_channel(1);
+        let is_copied = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&is_copied);
+        // It ends when the writer drops its side. Without it the WAL only grows larger, so that a failed start of the
+        // thread shows up as a channel without a receiver and not as an error.
+        let _ = std::thread::Builder::new()
+            .name("checkpoint".to_owned())
+            .spawn(move || run(&connection, &asked, &done));
+        Ok(Checkpoints { ask, is_copied, commits: 0 })
+    }
+
+    /// Counts a commit, and asks for a checkpoint when it is time or when the writer is idle.
+    pub fn committed(&mut self, connection: &Connection) {
+        self.commits += 1;
+        if self.commits >= EVERY_COMMITS {
+            self.ask();
+        }
+        self.finish(connection);
+    }
+
+    /// Asks for a checkpoint of whatever there is.
+    pub fn idle(&mut self, connection: &Connection) {
+        if self.commits > 0 {
+            self.ask();
+        }
+        self.finish(connection);
+    }
+
+    fn ask(&mut self) {
+        match self.ask.try_send(()) {
+            Ok(()) => self.commits = 0,
+            Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+        }
+    }
+
+    fn finish(&self, connection: &Connection) {
+        if self.is_copied.swap(false, Ordering::AcqRel) {
+            passive(connection);
+        }
+    }
+}
+
+fn run(connection: &Connection, asked: &Receiver<()>, is_copied: &AtomicBool) {
+    while asked.recv().is_ok() {
+        passive(connection);
+        is_copied.store(true, Ordering::Release);
+    }
+}
+
+/// Copies what can be copied without waiting for anybody.
+fn passive(connection: &Connection) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        // Nothing is lost: the WAL has it all, and the next checkpoint tries again.
+        tracing::warn!(%error, "the checkpoint failed and will be tried again");
+    }
+}

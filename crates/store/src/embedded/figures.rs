@@ -1,0 +1,64 @@
+//! Figures about the writer's work, for metrics: plain counters that the writer sets and anybody reads.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What the writer has done since the start.
+#[derive(Debug, Default)]
+pub struct Figures {
+    commits: AtomicU64,
+    writes: AtomicU64,
+    commit_nanos: AtomicU64,
+    failures: AtomicU64,
+    journal_bytes: AtomicU64,
+    is_failing: AtomicBool,
+}
+
+impl Figures {
+    /// Transactions committed.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Operations in those transactions.
+    pub fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Time spent in those transactions.
+    pub fn commit_time(&self) -> Duration {
+        Duration::from_nanos(self.commit_nanos.load(Ordering::Relaxed))
+    }
+
+    /// Transactions that failed.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in the journal that are not folded yet.
+    pub fn journal_bytes(&self) -> u64 {
+        self.journal_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last transaction failed, so that nothing can be written at present.
+    pub fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn committed(&self, writes: usize, took: Duration, journal_bytes: u64) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.writes.fetch_add(writes as u64, Ordering::Relaxed);
+        self.commit_nanos.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
+        self.journal_bytes.store(journal_bytes, Ordering::Relaxed);
+        self.is_failing.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.is_failing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn recovered(&self) {
+        self.is_failing.store(false, Ordering::Relaxed);
+    }
+}

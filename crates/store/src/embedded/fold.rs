@@ -1,0 +1,140 @@
+//! Folding: the journal's news about an application become its row in `grants`, and then the journal's rows can go.
+//!
+//! It is done in sweeps over all applications with news, in the order of their rows, a few with each commit: it costs
+//! no fsync of its own and never holds up a commit for long. The journal stays within about two sweeps.
+
+use std::collections::HashSet;
+
+use northgate_core::application::AppNumber;
+use northgate_core::clock::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::Memory;
+use super::codec::{put_grant, put_revocation};
+use super::load::JournalExtent;
+
+/// A busy journal is swept when it has this many bytes: some 500,000 steps, read back in a fraction of a second.
+const SWEEP_AT_BYTES: u64 = 16 << 20;
+/// Journal rows removed with one commit.
+const ROWS_A_SLICE: i64 = 16;
+
+/// How far folding has come.
+pub(crate) struct Fold {
+    journal: JournalExtent,
+    news: HashSet<AppNumber>,
+    sweep: Option<Sweep>,
+}
+
+struct Sweep {
+    /// Applications still to be written, the next one last.
+    left: Vec<AppNumber>,
+    /// The journal up to here is folded when none is left.
+    upto: i64,
+}
+
+/// What one commit folds; it counts once the commit succeeded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Slice {
+    applications: usize,
+    rows_upto: Option<i64>,
+    row_bytes: u64,
+}
+
+impl Fold {
+    pub fn new(journal: JournalExtent, unfolded: Vec<AppNumber>) -> Fold {
+        Fold { journal, news: unfolded.into_iter().collect(), sweep: None }
+    }
+
+    pub fn journal_bytes(&self) -> u64 {
+        self.journal.bytes
+    }
+
+    /// The journal row that the next commit writes.
+    pub fn next_batch(&self) -> i64 {
+        self.journal.last + 1
+    }
+
+    /// Begins a sweep where there is news; tells whether one is under way.
+    pub fn begin(&mut self) -> bool {
+        if self.sweep.is_none() && self.journal.bytes > 0 {
+            let mut left: Vec<AppNumber> = std::mem::take(&mut self.news).into_iter().collect();
+            left.sort_unstable_by(|a, b| b.cmp(a));
+            self.sweep = Some(Sweep { left, upto: self.journal.last });
+        }
+        self.sweep.is_some()
+    }
+
+    /// A commit has written a journal row of `bytes` about these applications; none where nothing happened.
+    pub fn wrote(&mut self, bytes: usize, touched: impl IntoIterator<Item = AppNumber>) {
+        self.journal.last += i64::from(bytes > 0);
+        self.journal.bytes += bytes as u64;
+        self.news.extend(touched);
+    }
+
+    /// Folds up to `applications` applications in the open transaction, if a sweep is under way or due.
+    pub fn slice(
+        &mut self,
+        connection: &Connection,
+        memory: &Memory,
+        applications: usize,
+        now: Timestamp,
+    ) -> rusqlite::Result<Slice> {
+        if self.journal.bytes >= SWEEP_AT_BYTES {
+            self.begin();
+        }
+        let Some(sweep) = &self.sweep else { return Ok(Slice::default()) };
+        if sweep.left.is_empty() {
+            return remove_rows(connection, self.journal.first, sweep.upto);
+        }
+        let applications = applications.min(sweep.left.len());
+        for number in &sweep.left[sweep.left.len() - applications..] {
+            write_row(connection, memory, *number, now)?;
+        }
+        Ok(Slice { applications, ..Slice::default() })
+    }
+
+    /// The transaction of this slice is durable.
+    pub fn done(&mut self, slice: Slice) {
+        let Some(sweep) = &mut self.sweep else { return };
+        sweep.left.truncate(sweep.left.len() - slice.applications);
+        if let Some(upto) = slice.rows_upto {
+            self.journal.first = upto + 1;
+            self.journal.bytes -= slice.row_bytes;
+            if upto == sweep.upto {
+                self.sweep = None;
+            }
+        }
+    }
+}
+
+fn write_row(
+    connection: &Connection,
+    memory: &Memory,
+    number: AppNumber,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut live = Vec::new();
+    memory.grants.of(number).iter().for_each(|grant| put_grant(&mut live, grant));
+    let mut closed = Vec::new();
+    for (id, revocation) in memory.registry.revocations_of(number, now) {
+        closed.extend_from_slice(&id.0.to_be_bytes());
+        put_revocation(&mut closed, &revocation);
+    }
+    if live.is_empty() && closed.is_empty() {
+        connection.prepare_cached("DELETE FROM grants WHERE application = ?")?.execute([number.0])?;
+    } else {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO grants (application, live, closed) VALUES (?, ?, ?)")?
+            .execute(params![number.0, live, closed])?;
+    }
+    Ok(())
+}
+
+fn remove_rows(connection: &Connection, first: i64, sweep_upto: i64) -> rusqlite::Result<Slice> {
+    let upto = sweep_upto.min(first + ROWS_A_SLICE - 1);
+    let row_bytes = connection
+        .prepare_cached("SELECT ifnull(sum(length(entries)), 0) FROM journal WHERE batch <= ?")?
+        .query_row([upto], |row| row.get(0))?;
+    connection.prepare_cached("DELETE FROM journal WHERE batch <= ?")?.execute([upto])?;
+    Ok(Slice { applications: 0, rows_upto: Some(upto), row_bytes })
+}

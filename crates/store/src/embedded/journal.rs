@@ -1,0 +1,83 @@
+//! What a commit says about grants. Every entry is absolute, so that reading a piece of the journal twice, or over
+//! rows that are newer, ends in the same state.
+
+use northgate_core::application::AppNumber;
+use northgate_core::grant::{Grant, GrantId, GrantKey};
+use northgate_core::registry::Revocation;
+
+use super::codec::{Damaged, Reader, put_grant, put_revocation};
+
+/// One thing that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// The grant is in this state.
+    Put(AppNumber, Grant),
+    /// The grant is gone.
+    Remove(GrantKey),
+    /// The grant's access tokens are revoked.
+    Revoke(GrantKey, Revocation),
+}
+
+const PUT: u8 = 1;
+const REMOVE: u8 = 2;
+const REVOKE: u8 = 3;
+
+impl Entry {
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Entry::Put(application, grant) => {
+                bytes.push(PUT);
+                bytes.extend_from_slice(&application.0.to_be_bytes());
+                put_grant(bytes, grant);
+            }
+            Entry::Remove(key) => {
+                bytes.push(REMOVE);
+                put_key(bytes, *key);
+            }
+            Entry::Revoke(key, revocation) => {
+                bytes.push(REVOKE);
+                put_key(bytes, *key);
+                put_revocation(bytes, revocation);
+            }
+        }
+    }
+
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Entry, Damaged> {
+        match reader.byte()? {
+            PUT => Ok(Entry::Put(AppNumber(reader.u32()?), reader.grant()?)),
+            REMOVE => Ok(Entry::Remove(key(reader)?)),
+            REVOKE => Ok(Entry::Revoke(key(reader)?, reader.revocation()?)),
+            _ => Err(Damaged),
+        }
+    }
+}
+
+fn put_key(bytes: &mut Vec<u8>, key: GrantKey) {
+    bytes.extend_from_slice(&key.application.0.to_be_bytes());
+    bytes.extend_from_slice(&key.id.0.to_be_bytes());
+}
+
+fn key(reader: &mut Reader<'_>) -> Result<GrantKey, Damaged> {
+    Ok(GrantKey { application: AppNumber(reader.u32()?), id: GrantId(reader.u64()?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use northgate_core::clock::Timestamp;
+
+    #[test]
+    fn an_entry_reads_as_it_was_written_and_a_torn_one_is_refused() {
+        let key = GrantKey { application: AppNumber(7), id: GrantId(u64::MAX - 1) };
+        let (t1, t2) = (Timestamp::from_millis(11), Timestamp::from_millis(22));
+        let grant = Grant { id: key.id, generation: 3, refreshed_at: t1, expires_at: t2 };
+        let revocation = Revocation { ends_at: t1, forget_at: t2 };
+        for entry in [Entry::Put(key.application, grant), Entry::Remove(key), Entry::Revoke(key, revocation)]
+        {
+            let mut bytes = Vec::new();
+            entry.encode(&mut bytes);
+            assert_eq!(Entry::decode(&mut Reader(&bytes)), Ok(entry));
+            assert_eq!(Entry::decode(&mut Reader(&bytes[..bytes.len() - 1])), Err(Damaged));
+        }
+    }
+}

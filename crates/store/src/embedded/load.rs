@@ -1,0 +1,143 @@
+//! Reading the whole state into memory: the rows, then the journal over them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use northgate_core::application::AppNumber;
+use northgate_core::clock::Timestamp;
+use northgate_core::grant::{Grant, GrantId, GrantKey};
+use northgate_core::registry::Registry;
+use rusqlite::Connection;
+
+use super::Memory;
+use super::applications;
+use super::codec::{Damaged, Reader};
+use super::data_dir::DataDirError;
+use super::journal::Entry;
+use super::schema::SchemaError;
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error("cannot open the database")]
+    Schema(#[from] SchemaError),
+    #[error("cannot read the database")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("a row of the database is damaged: restore a backup")]
+    Damaged,
+    #[error("cannot start the writer: {0}")]
+    Thread(String),
+}
+
+impl From<Damaged> for OpenError {
+    fn from(Damaged: Damaged) -> OpenError {
+        OpenError::Damaged
+    }
+}
+
+/// Where the journal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct JournalExtent {
+    /// The oldest row that is there; one more than `last` when it is empty.
+    pub first: i64,
+    pub last: i64,
+    pub bytes: u64,
+}
+
+/// What was read.
+pub(crate) struct Loaded {
+    pub journal: JournalExtent,
+    /// Applications that the journal says something about, to be folded.
+    pub unfolded: Vec<AppNumber>,
+}
+
+/// Fills `memory` with what is durable and not yet over at `now`. Readers see the old state until it is complete.
+pub(crate) fn load(connection: &Connection, memory: &Memory, now: Timestamp) -> Result<Loaded, OpenError> {
+    let registry = Registry::default();
+    applications::load(connection)?.into_iter().for_each(|application| registry.put(Arc::new(application)));
+    let mut grants = HashMap::with_capacity(registry.count());
+    load_rows(connection, &registry, &mut grants)?;
+    let loaded = replay(connection, &registry, &mut grants)?;
+    // What belongs to no application was deleted after the journal spoke of it.
+    grants.retain(|number, of_one| {
+        of_one.retain(|grant| grant.is_live(now));
+        registry.application(*number).is_some()
+    });
+    registry.forget_revocations(now);
+    memory.registry.replace_all(registry);
+    memory.grants.replace_all(grants);
+    Ok(loaded)
+}
+
+type ByApplication = HashMap<AppNumber, Vec<Grant>>;
+
+fn load_rows(
+    connection: &Connection,
+    registry: &Registry,
+    grants: &mut ByApplication,
+) -> Result<(), OpenError> {
+    let mut select = connection.prepare("SELECT application, live, closed FROM grants")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let application = AppNumber(row.get(0)?);
+        let mut live = Reader(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?);
+        let of_one = grants.entry(application).or_default();
+        while !live.is_empty() {
+            of_one.push(live.grant()?);
+        }
+        let mut closed = Reader(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?);
+        while !closed.is_empty() {
+            let key = GrantKey { application, id: GrantId(closed.u64()?) };
+            registry.revoke(key, closed.revocation()?);
+        }
+    }
+    Ok(())
+}
+
+fn replay(
+    connection: &Connection,
+    registry: &Registry,
+    grants: &mut ByApplication,
+) -> Result<Loaded, OpenError> {
+    let mut select = connection.prepare("SELECT batch, entries FROM journal ORDER BY batch")?;
+    let mut rows = select.query([])?;
+    let mut journal = JournalExtent { first: 1, last: 0, bytes: 0 };
+    let mut unfolded = HashSet::new();
+    while let Some(row) = rows.next()? {
+        let batch = row.get(0)?;
+        if journal.bytes == 0 {
+            journal.first = batch;
+        }
+        journal.last = batch;
+        let entries = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        journal.bytes += entries.len() as u64;
+        let mut reader = Reader(entries);
+        while !reader.is_empty() {
+            unfolded.insert(apply(Entry::decode(&mut reader)?, registry, grants));
+        }
+    }
+    Ok(Loaded { journal, unfolded: unfolded.into_iter().collect() })
+}
+
+fn apply(entry: Entry, registry: &Registry, grants: &mut ByApplication) -> AppNumber {
+    match entry {
+        Entry::Put(application, grant) => {
+            let of_one = grants.entry(application).or_default();
+            match of_one.iter_mut().find(|known| known.id == grant.id) {
+                Some(known) => *known = grant,
+                None => of_one.push(grant),
+            }
+            application
+        }
+        Entry::Remove(key) => {
+            grants.entry(key.application).or_default().retain(|grant| grant.id != key.id);
+            key.application
+        }
+        Entry::Revoke(key, revocation) => {
+            registry.revoke(key, revocation);
+            key.application
+        }
+    }
+}

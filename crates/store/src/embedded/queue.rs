@@ -1,0 +1,103 @@
+//! The queue between the requests and the writer: bounded, and taken all at once.
+
+use std::error::Error;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use northgate_core::application::{AppNumber, Application};
+use northgate_core::store::{
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Step, StoreError,
+};
+use tokio::sync::oneshot;
+
+/// Where the outcome of a write goes, once it is durable.
+pub(crate) type Answer<A> = oneshot::Sender<Result<A, StoreError>>;
+
+/// A write that waits for its commit.
+pub(crate) enum Write {
+    Create(NewApplication, Answer<Created>),
+    Replace(Application, Answer<Replaced>),
+    Delete(AppNumber, Answer<Deleted>),
+    Open(Opening, Answer<Opened>),
+    Advance(Step, Answer<Advanced>),
+    Close(Closing, Answer<()>),
+}
+
+impl Write {
+    /// Answers that nothing was done.
+    pub fn refuse(self, cause: &Arc<dyn Error + Send + Sync>) {
+        let error = StoreError::Unavailable(Arc::clone(cause));
+        // Whoever asked may have hung up.
+        let _ = match self {
+            Write::Create(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Replace(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Delete(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Open(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Advance(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Close(_, answer) => answer.send(Err(error)).is_ok(),
+        };
+    }
+}
+
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    bound: usize,
+}
+
+struct Waiting {
+    writes: Vec<Write>,
+    is_closed: bool,
+}
+
+/// What the writer finds in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Writes,
+    /// Nothing came within the time.
+    Nothing,
+    /// Nothing will come any more.
+    Closed,
+}
+
+impl Queue {
+    pub fn new(bound: usize) -> Queue {
+        let waiting = Waiting { writes: Vec::new(), is_closed: false };
+        Queue { waiting: Mutex::new(waiting), arrived: Condvar::new(), bound }
+    }
+
+    pub fn push(&self, write: Write) -> Result<(), StoreError> {
+        let mut waiting = self.waiting();
+        if waiting.is_closed || waiting.writes.len() >= self.bound {
+            return Err(StoreError::Busy);
+        }
+        waiting.writes.push(write);
+        // The writer sleeps only while the queue is empty.
+        if waiting.writes.len() == 1 {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Moves all that waits into `writes`, which must be empty; waits up to `patience` for the first.
+    pub fn take(&self, writes: &mut Vec<Write>, patience: Duration) -> Found {
+        let is_idle = |waiting: &mut Waiting| waiting.writes.is_empty() && !waiting.is_closed;
+        let waited = self.arrived.wait_timeout_while(self.waiting(), patience, is_idle);
+        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut waiting.writes, writes);
+        match (writes.is_empty(), waiting.is_closed) {
+            (false, _) => Found::Writes,
+            (true, true) => Found::Closed,
+            (true, false) => Found::Nothing,
+        }
+    }
+
+    pub fn close(&self) {
+        self.waiting().is_closed = true;
+        self.arrived.notify_one();
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

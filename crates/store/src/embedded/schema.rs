@@ -1,0 +1,105 @@
+//! The tables, and how a file of an earlier version becomes one of this version.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Marks an SQLite file as ours ("NGAT").
+pub(crate) const APPLICATION_ID: i32 = 0x4E47_4154;
+
+/// Each entry takes a file from the version of its index to the next. Entries are never changed, only added.
+const MIGRATIONS: [&str; 1] = [V1];
+
+const V1: &str = "
+    CREATE TABLE applications (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: tokens carry it
+        app_id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('active', 'frozen')),
+        created_at INTEGER NOT NULL,               -- all times: milliseconds since the Unix epoch, UTC
+        revision INTEGER NOT NULL,
+        rotation TEXT, retry_window_ms INTEGER, on_reuse TEXT, logins TEXT,
+        max_grants INTEGER, access_lifetime_ms INTEGER, refresh_lifetime_ms INTEGER
+    ) STRICT;
+
+    CREATE TABLE secrets (
+        application INTEGER NOT NULL REFERENCES applications ON DELETE CASCADE,
+        id INTEGER NOT NULL,
+        label TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        retire_at INTEGER,
+        last_used_at INTEGER,
+        digest BLOB,                               -- HMAC-SHA-256 under the keyring's pepper
+        argon2id TEXT,                             -- or a PHC string
+        PRIMARY KEY (application, id),
+        CHECK ((digest IS NULL) != (argon2id IS NULL))
+    ) STRICT, WITHOUT ROWID;
+
+    -- One row for all grants of an application, as of some point in the journal that is still there or later.
+    CREATE TABLE grants (
+        application INTEGER PRIMARY KEY,
+        live BLOB NOT NULL,                        -- 28 bytes each: id 8, generation 4, refreshed_at 8, expires_at 8
+        closed BLOB NOT NULL                       -- 24 bytes each: id 8, ends_at 8, forget_at 8
+    ) STRICT;
+
+    -- One row for each commit: what happened to grants, in order. docs/store.md has the layout of an entry.
+    CREATE TABLE journal (
+        batch INTEGER PRIMARY KEY,
+        entries BLOB NOT NULL
+    ) STRICT;
+";
+
+/// The version of files that this program writes.
+pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;
+
+/// Why a file cannot be used as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    #[error(
+        "it was written by a newer Northgate (format {found}, this one knows up to {VERSION}): use that version, or restore a backup from before the upgrade"
+    )]
+    Newer { found: i32 },
+    #[error("it is an SQLite file of another program")]
+    Foreign,
+    #[error("SQLite cannot use it")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+/// Checks that the file is ours and not newer than this program; tells its version, 0 for an empty file.
+pub(crate) fn check(connection: &Connection) -> Result<i32, SchemaError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (id, found) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if id != APPLICATION_ID && tables > 0 {
+        return Err(SchemaError::Foreign);
+    }
+    if found > VERSION {
+        return Err(SchemaError::Newer { found });
+    }
+    Ok(found)
+}
+
+/// Brings the file to [`VERSION`], in one transaction.
+pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
+    let found = check(connection)?;
+    if found == VERSION {
+        return Ok(());
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for migration in &MIGRATIONS[found as usize..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    Ok(transaction.commit()?)
+}
+
+/// A connection with our settings.
+pub(crate) fn connect(database: &std::path::Path) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open(database)?;
+    // FULL: a commit returns when its WAL frames are on disk; nothing is answered before that.
+    // Checkpoints are ours to time: see `checkpoint.rs`.
+    connection.execute_batch(
+        "PRAGMA journal_mode = wal; PRAGMA synchronous = full; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = on;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}

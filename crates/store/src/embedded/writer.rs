@@ -1,0 +1,216 @@
+//! The writer: the one thread that changes the database. It takes all writes that wait, commits them together, shows
+//! the readers the new state, and answers.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use northgate_core::clock::Timestamp;
+use rusqlite::{Connection, ErrorCode, params};
+
+use super::batch::Batch;
+use super::checkpoint::Checkpoints;
+use super::fold::{Fold, Slice};
+use super::load::{self, OpenError};
+use super::queue::{Found, Queue, Write};
+use super::{Clock, Memory, applications, schema};
+
+/// How long the writer waits for work before it does the housekeeping of an idle moment.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often a busy writer looks for revocations to forget, and one that failed tries to open the file again.
+const ROUND: Duration = Duration::from_secs(10);
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
+/// Applications folded with one commit while others wait: at the least, and by the size of the batch.
+const FOLD_LEAST: usize = 4;
+const FOLD_SHARE: usize = 4;
+/// Applications folded with one commit of an idle writer: a millisecond or two, since somebody may come.
+const FOLD_IDLE: usize = 256;
+/// Applications whose secrets' last use is written with one commit.
+const LAST_USED_A_COMMIT: usize = 16;
+
+pub(crate) struct Writer {
+    database: PathBuf,
+    memory: Arc<Memory>,
+    queue: Arc<Queue>,
+    clock: Clock,
+    /// `None` after an error that leaves in doubt what is durable.
+    open: Option<Open>,
+    opened_at: Instant,
+    round_at: Instant,
+}
+
+/// The open file; dropped as a whole when it can no longer be trusted.
+struct Open {
+    connection: Connection,
+    checkpoints: Checkpoints,
+    fold: Fold,
+}
+
+impl Writer {
+    pub fn open(
+        database: &Path,
+        memory: Arc<Memory>,
+        queue: Arc<Queue>,
+        clock: Clock,
+    ) -> Result<Writer, OpenError> {
+        let open = Some(Open::new(database, &memory, clock())?);
+        let now = Instant::now();
+        Ok(Writer {
+            database: database.to_owned(),
+            memory,
+            queue,
+            clock,
+            open,
+            opened_at: now,
+            round_at: now,
+        })
+    }
+
+    pub fn run(mut self) {
+        let mut writes = Vec::new();
+        loop {
+            match self.queue.take(&mut writes, PATIENCE) {
+                Found::Writes => self.commit(std::mem::take(&mut writes), FOLD_LEAST),
+                Found::Nothing => self.idle(),
+                Found::Closed => break,
+            }
+            if self.round_at.elapsed() >= ROUND {
+                self.round_at = Instant::now();
+                self.memory.registry.forget_revocations((self.clock)());
+            }
+        }
+        self.idle();
+    }
+
+    /// Commits `writes` with a little folding, and answers them.
+    fn commit(&mut self, writes: Vec<Write>, fold_least: usize) {
+        self.reopen_if_needed();
+        let Some(open) = &mut self.open else {
+            return writes.into_iter().for_each(|write| write.refuse(&(Arc::new(Closed) as _)));
+        };
+        let (count, begun) = (writes.len(), Instant::now());
+        match open.commit(&self.memory, writes, fold_least.max(count / FOLD_SHARE), (self.clock)()) {
+            Ok(()) => self.memory.figures.committed(count, begun.elapsed(), open.fold.journal_bytes()),
+            Err(error) => self.failed(&error, count),
+        }
+    }
+
+    /// A full disk is told before anything is written. After any other error nobody knows what reached the disk: the
+    /// file is closed, and only a fresh look at it tells.
+    fn failed(&mut self, error: &rusqlite::Error, writes: usize) {
+        self.memory.figures.failed();
+        tracing::error!(
+            error = error as &dyn Error,
+            writes,
+            "a commit failed; nothing in it was answered as done"
+        );
+        let is_rolled_back = self.open.as_ref().is_some_and(|open| open.connection.is_autocommit());
+        if error.sqlite_error_code() != Some(ErrorCode::DiskFull) || !is_rolled_back {
+            self.open = None;
+        }
+    }
+
+    /// What an idle moment is good for: last uses, folding, a checkpoint.
+    fn idle(&mut self) {
+        self.reopen_if_needed();
+        let Some(Open { connection, checkpoints, fold }) = &mut self.open else { return };
+        // Only a write can show that the disk has room again; who watches our readiness sends none until it is tried.
+        self.memory.figures.recovered();
+        if fold.begin() || self.memory.registry.has_used() {
+            self.commit(Vec::new(), FOLD_IDLE);
+        } else {
+            checkpoints.idle(connection);
+        }
+    }
+
+    /// Until this succeeds, writes fail, and readers see what was known to be durable.
+    fn reopen_if_needed(&mut self) {
+        if self.open.is_some() || self.opened_at.elapsed() < REOPEN_AFTER {
+            return;
+        }
+        self.opened_at = Instant::now();
+        match Open::new(&self.database, &self.memory, (self.clock)()) {
+            Ok(open) => {
+                self.open = Some(open);
+                tracing::info!("the database was opened anew after a failed commit");
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, "the database cannot be opened anew yet")
+            }
+        }
+    }
+}
+
+impl Open {
+    fn new(database: &Path, memory: &Memory, now: Timestamp) -> Result<Open, OpenError> {
+        let mut connection = schema::connect(database)?;
+        schema::migrate(&mut connection)?;
+        let loaded = load::load(&connection, memory, now)?;
+        let checkpoints = Checkpoints::start(database)?;
+        Ok(Open { connection, checkpoints, fold: Fold::new(loaded.journal, loaded.unfolded) })
+    }
+
+    /// One transaction with all of `writes`; all are answered, whatever becomes of it.
+    fn commit(
+        &mut self,
+        memory: &Memory,
+        writes: Vec<Write>,
+        fold_count: usize,
+        now: Timestamp,
+    ) -> Result<(), Arc<rusqlite::Error>> {
+        let Open { connection, checkpoints, fold } = self;
+        // Dropped without a commit, a transaction is rolled back.
+        let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                let cause = Arc::clone(&error) as _;
+                writes.into_iter().for_each(|write| write.refuse(&cause));
+                return Err(error);
+            }
+        };
+        let mut batch = Batch::new(memory, connection, writes.len());
+        writes.into_iter().for_each(|write| batch.add(write));
+        let written = finish(&batch, connection, memory, fold, fold_count, now);
+        match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
+            Ok(slice) => {
+                fold.wrote(batch.entries().len(), batch.touched());
+                batch.publish();
+                fold.done(slice);
+                checkpoints.committed(connection);
+                Ok(())
+            }
+            Err(error) => {
+                batch.fail(&error);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What goes into the transaction beside the writes: their journal row, some last uses, and a slice of folding.
+fn finish(
+    batch: &Batch<'_>,
+    connection: &Connection,
+    memory: &Memory,
+    fold: &mut Fold,
+    fold_count: usize,
+    now: Timestamp,
+) -> Result<Slice, Arc<rusqlite::Error>> {
+    if let Some(failure) = batch.failure() {
+        return Err(failure);
+    }
+    if !batch.entries().is_empty() {
+        let insert = connection.prepare_cached("INSERT INTO journal (batch, entries) VALUES (?, ?)");
+        insert.and_then(|mut insert| insert.execute(params![fold.next_batch(), batch.entries()]))?;
+    }
+    for application in memory.registry.take_used(LAST_USED_A_COMMIT) {
+        applications::update_last_used(connection, &application)?;
+    }
+    Ok(fold.slice(connection, memory, fold_count, now)?)
+}
+
+/// The file was closed after an error and could not be opened again yet.
+#[derive(Debug, thiserror::Error)]
+#[error("the database is closed after an error and cannot be opened again yet")]
+struct Closed;

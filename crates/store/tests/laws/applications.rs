@@ -1,0 +1,105 @@
+//! Laws of applications: creating, replacing and deleting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use northgate_core::application::{Application, State};
+use northgate_core::grant::{GrantId, GrantKey};
+use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
+use northgate_core::secret::{Kept, Secret, SecretId};
+use northgate_core::store::{Advanced, Closing, Created, Deleted, Replaced, Step, Store};
+
+use super::world::World;
+
+#[tokio::test]
+async fn an_application_that_was_created_is_found_by_its_id_and_its_number() {
+    let world = World::new();
+    let application = world.application("a").await;
+    assert_eq!(world.store().registry().find(&application.id).unwrap().number, application.number);
+    assert_eq!(world.store().registry().application(application.number).unwrap().id, application.id);
+}
+
+#[tokio::test]
+async fn an_app_id_is_given_once_even_to_requests_of_one_moment() {
+    let world = World::new();
+    let store = world.store();
+    let wanted = || store.create(world.wanted("a"));
+    let outcomes = tokio::join!(wanted(), wanted(), wanted());
+    let outcomes = [outcomes.0.unwrap(), outcomes.1.unwrap(), outcomes.2.unwrap()];
+    let created = outcomes.iter().filter(|outcome| matches!(outcome, Created::Created(_))).count();
+    assert_eq!(created, 1);
+}
+
+#[tokio::test]
+async fn a_number_is_never_given_twice_so_that_old_tokens_find_nobody() {
+    let mut world = World::new();
+    let first = world.application("a").await;
+    assert_eq!(world.store().delete(first.number).await.unwrap(), Deleted::Deleted);
+    world.restart();
+    assert!(world.application("a").await.number > first.number);
+}
+
+#[tokio::test]
+async fn a_deleted_application_takes_its_grants_and_revocations_with_it() {
+    let mut world = World::new();
+    let application = world.application("a").await;
+    let (open, closed) = (world.open(&application, 1).await, world.open(&application, 2).await);
+    world.store().close(Closing { grant: closed, revocation: world.revocation() }).await.unwrap();
+    world.store().delete(application.number).await.unwrap();
+    for _ in ["before a restart", "and after it"] {
+        assert_eq!(world.store().grant(open).await.unwrap(), None);
+        assert_eq!(world.store().registry().revocation(closed), None);
+        assert_eq!(world.store().registry().count(), 0);
+        world.restart();
+    }
+    assert_eq!(world.store().delete(application.number).await.unwrap(), Deleted::Unknown);
+    let late = Step { application: application.number, from: 0, to: world.grant(1) };
+    assert_eq!(world.store().advance(late).await.unwrap(), Advanced::Lost(None));
+    let late = GrantKey { application: application.number, id: GrantId(2) };
+    world.store().close(Closing { grant: late, revocation: world.revocation() }).await.unwrap();
+    assert_eq!(world.store().registry().revocation(late), None);
+}
+
+#[tokio::test]
+async fn a_replacement_of_a_revision_that_has_passed_is_lost_and_shows_the_present_one() {
+    let world = World::new();
+    let application = world.application("a").await;
+    let next = |name: &str| Application { name: name.to_owned(), revision: 1, ..(*application).clone() };
+    assert!(matches!(world.store().replace(next("one")).await.unwrap(), Replaced::Replaced(_)));
+    let late = world.store().replace(next("two")).await.unwrap();
+    assert!(matches!(&late, Replaced::Lost(present) if present.name == "one"), "{late:?}");
+}
+
+#[tokio::test]
+async fn all_of_an_application_survives_a_restart() {
+    let mut world = World::new();
+    let application = world.application("a").await;
+    let phc = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g".to_owned();
+    let second = Secret::new(SecretId(2), "second".to_owned(), world.now(), Kept::Argon2id(phc.clone()));
+    let replacement = Application {
+        name: "é \"quoted\"".to_owned(),
+        state: State::Frozen,
+        revision: 1,
+        overrides: Overrides {
+            rotation: Some(Rotation::Reusable),
+            retry_window: Some(Duration::from_millis(1_500)),
+            on_reuse: Some(OnReuse::Close),
+            logins: Some(Logins::LastOnly),
+            max_grants: Some(5),
+            access_lifetime: Some(Duration::from_secs(60)),
+            refresh_lifetime: None,
+        },
+        secrets: vec![Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)],
+        ..(*application).clone()
+    };
+    world.store().replace(replacement.clone()).await.unwrap();
+    world.restart();
+    let found = world.store().registry().application(application.number).unwrap();
+    assert_eq!((&found.id, &found.name), (&replacement.id, &replacement.name));
+    assert_eq!((found.state, found.overrides, found.revision), (State::Frozen, replacement.overrides, 1));
+    assert_eq!(found.created_at, application.created_at);
+    assert_eq!(found.secrets[0].retire_at, Some(world.now()));
+    assert!(found.secrets[0].digest().unwrap().matches(application.secrets[0].digest().unwrap()));
+    assert_eq!(found.secrets[1].label, "second");
+    assert!(matches!(&found.secrets[1].kept, Kept::Argon2id(kept) if *kept == phc));
+}

@@ -1,0 +1,100 @@
+//! A store in a directory of its own, with a clock that stands still until it is moved.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use northgate_core::application::{AppId, Application, State};
+use northgate_core::clock::Timestamp;
+use northgate_core::grant::{Grant, GrantId, GrantKey};
+use northgate_core::policy::Overrides;
+use northgate_core::registry::Revocation;
+use northgate_core::secret::{Digest, Kept, Secret, SecretId};
+use northgate_core::store::{Created, NewApplication, Opened, Opening, Store};
+use northgate_store::embedded::EmbeddedStore;
+
+pub const HOUR: Duration = Duration::from_secs(3_600);
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+pub struct World {
+    pub data_dir: tempfile::TempDir,
+    clock: Arc<AtomicU64>,
+    store: Option<EmbeddedStore>,
+}
+
+impl World {
+    pub fn new() -> World {
+        let clock = Arc::new(AtomicU64::new(1_700_000_000_000));
+        let mut world = World { data_dir: tempfile::tempdir().unwrap(), clock, store: None };
+        world.start();
+        world
+    }
+
+    pub fn store(&self) -> &EmbeddedStore {
+        self.store.as_ref().unwrap()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.load(Ordering::SeqCst))
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.clock.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    pub fn stop(&mut self) {
+        self.store = None;
+    }
+
+    pub fn start(&mut self) {
+        let clock = Arc::clone(&self.clock);
+        let tell = Box::new(move || Timestamp::from_millis(clock.load(Ordering::SeqCst)));
+        self.store = Some(EmbeddedStore::open(self.data_dir.path(), 4_096, tell).unwrap());
+    }
+
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+
+    pub fn wanted(&self, id: &str) -> NewApplication {
+        let kept = Kept::Digest(Digest::from_bytes([7; 32]));
+        NewApplication {
+            id: AppId::parse(id).unwrap(),
+            name: format!("the application {id}"),
+            state: State::Active,
+            overrides: Overrides::default(),
+            created_at: self.now(),
+            secrets: vec![Arc::new(Secret::new(SecretId(1), "first".to_owned(), self.now(), kept))],
+        }
+    }
+
+    pub async fn application(&self, id: &str) -> Arc<Application> {
+        match self.store().create(self.wanted(id)).await.unwrap() {
+            Created::Created(application) => application,
+            Created::Taken(_) => panic!("{id} is taken"),
+        }
+    }
+
+    pub fn grant(&self, id: u64) -> Grant {
+        let now = self.now();
+        Grant { id: GrantId(id), generation: 0, refreshed_at: now, expires_at: now.plus(30 * DAY) }
+    }
+
+    /// Opens a grant with room for 32.
+    pub async fn open(&self, application: &Application, id: u64) -> GrantKey {
+        let opening = self.opening(application, id);
+        assert_eq!(self.store().open(opening).await.unwrap(), Opened::Opened);
+        GrantKey { application: application.number, id: GrantId(id) }
+    }
+
+    pub fn opening(&self, application: &Application, id: u64) -> Opening {
+        let grant = self.grant(id);
+        Opening { application: application.number, grant, at_most: 32, close_others: None, now: self.now() }
+    }
+
+    /// That access tokens end now, and that this need be known for an hour.
+    pub fn revocation(&self) -> Revocation {
+        Revocation { ends_at: self.now(), forget_at: self.now().plus(HOUR) }
+    }
+}
