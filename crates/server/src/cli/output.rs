@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io::{self, Write};
 
+use crate::telemetry::with_causes;
+
 /// One line of the result.
 pub fn line(text: &str) {
     // Who reads only the first lines of a list closes the pipe, which is no failure of ours.
@@ -17,11 +19,6 @@ pub fn remark(text: &str) {
 /// The sentence of an error with its causes.
 pub fn error(error: &dyn Error) {
     remark(&format!("error: {}", with_causes(error)));
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Rows under their headings, or `nothing` where there are none.
@@ -64,14 +61,5 @@ mod tests {
     fn columns_are_as_wide_as_their_widest_cell_in_characters() {
         let rows = [vec!["a".to_owned(), "b".to_owned()], vec!["äöü".to_owned(), "c".to_owned()]];
         assert_eq!(aligned(rows.iter()), ["a    b", "äöü  c"]);
-    }
-
-    #[test]
-    fn an_error_is_said_with_its_causes_once_each() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("could not open it")]
-        struct Outer(#[source] io::Error);
-        let error = Outer(io::Error::other("no such place"));
-        assert_eq!(with_causes(&error), "could not open it: no such place");
     }
 }

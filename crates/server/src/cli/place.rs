@@ -8,6 +8,7 @@ use super::client::Client;
 use crate::admin_token;
 use crate::config::Config;
 use crate::config::layers::Sources;
+use crate::tls::trust;
 
 /// The settings that every command knows. Each is also an environment variable and a line of the configuration file.
 #[derive(Args)]
@@ -38,6 +39,14 @@ impl Place {
     pub fn client(&self) -> Result<Client, Box<dyn Error>> {
         let (config, given) = self.resolve(Vec::new())?;
         let token = admin_token::find(&config.data_dir, given.as_deref())?;
-        Client::new(config.admin_listen, None, token)
+        // As the listener: plain HTTP on a loopback address only. Elsewhere the server's own certificate is trusted,
+        // which this machine has, and nothing else.
+        let tls = match config.tls.certificates.first() {
+            Some(certificate) if !config.admin_listen.ip().is_loopback() => {
+                Some(trust::only(&certificate.chain)?)
+            }
+            Some(_) | None => None,
+        };
+        Ok(Client::new(config.admin_listen, tls, token))
     }
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
-use northgate_store::embedded::restore;
+use northgate_store::embedded;
 
 use super::output;
 use super::place::Place;
@@ -18,10 +18,10 @@ pub struct Restore {
 impl Restore {
     pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
         let (config, _) = place.resolve(Vec::new())?;
-        let kept = restore(&config.data_dir, &self.file)?;
+        let kept = embedded::restore(&config.data_dir, &self.file)?;
         output::line(&format!("{} was restored into {}", self.file.display(), config.data_dir.display()));
         if let Some(kept) = kept {
-            output::remark(&format!("The database that was there is in {}.", kept.display()));
+            output::remark(&format!("The database that was there is now in {}.", kept.display()));
         }
         if !config.keyring.try_exists()? {
             output::remark(&format!(

@@ -26,13 +26,12 @@ pub fn show(details: &Details) {
 }
 
 fn policy(details: &Details) -> Vec<Vec<String>> {
-    let holds = members(&details.policy);
-    let set = members(&details.overrides);
-    let from = |is_set: bool| if is_set { "this application" } else { "the configuration" };
-    let row = |((flag, value), (_, set)): ((&str, Option<String>), (&str, Option<String>))| {
-        vec![flag.to_owned(), value.unwrap_or_default(), from(set.is_some()).to_owned()]
+    let row = |(flag, value): (&str, Option<String>), is_set: bool| {
+        let from = if is_set { "this application" } else { "the configuration" };
+        vec![flag.to_owned(), value.unwrap_or_default(), from.to_owned()]
     };
-    holds.into_iter().zip(set).map(row).collect()
+    let set = members(&details.overrides).map(|(_, value)| value.is_some());
+    members(&details.policy).into_iter().zip(set).map(|(member, is_set)| row(member, is_set)).collect()
 }
 
 /// The members under the names of their flags.

@@ -25,10 +25,9 @@ pub fn csv(text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
             columns.iter().zip(&record).filter(|(member, cell)| **member != "name" || !cell.is_empty());
         let members: Map<String, Value> =
             cells.map(|(member, cell)| ((*member).to_owned(), cell.into())).collect();
-        let line = record.position().map_or(0, csv::Position::line);
-        rows.push(Row { place: format!("line {line}"), members: members.into() });
+        rows.push(members.into());
     }
-    Ok(rows)
+    Ok(counted(rows))
 }
 
 fn columns(header: &StringRecord) -> Result<Vec<&'static str>, Box<dyn Error>> {
@@ -75,8 +74,13 @@ pub fn json(text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
     if !rows.iter().all(Value::is_object) {
         return Err("the file must hold JSON objects with the members appId, secret and name".into());
     }
-    let place = |count: usize| format!("row {}", count + 1);
-    Ok(rows.into_iter().enumerate().map(|(count, members)| Row { place: place(count), members }).collect())
+    Ok(counted(rows))
+}
+
+/// Rows are counted from 1 below the header. The lines of a file are not the same: a quoted cell may span several.
+fn counted(rows: Vec<Value>) -> Vec<Row> {
+    let row = |(count, members)| Row { place: format!("row {}", count + 1), members };
+    rows.into_iter().enumerate().map(row).collect()
 }
 
 #[cfg(test)]
@@ -91,7 +95,7 @@ mod tests {
     #[test]
     fn csv_columns_come_in_any_order_and_case() {
         let rows = csv("\u{feff}SECRET,Name,app_id\r\ns1,n1,a1\r\n\"s,2\",,a2\r\n").expect("rows");
-        assert_eq!(rows[1].place, "line 3");
+        assert_eq!(rows[1].place, "row 2");
         let expected =
             [json!({"appId": "a1", "secret": "s1", "name": "n1"}), json!({"appId": "a2", "secret": "s,2"})];
         assert_eq!(members(rows), expected);

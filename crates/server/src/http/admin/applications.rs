@@ -8,7 +8,6 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::application::{AppId, Application, State as AppState};
-use northgate_core::policy::Overrides;
 use serde::Deserialize;
 use tracing::info;
 
@@ -104,8 +103,9 @@ pub async fn set(
     Body(set): Body<Set>,
 ) -> Result<Json<Details>, Problem> {
     let id = app_id(path)?;
-    let overrides: Overrides = set.policy.overrides()?;
+    let overrides = set.policy.overrides()?;
     let application = change(&admin, &id, &Change::Set(set.name.map(|name| name.0), overrides)).await?;
+    let overrides = application.overrides;
     info!(target: "northgate::audit", { app.id = %id }, "application {id} was set to {overrides:?}");
     details(&admin, &application).await
 }

@@ -9,6 +9,7 @@ use northgate_core::store::StoreError;
 use tracing::error;
 
 use super::answer::Refused;
+use crate::telemetry::with_causes;
 
 /// An answer that is not a success.
 #[derive(Debug)]
@@ -54,8 +55,7 @@ impl Problem {
 
     /// A failure of ours: the log hears its causes, the operator that there is something in the log.
     pub fn failure(error: &dyn std::error::Error) -> Problem {
-        let causes = std::iter::successors(error.source(), |cause| cause.source());
-        let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        let text = with_causes(error);
         error!(error = %text, "an admin request failed: {text}");
         let message = format!("{error}; the log of the server says more");
         Problem { status: StatusCode::INTERNAL_SERVER_ERROR, error: "failed", message }
