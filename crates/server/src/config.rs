@@ -4,7 +4,7 @@ pub mod api;
 pub mod layers;
 pub mod limits;
 pub mod log;
-pub mod policy;
+mod policy;
 mod taking;
 pub mod tls;
 
@@ -14,11 +14,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use northgate_core::policy::Policy;
+
 use api::Api;
 use layers::{Settings, Sources};
 use limits::Limits;
 use log::Log;
-use policy::PolicyDefaults;
 use tls::TlsSettings;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -38,7 +39,7 @@ pub struct Config {
     /// How the application API looks.
     pub api: Api,
     /// The policy of applications that were created without one.
-    pub policy: PolicyDefaults,
+    pub policy: Policy,
     /// How long after its end an access token is still accepted.
     pub verify_leeway: Duration,
     /// Certificates and how TLS is spoken.
@@ -67,7 +68,7 @@ impl Config {
             admin_listen: settings.address("admin_listen")?,
             keyring,
             api: Api::take(&mut settings)?,
-            policy: PolicyDefaults::take(&mut settings)?,
+            policy: policy::take(&mut settings)?,
             verify_leeway: settings.duration("verify.leeway", Duration::ZERO..=HOUR)?,
             tls: TlsSettings::take(&mut settings, &data_dir)?,
             limits: Limits::take(&mut settings)?,

@@ -3,6 +3,7 @@
 //! A request is routed here, through the layer [`observe`](observe::Observe), to the file of its name, and is answered
 //! from the one table of answers in [`problem`] or from [`answer`].
 
+pub mod admin;
 pub mod answer;
 pub mod audit;
 pub mod body;
@@ -19,7 +20,6 @@ mod scrape;
 mod verify;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::body::Body;
@@ -47,8 +47,8 @@ pub struct Api {
     pub dialect: Dialect,
     /// Of request bodies.
     pub body: Bounds,
-    /// True from the end of the start to the beginning of the stop.
-    pub is_ready: Arc<AtomicBool>,
+    /// Whether requests can be taken now.
+    pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     pub logged: LoggedRequests,
 }
 

@@ -1,7 +1,6 @@
 //! For whoever starts, stops and routes to Northgate: whether it runs, and whether it takes requests.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -14,9 +13,9 @@ pub async fn live() -> Response<Body> {
     answer::json(StatusCode::OK, r#"{"status":"ok"}"#)
 }
 
-/// 200 from the end of the start to the beginning of the stop.
+/// 200 while the store can write and no stop has begun.
 pub async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
-    if api.is_ready.load(Ordering::Relaxed) {
+    if (api.is_ready)() {
         answer::json(StatusCode::OK, r#"{"status":"ok"}"#)
     } else {
         answer::json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"unavailable"}"#)

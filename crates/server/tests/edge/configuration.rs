@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use northgate_core::policy::{Logins, OnReuse, Policy, Rotation};
 use northgate_server::config::api::{Api, Dialect};
 use northgate_server::config::layers::Sources;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::{Log, LogFormat, LoggedRequests};
-use northgate_server::config::policy::{Logins, OnReuse, PolicyDefaults, Rotation};
 use northgate_server::config::tls::{CertificateFiles, ClientCertificates, MinimumTls, TlsSettings};
 use northgate_server::config::{Config, ConfigError};
 use tempfile::TempDir;
@@ -57,7 +57,7 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
     assert_eq!(config.keyring, PathBuf::from("northgate-data/keyring.toml"));
     assert_eq!(config.api, Api { dialect: Dialect::Intl, prefix: String::new() });
     assert_eq!(config.verify_leeway, seconds(30));
-    let policy = PolicyDefaults {
+    let policy = Policy {
         rotation: Rotation::Once,
         retry_window: seconds(60),
         on_reuse: OnReuse::Deny,
