@@ -1,6 +1,6 @@
 //! HTTP: what a request says, what operation that is, and how its outcome is told.
 //!
-//! A request is routed here, through the layer [`observe`](observe::Observe), to the file of its name, and is answered
+//! A request comes in through [`observe`](observe::Observe), is routed here to the file of its name, and is answered
 //! from the one table of answers in [`problem`] or from [`answer`].
 
 pub mod admin;
@@ -53,7 +53,7 @@ pub struct Api {
 }
 
 /// What the public listener serves: the application API, also under `prefix` unless that is empty.
-pub fn public(api: Arc<Api>, prefix: &str) -> Router {
+pub fn public(api: Arc<Api>, prefix: &str) -> Observe<Router> {
     let mut routes = application_api(APPLICATION_API);
     if !prefix.is_empty() {
         routes = routes.merge(application_api(&format!("{prefix}{APPLICATION_API}")));
@@ -62,7 +62,7 @@ pub fn public(api: Arc<Api>, prefix: &str) -> Router {
 }
 
 /// What the private listener serves: verify, metrics, health and the routes of `admin`, which has no fallback.
-pub fn private(api: Arc<Api>, admin: Router) -> Router {
+pub fn private(api: Arc<Api>, admin: Router) -> Observe<Router> {
     let routes = Router::new()
         .route("/verify", any(verify::verify))
         // Envoy puts the path of the call behind ours.
@@ -82,10 +82,10 @@ fn application_api(under: &str) -> Router<Arc<Api>> {
         .route(&format!("{under}/logout"), post(logout::logout))
 }
 
-fn observed(api: Arc<Api>, listener: Listener, routes: Router<Arc<Api>>) -> Router {
+fn observed(api: Arc<Api>, listener: Listener, routes: Router<Arc<Api>>) -> Observe<Router> {
     let (logged, metrics) = (api.logged, Arc::clone(&api.metrics));
     let routes = routes.fallback(not_found).method_not_allowed_fallback(wrong_method).with_state(api);
-    routes.layer(Observe::new(listener, logged, metrics))
+    Observe::new(routes, listener, logged, metrics)
 }
 
 async fn not_found(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {

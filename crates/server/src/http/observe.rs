@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use northgate_core::application::AppId;
-use tower::{Layer, Service};
+use tower::Service;
 use tracing::info;
 
 use crate::config::log::LoggedRequests;
@@ -63,9 +63,12 @@ impl Observed {
     }
 }
 
-/// The layer of one listener.
+/// A service that is observed.
 #[derive(Clone)]
-pub struct Observe(Arc<Watch>);
+pub struct Observe<S> {
+    inner: S,
+    watch: Arc<Watch>,
+}
 
 struct Watch {
     listener: Listener,
@@ -74,29 +77,14 @@ struct Watch {
     ids: RequestIds,
 }
 
-impl Observe {
-    /// Logs the requests that `logged` says and counts all.
-    pub fn new(listener: Listener, logged: LoggedRequests, metrics: Arc<Metrics>) -> Observe {
-        Observe(Arc::new(Watch { listener, logged, metrics, ids: RequestIds::new() }))
+impl<S> Observe<S> {
+    /// Observes the requests to `inner`.
+    pub fn new(inner: S, listener: Listener, logged: LoggedRequests, metrics: Arc<Metrics>) -> Observe<S> {
+        Observe { inner, watch: Arc::new(Watch { listener, logged, metrics, ids: RequestIds::new() }) }
     }
 }
 
-impl<S> Layer<S> for Observe {
-    type Service = UnderObservation<S>;
-
-    fn layer(&self, inner: S) -> UnderObservation<S> {
-        UnderObservation { inner, watch: Arc::clone(&self.0) }
-    }
-}
-
-/// A service of which every request is observed.
-#[derive(Clone)]
-pub struct UnderObservation<S> {
-    inner: S,
-    watch: Arc<Watch>,
-}
-
-impl<S, B> Service<Request<B>> for UnderObservation<S>
+impl<S, B> Service<Request<B>> for Observe<S>
 where
     S: Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Unpin>,
 {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +17,7 @@ use northgate_server::config::api::Dialect;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::LoggedRequests;
 use northgate_server::http::{self, Api, body::Bounds};
-use northgate_server::listener;
+use northgate_server::listener::{self, connection::Routes};
 use northgate_server::metrics::Metrics;
 use northgate_store::embedded::EmbeddedStore;
 use tempfile::TempDir;
@@ -91,13 +91,14 @@ impl World {
         let secret = create(&auth(&directory, 100, &clock, &record), &setup, clock.now()).await;
         let auth = Arc::new(auth(&directory, setup.queue, &clock, &record));
         let is_ready = Arc::new(AtomicBool::new(true));
+        let ready = Arc::clone(&is_ready);
         let api = Arc::new(Api {
             auth: Arc::clone(&auth),
             clock: clock.clone(),
             metrics: Arc::new(Metrics::default()),
             dialect: setup.dialect,
             body: Bounds { size: BODY_MAX, time: setup.body_time },
-            is_ready: Arc::clone(&is_ready),
+            is_ready: Box::new(move || ready.load(Ordering::Relaxed)),
             logged: LoggedRequests::All,
         });
         let (stop, stopped) = watch::channel(false);
@@ -163,7 +164,7 @@ async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
     }
 }
 
-async fn serve(router: Router, stop: watch::Receiver<bool>) -> SocketAddr {
+async fn serve(routes: impl Routes, stop: watch::Receiver<bool>) -> SocketAddr {
     let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
     let minute = Duration::from_secs(60);
@@ -181,6 +182,6 @@ async fn serve(router: Router, stop: watch::Receiver<bool>) -> SocketAddr {
         hashes_at_once: 1,
         threads: None,
     };
-    tokio::spawn(async move { listener::serve(socket, None, router, &limits, stop).await });
+    tokio::spawn(async move { listener::serve(socket, None, routes, &limits, stop).await });
     address
 }

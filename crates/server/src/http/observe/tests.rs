@@ -72,7 +72,7 @@ fn request() -> Request<Body> {
 }
 
 fn lines_of(answers: Answers, logged: LoggedRequests) -> Vec<Value> {
-    let mut service = Observe::new(Listener::Public, logged, Arc::default()).layer(answers);
+    let mut service = Observe::new(answers, Listener::Public, logged, Arc::default());
     logged_while(|| {
         let mut answering = service.call(request());
         let mut context = Context::from_waker(std::task::Waker::noop());
@@ -114,7 +114,7 @@ fn a_request_has_one_line_that_names_who_asked_what_and_what_became_of_it() {
 #[test]
 fn the_answer_has_the_id_of_the_line_and_is_not_to_be_stored() {
     let answers = Answers(StatusCode::OK, None);
-    let mut service = Observe::new(Listener::Private, LoggedRequests::All, Arc::default()).layer(answers);
+    let mut service = Observe::new(answers, Listener::Private, LoggedRequests::All, Arc::default());
     let mut ids = Vec::new();
     let lines = logged_while(|| {
         for _ in 0..2 {
@@ -169,8 +169,7 @@ fn a_client_that_hangs_up_before_the_answer_is_logged_as_such() {
             pending()
         }
     }
-    let mut service =
-        Observe::new(Listener::Public, LoggedRequests::Failed, Arc::default()).layer(NeverAnswers);
+    let mut service = Observe::new(NeverAnswers, Listener::Public, LoggedRequests::Failed, Arc::default());
     let lines = logged_while(|| drop(service.call(request())));
     let [line] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!(line["outcome"], "hung-up");
