@@ -6,7 +6,7 @@ mod client;
 mod config;
 mod import;
 mod key;
-mod output;
+pub(crate) mod output;
 mod place;
 mod policy;
 mod restore;

@@ -10,7 +10,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
@@ -18,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::config::limits::Limits;
 use crate::tls::Tls;
-use connection::Serving;
+use connection::{Routes, Serving};
 
 /// Connections that the kernel holds until we accept them. All applications come back at once after an outage; this is as
 /// many as Linux allows by default (net.core.somaxconn).
@@ -70,12 +69,12 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve(
     socket: TcpListener,
     tls: Option<Arc<Tls>>,
-    router: Router,
+    routes: impl Routes,
     limits: &Limits,
     stop: watch::Receiver<bool>,
 ) {
     let places = Places::new(limits.connections);
-    let serving = Serving { tls, router, limits: limits.clone(), stop: stop.clone() };
+    let serving = Serving { tls, routes, limits: limits.clone(), stop: stop.clone() };
     tokio::select! {
         () = accept(socket, &places, serving) => {}
         () = stopped(stop) => {}
@@ -89,7 +88,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn accept(socket: TcpListener, places: &Places, serving: Serving) {
+async fn accept(socket: TcpListener, places: &Places, serving: Serving<impl Routes>) {
     let (mut full, mut trouble) = (Trouble::default(), Trouble::default());
     loop {
         let place = places.take(&mut full).await;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use clap::Args;
 
 use super::place::Place;
-use crate::config::Config;
+use crate::serve;
 
 #[derive(Args)]
 pub struct Serve {
@@ -30,10 +30,6 @@ impl Serve {
             config.listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
             config.admin_listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
-        serve(config, admin_token, self.dev)
+        Ok(serve::run(serve::Serve { config, admin_token, is_dev: self.dev })?)
     }
-}
-
-fn serve(_config: Config, _admin_token: Option<String>, _dev: bool) -> Result<(), Box<dyn Error>> {
-    Err("this build cannot serve yet".into())
 }

@@ -1,11 +1,12 @@
 //! One connection, from the handshake to its end.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::http::Request;
+use axum::body::Body;
+use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -28,16 +29,33 @@ use crate::tls::Tls;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
+/// What answers the requests of a listener: a router, and what is around it.
+pub trait Routes:
+    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<R> Routes for R where
+    R: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
 /// What every connection of a listener needs.
 #[derive(Clone)]
-pub(super) struct Serving {
+pub(super) struct Serving<R> {
     pub tls: Option<Arc<Tls>>,
-    pub router: Router,
+    pub routes: R,
     pub limits: Limits,
     pub stop: watch::Receiver<bool>,
 }
 
-impl Serving {
+impl<R: Routes> Serving<R> {
     /// Returns when the connection is closed, whoever closed it.
     pub async fn connection(self, stream: TcpStream, peer: SocketAddr) {
         // Answers are one small write each: waiting for more to send would only delay them. It fails only on a
@@ -61,14 +79,14 @@ impl Serving {
     async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, peer: SocketAddr) {
         let pace = Arc::new(Pace::default());
         let io = TokioIo::new(Paced::new(stream, pace.clone(), &self.limits));
-        let router = self.router;
+        let routes = self.routes;
         let service = service_fn(move |mut request: Request<Incoming>| {
             pace.request_begins();
             request.extensions_mut().insert(Peer(peer));
-            let (mut router, pace) = (router.clone(), pace.clone());
+            let (mut routes, pace) = (routes.clone(), pace.clone());
             async move {
-                // A router is always ready, so nothing is lost by not asking.
-                let answer = router.call(request).await;
+                // Routes are always ready, so nothing is lost by not asking.
+                let answer = routes.call(request).await;
                 pace.request_ends();
                 answer
             }

@@ -56,6 +56,18 @@ async fn an_answer_may_take_longer_than_heads_and_idleness() {
 }
 
 #[tokio::test]
+async fn a_body_may_take_longer_than_heads_and_idleness() {
+    let limits = [("limits.idle_time", "1s"), ("limits.header_time", "1s")];
+    let running = Running::start(None, &limits).await;
+    let (mut sending, mut idle) = (running.connect().await, running.connect().await);
+    sending.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo").await.unwrap();
+    request(&mut idle, "/").await.unwrap();
+    until_closed(&mut idle).await;
+    sending.write_all(b"dy").await.unwrap();
+    assert!(answer(&mut sending).await.unwrap().ends_with("body"));
+}
+
+#[tokio::test]
 async fn a_head_beyond_the_limit_is_answered_with_431() {
     let running = Running::start(None, &[("limits.headers", "8KiB")]).await;
     let mut stream = running.connect().await;

@@ -3,10 +3,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Extension;
-use axum::routing::get;
+use axum::routing::{get, post};
 use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{CertificateFiles, ClientCertificates, TlsSettings};
@@ -20,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -73,9 +75,9 @@ impl Running {
         self.stop.send(true).unwrap();
     }
 
-    /// Returns when the listener has returned.
+    /// Returns when the listener has returned; one that never does fails the test.
     pub async fn stopped(self) {
-        self.served.await.unwrap();
+        timeout(Duration::from_secs(20), self.served).await.unwrap().unwrap();
     }
 
     pub async fn connect(&self) -> TcpStream {
@@ -106,6 +108,7 @@ fn router(began: Arc<Notify>, may_end: Arc<Notify>) -> Router {
         .route("/", get(|| async { "here" }))
         .route("/peer", get(|Extension(Peer(address)): Extension<Peer>| async move { address.to_string() }))
         .route("/slow", get(slow))
+        .route("/echo", post(|body: String| async { body }))
 }
 
 /// Sends a request on a kept-alive connection and reads its answer: all of it, by its length.

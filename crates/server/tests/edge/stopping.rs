@@ -25,7 +25,7 @@ async fn a_stop_finishes_what_is_in_flight() {
 
 #[tokio::test]
 async fn a_stop_closes_connections_that_ask_for_nothing_and_accepts_no_more() {
-    let running = Running::start(None, &[]).await;
+    let running = Running::start(None, &[("limits.stop_time", "1h")]).await;
     let (mut idle, mut new) = (running.connect().await, running.connect().await);
     request(&mut idle, "/").await.unwrap();
     running.ask_to_stop();
