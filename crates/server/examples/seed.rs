@@ -28,7 +28,8 @@ const AT_ONCE: usize = 1_024;
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let (data_dir, applications, grants) = (Path::new(&arguments[1]), number(&arguments[2]), number(&arguments[3]));
+    let (data_dir, applications, grants) =
+        (Path::new(&arguments[1]), number(&arguments[2]), number(&arguments[3]));
     let rotation = arguments.iter().any(|argument| argument == "--reusable").then_some(Rotation::Reusable);
     let auth = Arc::new(auth(data_dir));
     let known = Arc::new(create(&auth, applications, Overrides { rotation, ..Overrides::default() }).await);
@@ -41,7 +42,8 @@ fn number(text: &str) -> usize {
 
 fn auth(data_dir: &Path) -> Auth {
     let store = EmbeddedStore::open(data_dir, 8 * AT_ONCE, Box::new(|| Clock::System.now())).unwrap();
-    let (_, keyring) = KeyringFile::open_or_create(&data_dir.join("keyring.toml"), Clock::System.now(), false).unwrap();
+    let (_, keyring) =
+        KeyringFile::open_or_create(&data_dir.join("keyring.toml"), Clock::System.now(), false).unwrap();
     let day = Duration::from_secs(86_400);
     let policy = Policy {
         rotation: Rotation::Once,
@@ -68,7 +70,9 @@ async fn create(auth: &Arc<Auth>, count: usize, overrides: Overrides) -> Vec<(Ap
             let wanted = Wanted { id: None, name: format!("benchmark {n}"), secret: None, overrides };
             match auth.create(wanted, Clock::System.now()).await.unwrap() {
                 Creation::Created(application, Some(secret)) => (application.id.clone(), secret),
-                Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not a new application"),
+                Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => {
+                    panic!("not a new application")
+                }
             }
         });
     }
