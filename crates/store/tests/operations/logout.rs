@@ -6,7 +6,7 @@ use northgate_core::refresh::Refusal;
 use northgate_core::token::TokenError;
 use northgate_core::verify::VerifyError;
 
-use super::world::{HOUR, World};
+use super::world::{HOUR, MINUTE, World};
 
 #[tokio::test]
 async fn a_logout_ends_the_grants_refresh_token_and_all_its_access_tokens() {
@@ -90,4 +90,19 @@ async fn what_is_no_access_token_logs_nobody_out() {
     let foreign = elsewhere.logout(&pair.access_token).await;
     assert!(matches!(foreign, Err(LogoutError::Token(TokenError::Forged))));
     world.refresh(&app, &pair.refresh_token).await;
+}
+
+/// A revocation was remembered for as long as the policy of that moment let access tokens live. With a lifetime made
+/// shorter it was forgotten before the token's own end, and making the lifetime longer again brought the token back.
+#[tokio::test]
+async fn a_logged_out_token_stays_over_when_lifetimes_are_made_shorter_and_longer_again() {
+    let mut world = World::new();
+    let app = world.customer("a").await;
+    let pair = world.login(&app).await;
+    world.set(&app, Overrides { access_lifetime: Some(MINUTE), ..Overrides::default() }).await;
+    world.logout(&pair.access_token).await.unwrap();
+    world.advance(5 * MINUTE);
+    world.restart();
+    world.set(&app, Overrides { access_lifetime: Some(HOUR), ..Overrides::default() }).await;
+    assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Revoked));
 }
