@@ -1,3 +1,15 @@
 //! Northgate, the token service: everything but `main`, so that tests can run it in their own process.
 
+pub mod admin_token;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod http;
+pub mod keyring_file;
+pub mod listener;
+pub mod metrics;
+mod private_file;
+mod rfc3339;
+pub mod serve;
+pub mod telemetry;
+pub mod tls;

@@ -1,0 +1,130 @@
+//! The admin token: who has it may use the admin API. A file in the data directory, or `NORTHGATE_ADMIN_TOKEN`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::{constant_time, digest};
+use northgate_core::secret::SecretText;
+
+use crate::private_file::{self, PrivateFileError};
+
+/// The environment variable that holds the token where no file shall.
+pub const VARIABLE: &str = "NORTHGATE_ADMIN_TOKEN";
+
+/// A token that somebody chose should at least not be guessed by trying: 16 characters of hex are 64 bits.
+const SHORTEST: usize = 16;
+
+/// The token as the server knows it: enough to recognise it, not to tell it.
+pub struct AdminToken {
+    digest: digest::Digest,
+}
+
+/// Why there is no admin token.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminTokenError {
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    #[error("{source_of_it} holds no admin token: write {SHORTEST} to 256 visible ASCII characters")]
+    Malformed { source_of_it: String },
+    #[error(
+        "there is no admin token at {}: name the data directory of the running server with --data-dir, \
+         or set {VARIABLE}",
+        .0.display()
+    )]
+    Missing(PathBuf),
+}
+
+impl AdminToken {
+    /// The token in `given` (the value of [`VARIABLE`]), or else in the data directory, where one is made if there is none.
+    pub fn open_or_create(data_dir: &Path, given: Option<&str>) -> Result<AdminToken, AdminTokenError> {
+        match find(data_dir, given) {
+            Ok(token) => Ok(AdminToken::of(&token)),
+            Err(AdminTokenError::Missing(path)) => {
+                // The same 256 random bits as an allocated secret, in the same shape: scanners for leaks find it.
+                let token = SecretText::random();
+                private_file::write(&path, &format!("{}\n", token.reveal()))?;
+                Ok(AdminToken::of(&token))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn of(token: &SecretText) -> AdminToken {
+        AdminToken { digest: digest::digest(&digest::SHA256, token.reveal().as_bytes()) }
+    }
+
+    /// Whether `presented` is the token; the time it takes says nothing about how much of it is right.
+    pub fn matches(&self, presented: &[u8]) -> bool {
+        let presented = digest::digest(&digest::SHA256, presented);
+        constant_time::verify_slices_are_equal(self.digest.as_ref(), presented.as_ref()).is_ok()
+    }
+}
+
+impl fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminToken")
+    }
+}
+
+/// The token as a client needs it, from the same two places.
+pub fn find(data_dir: &Path, given: Option<&str>) -> Result<SecretText, AdminTokenError> {
+    if let Some(given) = given.filter(|given| !given.is_empty()) {
+        return parse(given, VARIABLE.to_owned());
+    }
+    let path = data_dir.join("admin-token");
+    match private_file::read(&path)? {
+        Some(text) => parse(text.trim_end(), path.display().to_string()),
+        None => Err(AdminTokenError::Missing(path)),
+    }
+}
+
+fn parse(text: &str, source_of_it: String) -> Result<SecretText, AdminTokenError> {
+    let is_token = text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
+    match SecretText::parse(text) {
+        Ok(token) if is_token => Ok(token),
+        Ok(_) | Err(_) => Err(AdminTokenError::Malformed { source_of_it }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_made_once_and_found_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let first = AdminToken::open_or_create(dir.path(), None).expect("made");
+        let text = find(dir.path(), None).expect("found");
+        assert!(first.matches(text.reveal().as_bytes()));
+        let again = AdminToken::open_or_create(dir.path(), None).expect("found");
+        assert!(again.matches(text.reveal().as_bytes()));
+    }
+
+    #[test]
+    fn no_other_token_matches() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let token = AdminToken::open_or_create(dir.path(), Some("0123456789abcdef")).expect("given");
+        assert!(token.matches(b"0123456789abcdef"));
+        for other in ["", "0123456789abcde", "0123456789abcdeF", "0123456789abcdef "] {
+            assert!(!token.matches(other.as_bytes()), "{other}");
+        }
+        assert_eq!(format!("{token:?}"), "AdminToken");
+    }
+
+    #[test]
+    fn a_given_token_leaves_no_file() {
+        let dir = tempfile::tempdir().expect("a directory");
+        AdminToken::open_or_create(dir.path(), Some("0123456789abcdef")).expect("given");
+        assert!(matches!(find(dir.path(), None), Err(AdminTokenError::Missing(_))));
+    }
+
+    #[test]
+    fn a_token_that_is_short_or_cannot_be_sent_is_refused_without_repeating_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for given in ["short", "0123456789 abcdef", "0123456789abcdéf"] {
+            let error = AdminToken::open_or_create(dir.path(), Some(given)).expect_err("refused");
+            let sentence = error.to_string();
+            assert!(sentence.starts_with(VARIABLE) && !sentence.contains(given), "{sentence}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The command line: `northgate serve`, and what an operator asks a running server for.
+
+mod app;
+mod backup;
+mod client;
+mod config;
+mod import;
+mod key;
+pub(crate) mod output;
+mod place;
+mod policy;
+mod restore;
+mod secret;
+mod serve;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use place::Place;
+
+/// The token service in front of an IoT platform's northbound APIs.
+#[derive(Parser)]
+#[command(name = "northgate", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(serve::Serve),
+    /// Create, change and import applications, and change their secrets.
+    App(app::App),
+    /// List and rotate the keys that authenticate tokens.
+    Key(key::Key),
+    /// Write a consistent copy of the running server's database to a file.
+    Backup(backup::Backup),
+    /// Put a backup in place of the database of a server that is stopped.
+    Restore(restore::Restore),
+    /// Check the configuration.
+    Config(config::Config),
+}
+
+/// Runs the command of this process: 0 where it succeeded, 1 where it did not, 2 where the command line is wrong.
+pub fn run() -> ExitCode {
+    let Cli { place, command } = Cli::parse();
+    match execute(&place, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(place: &Place, command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Serve(serve) => serve.run(place),
+        Command::App(app) => wait_for(app.run(place)),
+        Command::Key(key) => wait_for(key.run(place)),
+        Command::Backup(backup) => wait_for(backup.run(place)),
+        Command::Restore(restore) => restore.run(place),
+        Command::Config(config) => config.run(place),
+    }
+}
+
+/// One thread is plenty for a client that waits for one answer.
+fn wait_for(command: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result<(), Box<dyn Error>> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn is_usage(line: &str) -> bool {
+        Cli::try_parse_from(line.split(' ')).is_ok()
+    }
+
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_place_is_named_before_or_after_the_command() {
+        assert!(is_usage("northgate --data-dir d app list --admin-listen 127.0.0.1:1"));
+        assert!(is_usage("northgate serve --config c --data-dir d --listen 127.0.0.1:1 --dev"));
+    }
+
+    #[test]
+    fn a_secret_is_never_taken_from_the_command_line() {
+        assert!(is_usage("northgate app create n --app-id a --secret-stdin --json"));
+        assert!(!is_usage("northgate app create n --app-id a --secret s"));
+        assert!(!is_usage("northgate app secret add a --secret s"));
+    }
+
+    #[test]
+    fn a_secret_retires_at_a_time_or_after_a_time() {
+        assert!(is_usage("northgate app secret retire a 1 --after 7d"));
+        assert!(!is_usage("northgate app secret retire a 1 --after 7d --at 2026-01-31T12:00:00Z"));
+    }
+}

@@ -1,0 +1,212 @@
+//! `northgate app`: applications.
+
+mod show;
+
+use std::error::Error;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::json;
+
+use super::client::Client;
+use super::import::Import;
+use super::output;
+use super::place::Place;
+use super::policy::PolicyFlags;
+use super::secret::{self, SecretCommand};
+use crate::http::admin::answer::{CreatedApplication, Details, Line, Page};
+
+#[derive(Args)]
+pub struct App {
+    /// Print the server's answer as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Create an application and print its secret, once
+    Create(Create),
+    /// List the applications
+    List {
+        /// Only those with this in their name
+        #[arg(long, value_name = "PART")]
+        name: Option<String>,
+    },
+    /// Show an application with its policy, secrets and live grants
+    Show { app_id: String },
+    /// Change the name or the policy of an application
+    Set(Set),
+    /// Stop an application: no login, no refresh, and its tokens do not verify
+    Freeze { app_id: String },
+    /// Let a frozen application go on
+    Unfreeze { app_id: String },
+    /// Remove an application with its secrets and grants
+    Delete {
+        app_id: String,
+        /// Yes, its tokens shall end
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Create applications that exist elsewhere, with the appId and secret that they already use
+    Import(Import),
+    /// Change the secrets of an application
+    #[command(subcommand)]
+    Secret(SecretCommand),
+}
+
+#[derive(Args)]
+struct Create {
+    /// What you call it
+    name: String,
+    /// The appId that it has already; without it, one is allocated
+    #[arg(long, value_name = "ID")]
+    app_id: Option<String>,
+    /// Read the secret that it uses already from standard input; without it, one is allocated
+    #[arg(long)]
+    secret_stdin: bool,
+    #[command(flatten)]
+    policy: PolicyFlags,
+}
+
+#[derive(Args)]
+struct Set {
+    app_id: String,
+    /// What you call it
+    #[arg(long)]
+    name: Option<String>,
+    #[command(flatten)]
+    policy: PolicyFlags,
+}
+
+impl App {
+    pub async fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
+        let client = place.client()?;
+        let json = self.json;
+        match self.command {
+            Command::Create(create) => create.run(&client, json).await,
+            Command::List { name } => list(&client, name.as_deref().unwrap_or_default(), json).await,
+            Command::Show { app_id } => details(json, &client.ask(Method::GET, &path(&app_id)).await?),
+            Command::Set(set) => set.run(&client, json).await,
+            Command::Freeze { app_id } => ask_to(&client, &app_id, "freeze", json).await,
+            Command::Unfreeze { app_id } => ask_to(&client, &app_id, "unfreeze", json).await,
+            Command::Delete { app_id, yes } => delete(&client, &app_id, yes, json).await,
+            Command::Import(import) => import.run(&client, json).await,
+            Command::Secret(command) => command.run(&client, json).await,
+        }
+    }
+}
+
+/// The path of an application. All but letters and digits is encoded: an appId may be `a/b`, or even `..`.
+pub fn path(app_id: &str) -> String {
+    format!("/admin/applications/{}", utf8_percent_encode(app_id, NON_ALPHANUMERIC))
+}
+
+impl Create {
+    async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
+        let mut body = json!({ "name": self.name, "policy": self.policy.members() });
+        if let Some(app_id) = self.app_id {
+            body["appId"] = app_id.into();
+        }
+        if self.secret_stdin {
+            body["secret"] = secret::from_stdin()?.into();
+        }
+        let answer = client.tell(Method::POST, "/admin/applications", &body).await?;
+        if json {
+            output::line(&answer);
+            return Ok(());
+        }
+        let created: CreatedApplication = serde_json::from_str(&answer)?;
+        let mut pairs = vec![("application", created.name), ("appId", created.app_id)];
+        pairs.extend(created.secret.clone().map(|secret| ("secret", secret)));
+        output::pairs(&pairs);
+        if created.secret.is_some() {
+            output::remark(secret::SHOWN_ONCE);
+        }
+        Ok(())
+    }
+}
+
+impl Set {
+    async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
+        let policy = self.policy.members();
+        if self.name.is_none() && policy.is_empty() {
+            return Err("nothing to set: give --name or a flag of the policy".into());
+        }
+        let mut body = json!({ "policy": policy });
+        if let Some(name) = self.name {
+            body["name"] = name.into();
+        }
+        details(json, &client.tell(Method::PATCH, &path(&self.app_id), &body).await?)
+    }
+}
+
+async fn list(client: &Client, name: &str, json: bool) -> Result<(), Box<dyn Error>> {
+    let applications = all(client, name).await?;
+    if json {
+        output::line(&serde_json::to_string(&Page { applications, next: None })?);
+        return Ok(());
+    }
+    let row = |line: &Line| {
+        vec![line.app_id.clone(), line.state.clone(), line.created_at.clone(), line.name.clone()]
+    };
+    let rows: Vec<Vec<String>> = applications.iter().map(row).collect();
+    output::table(&["APPID", "STATE", "CREATED", "NAME"], &rows, "no applications");
+    Ok(())
+}
+
+async fn all(client: &Client, name: &str) -> Result<Vec<Line>, Box<dyn Error>> {
+    let mut applications = Vec::new();
+    let mut after = String::new();
+    loop {
+        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        let path = format!("/admin/applications?limit=1000&name={name}{after}");
+        let page: Page = serde_json::from_str(&client.ask(Method::GET, &path).await?)?;
+        applications.extend(page.applications);
+        match page.next {
+            Some(number) => after = format!("&after={number}"),
+            None => return Ok(applications),
+        }
+    }
+}
+
+async fn ask_to(client: &Client, app_id: &str, verb: &str, json: bool) -> Result<(), Box<dyn Error>> {
+    details(json, &client.ask(Method::POST, &format!("{}/{verb}", path(app_id))).await?)
+}
+
+async fn delete(client: &Client, app_id: &str, yes: bool, json: bool) -> Result<(), Box<dyn Error>> {
+    if !yes {
+        return Err(format!(
+            "this ends all tokens of {app_id}, and there is no way back: repeat it with --yes"
+        )
+        .into());
+    }
+    client.ask(Method::DELETE, &path(app_id)).await?;
+    let deleted = || json!({ "appId": app_id, "deleted": true }).to_string();
+    output::line(&if json { deleted() } else { format!("{app_id} is deleted") });
+    Ok(())
+}
+
+fn details(json: bool, answer: &str) -> Result<(), Box<dyn Error>> {
+    if json {
+        output::line(answer);
+    } else {
+        show::show(&serde_json::from_str::<Details>(answer)?);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_an_application_is_one_segment_whatever_its_app_id() {
+        assert_eq!(path("aB3"), "/admin/applications/aB3");
+        assert_eq!(path("a/b?c"), "/admin/applications/a%2Fb%3Fc");
+        assert_eq!(path(".."), "/admin/applications/%2E%2E");
+    }
+}

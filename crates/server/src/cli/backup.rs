@@ -1,0 +1,40 @@
+//! `northgate backup`: a consistent copy of the running server's database.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output;
+use super::place::Place;
+use crate::private_file::Draft;
+
+#[derive(Args)]
+pub struct Backup {
+    /// The file to write
+    file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Backup {
+    pub async fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
+        let shown = self.file.display();
+        if !self.force && self.file.try_exists()? {
+            return Err(
+                format!("{shown} is there already: choose another name, or replace it with --force").into()
+            );
+        }
+        let unwritable = |cause| format!("could not write {shown}: {cause}");
+        let client = place.client()?;
+        let mut draft = Draft::create(&self.file).map_err(unwritable)?;
+        let length = client.download("/admin/backup", |piece| draft.write(piece)).await?;
+        draft.publish().map_err(unwritable)?;
+        output::line(&format!("{shown} has the database, {length} bytes"));
+        output::remark(
+            "The keyring is not in it: back that file up as well, and keep it apart from this one.",
+        );
+        Ok(())
+    }
+}

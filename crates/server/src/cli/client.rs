@@ -1,0 +1,174 @@
+//! The client of the admin API: one connection for one request, and a limit on every wait.
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use northgate_core::secret::SecretText;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{error::Elapsed, timeout};
+use tokio_rustls::TlsConnector;
+
+use crate::http::admin::answer::Refused;
+
+/// The private listener is near; what takes longer does not answer.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// An import hashes for seconds, and a backup copies the database before it answers.
+const ANSWER: Duration = Duration::from_secs(300);
+
+/// Between two pieces of a body.
+const PIECE: Duration = Duration::from_secs(60);
+
+/// A running server, and the right to administer it.
+pub struct Client {
+    address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
+    token: SecretText,
+}
+
+/// Why there is no answer, or not the one that was wanted.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("no Northgate answers at {0}: start it with `northgate serve`, or name it with --admin-listen")]
+    Unreachable(String),
+    #[error("the Northgate at {0} does not accept this admin token: name its data directory with --data-dir")]
+    Unauthorized(String),
+    /// The server's own sentence.
+    #[error("{0}")]
+    Refused(String),
+    #[error("what answers at {url} is not the admin API of a Northgate (status {status})")]
+    NotNorthgate { url: String, status: u16 },
+    #[error("the connection to {url} broke; ask again to see what was done")]
+    Broken {
+        url: String,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl Client {
+    /// A client of the private listener at `address`.
+    pub fn new(address: SocketAddr, tls: Option<Arc<ClientConfig>>, token: SecretText) -> Client {
+        Client { address: SocketAddr::new(reachable(address.ip()), address.port()), tls, token }
+    }
+
+    /// The text of a successful answer.
+    pub async fn ask(&self, method: Method, path: &str) -> Result<String, ClientError> {
+        self.text(self.send(method, path, Bytes::new()).await?).await
+    }
+
+    /// The text of a successful answer to a request with a JSON body.
+    pub async fn tell(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<String, ClientError> {
+        let json = serde_json::to_vec(body).map_err(|cause| self.broken(cause))?;
+        self.text(self.send(method, path, json.into()).await?).await
+    }
+
+    /// A successful answer piece by piece, each given to `take`.
+    pub async fn download(
+        &self,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> Result<(), std::io::Error>,
+    ) -> Result<u64, Box<dyn Error>> {
+        let mut body = self.send(Method::GET, path, Bytes::new()).await?.into_body();
+        let mut length = 0;
+        while let Some(frame) = timeout(PIECE, body.frame()).await.map_err(|cause| self.broken(cause))? {
+            if let Ok(piece) = frame.map_err(|cause| self.broken(cause))?.into_data() {
+                take(&piece)?;
+                length += piece.len() as u64;
+            }
+        }
+        Ok(length)
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Response<Incoming>, ClientError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, self.address.to_string())
+            .header(AUTHORIZATION, format!("Bearer {}", self.token.reveal()))
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
+            .map_err(|cause| self.broken(cause))?;
+        let unreachable = || ClientError::Unreachable(self.url());
+        let connected = timeout(CONNECT, TcpStream::connect(self.address)).await;
+        let stream = connected.map_err(|_: Elapsed| unreachable())?.map_err(|_| unreachable())?;
+        let answer = match &self.tls {
+            None => self.exchange(stream, request).await?,
+            Some(tls) => {
+                let name = ServerName::IpAddress(self.address.ip().into());
+                let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
+                let connected = timeout(CONNECT, handshake).await.map_err(|cause| self.broken(cause))?;
+                self.exchange(connected.map_err(|cause| self.broken(cause))?, request).await?
+            }
+        };
+        if answer.status().is_success() { Ok(answer) } else { Err(self.refusal(answer).await) }
+    }
+
+    async fn exchange(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|cause| self.broken(cause))?;
+        // Ends with the answer; what goes wrong on the way, the sender reports.
+        tokio::spawn(connection);
+        let answer =
+            timeout(ANSWER, sender.send_request(request)).await.map_err(|cause| self.broken(cause))?;
+        answer.map_err(|cause| self.broken(cause))
+    }
+
+    async fn text(&self, answer: Response<Incoming>) -> Result<String, ClientError> {
+        let body = timeout(PIECE, answer.into_body().collect()).await.map_err(|cause| self.broken(cause))?;
+        let bytes = body.map_err(|cause| self.broken(cause))?.to_bytes();
+        String::from_utf8(bytes.into()).map_err(|cause| self.broken(cause))
+    }
+
+    async fn refusal(&self, answer: Response<Incoming>) -> ClientError {
+        let status = answer.status().as_u16();
+        let refused = match self.text(answer).await {
+            Ok(text) => serde_json::from_str::<Refused>(&text).ok(),
+            Err(error) => return error,
+        };
+        match (refused, status) {
+            (Some(_), 401) => ClientError::Unauthorized(self.url()),
+            (Some(refused), _) => ClientError::Refused(refused.message),
+            (None, _) => ClientError::NotNorthgate { url: self.url(), status },
+        }
+    }
+
+    fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    fn broken(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> ClientError {
+        ClientError::Broken { url: self.url(), cause: cause.into() }
+    }
+}
+
+/// Who listens on all addresses is reached on the loopback one.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => ip,
+    }
+}

@@ -1,0 +1,140 @@
+//! The rows of an import file. Only its form is judged here; what a good appId or secret is, the server says.
+
+use std::error::Error;
+
+use csv::{ReaderBuilder, StringRecord};
+use serde_json::{Map, Value};
+
+/// A row as it is sent, and where it stands in the file.
+#[derive(Debug, PartialEq)]
+pub struct Row {
+    pub place: String,
+    pub members: Value,
+}
+
+/// The rows of a CSV text. Columns are found by their header, so that their order does not matter.
+pub fn csv(text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
+    // Spreadsheets put a byte order mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = ReaderBuilder::new().from_reader(text.as_bytes());
+    let columns = columns(reader.headers().map_err(csv_sentence)?)?;
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(csv_sentence)?;
+        let cells =
+            columns.iter().zip(&record).filter(|(member, cell)| **member != "name" || !cell.is_empty());
+        let members: Map<String, Value> =
+            cells.map(|(member, cell)| ((*member).to_owned(), cell.into())).collect();
+        rows.push(members.into());
+    }
+    Ok(counted(rows))
+}
+
+fn columns(header: &StringRecord) -> Result<Vec<&'static str>, Box<dyn Error>> {
+    let columns = header.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    for member in ["appId", "secret", "name"] {
+        match columns.iter().filter(|column| **column == member).count() {
+            1 => {}
+            0 if member == "name" => {}
+            0 => return Err(format!("the header row has no column {member}: write appId,secret,name").into()),
+            _ => return Err(format!("the header row has the column {member} twice").into()),
+        }
+    }
+    Ok(columns)
+}
+
+/// A header that we do not know may be a secret: a file without a header row starts with one.
+fn column(header: &str) -> Result<&'static str, Box<dyn Error>> {
+    match header.trim().to_lowercase().as_str() {
+        "appid" | "app_id" => Ok("appId"),
+        "secret" => Ok("secret"),
+        "name" => Ok("name"),
+        _ => Err("the first row must be a header of the columns appId, secret and name, and has another one"
+            .into()),
+    }
+}
+
+/// The sentence of a CSV error; none of them quotes the text.
+fn csv_sentence(error: csv::Error) -> String {
+    format!("the file is not CSV as expected: {error}")
+}
+
+/// The rows of a JSON text: an array of objects, or objects one after the other.
+pub fn json(text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut rows = Vec::new();
+    for value in serde_json::Deserializer::from_str(text).into_iter() {
+        let value: Value = value.map_err(|error| format!("the file is not JSON as expected: {error}"))?;
+        match value {
+            Value::Array(values) => rows.extend(values),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+                rows.push(value);
+            }
+        }
+    }
+    if !rows.iter().all(Value::is_object) {
+        return Err("the file must hold JSON objects with the members appId, secret and name".into());
+    }
+    Ok(counted(rows))
+}
+
+/// Rows are counted from 1 below the header. The lines of a file are not the same: a quoted cell may span several.
+fn counted(rows: Vec<Value>) -> Vec<Row> {
+    let row = |(count, members)| Row { place: format!("row {}", count + 1), members };
+    rows.into_iter().enumerate().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn members(rows: Vec<Row>) -> Vec<Value> {
+        rows.into_iter().map(|row| row.members).collect()
+    }
+
+    #[test]
+    fn csv_columns_come_in_any_order_and_case() {
+        let rows = csv("\u{feff}SECRET,Name,app_id\r\ns1,n1,a1\r\n\"s,2\",,a2\r\n").expect("rows");
+        assert_eq!(rows[1].place, "row 2");
+        let expected =
+            [json!({"appId": "a1", "secret": "s1", "name": "n1"}), json!({"appId": "a2", "secret": "s,2"})];
+        assert_eq!(members(rows), expected);
+    }
+
+    #[test]
+    fn a_secret_keeps_its_spaces_and_quotes() {
+        let rows = csv("appId,secret\na, \"\" s \"\" \n").expect("rows");
+        assert_eq!(members(rows), [json!({"appId": "a", "secret": " \"\" s \"\" "})]);
+    }
+
+    #[test]
+    fn a_csv_without_a_good_header_is_refused_without_repeating_it() {
+        for text in [
+            "",
+            "app1,hunter2\n",
+            "appId\na\n",
+            "appId,secret,secret\na,b,c\n",
+            "appId,secret\na,b,hunter2\n",
+        ] {
+            let sentence = csv(text).expect_err(text).to_string();
+            assert!(!sentence.contains("hunter2"), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn json_is_an_array_or_lines() {
+        let expected =
+            [json!({"appId": "a", "secret": "s"}), json!({"appId": "b", "secret": "t", "name": "n"})];
+        let array = format!("[{}, {}]", expected[0], expected[1]);
+        let lines = format!("{}\n{}\n", expected[0], expected[1]);
+        assert_eq!(members(json(&array).expect("rows")), expected);
+        assert_eq!(members(json(&lines).expect("rows")), expected);
+    }
+
+    #[test]
+    fn json_that_holds_no_objects_is_refused() {
+        for text in ["{", "[1]", "\"a\"", "{\"appId\":"] {
+            assert!(json(text).is_err(), "{text}");
+        }
+    }
+}

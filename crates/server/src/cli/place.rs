@@ -1,0 +1,52 @@
+//! Which server is meant: the same settings that `serve` finds its data directory and listeners by.
+
+use std::error::Error;
+
+use clap::Args;
+
+use super::client::Client;
+use crate::admin_token;
+use crate::config::Config;
+use crate::config::layers::Sources;
+use crate::tls::trust;
+
+/// The settings that every command knows. Each is also an environment variable and a line of the configuration file.
+#[derive(Args)]
+pub struct Place {
+    /// The configuration file [env: NORTHGATE_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<std::path::PathBuf>,
+    /// Where everything that must survive a restart is kept [env: NORTHGATE_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// The address of the private listener [env: NORTHGATE_ADMIN_LISTEN]
+    #[arg(long, global = true, value_name = "ADDR")]
+    pub admin_listen: Option<String>,
+}
+
+impl Place {
+    /// The configuration, and the admin token where the environment has it.
+    pub fn resolve(&self, more: Vec<(String, String)>) -> Result<(Config, Option<String>), Box<dyn Error>> {
+        let named = [("data_dir", &self.data_dir), ("admin_listen", &self.admin_listen)];
+        let set = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
+        let sources = Sources::of_process(self.config.clone(), set.chain(more).collect());
+        // Not a setting: settings are shown.
+        let admin_token = sources.environment.get(admin_token::VARIABLE).cloned();
+        Ok((Config::load(sources)?, admin_token))
+    }
+
+    /// A client of the running server.
+    pub fn client(&self) -> Result<Client, Box<dyn Error>> {
+        let (config, given) = self.resolve(Vec::new())?;
+        let token = admin_token::find(&config.data_dir, given.as_deref())?;
+        // As the listener: plain HTTP on a loopback address only. Elsewhere the server's own certificate is trusted,
+        // which this machine has, and nothing else.
+        let tls = match config.tls.certificates.first() {
+            Some(certificate) if !config.admin_listen.ip().is_loopback() => {
+                Some(trust::only(&certificate.chain)?)
+            }
+            Some(_) | None => None,
+        };
+        Ok(Client::new(config.admin_listen, tls, token))
+    }
+}

@@ -1,0 +1,34 @@
+//! `northgate restore`: a backup in place of the database of a server that is stopped.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::Args;
+use northgate_store::embedded;
+
+use super::output;
+use super::place::Place;
+
+#[derive(Args)]
+pub struct Restore {
+    /// The backup
+    file: PathBuf,
+}
+
+impl Restore {
+    pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
+        let (config, _) = place.resolve(Vec::new())?;
+        let kept = embedded::restore(&config.data_dir, &self.file)?;
+        output::line(&format!("{} was restored into {}", self.file.display(), config.data_dir.display()));
+        if let Some(kept) = kept {
+            output::remark(&format!("The database that was there is now in {}.", kept.display()));
+        }
+        if !config.keyring.try_exists()? {
+            output::remark(&format!(
+                "Put the keyring back, too: there is none at {}.",
+                config.keyring.display()
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! `northgate app secret`: the secrets of an application.
+
+use std::error::Error;
+use std::io::{self, Read};
+
+use clap::Subcommand;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::app::path;
+use super::client::Client;
+use super::output;
+use crate::http::admin::answer::{AddedSecret, SecretLine, Secrets};
+
+/// Said wherever an allocated secret was printed.
+pub const SHOWN_ONCE: &str = "The secret is shown this once and cannot be read again: keep it now.";
+
+/// 256 characters of UTF-8 and a line end; more is no secret.
+const LONGEST: u64 = 4 * 256 + 2;
+
+#[derive(Subcommand)]
+pub enum SecretCommand {
+    /// Add a secret beside those that the application has, and print it, once
+    Add {
+        app_id: String,
+        /// What you call it
+        #[arg(long)]
+        label: Option<String>,
+        /// Read the secret from standard input; without it, one is allocated
+        #[arg(long)]
+        secret_stdin: bool,
+    },
+    /// List the secrets, when they were last used and when they retire
+    List { app_id: String },
+    /// Refuse a secret from now on, at a time or after a time
+    Retire {
+        app_id: String,
+        secret_id: u32,
+        /// At this time, such as 2026-01-31T12:00:00Z
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// After this time, such as 7d
+        #[arg(long, value_name = "TIME", conflicts_with = "at")]
+        after: Option<String>,
+    },
+}
+
+impl SecretCommand {
+    pub async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
+        match self {
+            SecretCommand::Add { app_id, label, secret_stdin } => {
+                let secret = if secret_stdin { Some(from_stdin()?) } else { None };
+                let body = members([("label", label), ("secret", secret)]);
+                let path = format!("{}/secrets", path(&app_id));
+                added(json, &client.tell(Method::POST, &path, &body).await?)
+            }
+            SecretCommand::List { app_id } => {
+                listed(json, &client.ask(Method::GET, &format!("{}/secrets", path(&app_id))).await?)
+            }
+            SecretCommand::Retire { app_id, secret_id, at, after } => {
+                let body = members([("at", at), ("after", after)]);
+                let path = format!("{}/secrets/{secret_id}/retire", path(&app_id));
+                listed(json, &client.tell(Method::POST, &path, &body).await?)
+            }
+        }
+    }
+}
+
+/// The one line of standard input.
+pub fn from_stdin() -> Result<String, Box<dyn Error>> {
+    let mut text = String::new();
+    io::stdin().take(LONGEST).read_to_string(&mut text)?;
+    one_line(&text).map(str::to_owned)
+}
+
+fn one_line(text: &str) -> Result<&str, Box<dyn Error>> {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() {
+        return Err("there is no secret on standard input".into());
+    }
+    if line.contains('\n') {
+        return Err("there is more than one line on standard input; a secret is one line".into());
+    }
+    Ok(line)
+}
+
+fn members<const N: usize>(given: [(&str, Option<String>); N]) -> Value {
+    let given = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?))));
+    Value::Object(given.collect())
+}
+
+fn added(json: bool, answer: &str) -> Result<(), Box<dyn Error>> {
+    if json {
+        output::line(answer);
+        return Ok(());
+    }
+    let added: AddedSecret = serde_json::from_str(answer)?;
+    let mut pairs = vec![("id", added.id.to_string())];
+    pairs.extend(added.secret.clone().map(|secret| ("secret", secret)));
+    output::pairs(&pairs);
+    if added.secret.is_some() {
+        output::remark(SHOWN_ONCE);
+    }
+    Ok(())
+}
+
+fn listed(json: bool, answer: &str) -> Result<(), Box<dyn Error>> {
+    if json {
+        output::line(answer);
+    } else {
+        table(&serde_json::from_str::<Secrets>(answer)?.secrets);
+    }
+    Ok(())
+}
+
+/// Secrets as a table.
+pub fn table(secrets: &[SecretLine]) {
+    let or_dash = |time: &Option<String>| time.clone().unwrap_or_else(|| "-".to_owned());
+    let row = |secret: &SecretLine| {
+        let (used, retires) = (or_dash(&secret.last_used_at), or_dash(&secret.retire_at));
+        vec![secret.id.to_string(), secret.created_at.clone(), used, retires, secret.label.clone()]
+    };
+    let rows: Vec<Vec<String>> = secrets.iter().map(row).collect();
+    output::table(&["SECRET", "CREATED", "LAST USED", "RETIRES", "LABEL"], &rows, "no secrets");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_one_line_without_its_end() {
+        for text in ["a b ", "a b \n", "a b \r\n"] {
+            assert_eq!(one_line(text).expect("a secret"), "a b ");
+        }
+        for text in ["", "\n", "a\nb", "a\n\n"] {
+            assert!(one_line(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_given_is_not_sent() {
+        assert_eq!(members([("at", None), ("after", Some("7d".to_owned()))]), json!({ "after": "7d" }));
+    }
+}

@@ -1,0 +1,35 @@
+//! `northgate serve`: run the server.
+
+use std::error::Error;
+use std::net::{IpAddr, Ipv4Addr};
+
+use clap::Args;
+
+use super::place::Place;
+use crate::serve;
+
+#[derive(Args)]
+pub struct Serve {
+    /// The address of the public listener [env: NORTHGATE_LISTEN]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Reserved for a database shared by several nodes [env: NORTHGATE_DATABASE_URL]
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// Try it out: both listeners on 127.0.0.1, a self-signed certificate and an application `demo`
+    #[arg(long)]
+    dev: bool,
+}
+
+impl Serve {
+    pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
+        let named = [("listen", self.listen), ("database_url", self.database_url)];
+        let set = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        let (mut config, admin_token) = place.resolve(set.collect())?;
+        if self.dev {
+            config.listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            config.admin_listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        Ok(serve::run(serve::Serve { config, admin_token, is_dev: self.dev })?)
+    }
+}

@@ -1,0 +1,134 @@
+//! The configuration: four layers become one value that cannot be wrong, or a sentence that says what to write.
+
+pub mod api;
+pub mod layers;
+pub mod limits;
+pub mod log;
+mod policy;
+mod taking;
+pub mod tls;
+
+use std::fmt::Write;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use northgate_core::policy::Policy;
+
+use api::Api;
+use layers::{Settings, Sources};
+use limits::Limits;
+use log::Log;
+use tls::TlsSettings;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Every setting, resolved; `config.default.toml` says what each is for.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where everything that must survive a restart is kept.
+    pub data_dir: PathBuf,
+    /// The public listener's address.
+    pub listen: SocketAddr,
+    /// The private listener's address.
+    pub admin_listen: SocketAddr,
+    /// The keyring file.
+    pub keyring: PathBuf,
+    /// How the application API looks.
+    pub api: Api,
+    /// The policy of applications that were created without one.
+    pub policy: Policy,
+    /// How long after its end an access token is still accepted.
+    pub verify_leeway: Duration,
+    /// Certificates and how TLS is spoken.
+    pub tls: TlsSettings,
+    /// A number for everything that can grow or wait.
+    pub limits: Limits,
+    /// What is logged, and how.
+    pub log: Log,
+    described: String,
+}
+
+impl Config {
+    /// Resolves all layers, or says in a sentence which setting is wrong, where it was set and what to write.
+    pub fn load(sources: Sources) -> Result<Config, ConfigError> {
+        let mut settings = Settings::gather(sources)?;
+        let described = describe(&settings);
+        embedded_store_only(&mut settings)?;
+        let data_dir = settings.text("data_dir", "a directory, such as \"/var/lib/northgate\"", not_empty)?;
+        let data_dir = PathBuf::from(data_dir);
+        let keyring = match settings.path("keyring")? {
+            Some(path) => path,
+            None => data_dir.join("keyring.toml"),
+        };
+        let config = Config {
+            listen: settings.address("listen")?,
+            admin_listen: settings.address("admin_listen")?,
+            keyring,
+            api: Api::take(&mut settings)?,
+            policy: policy::take(&mut settings)?,
+            verify_leeway: settings.duration("verify.leeway", Duration::ZERO..=HOUR)?,
+            tls: TlsSettings::take(&mut settings, &data_dir)?,
+            limits: Limits::take(&mut settings)?,
+            log: Log::take(&mut settings)?,
+            data_dir,
+            described,
+        };
+        match settings.left_over() {
+            None => Ok(config),
+            Some(key) => Err(ConfigError::Unread { key }),
+        }
+    }
+
+    /// The settings in force, one a line as in a configuration file, each with where it came from; no secrets.
+    pub fn describe(&self) -> &str {
+        &self.described
+    }
+}
+
+fn describe(settings: &Settings) -> String {
+    let mut text = String::new();
+    for (key, setting) in settings.iter() {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{key} = {}  # {}", layers::shown(key, &setting.value), setting.origin);
+    }
+    text
+}
+
+fn embedded_store_only(settings: &mut Settings) -> Result<(), ConfigError> {
+    let only_empty = |text: &str| text.is_empty().then_some(());
+    settings.text("database_url", "\"\", because this version has the embedded store only", only_empty)
+}
+
+fn not_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Why the configuration was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file that was asked for is not there or not ours to read.
+    #[error("the configuration file {} could not be read", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{place} is not TOML: {reason}")]
+    NotToml { place: String, reason: String },
+    /// A key that is no setting: a typing error must not silently leave the default in force.
+    #[error("{key} ({origin}) is not a setting; the nearest one is {nearest}")]
+    Unknown { key: String, origin: String, nearest: String },
+    /// A value that cannot be used.
+    #[error("{key} = {value} ({origin}): write {instead}")]
+    Wrong { key: String, value: String, origin: String, instead: String },
+    /// `config.default.toml` has a line that nothing reads: an error of ours.
+    #[error("nothing reads the setting {key}")]
+    Unread { key: String },
+    /// `config.default.toml` lacks a line: an error of ours.
+    #[error("the setting {key} has no default")]
+    NoDefault { key: String },
+}

@@ -1,0 +1,218 @@
+//! The layers of the configuration: default file, configuration file, environment, flags; later ones win.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use crate::config::ConfigError;
+
+const DEFAULTS: &str = include_str!("../../config.default.toml");
+const FILE_VARIABLE: &str = "NORTHGATE_CONFIG";
+
+/// What the configuration is made of, besides the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The file of `--config`; without it, the one that `NORTHGATE_CONFIG` names.
+    pub file: Option<PathBuf>,
+    /// Environment variables; those that are not ours are ignored.
+    pub environment: BTreeMap<String, String>,
+    /// Flags as dotted key and value, such as `("listen", "127.0.0.1:8743")`.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// The sources of this process; the only place where the configuration meets the real environment.
+    pub fn of_process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Sources {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+            })
+            .collect();
+        Sources { file, environment, flags }
+    }
+}
+
+/// Where a value was set, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    File(PathBuf),
+    Variable(String),
+    Flag,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => write!(f, "the default"),
+            Origin::File(path) => write!(f, "in {}", path.display()),
+            Origin::Variable(name) => write!(f, "from {name}"),
+            Origin::Flag => write!(f, "from the command line"),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    pub value: Value,
+    pub origin: Origin,
+}
+
+/// All settings by dotted key. Reading takes a setting out, so that one which nothing reads is left over and found.
+#[derive(Debug)]
+pub(super) struct Settings(BTreeMap<String, Setting>);
+
+impl Settings {
+    pub fn gather(sources: Sources) -> Result<Settings, ConfigError> {
+        let mut settings = Settings(BTreeMap::new());
+        for (key, value) in leaves(DEFAULTS, Path::new("config.default.toml"))? {
+            settings.0.insert(key, Setting { value, origin: Origin::Default });
+        }
+        let named = sources.environment.get(FILE_VARIABLE).map(PathBuf::from);
+        if let Some(path) = sources.file.or(named) {
+            settings.put_file(&path)?;
+        }
+        settings.put_environment(&sources.environment);
+        for (key, text) in sources.flags {
+            let value = like(settings.default_of(&key, &Origin::Flag)?, text);
+            settings.put(key, value, Origin::Flag)?;
+        }
+        Ok(settings)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Setting)> {
+        self.0.iter()
+    }
+
+    pub fn peek(&self, key: &str) -> Result<Setting, ConfigError> {
+        self.0.get(key).cloned().ok_or_else(|| ConfigError::NoDefault { key: key.to_owned() })
+    }
+
+    pub fn take(&mut self, key: &str) -> Result<Setting, ConfigError> {
+        self.0.remove(key).ok_or_else(|| ConfigError::NoDefault { key: key.to_owned() })
+    }
+
+    pub fn left_over(mut self) -> Option<String> {
+        self.0.pop_first().map(|(key, _)| key)
+    }
+
+    fn put_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let text = fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+        for (key, value) in leaves(&text, path)? {
+            self.put(key, value, Origin::File(path.to_owned()))?;
+        }
+        Ok(())
+    }
+
+    /// Goes by our keys and not by the variables: Kubernetes injects NORTHGATE_SERVICE_HOST and others like it.
+    fn put_environment(&mut self, environment: &BTreeMap<String, String>) {
+        for (key, setting) in &mut self.0 {
+            let name = variable(key);
+            if let Some(text) = environment.get(&name) {
+                setting.value = like(&setting.value, text.clone());
+                setting.origin = Origin::Variable(name);
+            }
+        }
+    }
+
+    fn put(&mut self, key: String, value: Value, origin: Origin) -> Result<(), ConfigError> {
+        self.default_of(&key, &origin)?;
+        self.0.insert(key, Setting { value, origin });
+        Ok(())
+    }
+
+    fn default_of(&self, key: &str, origin: &Origin) -> Result<&Value, ConfigError> {
+        self.0.get(key).map(|setting| &setting.value).ok_or_else(|| {
+            let nearest = self.0.keys().min_by_key(|known| distance(known, key)).cloned();
+            ConfigError::Unknown {
+                key: key.to_owned(),
+                origin: origin.to_string(),
+                nearest: nearest.unwrap_or_default(),
+            }
+        })
+    }
+}
+
+/// The value as TOML writes it; a database URL may hold a password and is never shown.
+pub(super) fn shown(key: &str, value: &Value) -> String {
+    match (key, value.as_str()) {
+        ("database_url", Some(url)) if !url.is_empty() => "\"…\"".to_owned(),
+        _ => value.to_string(),
+    }
+}
+
+fn variable(key: &str) -> String {
+    format!("NORTHGATE_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Text from the environment or a flag as the type that the setting had before. What does not fit stays text, so that the
+/// setting itself says what to write.
+fn like(known: &Value, text: String) -> Value {
+    match known {
+        Value::Integer(_) => text.parse().map_or(Value::String(text), Value::Integer),
+        Value::Boolean(_) => text.parse().map_or(Value::String(text), Value::Boolean),
+        Value::Array(_) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
+        }
+        Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Table(_) => Value::String(text),
+    }
+}
+
+fn leaves(text: &str, path: &Path) -> Result<Vec<(String, Value)>, ConfigError> {
+    let table: Table = toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
+        let place = match line {
+            Some(line) => format!("{} (line {line})", path.display()),
+            None => path.display().to_string(),
+        };
+        ConfigError::NotToml { place, reason: error.message().to_owned() }
+    })?;
+    let mut found = Vec::new();
+    flatten("", table, &mut found);
+    Ok(found)
+}
+
+fn flatten(prefix: &str, table: Table, found: &mut Vec<(String, Value)>) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        if let Value::Table(inner) = value {
+            flatten(&key, inner, found);
+        } else {
+            found.push((key, value));
+        }
+    }
+}
+
+/// How many letters must be put in, taken out or exchanged to make one word of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let exchanged = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = exchanged.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_distance_counts_letters_put_in_taken_out_and_exchanged() {
+        assert_eq!(distance("listen", "listen"), 0);
+        assert_eq!(distance("lisen", "listen"), 1);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

@@ -1,0 +1,51 @@
+//! `[limits]`: a number for everything that can grow or wait.
+
+use std::time::Duration;
+
+use crate::config::layers::Settings;
+use crate::config::{ConfigError, HOUR, MINUTE};
+
+const SECOND: Duration = Duration::from_secs(1);
+const KIB: usize = 1024;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest request body, in bytes.
+    pub body: usize,
+    /// The longest request head, in bytes.
+    pub headers: usize,
+    pub header_time: Duration,
+    pub body_time: Duration,
+    pub handshake_time: Duration,
+    pub idle_time: Duration,
+    /// Open connections of one listener.
+    pub connections: u32,
+    pub stop_time: Duration,
+    pub commit_queue: u32,
+    /// Per application.
+    pub closed_grants: u32,
+    pub hashes_at_once: u32,
+    /// Worker threads; none given means one per core.
+    pub threads: Option<usize>,
+}
+
+impl Limits {
+    pub(super) fn take(settings: &mut Settings) -> Result<Limits, ConfigError> {
+        let threads = settings.count("limits.threads", 0..=1024)? as usize;
+        Ok(Limits {
+            body: settings.size("limits.body", KIB..=KIB * KIB)?,
+            // hyper reads heads into a buffer of at least 8 KiB.
+            headers: settings.size("limits.headers", 8 * KIB..=KIB * KIB)?,
+            header_time: settings.duration("limits.header_time", SECOND..=10 * MINUTE)?,
+            body_time: settings.duration("limits.body_time", SECOND..=10 * MINUTE)?,
+            handshake_time: settings.duration("limits.handshake_time", SECOND..=10 * MINUTE)?,
+            idle_time: settings.duration("limits.idle_time", SECOND..=HOUR)?,
+            connections: settings.count("limits.connections", 1..=1_000_000)?,
+            stop_time: settings.duration("limits.stop_time", Duration::ZERO..=HOUR)?,
+            commit_queue: settings.count("limits.commit_queue", 1..=1_000_000)?,
+            closed_grants: settings.count("limits.closed_grants", 1..=1_000_000)?,
+            hashes_at_once: settings.count("limits.hashes_at_once", 1..=64)?,
+            threads: (threads > 0).then_some(threads),
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! How a setting becomes a value: one function per kind, each with the sentence that says what to write.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::Value;
+
+use crate::config::ConfigError;
+use crate::config::layers::{Setting, Settings, shown};
+
+impl Settings {
+    /// Text that `parse` accepts.
+    pub fn text<T>(
+        &mut self,
+        key: &str,
+        instead: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        self.value(key, instead, |value| value.as_str().and_then(parse))
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Clone>(&mut self, key: &str, words: &[(&str, T)]) -> Result<T, ConfigError> {
+        let quoted: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        self.text(key, &quoted.join(" or "), |text| {
+            words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| meaning.clone())
+        })
+    }
+
+    /// A path, or nothing for the empty text.
+    pub fn path(&mut self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
+        self.text(key, "the path of a file in quotes", |text| {
+            Some((!text.is_empty()).then(|| PathBuf::from(text)))
+        })
+    }
+
+    pub fn paths(&mut self, key: &str) -> Result<Vec<PathBuf>, ConfigError> {
+        self.value(key, "a list of files, such as [\"a.pem\", \"b.pem\"]", |value| {
+            value.as_array()?.iter().map(|path| path.as_str().map(PathBuf::from)).collect()
+        })
+    }
+
+    pub fn flag(&mut self, key: &str) -> Result<bool, ConfigError> {
+        self.value(key, "true or false", Value::as_bool)
+    }
+
+    pub fn address(&mut self, key: &str) -> Result<SocketAddr, ConfigError> {
+        let instead = "an IP address and a port, such as \"127.0.0.1:8743\" or \"[::]:8743\"";
+        self.text(key, instead, |text| text.parse().ok())
+    }
+
+    pub fn count(&mut self, key: &str, range: RangeInclusive<u32>) -> Result<u32, ConfigError> {
+        let instead = format!("a whole number from {} to {}", range.start(), range.end());
+        self.value(key, &instead, |value| {
+            let count = u32::try_from(value.as_integer()?).ok()?;
+            range.contains(&count).then_some(count)
+        })
+    }
+
+    /// Whole seconds, because tokens and timers count in them.
+    pub fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
+        let text = |duration: &Duration| humantime::format_duration(*duration).to_string();
+        let instead = format!(
+            "a number and s, m, h or d, such as \"15m\", from {} to {}",
+            text(range.start()),
+            text(range.end())
+        );
+        self.text(key, &instead, |text| {
+            let duration = humantime::parse_duration(text).ok()?;
+            (duration.subsec_nanos() == 0 && range.contains(&duration)).then_some(duration)
+        })
+    }
+
+    pub fn size(&mut self, key: &str, range: RangeInclusive<usize>) -> Result<usize, ConfigError> {
+        let instead = format!(
+            "a number and B, KiB or MiB, such as \"16KiB\", from {}B to {}KiB",
+            range.start(),
+            range.end() / 1024
+        );
+        self.text(key, &instead, |text| bytes(text).filter(|size| range.contains(size)))
+    }
+
+    fn value<T>(
+        &mut self,
+        key: &str,
+        instead: &str,
+        parse: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let setting = self.take(key)?;
+        parse(&setting.value).ok_or_else(|| wrong(key, &setting, instead))
+    }
+}
+
+pub(super) fn wrong(key: &str, setting: &Setting, instead: &str) -> ConfigError {
+    ConfigError::Wrong {
+        key: key.to_owned(),
+        value: shown(key, &setting.value),
+        origin: setting.origin.to_string(),
+        instead: instead.to_owned(),
+    }
+}
+
+fn bytes(text: &str) -> Option<usize> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim_start() {
+        "B" => 1,
+        "KiB" => 1024,
+        "MiB" => 1024 * 1024,
+        _ => return None,
+    };
+    number.parse::<usize>().ok()?.checked_mul(factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_a_number_and_a_unit() {
+        assert_eq!(bytes("16KiB"), Some(16 * 1024));
+        assert_eq!(bytes("1 MiB"), Some(1024 * 1024));
+        assert_eq!(bytes("512B"), Some(512));
+        for wrong in
+            ["", "16", "KiB", "16KB", "-1B", "1.5MiB", "99999999999999999999B", "18446744073709551615KiB"]
+        {
+            assert_eq!(bytes(wrong), None, "{wrong}");
+        }
+    }
+}

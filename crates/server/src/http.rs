@@ -1,0 +1,100 @@
+//! HTTP: what a request says, what operation that is, and how its outcome is told.
+//!
+//! A request comes in through [`observe`](observe::Observe), is routed here to the file of its name, and is answered
+//! from the one table of answers in [`problem`] or from [`answer`].
+
+pub mod admin;
+pub mod answer;
+pub mod audit;
+pub mod body;
+pub mod decode;
+pub mod failure;
+mod health;
+mod login;
+mod logout;
+pub mod observe;
+pub mod outcome;
+pub mod problem;
+mod refresh;
+mod scrape;
+mod verify;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use axum::routing::{any, get, post};
+use northgate_core::auth::Auth;
+
+use crate::clock::Clock;
+use crate::config::api::Dialect;
+use crate::config::log::LoggedRequests;
+use crate::metrics::Metrics;
+use body::Bounds;
+use observe::{Listener, Observe};
+use problem::Problem;
+
+/// Where the application API lives, after the prefix that an operator may put in front.
+const APPLICATION_API: &str = "/iocm/app/sec/v1.1.0";
+
+/// What the handlers of both listeners need.
+pub struct Api {
+    pub auth: Arc<Auth>,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    pub dialect: Dialect,
+    /// Of request bodies.
+    pub body: Bounds,
+    /// Whether requests can be taken now.
+    pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    pub logged: LoggedRequests,
+}
+
+/// What the public listener serves: the application API, also under `prefix` unless that is empty.
+pub fn public(api: Arc<Api>, prefix: &str) -> Observe<Router> {
+    let mut routes = application_api(APPLICATION_API);
+    if !prefix.is_empty() {
+        routes = routes.merge(application_api(&format!("{prefix}{APPLICATION_API}")));
+    }
+    observed(api, Listener::Public, routes)
+}
+
+/// What the private listener serves: verify, metrics, health and the routes of `admin`, which has no fallback.
+pub fn private(api: Arc<Api>, admin: Router) -> Observe<Router> {
+    let routes = Router::new()
+        .route("/verify", any(verify::verify))
+        // Envoy puts the path of the call behind ours.
+        .route("/verify/{*path}", any(verify::verify))
+        .route("/verify/", any(verify::verify))
+        .route("/metrics", get(scrape::scrape))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .merge(admin.with_state(()));
+    observed(api, Listener::Private, routes)
+}
+
+fn application_api(under: &str) -> Router<Arc<Api>> {
+    Router::new()
+        .route(&format!("{under}/login"), post(login::login))
+        .route(&format!("{under}/refreshToken"), post(refresh::refresh))
+        .route(&format!("{under}/logout"), post(logout::logout))
+}
+
+fn observed(api: Arc<Api>, listener: Listener, routes: Router<Arc<Api>>) -> Observe<Router> {
+    let (logged, metrics) = (api.logged, Arc::clone(&api.metrics));
+    let routes = routes.fallback(not_found).method_not_allowed_fallback(wrong_method).with_state(api);
+    Observe::new(routes, listener, logged, metrics)
+}
+
+async fn not_found(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    body::pass_over(request, api.body).await;
+    Problem::NotFound.answer(api.dialect)
+}
+
+/// The router adds `Allow`.
+async fn wrong_method(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    body::pass_over(request, api.body).await;
+    Problem::WrongMethod.answer(api.dialect)
+}

@@ -1,0 +1,95 @@
+//! The admin API: what an operator does to applications, their secrets and the keyring, on the private listener.
+
+pub mod answer;
+mod applications;
+mod backup;
+mod body;
+mod import;
+mod keys;
+mod operator;
+pub mod policy;
+mod problem;
+mod secrets;
+mod which;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, Response, header};
+use axum::middleware::map_response;
+use axum::routing::{get, post};
+use northgate_core::auth::Auth;
+use northgate_core::store::StoreError;
+
+use crate::admin_token::AdminToken;
+use crate::clock::Clock;
+use crate::keyring_file::KeyringFile;
+
+/// An application with all its members takes a few KiB; this leaves room without inviting anything.
+const LONGEST_BODY: usize = 1024 * 1024;
+
+/// 500 rows of three texts with 256 characters each, written as escapes, fit in.
+const LONGEST_IMPORT: usize = 4 * 1024 * 1024;
+
+/// Writes a consistent copy of the database to a path where nothing is yet.
+pub type BackUp =
+    Box<dyn Fn(PathBuf) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
+
+/// What the admin API works on.
+pub struct Admin {
+    pub auth: Arc<Auth>,
+    pub clock: Clock,
+    pub token: AdminToken,
+    pub keyring_file: KeyringFile,
+    /// `None` where the database is backed up by its own means.
+    pub back_up: Option<BackUp>,
+    /// Called after each rotation, with the new keyring in use: what is derived from it must be derived again.
+    pub on_rotate: Box<dyn Fn() + Send + Sync>,
+    pub data_dir: PathBuf,
+    pub turns: Turns,
+}
+
+/// What only one request does at a time.
+#[derive(Default)]
+pub struct Turns {
+    /// Two rotations at once would lose one of the two new keys.
+    rotate: std::sync::Mutex<()>,
+    /// One import keeps the hashing pool busy; two would leave no place in it for logins.
+    import: tokio::sync::Mutex<()>,
+    /// A copy takes the disk space of the database.
+    back_up: tokio::sync::Mutex<()>,
+}
+
+/// The routes, all of them under `/admin/`, without a fallback.
+pub fn router(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/admin/applications", get(applications::list).post(applications::create))
+        .route(
+            "/admin/applications/{app_id}",
+            get(applications::show).patch(applications::set).delete(applications::delete),
+        )
+        .route("/admin/applications/{app_id}/freeze", post(applications::freeze))
+        .route("/admin/applications/{app_id}/unfreeze", post(applications::unfreeze))
+        .route("/admin/applications/{app_id}/secrets", get(secrets::list).post(secrets::add))
+        .route("/admin/applications/{app_id}/secrets/{secret_id}/retire", post(secrets::retire))
+        .route("/admin/keys", get(keys::list))
+        .route("/admin/keys/rotate", post(keys::rotate))
+        .route("/admin/backup", get(backup::download))
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .merge(
+            Router::new()
+                .route("/admin/import", post(import::import))
+                .layer(DefaultBodyLimit::max(LONGEST_IMPORT)),
+        )
+        // Answers hold secrets.
+        .layer(map_response(not_stored))
+        .with_state(admin)
+}
+
+async fn not_stored<B>(mut response: Response<B>) -> Response<B> {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,217 @@
+//! What the admin API answers. The command line reads the same types.
+
+use northgate_core::application::Application;
+use northgate_core::clock::Timestamp;
+use northgate_core::grant::Grant;
+use northgate_core::keyring::KeyringRecord;
+use northgate_core::policy::Policy;
+use northgate_core::secret::{Secret, SecretText};
+use serde::{Deserialize, Serialize};
+
+use super::policy::PolicyMembers;
+use crate::rfc3339;
+
+/// Why a request was refused.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// A word for programs.
+    pub error: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// An application that was just created.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreatedApplication {
+    pub app_id: String,
+    /// The secret that was allocated; it is never shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    pub name: String,
+}
+
+impl CreatedApplication {
+    pub fn new(application: &Application, allocated: Option<&SecretText>) -> CreatedApplication {
+        CreatedApplication {
+            app_id: application.id.as_str().to_owned(),
+            secret: allocated.map(|secret| secret.reveal().to_owned()),
+            name: application.name.clone(),
+        }
+    }
+}
+
+/// Some of the applications, in the order of their creation.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Page {
+    pub applications: Vec<Line>,
+    /// Where there are more: `after` of the next request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
+}
+
+/// One application in a list.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    pub app_id: String,
+    pub name: String,
+    pub state: String,
+    pub created_at: String,
+}
+
+impl Line {
+    pub fn new(application: &Application) -> Line {
+        Line {
+            app_id: application.id.as_str().to_owned(),
+            name: application.name.clone(),
+            state: application.state.as_str().to_owned(),
+            created_at: rfc3339::format(application.created_at),
+        }
+    }
+}
+
+/// One application with all that may be told of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Details {
+    #[serde(flatten)]
+    pub line: Line,
+    /// What holds for it.
+    pub policy: PolicyMembers,
+    /// What of it was set for this application; the rest follows the configuration.
+    pub overrides: PolicyMembers,
+    pub secrets: Vec<SecretLine>,
+    pub grants: Vec<GrantLine>,
+}
+
+impl Details {
+    pub fn new(application: &Application, policy: &Policy, grants: &[Grant]) -> Details {
+        Details {
+            line: Line::new(application),
+            policy: PolicyMembers::of(policy),
+            overrides: PolicyMembers::set(&application.overrides),
+            secrets: application.secrets.iter().map(|secret| SecretLine::new(secret)).collect(),
+            grants: grants.iter().map(GrantLine::new).collect(),
+        }
+    }
+}
+
+/// One secret, without anything that it could be guessed from.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretLine {
+    pub id: u32,
+    pub label: String,
+    pub created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retire_at: Option<String>,
+}
+
+impl SecretLine {
+    pub fn new(secret: &Secret) -> SecretLine {
+        SecretLine {
+            id: secret.id.0,
+            label: secret.label.clone(),
+            created_at: rfc3339::format(secret.created_at),
+            last_used_at: secret.last_used_at().map(rfc3339::format),
+            retire_at: secret.retire_at.map(rfc3339::format),
+        }
+    }
+}
+
+/// The secrets of one application.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Secrets {
+    pub secrets: Vec<SecretLine>,
+}
+
+/// A secret that was just added.
+#[derive(Serialize, Deserialize)]
+pub struct AddedSecret {
+    pub id: u32,
+    /// The secret that was allocated; it is never shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+/// One live grant.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantLine {
+    pub id: String,
+    pub generation: u32,
+    pub refreshed_at: String,
+    pub expires_at: String,
+}
+
+impl GrantLine {
+    fn new(grant: &Grant) -> GrantLine {
+        GrantLine {
+            id: grant.id.to_string(),
+            generation: grant.generation,
+            refreshed_at: rfc3339::format(grant.refreshed_at),
+            expires_at: rfc3339::format(grant.expires_at),
+        }
+    }
+}
+
+/// What became of the rows of an import, in their order.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Imported {
+    pub rows: Vec<ImportedRow>,
+}
+
+/// What became of one row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportedRow {
+    pub app_id: String,
+    pub result: RowResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What can become of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowResult {
+    Created,
+    /// The application was there, with this secret.
+    Unchanged,
+    /// The application was there, with another secret; it was left as it is.
+    Conflict,
+    Invalid,
+}
+
+/// The keys of the keyring, without their bytes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Keys {
+    pub keys: Vec<KeyLine>,
+}
+
+/// One key; the one without `retireAt` makes the new tokens.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyLine {
+    pub id: u16,
+    pub created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retire_at: Option<String>,
+    /// Whether all tokens that it made have expired: the next rotation drops it.
+    pub is_retired: bool,
+}
+
+impl Keys {
+    pub fn new(record: &KeyringRecord, now: Timestamp) -> Keys {
+        let line = |key: &northgate_core::keyring::KeyRecord| KeyLine {
+            id: key.id.0,
+            created_at: rfc3339::format(key.created_at),
+            retire_at: key.retire_at.map(rfc3339::format),
+            is_retired: key.retire_at.is_some_and(|at| at <= now),
+        };
+        Keys { keys: record.keys.iter().map(line).collect() }
+    }
+}

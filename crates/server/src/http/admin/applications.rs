@@ -1,0 +1,155 @@
+//! Applications: create, list, show, set, freeze, unfreeze, delete.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use northgate_core::administer::{Change, Creation, Wanted};
+use northgate_core::application::{AppId, Application, State as AppState};
+use serde::Deserialize;
+use tracing::info;
+
+use super::Admin;
+use super::answer::{CreatedApplication, Details, Line, Page};
+use super::body::{Body, GivenId, GivenSecret, Text};
+use super::operator::Operator;
+use super::policy::PolicyMembers;
+use super::problem::Problem;
+use super::which::Which;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Create {
+    name: Text,
+    app_id: Option<GivenId>,
+    secret: Option<GivenSecret>,
+    #[serde(default)]
+    policy: PolicyMembers,
+}
+
+pub async fn create(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    Body(create): Body<Create>,
+) -> Result<(StatusCode, Json<CreatedApplication>), Problem> {
+    let id = create.app_id.map_or_else(AppId::random, |given| given.0);
+    let wanted = Wanted {
+        id: Some(id.clone()),
+        name: create.name.0,
+        secret: create.secret.map(|given| given.0),
+        overrides: create.policy.overrides()?,
+    };
+    let creation = admin.auth.create(wanted, admin.clock.now()).await;
+    match creation.map_err(|error| Problem::administer(&id, &error))? {
+        Creation::Created(application, allocated) => {
+            info!(target: "northgate::audit", { app.id = %id }, "application {id} was created");
+            let created = CreatedApplication::new(&application, allocated.as_ref());
+            Ok((StatusCode::CREATED, Json(created)))
+        }
+        Creation::Same(_) | Creation::Taken(_) => Err(Problem::taken(&id)),
+    }
+}
+
+pub async fn list(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Page>, Problem> {
+    let which = Which::parse(query.as_deref().unwrap_or_default())?;
+    let part = which.name.to_lowercase();
+    let is_wanted = |application: &Arc<Application>| {
+        which.after.is_none_or(|after| application.number.0 > after)
+            && application.name.to_lowercase().contains(&part)
+    };
+    let mut found: Vec<_> = admin.auth.registry().all().into_iter().filter(is_wanted).collect();
+    let has_more = found.len() > which.limit;
+    found.truncate(which.limit);
+    let last = found.last().map(|application| application.number.0);
+    let applications = found.iter().map(|application| Line::new(application)).collect();
+    Ok(Json(Page { applications, next: last.filter(|_| has_more) }))
+}
+
+/// An appId in a path is what it decodes to; one that cannot be an appId is one that nobody has.
+pub fn app_id(path: Result<Path<String>, PathRejection>) -> Result<AppId, Problem> {
+    let Path(text) = path.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+    AppId::parse(&text).map_err(|_| Problem::unknown_application(&text))
+}
+
+pub async fn show(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Details>, Problem> {
+    let id = app_id(path)?;
+    let application = admin.auth.registry().find(&id);
+    let application = application.ok_or_else(|| Problem::unknown_application(id.as_str()))?;
+    details(&admin, &application).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    name: Option<Text>,
+    #[serde(default)]
+    policy: PolicyMembers,
+}
+
+pub async fn set(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+    Body(set): Body<Set>,
+) -> Result<Json<Details>, Problem> {
+    let id = app_id(path)?;
+    let overrides = set.policy.overrides()?;
+    let application = change(&admin, &id, &Change::Set(set.name.map(|name| name.0), overrides)).await?;
+    let overrides = application.overrides;
+    info!(target: "northgate::audit", { app.id = %id }, "application {id} was set to {overrides:?}");
+    details(&admin, &application).await
+}
+
+pub async fn freeze(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Details>, Problem> {
+    let id = app_id(path)?;
+    let application = change(&admin, &id, &Change::State(AppState::Frozen)).await?;
+    info!(target: "northgate::audit", { app.id = %id }, "application {id} was frozen");
+    details(&admin, &application).await
+}
+
+pub async fn unfreeze(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Details>, Problem> {
+    let id = app_id(path)?;
+    let application = change(&admin, &id, &Change::State(AppState::Active)).await?;
+    info!(target: "northgate::audit", { app.id = %id }, "application {id} was unfrozen");
+    details(&admin, &application).await
+}
+
+pub async fn delete(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<StatusCode, Problem> {
+    let id = app_id(path)?;
+    admin.auth.delete(&id).await.map_err(|error| Problem::administer(&id, &error))?;
+    info!(target: "northgate::audit", { app.id = %id }, "application {id} was deleted");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn change(admin: &Admin, id: &AppId, change: &Change) -> Result<Arc<Application>, Problem> {
+    let changed = admin.auth.change(id, change, admin.clock.now()).await;
+    changed.map_err(|error| Problem::administer(id, &error))
+}
+
+async fn details(admin: &Admin, application: &Application) -> Result<Json<Details>, Problem> {
+    let grants = admin.auth.grants(application.number, admin.clock.now()).await;
+    let grants = grants.map_err(|error| Problem::store(&error))?;
+    Ok(Json(Details::new(application, &admin.auth.policy(application), &grants)))
+}

@@ -1,0 +1,79 @@
+//! Request bodies: JSON of which every member is known, and texts that are right from here on.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use northgate_core::application::{AppId, check_text};
+use northgate_core::secret::SecretText;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::problem::Problem;
+
+/// A JSON body; an empty one stands for `{}`. The content type does not matter: nobody but the operator gets here.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Body<T>, Problem> {
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| Problem::body(rejection.status(), rejection.body_text()))?;
+        let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
+        serde_json::from_slice(text)
+            .map(Body)
+            .map_err(|error| Problem::invalid(format!("the body is not as expected: {error}")))
+    }
+}
+
+/// A text of 1 to 256 printable characters.
+pub struct Text(pub String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        check_text(&text).map_err(|error| D::Error::custom(format!("a text {error}")))?;
+        Ok(Text(text))
+    }
+}
+
+/// An appId that is given.
+pub struct GivenId(pub AppId);
+
+impl<'de> Deserialize<'de> for GivenId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GivenId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        AppId::parse(&text).map(GivenId).map_err(|error| D::Error::custom(format!("the appId {error}")))
+    }
+}
+
+/// A secret that is given. What is wrong with it is said without repeating it.
+pub struct GivenSecret(pub SecretText);
+
+impl<'de> Deserialize<'de> for GivenSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GivenSecret, D::Error> {
+        // Through a value, since serde would quote a number that stands where the text of a secret should.
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => SecretText::parse(&text)
+                .map(GivenSecret)
+                .map_err(|error| D::Error::custom(format!("the secret {error}"))),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                Err(D::Error::custom("the secret is not a text"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_is_refused_is_not_repeated() {
+        for json in ["31337", "[\"31337\"]", "\"\"", &format!("\"{}\"", "31337".repeat(52))] {
+            let error = serde_json::from_str::<GivenSecret>(json).err().expect("refused").to_string();
+            assert!(error.starts_with("the secret ") && !error.contains("31337"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Import: applications that exist elsewhere, with the appId and secret that they already use. Repeatable.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use northgate_core::administer::{AdministerError, Creation, Wanted};
+use northgate_core::application::AppId;
+use northgate_core::policy::Overrides;
+use northgate_core::secret::SecretText;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tracing::info;
+
+use super::Admin;
+use super::answer::{Imported, ImportedRow, RowResult};
+use super::body::{Body, GivenId, GivenSecret, Text};
+use super::operator::Operator;
+use super::problem::Problem;
+
+/// Rows of one request. Each takes an Argon2id hash of some 20 ms, so that a request takes seconds and not minutes.
+const MOST_ROWS: usize = 500;
+
+/// Rows under way at once: half of the places in the hashing queue, so that logins find one.
+const AT_ONCE: usize = 32;
+
+/// A busy queue moves on by several places in this time; a row asks again for half a minute.
+const PAUSE: Duration = Duration::from_millis(100);
+const TRIES: usize = 300;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// Read one by one: a row that is wrong must not keep the others out.
+    rows: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Row {
+    app_id: GivenId,
+    secret: GivenSecret,
+    /// The appId where it is left out.
+    name: Option<Text>,
+}
+
+pub async fn import(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    Body(import): Body<Import>,
+) -> Result<Json<Imported>, Problem> {
+    if import.rows.len() > MOST_ROWS {
+        let count = import.rows.len();
+        return Err(Problem::invalid(format!(
+            "one request imports at most {MOST_ROWS} rows, and not {count}"
+        )));
+    }
+    let _turn = admin.turns.import.lock().await;
+    let (first, repeated) = first_of_each_id(import.rows);
+    let mut done = at_once(&admin, first).await?;
+    // Rows of one application are taken in their order, so that the first one counts.
+    for (place, row) in repeated {
+        done.push((place, put(&admin, row).await?));
+    }
+    done.sort_by_key(|(place, _)| *place);
+    Ok(Json(Imported { rows: done.into_iter().map(|(_, row)| row).collect() }))
+}
+
+type Placed<T> = Vec<(usize, T)>;
+
+fn first_of_each_id(rows: Vec<Value>) -> (Placed<Value>, Placed<Value>) {
+    let mut seen = HashSet::new();
+    rows.into_iter().enumerate().partition(|(_, row)| seen.insert(app_id(row)))
+}
+
+async fn at_once(admin: &Arc<Admin>, rows: Placed<Value>) -> Result<Placed<ImportedRow>, Problem> {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    // Dropped with the request, it stops what has not begun.
+    let mut under_way = JoinSet::new();
+    for (place, row) in rows {
+        let (admin, places) = (Arc::clone(admin), Arc::clone(&places));
+        under_way.spawn(async move {
+            let _place = places.acquire().await;
+            put(&admin, row).await.map(|row| (place, row))
+        });
+    }
+    let mut done = Vec::new();
+    while let Some(row) = under_way.join_next().await {
+        done.push(row.map_err(|error| Problem::failure(&error))??);
+    }
+    Ok(done)
+}
+
+/// One row. Only what makes all rows fail is a problem.
+async fn put(admin: &Admin, row: Value) -> Result<ImportedRow, Problem> {
+    let app_id = app_id(&row);
+    let outcome = |result, reason| ImportedRow { app_id: app_id.clone(), result, reason };
+    let row: Row = match serde_json::from_value(row) {
+        Ok(row) => row,
+        Err(error) => return Ok(outcome(RowResult::Invalid, Some(error.to_string()))),
+    };
+    let (GivenId(id), GivenSecret(secret)) = (row.app_id, row.secret);
+    let name = row.name.map_or_else(|| id.as_str().to_owned(), |name| name.0);
+    match create(admin, &id, name, &secret).await {
+        Ok(Creation::Created(_, _)) => {
+            info!(target: "northgate::audit", { app.id = %id }, "application {id} was imported");
+            Ok(outcome(RowResult::Created, None))
+        }
+        Ok(Creation::Same(_)) => Ok(outcome(RowResult::Unchanged, None)),
+        Ok(Creation::Taken(_)) => {
+            let reason = "there is an application with this appId and another secret; it was left as it is";
+            Ok(outcome(RowResult::Conflict, Some(reason.to_owned())))
+        }
+        Err(error) => Err(Problem::administer(&id, &error)),
+    }
+}
+
+async fn create(
+    admin: &Admin,
+    id: &AppId,
+    name: String,
+    secret: &SecretText,
+) -> Result<Creation, AdministerError> {
+    let mut tries = 0;
+    loop {
+        let wanted = Wanted {
+            id: Some(id.clone()),
+            name: name.clone(),
+            secret: SecretText::parse(secret.reveal()).ok(),
+            overrides: Overrides::default(),
+        };
+        tries += 1;
+        match admin.auth.create(wanted, admin.clock.now()).await {
+            Err(AdministerError::Busy) if tries < TRIES => sleep(PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+}
+
+fn app_id(row: &Value) -> String {
+    row.get("appId").and_then(Value::as_str).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,112 @@
+//! Secrets of an application: list, add, retire. Several are live while one replaces the other.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use northgate_core::administer::Change;
+use northgate_core::application::{AppId, Application};
+use northgate_core::clock::Timestamp;
+use northgate_core::secret::SecretId;
+use serde::Deserialize;
+use tracing::info;
+
+use super::Admin;
+use super::answer::{AddedSecret, SecretLine, Secrets};
+use super::applications::app_id;
+use super::body::{Body, GivenSecret, Text};
+use super::operator::Operator;
+use super::problem::Problem;
+use crate::rfc3339;
+
+pub async fn list(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Secrets>, Problem> {
+    let id = app_id(path)?;
+    let application = admin.auth.registry().find(&id);
+    application.map(|found| secrets(&found)).ok_or_else(|| Problem::unknown_application(id.as_str()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Add {
+    label: Option<Text>,
+    secret: Option<GivenSecret>,
+}
+
+pub async fn add(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+    Body(add): Body<Add>,
+) -> Result<(StatusCode, Json<AddedSecret>), Problem> {
+    let id = app_id(path)?;
+    let label = add.label.map_or_else(|| "added".to_owned(), |label| label.0);
+    let given = add.secret.map(|given| given.0);
+    let added = admin.auth.add_secret(&id, label, given.as_ref(), admin.clock.now()).await;
+    let (application, allocated) = added.map_err(|error| Problem::administer(&id, &error))?;
+    // Ids count up, and this is the state right after the addition.
+    let secret_id = application.secrets.iter().map(|secret| secret.id.0).max().unwrap_or(0);
+    info!(
+        target: "northgate::audit", { app.id = %id, secret.id = secret_id },
+        "application {id} was given the secret {secret_id}"
+    );
+    let secret = allocated.map(|secret| secret.reveal().to_owned());
+    Ok((StatusCode::CREATED, Json(AddedSecret { id: secret_id, secret })))
+}
+
+/// When a secret retires: at a time, after a time, or at once.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retire {
+    at: Option<String>,
+    after: Option<String>,
+}
+
+pub async fn retire(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<(String, u32)>, PathRejection>,
+    Body(retire): Body<Retire>,
+) -> Result<Json<Secrets>, Problem> {
+    let Path((text, secret_id)) = path.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+    let id = AppId::parse(&text).map_err(|_| Problem::unknown_application(&text))?;
+    let now = admin.clock.now();
+    let at = retire.time(now)?;
+    let changed = admin.auth.change(&id, &Change::RetireSecret(SecretId(secret_id), at), now).await;
+    let application = changed.map_err(|error| Problem::administer(&id, &error))?;
+    info!(
+        target: "northgate::audit", { app.id = %id, secret.id = secret_id },
+        "the secret {secret_id} of application {id} retires at {}", rfc3339::format(at)
+    );
+    Ok(secrets(&application))
+}
+
+impl Retire {
+    fn time(&self, now: Timestamp) -> Result<Timestamp, Problem> {
+        match (&self.at, &self.after) {
+            (None, None) => Ok(now),
+            (Some(at), None) => rfc3339::parse(at).ok_or_else(|| {
+                Problem::invalid(format!("at is a time such as 2026-01-31T12:00:00Z, and not {at:?}"))
+            }),
+            (None, Some(after)) => {
+                humantime::parse_duration(after).map(|after| now.plus(after)).map_err(|_| {
+                    Problem::invalid(format!(
+                        "after is a number and s, m, h or d, such as \"7d\", and not {after:?}"
+                    ))
+                })
+            }
+            (Some(_), Some(_)) => {
+                Err(Problem::invalid("a secret retires at a time or after a time, not both"))
+            }
+        }
+    }
+}
+
+fn secrets(application: &Application) -> Json<Secrets> {
+    Json(Secrets { secrets: application.secrets.iter().map(|secret| SecretLine::new(secret)).collect() })
+}

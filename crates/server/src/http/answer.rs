@@ -1,0 +1,42 @@
+//! What a client hears when it gets what it asked for.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Response, StatusCode};
+use northgate_core::auth::Pair;
+
+use crate::config::api::Dialect;
+
+/// As the platform writes it.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=UTF-8");
+
+/// An answer with a JSON body.
+pub fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
+    let mut answer = Response::new(body.into());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, JSON);
+    answer
+}
+
+/// An answer without a body.
+pub fn empty(status: StatusCode) -> Response<Body> {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// The five members, without white space: some clients look for them with regular expressions.
+pub fn pair(pair: &Pair, dialect: Dialect) -> Response<Body> {
+    let token_type = match dialect {
+        Dialect::Intl => "Bearer",
+        Dialect::Cn => "bearer",
+    };
+    // Tokens are base64url, so that nothing in them needs escaping.
+    let body = format!(
+        r#"{{"accessToken":"{}","tokenType":"{token_type}","refreshToken":"{}","expiresIn":{},"scope":"default"}}"#,
+        pair.access_token,
+        pair.refresh_token,
+        pair.expires_in.as_secs(),
+    );
+    json(StatusCode::OK, body)
+}

@@ -1,0 +1,42 @@
+//! Events that an operator may have to explain later, one line each whatever else is logged.
+
+use northgate_core::application::AppId;
+use northgate_core::grant::GrantKey;
+use tracing::{info, warn};
+
+use crate::http::observe::RequestId;
+
+/// What happened to a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audit {
+    /// A refresh token that was used up came again: a client that lost track, or a thief.
+    Reused { grant: GrantKey, presented: u32, current: u32, closed: bool },
+    /// The record of a grant was behind a token of ours: the database went back in time.
+    CaughtUp { grant: GrantKey, from: u32, to: u32 },
+    /// Its application logged out.
+    LoggedOut { grant: GrantKey },
+}
+
+impl Audit {
+    /// Writes the line.
+    pub(super) fn write(&self, request: RequestId, application: Option<&AppId>) {
+        let application = application.map_or("", AppId::as_str);
+        match self {
+            Audit::Reused { grant, presented, current, closed } => warn!(
+                target: "northgate::audit",
+                %request, application, grant = %grant.id, presented, current, closed,
+                "a refresh token that was used up before was presented again"
+            ),
+            Audit::CaughtUp { grant, from, to } => warn!(
+                target: "northgate::audit",
+                %request, application, grant = %grant.id, from, to,
+                "a grant had gone back in time and has caught up with its refresh token"
+            ),
+            Audit::LoggedOut { grant } => info!(
+                target: "northgate::audit",
+                %request, application, grant = %grant.id,
+                "a grant was closed by logout"
+            ),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Reading a request's body within bounds of size and time.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::Request;
+use axum::http::header::{CONTENT_TYPE, EXPECT};
+use axum::http::{HeaderMap, HeaderValue};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::time::{Instant, timeout_at};
+
+/// What is read and thrown away of a body that is too large. A connection that is closed while the client still
+/// sends is reset, and the client may never see the answer; beyond this much it has itself to blame.
+const DISCARD_MAX: usize = 64 * 1024 * 1024;
+
+/// How large a body may be and how long it may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub size: usize,
+    pub time: Duration,
+}
+
+/// A body that was read, and what it is said to be.
+pub struct Received {
+    content_type: Option<HeaderValue>,
+    pub bytes: Bytes,
+}
+
+impl Received {
+    /// The value of the header `Content-Type`.
+    pub fn content_type(&self) -> Option<&[u8]> {
+        self.content_type.as_ref().map(HeaderValue::as_bytes)
+    }
+}
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    #[error("the body is too large")]
+    TooLarge,
+    #[error("the body did not arrive in time")]
+    TooSlow,
+    #[error("the body is broken off or not chunked as it says")]
+    Broken,
+}
+
+/// Reads the body of `request`.
+pub async fn read(request: Request, bounds: Bounds) -> Result<Received, Unread> {
+    let (mut head, mut body) = request.into_parts();
+    let deadline = Instant::now() + bounds.time;
+    // The lower bound is what the client announced.
+    if body.size_hint().lower() > bounds.size as u64 {
+        refuse(&head.headers, body, deadline).await;
+        return Err(Unread::TooLarge);
+    }
+    let whole = Limited::new(&mut body, bounds.size).collect();
+    match timeout_at(deadline, whole).await {
+        Ok(Ok(whole)) => {
+            Ok(Received { content_type: head.headers.remove(CONTENT_TYPE), bytes: whole.to_bytes() })
+        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(body, deadline).await;
+            Err(Unread::TooLarge)
+        }
+        Ok(Err(_)) => Err(Unread::Broken),
+        Err(_) => Err(Unread::TooSlow),
+    }
+}
+
+/// Gets the body of a request out of the way of an answer that does not depend on it.
+pub async fn pass_over(request: Request, bounds: Bounds) {
+    let (head, body) = request.into_parts();
+    refuse(&head.headers, body, Instant::now() + bounds.time).await;
+}
+
+/// A client that asks before it sends (`Expect: 100-continue`) is told by the answer itself: it is encouraged to
+/// send only when we begin to read.
+async fn refuse(headers: &HeaderMap, body: Body, deadline: Instant) {
+    let asks =
+        headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if !asks {
+        discard(body, deadline).await;
+    }
+}
+
+async fn discard(mut body: Body, deadline: Instant) {
+    let discarding = async {
+        let mut left = DISCARD_MAX;
+        while let Some(Ok(frame)) = body.frame().await {
+            let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
+            left = rest;
+        }
+    };
+    // Whether it was all or the time ran out, the answer is the same.
+    let _ = timeout_at(deadline, discarding).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use hyper::body::{Frame, SizeHint};
+
+    const BOUNDS: Bounds = Bounds { size: 4, time: Duration::from_secs(10) };
+
+    /// A body that comes in pieces, without saying how many, and then ends or hangs.
+    struct Pieces {
+        left: usize,
+        hangs: bool,
+    }
+
+    impl hyper::body::Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match (self.left, self.hangs) {
+                (0, true) => Poll::Pending,
+                (0, false) => Poll::Ready(None),
+                (_, _) => {
+                    self.left -= 1;
+                    Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"xy")))))
+                }
+            }
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::default()
+        }
+    }
+
+    async fn read_of(body: Body) -> Result<Bytes, Unread> {
+        read(Request::new(body), BOUNDS).await.map(|received| received.bytes)
+    }
+
+    /// With no time to wait.
+    async fn read_now(body: Body) -> Result<Bytes, Unread> {
+        let bounds = Bounds { time: Duration::ZERO, ..BOUNDS };
+        read(Request::new(body), bounds).await.map(|received| received.bytes)
+    }
+
+    #[tokio::test]
+    async fn a_body_of_just_the_limit_is_read_and_one_byte_more_is_not() {
+        assert_eq!(read_of(Body::from("1234")).await, Ok(Bytes::from_static(b"1234")));
+        assert_eq!(read_of(Body::from("12345")).await, Err(Unread::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_say_its_length_is_measured_while_it_comes() {
+        let pieces = |left| Body::new(Pieces { left, hangs: false });
+        assert_eq!(read_of(pieces(2)).await, Ok(Bytes::from_static(b"xyxy")));
+        assert_eq!(read_of(pieces(3)).await, Err(Unread::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_too_slow() {
+        assert_eq!(read_now(Body::new(Pieces { left: 1, hangs: true })).await, Err(Unread::TooSlow));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_and_does_not_end_is_too_large() {
+        assert_eq!(read_now(Body::new(Pieces { left: 9, hangs: true })).await, Err(Unread::TooLarge));
+    }
+}

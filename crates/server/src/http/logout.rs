@@ -1,0 +1,61 @@
+//! POST logout: the end of a grant.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use northgate_core::grant::GrantKey;
+use northgate_core::logout::{Logout, LogoutError};
+
+use crate::http::audit::Audit;
+use crate::http::decode::decode;
+use crate::http::failure::{self, Failure};
+use crate::http::observe::Observed;
+use crate::http::outcome::{Operation, Outcome};
+use crate::http::problem::Problem;
+use crate::http::{Api, answer, body};
+
+/// 204 without a body, also for a token that is over already: an official client fails on an empty 200.
+pub async fn logout(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let mut observed = Observed::new(Operation::Logout);
+    let answer = match attempt(&api, request, &mut observed).await {
+        Ok(()) => answer::empty(StatusCode::NO_CONTENT),
+        Err(failure) => failure.answer(api.dialect, &mut observed),
+    };
+    observed.beside(answer)
+}
+
+async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<(), Failure> {
+    let body = body::read(request, api.body).await?;
+    let [access_token] = decode(["accessToken"], body.content_type(), &body.bytes)?;
+    let logout = api.auth.logout(&access_token, api.clock.now()).await?;
+    observe(logout, api, observed);
+    Ok(())
+}
+
+fn observe(logout: Logout, api: &Api, observed: &mut Observed) {
+    let grant: GrantKey = match logout {
+        Logout::Closed(grant) => {
+            observed.audit = Some(Audit::LoggedOut { grant });
+            grant
+        }
+        Logout::AlreadyOver(grant) => {
+            observed.outcome = Outcome::AlreadyOver;
+            grant
+        }
+    };
+    // Only the token says whose it is.
+    let application = api.auth.registry().application(grant.application);
+    observed.application = application.map(|application| application.id.clone());
+}
+
+impl From<LogoutError> for Failure {
+    fn from(error: LogoutError) -> Failure {
+        let (problem, outcome) = match &error {
+            LogoutError::Token(_) | LogoutError::WrongKind => (Problem::Invalid, Outcome::Refused),
+            LogoutError::Store(error) => failure::store(error),
+        };
+        Failure::new(problem, outcome, &error)
+    }
+}

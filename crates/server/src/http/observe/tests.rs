@@ -1,0 +1,177 @@
+use std::convert::Infallible;
+use std::future::{Ready, pending, ready};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use northgate_core::application::{AppId, AppNumber};
+use northgate_core::grant::{GrantId, GrantKey};
+use serde_json::Value;
+use tower::Service;
+
+use super::*;
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("a page").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Always answers the same.
+#[derive(Clone)]
+struct Answers(StatusCode, Option<Observed>);
+
+impl Service<Request<Body>> for Answers {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Body>) -> Self::Future {
+        let mut answer = Response::new(Body::empty());
+        *answer.status_mut() = self.0;
+        ready(Ok(match &self.1 {
+            Some(observed) => observed.clone().beside(answer),
+            None => answer,
+        }))
+    }
+}
+
+fn logged_while(work: impl FnOnce()) -> Vec<Value> {
+    let page = Page::default();
+    let lines = {
+        let page = page.clone();
+        tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || page.clone()).finish()
+    };
+    tracing::subscriber::with_default(lines, work);
+    let text = page.0.lock().expect("a page").clone();
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).expect("JSON"))
+        .collect()
+}
+
+fn request() -> Request<Body> {
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = "/iocm/app/sec/v1.1.0/login?secret=s1".parse().expect("a URI");
+    request.extensions_mut().insert(Peer("192.0.2.1:4711".parse().expect("an address")));
+    request
+}
+
+fn lines_of(answers: Answers, logged: LoggedRequests) -> Vec<Value> {
+    let mut service = Observe::new(answers, Listener::Public, logged, Arc::default());
+    logged_while(|| {
+        let mut answering = service.call(request());
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        assert!(Pin::new(&mut answering).poll(&mut context).is_ready());
+    })
+}
+
+fn rejected_login() -> Observed {
+    let mut observed = Observed::new(Operation::Login);
+    observed.application = AppId::parse("a1").ok();
+    observed.outcome = Outcome::Rejected;
+    observed.detail = Some("the appId or the secret is not right".to_owned());
+    observed
+}
+
+#[test]
+fn a_request_has_one_line_that_names_who_asked_what_and_what_became_of_it() {
+    let lines = lines_of(Answers(StatusCode::UNAUTHORIZED, Some(rejected_login())), LoggedRequests::All);
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    for (field, value) in [
+        ("message", "login rejected"),
+        ("target", "northgate::request"),
+        ("listener", "public"),
+        ("method", "GET"),
+        ("path", "/iocm/app/sec/v1.1.0/login"),
+        ("operation", "login"),
+        ("application", "a1"),
+        ("outcome", "rejected"),
+        ("peer", "192.0.2.1:4711"),
+        ("detail", "the appId or the secret is not right"),
+    ] {
+        assert_eq!(line[field], value, "{field}");
+    }
+    assert_eq!(line["status"], 401);
+    assert!(line["duration_us"].is_u64());
+    assert!(!line.to_string().contains("s1"), "the query string is in {line}");
+}
+
+#[test]
+fn the_answer_has_the_id_of_the_line_and_is_not_to_be_stored() {
+    let answers = Answers(StatusCode::OK, None);
+    let mut service = Observe::new(answers, Listener::Private, LoggedRequests::All, Arc::default());
+    let mut ids = Vec::new();
+    let lines = logged_while(|| {
+        for _ in 0..2 {
+            let mut answering = service.call(request());
+            let mut context = Context::from_waker(std::task::Waker::noop());
+            let Poll::Ready(Ok(answer)) = Pin::new(&mut answering).poll(&mut context) else { panic!() };
+            assert_eq!(answer.headers()[CACHE_CONTROL], "no-store");
+            ids.push(answer.headers()[X_REQUEST_ID].to_str().expect("ASCII").to_owned());
+        }
+    });
+    assert_eq!(lines.iter().map(|line| line["request"].as_str().expect("an id")).collect::<Vec<_>>(), ids);
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn which_requests_are_logged_is_a_setting() {
+    let logged = |status, requests| lines_of(Answers(status, None), requests).len();
+    assert_eq!(logged(StatusCode::OK, LoggedRequests::All), 1);
+    assert_eq!(logged(StatusCode::OK, LoggedRequests::Failed), 0);
+    assert_eq!(logged(StatusCode::NOT_FOUND, LoggedRequests::Failed), 1);
+    assert_eq!(logged(StatusCode::NOT_FOUND, LoggedRequests::None), 0);
+}
+
+#[test]
+fn reuse_has_a_line_in_the_audit_whatever_is_logged() {
+    let grant = GrantKey { application: AppNumber(1), id: GrantId(0xabc) };
+    let mut observed = rejected_login();
+    observed.audit = Some(Audit::Reused { grant, presented: 3, current: 7, closed: true });
+    let lines = lines_of(Answers(StatusCode::BAD_REQUEST, Some(observed)), LoggedRequests::None);
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(line["target"], "northgate::audit");
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["application"], "a1");
+    assert_eq!(line["grant"], "0000000000000abc");
+    assert_eq!((&line["presented"], &line["current"], &line["closed"]), (&3.into(), &7.into(), &true.into()));
+}
+
+#[test]
+fn a_client_that_hangs_up_before_the_answer_is_logged_as_such() {
+    #[derive(Clone)]
+    struct NeverAnswers;
+    impl Service<Request<Body>> for NeverAnswers {
+        type Response = Response<Body>;
+        type Error = Infallible;
+        type Future = std::future::Pending<Result<Response<Body>, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<Body>) -> Self::Future {
+            pending()
+        }
+    }
+    let mut service = Observe::new(NeverAnswers, Listener::Public, LoggedRequests::Failed, Arc::default());
+    let lines = logged_while(|| drop(service.call(request())));
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(line["outcome"], "hung-up");
+    assert_eq!(line["status"], Value::Null);
+}

@@ -1,0 +1,209 @@
+//! What a client hears when it does not get what it asked for: status, code and text, written here and nowhere else.
+
+use axum::body::Body;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Response, StatusCode};
+
+use crate::config::api::Dialect;
+use crate::http::answer::JSON;
+
+/// Everything that a client can hear besides success. What the log hears is an [`Outcome`](super::outcome::Outcome)
+/// with its details: it may know more than the client should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// A mandatory member is missing, null or empty.
+    Missing,
+    /// Anything about the input that is not as documented.
+    Invalid,
+    /// Unknown application or wrong secret: never said which.
+    Rejected,
+    Frozen,
+    /// The refresh token is not good: never said why.
+    Refused,
+    Throttled,
+    /// The access token of a call is not good, or not the application's.
+    NotVerified,
+    /// A call does not say which application makes it.
+    NoAppKey,
+    NotFound,
+    WrongMethod,
+    TooSlow,
+    TooLarge,
+    Internal,
+    Busy,
+}
+
+impl Problem {
+    /// The answer that says it.
+    pub fn answer(self, dialect: Dialect) -> Response<Body> {
+        let (status, body) = self.status_and_body(dialect);
+        let mut answer = Response::new(Body::from(body));
+        *answer.status_mut() = status;
+        answer.headers_mut().insert(CONTENT_TYPE, JSON);
+        match self {
+            // What is left of the request cannot be told from the next one.
+            Problem::TooSlow | Problem::TooLarge => {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Problem::Busy => {
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Problem::Missing
+            | Problem::Invalid
+            | Problem::Rejected
+            | Problem::Frozen
+            | Problem::Refused
+            | Problem::Throttled
+            | Problem::NotVerified
+            | Problem::NoAppKey
+            | Problem::NotFound
+            | Problem::WrongMethod
+            | Problem::Internal => {}
+        }
+        answer
+    }
+
+    /// The texts of the documentation to the letter: clients compare them. Codes that begin with 504 and 505 and are
+    /// followed by the rest of an HTTP status are ours, for what the platform does not document.
+    fn status_and_body(self, dialect: Dialect) -> (StatusCode, &'static str) {
+        match (self, dialect) {
+            (Problem::Missing, _) => (
+                StatusCode::BAD_REQUEST,
+                r#"{"error_code":"102202","error_desc":"Required Parameter is null or empty."}"#,
+            ),
+            (Problem::Invalid, _) | (Problem::Refused, Dialect::Intl) => {
+                (StatusCode::BAD_REQUEST, r#"{"error_code":"50400","error_desc":"The input is invalid."}"#)
+            }
+            (Problem::Rejected, _) | (Problem::Refused, Dialect::Cn) => (
+                StatusCode::UNAUTHORIZED,
+                r#"{"error_code":"100208","error_desc":"AppId or secret is not right."}"#,
+            ),
+            (Problem::Frozen, Dialect::Intl) => (
+                StatusCode::BAD_REQUEST,
+                r#"{"error_code":"100449","error_desc":"The device is freezed cant operate."}"#,
+            ),
+            (Problem::Frozen, Dialect::Cn) => (
+                StatusCode::BAD_REQUEST,
+                r#"{"error_code":"100247","error_desc":"Operation not allowed. The application has been frozen."}"#,
+            ),
+            (Problem::Throttled, _) => {
+                (StatusCode::FORBIDDEN, r#"{"error_code":"1010009","error_desc":"app throttle exceed."}"#)
+            }
+            // Gateways of the platform say `resultcode`, its services `error_code`: with both, every client is content.
+            (Problem::NotVerified, _) => (
+                StatusCode::FORBIDDEN,
+                r#"{"error_code":"1010005","error_desc":"Invalid access token or appId.","resultcode":"1010005","resultmsg":"Invalid access token or appId."}"#,
+            ),
+            (Problem::NoAppKey, _) => (
+                StatusCode::UNAUTHORIZED,
+                r#"{"error_code":"100025","error_desc":"AppId for auth not exist.","resultcode":"100025","resultmsg":"AppId for auth not exist."}"#,
+            ),
+            (Problem::NotFound, _) => {
+                (StatusCode::NOT_FOUND, r#"{"error_code":"50404","error_desc":"The resource is not found."}"#)
+            }
+            (Problem::WrongMethod, _) => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                r#"{"error_code":"50405","error_desc":"The method is not allowed."}"#,
+            ),
+            (Problem::TooSlow, _) => (
+                StatusCode::REQUEST_TIMEOUT,
+                r#"{"error_code":"50408","error_desc":"The request took too long."}"#,
+            ),
+            (Problem::TooLarge, _) => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                r#"{"error_code":"50413","error_desc":"The request body is too large."}"#,
+            ),
+            (Problem::Internal, _) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                r#"{"error_code":"50252","error_desc":"Internal server error."}"#,
+            ),
+            (Problem::Busy, _) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"error_code":"50503","error_desc":"The service is busy."}"#,
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Problem; 14] = [
+        Problem::Missing,
+        Problem::Invalid,
+        Problem::Rejected,
+        Problem::Frozen,
+        Problem::Refused,
+        Problem::Throttled,
+        Problem::NotVerified,
+        Problem::NoAppKey,
+        Problem::NotFound,
+        Problem::WrongMethod,
+        Problem::TooSlow,
+        Problem::TooLarge,
+        Problem::Internal,
+        Problem::Busy,
+    ];
+
+    fn heard(dialect: Dialect) -> Vec<(u16, String)> {
+        ALL.iter()
+            .map(|problem| {
+                let (status, body) = problem.status_and_body(dialect);
+                let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+                // A number here throws a ClassCastException in the official Java client.
+                (status.as_u16(), body["error_code"].as_str().expect("a string").to_owned())
+            })
+            .collect()
+    }
+
+    fn named(heard: &[(u16, &str)]) -> Vec<(u16, String)> {
+        heard.iter().map(|(status, code)| (*status, (*code).to_owned())).collect()
+    }
+
+    #[test]
+    fn the_international_dialect_has_these_statuses_and_codes() {
+        let expected = [
+            (400, "102202"),
+            (400, "50400"),
+            (401, "100208"),
+            (400, "100449"),
+            (400, "50400"),
+            (403, "1010009"),
+            (403, "1010005"),
+            (401, "100025"),
+            (404, "50404"),
+            (405, "50405"),
+            (408, "50408"),
+            (413, "50413"),
+            (500, "50252"),
+            (503, "50503"),
+        ];
+        assert_eq!(heard(Dialect::Intl), named(&expected));
+    }
+
+    #[test]
+    fn the_chinese_dialect_differs_in_frozen_and_refused_only() {
+        let (intl, cn) = (heard(Dialect::Intl), heard(Dialect::Cn));
+        let differing: Vec<_> = (0..ALL.len()).filter(|index| intl[*index] != cn[*index]).collect();
+        assert_eq!(differing, [3, 4]);
+        assert_eq!(cn[3..5], named(&[(400, "100247"), (401, "100208")]));
+    }
+
+    #[test]
+    fn an_answer_to_a_call_has_the_members_of_gateways_and_of_services() {
+        for problem in [Problem::NotVerified, Problem::NoAppKey] {
+            let (_, body) = problem.status_and_body(Dialect::Intl);
+            let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+            assert_eq!(body["resultcode"], body["error_code"]);
+            assert_eq!(body["resultmsg"], body["error_desc"]);
+        }
+    }
+
+    #[test]
+    fn who_is_busy_says_when_to_come_again_and_who_was_too_slow_loses_the_connection() {
+        assert_eq!(Problem::Busy.answer(Dialect::Intl).headers()[RETRY_AFTER], "1");
+        assert_eq!(Problem::TooSlow.answer(Dialect::Intl).headers()[CONNECTION], "close");
+        assert!(!Problem::Rejected.answer(Dialect::Intl).headers().contains_key(CONNECTION));
+    }
+}

@@ -1,0 +1,80 @@
+//! POST refreshToken: a refresh token for the next pair.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use northgate_core::application::AppId;
+use northgate_core::refresh::{How, Refresh, RefreshError, Refusal};
+use northgate_core::secret::SecretText;
+
+use crate::http::audit::Audit;
+use crate::http::decode::decode;
+use crate::http::failure::{self, Failure};
+use crate::http::observe::Observed;
+use crate::http::outcome::{Operation, Outcome};
+use crate::http::problem::Problem;
+use crate::http::{Api, answer, body};
+
+/// The access token that some clients send along does not matter: it may have expired.
+pub async fn refresh(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let mut observed = Observed::new(Operation::Refresh);
+    let answer = match attempt(&api, request, &mut observed).await {
+        Ok(refresh) => {
+            (observed.outcome, observed.audit) = told(&refresh);
+            answer::pair(&refresh.pair, api.dialect)
+        }
+        Err(failure) => failure.answer(api.dialect, &mut observed),
+    };
+    observed.beside(answer)
+}
+
+async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<Refresh, Failure> {
+    let body = body::read(request, api.body).await?;
+    let names = ["appId", "secret", "refreshToken"];
+    let [app, secret, refresh_token] = decode(names, body.content_type(), &body.bytes)?;
+    let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
+    let app = observed.application.insert(app);
+    Ok(api.auth.refresh(app, &secret, &refresh_token, api.clock.now()).await?)
+}
+
+/// What the log hears of a success; the client cannot tell one from another.
+fn told(refresh: &Refresh) -> (Outcome, Option<Audit>) {
+    match refresh.how {
+        How::Advanced | How::Kept => (Outcome::Ok, None),
+        How::Replayed => (Outcome::Replayed, None),
+        How::CaughtUp { from, to } => {
+            (Outcome::CaughtUp, Some(Audit::CaughtUp { grant: refresh.grant, from, to }))
+        }
+    }
+}
+
+impl From<RefreshError> for Failure {
+    fn from(error: RefreshError) -> Failure {
+        let (problem, outcome) = match &error {
+            RefreshError::Rejected => (Problem::Rejected, Outcome::Rejected),
+            RefreshError::Frozen => (Problem::Frozen, Outcome::Frozen),
+            RefreshError::Refused(refusal) => return refused(*refusal, &error),
+            RefreshError::Busy => (Problem::Busy, Outcome::Busy),
+            RefreshError::Store(error) => failure::store(error),
+        };
+        Failure::new(problem, outcome, &error)
+    }
+}
+
+fn refused(refusal: Refusal, error: &RefreshError) -> Failure {
+    match refusal {
+        Refusal::Reused { grant, presented, current, closed } => {
+            Failure::new(Problem::Refused, Outcome::Reused, error).audited(Audit::Reused {
+                grant,
+                presented,
+                current,
+                closed,
+            })
+        }
+        Refusal::Token(_) | Refusal::WrongKind | Refusal::NotYours | Refusal::Expired | Refusal::Closed => {
+            Failure::new(Problem::Refused, Outcome::Refused, error)
+        }
+    }
+}

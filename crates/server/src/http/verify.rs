@@ -1,0 +1,165 @@
+//! Verify, for gateways: whether a call on the platform's API may pass. They hand over the call's headers, and its
+//! path too in some cases, and pass it on when the answer is 200.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use northgate_core::application::AppId;
+use northgate_core::verify::{Verified, VerifyError};
+
+use crate::http::failure::Failure;
+use crate::http::observe::Observed;
+use crate::http::outcome::{Operation, Outcome};
+use crate::http::problem::Problem;
+use crate::http::{Api, answer, body};
+
+const X_NORTHGATE_APP_ID: HeaderName = HeaderName::from_static("x-northgate-app-id");
+const X_NORTHGATE_SCOPE: HeaderName = HeaderName::from_static("x-northgate-scope");
+const X_NORTHGATE_EXPIRES_AT: HeaderName = HeaderName::from_static("x-northgate-expires-at");
+
+/// Why the headers of a call do not even name an application and a token. For the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unnamed {
+    #[error("there is no app_key")]
+    NoAppKey,
+    #[error("the app_key is no appId, or there are two")]
+    BadAppKey,
+    #[error("there is no access token, or there are two")]
+    NoToken,
+}
+
+/// Answers any method, since some gateways repeat that of the call.
+pub async fn verify(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let mut observed = Observed::new(Operation::Verify);
+    let answer = match attempt(&api, request.headers(), &mut observed) {
+        Ok(verified) => pass(&verified),
+        Err(failure) => failure.answer(api.dialect, &mut observed),
+    };
+    // A gateway that repeats the call's body shall still find the connection open.
+    body::pass_over(request, api.body).await;
+    observed.beside(answer)
+}
+
+fn attempt(api: &Api, headers: &HeaderMap, observed: &mut Observed) -> Result<Verified, Failure> {
+    let app_key = observed.application.insert(app_key(headers)?);
+    let access_token = access_token(headers).ok_or(Unnamed::NoToken)?;
+    Ok(api.auth.verify(app_key, access_token, api.clock.now())?)
+}
+
+fn pass(verified: &Verified) -> Response<Body> {
+    let mut answer = answer::empty(StatusCode::OK);
+    let headers = answer.headers_mut();
+    let app_id = HeaderValue::from_bytes(verified.application.id.as_str().as_bytes());
+    headers.insert(X_NORTHGATE_APP_ID, app_id.expect("an appId has no control characters"));
+    headers.insert(X_NORTHGATE_SCOPE, HeaderValue::from_static("default"));
+    let expires_at_s = verified.expires_at.as_millis() / 1000;
+    headers.insert(X_NORTHGATE_EXPIRES_AT, HeaderValue::from(expires_at_s));
+    answer
+}
+
+/// nginx drops names with an underscore unless told otherwise; with a hyphen the header comes through.
+fn app_key(headers: &HeaderMap) -> Result<AppId, Unnamed> {
+    let named = |name| headers.get_all(name).iter().filter(|value| !value.is_empty());
+    let mut values = named("app_key").chain(named("x-app-key"));
+    let value = values.next().ok_or(Unnamed::NoAppKey)?;
+    // Of two different ones, the gateway and the platform might believe the one that we do not.
+    if values.any(|other| other != value) {
+        return Err(Unnamed::BadAppKey);
+    }
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Unnamed::BadAppKey)?;
+    AppId::parse(text).map_err(|_| Unnamed::BadAppKey)
+}
+
+/// `Authorization`, and where there is none `access_token`.
+fn access_token(headers: &HeaderMap) -> Option<&str> {
+    match only(headers, AUTHORIZATION.as_str())? {
+        Some(authorization) => {
+            let (scheme, token) = authorization.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+        }
+        None => only(headers, "access_token")?,
+    }
+}
+
+/// The one value of a header, if it is there; nothing at all if it is there twice.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<Option<&'h str>> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Some(None),
+        (Some(value), None) => value.to_str().ok().map(Some),
+        (Some(_), Some(_)) => None,
+    }
+}
+
+impl From<Unnamed> for Failure {
+    fn from(error: Unnamed) -> Failure {
+        let (problem, outcome) = match error {
+            Unnamed::NoAppKey => (Problem::NoAppKey, Outcome::MissingField),
+            Unnamed::BadAppKey => (Problem::NotVerified, Outcome::InvalidInput),
+            Unnamed::NoToken => (Problem::NotVerified, Outcome::MissingField),
+        };
+        Failure::new(problem, outcome, &error)
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Failure {
+        let outcome = match error {
+            VerifyError::Frozen => Outcome::Frozen,
+            VerifyError::Token(_)
+            | VerifyError::WrongKind
+            | VerifyError::Expired
+            | VerifyError::NotYours
+            | VerifyError::Revoked => Outcome::Refused,
+        };
+        Failure::new(Problem::NotVerified, outcome, &error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn the_token_is_found_however_clients_write_it() {
+        for value in ["Bearer t", "bearer t", "BEARER  t", "Bearer   t "] {
+            assert_eq!(access_token(&headers(&[("authorization", value)])), Some("t"), "{value}");
+        }
+        assert_eq!(access_token(&headers(&[("access_token", "t")])), Some("t"));
+    }
+
+    #[test]
+    fn a_token_that_could_be_another_is_none() {
+        let bad: [&[_]; 5] = [
+            &[],
+            &[("authorization", "Basic t")],
+            &[("authorization", "t")],
+            &[("authorization", "Bearer t"), ("authorization", "Bearer u")],
+            &[("authorization", "Basic t"), ("access_token", "u")],
+        ];
+        for lines in bad {
+            assert_eq!(access_token(&headers(lines)), None, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_app_key_has_two_names_and_one_value() {
+        let app_id = |text| AppId::parse(text).map_err(|_| Unnamed::BadAppKey);
+        assert_eq!(app_key(&headers(&[("app_key", "a")])), app_id("a"));
+        assert_eq!(app_key(&headers(&[("x-app-key", "a")])), app_id("a"));
+        assert_eq!(app_key(&headers(&[("app_key", "a"), ("x-app-key", "a")])), app_id("a"));
+        assert_eq!(app_key(&headers(&[("app_key", "a"), ("x-app-key", "b")])), Err(Unnamed::BadAppKey));
+        assert_eq!(app_key(&headers(&[("app_key", "")])), Err(Unnamed::NoAppKey));
+        assert_eq!(app_key(&headers(&[])), Err(Unnamed::NoAppKey));
+    }
+}

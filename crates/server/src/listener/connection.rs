@@ -1,0 +1,137 @@
+//! One connection, from the handshake to its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tower::Service;
+use tracing::debug;
+
+use crate::config::limits::Limits;
+use crate::listener::pace::{Pace, Paced};
+use crate::listener::{plain, stopped};
+use crate::tls::Tls;
+
+/// Who is at the other end of the connection; an extension of every request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// What answers the requests of a listener: a router, and what is around it.
+pub trait Routes:
+    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
+
+impl<R> Routes for R where
+    R: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
+/// What every connection of a listener needs.
+#[derive(Clone)]
+pub(super) struct Serving<R> {
+    pub tls: Option<Arc<Tls>>,
+    pub routes: R,
+    pub limits: Limits,
+    pub stop: watch::Receiver<bool>,
+}
+
+impl<R: Routes> Serving<R> {
+    /// Returns when the connection is closed, whoever closed it.
+    pub async fn connection(self, stream: TcpStream, peer: SocketAddr) {
+        // Answers are one small write each: waiting for more to send would only delay them. It fails only on a
+        // connection that is gone, which shows at once below.
+        let _ = stream.set_nodelay(true);
+        match &self.tls {
+            None => self.http(stream, peer).await,
+            Some(tls) => {
+                let handshake = timeout(self.limits.handshake_time, handshake(tls, stream, peer));
+                let secured = tokio::select! {
+                    secured = handshake => secured.ok().flatten(),
+                    () = stopped(self.stop.clone()) => None,
+                };
+                if let Some(stream) = secured {
+                    self.http(stream, peer).await;
+                }
+            }
+        }
+    }
+
+    async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, peer: SocketAddr) {
+        let pace = Arc::new(Pace::default());
+        let io = TokioIo::new(Paced::new(stream, pace.clone(), &self.limits));
+        let routes = self.routes;
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            pace.request_begins();
+            request.extensions_mut().insert(Peer(peer));
+            let (mut routes, pace) = (routes.clone(), pace.clone());
+            async move {
+                // Routes are always ready, so nothing is lost by not asking.
+                let answer = routes.call(request).await;
+                pace.request_ends();
+                answer
+            }
+        });
+        let mut connection = pin!(http(&self.limits).serve_connection(io, service));
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = stopped(self.stop.clone()) => {
+                connection.as_mut().graceful_shutdown();
+                timeout(self.limits.stop_time, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(cause) = ended {
+            debug!(%peer, "a connection ended early: {cause}");
+        }
+    }
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http
+        // Clients with simple parsers look for `Content-Type`, not `content-type`.
+        .title_case_headers(true)
+        // Head and body in one write, and so in one TLS record: some clients parse what one read gives them.
+        .writev(false)
+        // A client may close its sending side after the request, as HTTP/1.0 ones do, and still wants the answer.
+        .half_close(true)
+        // A head must fit into the buffer; bodies go through it in pieces.
+        .max_buf_size(limits.headers)
+        // Our own pace tells a slow head from a connection that is idle between requests; this one cannot.
+        .header_read_timeout(None);
+    http
+}
+
+/// Nothing if the client does not manage, or does not speak TLS at all.
+async fn handshake(tls: &Tls, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<TcpStream>> {
+    if !plain::speaks_tls(&stream).await {
+        plain::turn_away(stream).await;
+        return None;
+    }
+    match TlsAcceptor::from(tls.server()).accept(stream).await {
+        Ok(stream) => Some(stream),
+        Err(cause) => {
+            debug!(%peer, "a TLS handshake failed: {cause}");
+            None
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! How long a connection may keep us waiting: for a request head, between requests, and while it takes an answer.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use crate::config::limits::Limits;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// A head has begun, or the connection is new: `header_time`.
+    Head = 0,
+    /// A request is being answered: the handlers have their own limits.
+    Request = 1,
+    /// An answer is on its way out, or nothing is: `idle_time`.
+    Idle = 2,
+}
+
+/// The phase, shared by the bytes below HTTP and the requests above it.
+#[derive(Debug, Default)]
+pub(super) struct Pace(AtomicU8);
+
+impl Pace {
+    pub fn request_begins(&self) {
+        self.enter(Phase::Request);
+    }
+
+    pub fn request_ends(&self) {
+        self.enter(Phase::Idle);
+    }
+
+    fn enter(&self, phase: Phase) {
+        // One task only reads and writes it, so no order between threads is needed.
+        self.0.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> Phase {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Phase::Head,
+            1 => Phase::Request,
+            _ => Phase::Idle,
+        }
+    }
+}
+
+/// A stream whose waiting ends in an error once the client has kept us too long.
+pub(super) struct Paced<IO> {
+    io: IO,
+    pace: std::sync::Arc<Pace>,
+    header_time: Duration,
+    idle_time: Duration,
+    seen: Phase,
+    since: Instant,
+    /// Set once and moved only when it rings too early or would ring too late: a request costs no timer.
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl<IO> Paced<IO> {
+    pub fn new(io: IO, pace: std::sync::Arc<Pace>, limits: &Limits) -> Paced<IO> {
+        let alarm = Box::pin(tokio::time::sleep(limits.header_time));
+        let (header_time, idle_time) = (limits.header_time, limits.idle_time);
+        Paced { io, pace, header_time, idle_time, seen: Phase::Head, since: Instant::now(), alarm }
+    }
+
+    /// Nothing can be read or written now: wait, until the time for it is over.
+    fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let phase = self.pace.phase();
+        if phase != self.seen {
+            self.seen = phase;
+            self.since = Instant::now();
+        }
+        let due = match phase {
+            Phase::Request => return Poll::Pending,
+            Phase::Head => self.since + self.header_time,
+            Phase::Idle => self.since + self.idle_time,
+        };
+        if due < self.alarm.deadline() {
+            self.alarm.as_mut().reset(due);
+        }
+        ready!(self.alarm.as_mut().poll(cx));
+        if self.alarm.deadline() < due {
+            self.alarm.as_mut().reset(due);
+            ready!(self.alarm.as_mut().poll(cx));
+        }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client kept us waiting too long")))
+    }
+
+    /// A client that takes a long answer in pieces is not idle.
+    fn progress(&mut self) {
+        if self.seen == Phase::Idle {
+            self.since = Instant::now();
+        }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.io).poll_read(cx, buffer) {
+            Poll::Pending => self.wait(cx),
+            Poll::Ready(result) => {
+                if buffer.filled().len() > before && self.pace.phase() == Phase::Idle {
+                    self.pace.enter(Phase::Head);
+                    self.seen = Phase::Head;
+                    self.since = Instant::now();
+                }
+                Poll::Ready(result)
+            }
+        }
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> AsyncWrite for Paced<IO> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match Pin::new(&mut self.io).poll_write(cx, bytes) {
+            Poll::Pending => self.wait(cx),
+            Poll::Ready(result) => {
+                self.progress();
+                Poll::Ready(result)
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.io).poll_flush(cx) {
+            Poll::Pending => self.wait(cx),
+            Poll::Ready(result) => Poll::Ready(result),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.io).poll_shutdown(cx) {
+            Poll::Pending => self.wait(cx),
+            Poll::Ready(result) => Poll::Ready(result),
+        }
+    }
+}

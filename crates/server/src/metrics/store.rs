@@ -1,0 +1,73 @@
+//! What the store and the log count themselves, read when somebody looks.
+
+use std::fmt;
+use std::sync::Arc;
+
+use northgate_store::embedded::EmbeddedStore;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use tracing_appender::non_blocking::ErrorCounter;
+
+use super::Metrics;
+
+/// Adds the figures of the embedded store.
+pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
+    metrics.registry().register_collector(Box::new(OfStore(Arc::clone(store))));
+}
+
+/// Adds the lines that the log lost.
+pub fn register_log(metrics: &Metrics, dropped: ErrorCounter) {
+    metrics.registry().register_collector(Box::new(OfLog(dropped)));
+}
+
+struct OfStore(Arc<EmbeddedStore>);
+struct OfLog(ErrorCounter);
+
+impl Collector for OfStore {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let figures = self.0.figures();
+        let seconds = ConstCounter::new(figures.commit_time().as_secs_f64());
+        put(&mut encoder, "commits", "Transactions committed", &ConstCounter::new(figures.commits()))?;
+        put(&mut encoder, "commit_writes", "Operations in them", &ConstCounter::new(figures.writes()))?;
+        put(&mut encoder, "commit_seconds", "Time spent in them", &seconds)?;
+        put(
+            &mut encoder,
+            "commit_failures",
+            "Transactions that failed",
+            &ConstCounter::new(figures.failures()),
+        )?;
+        let journal = ConstGauge::new(figures.journal_bytes());
+        put(&mut encoder, "journal_bytes", "Bytes of the journal that are not folded yet", &journal)
+    }
+}
+
+impl Collector for OfLog {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let lines = ConstCounter::new(self.0.dropped_lines() as u64);
+        put(&mut encoder, "log_dropped_lines", "Log lines lost because nobody read them", &lines)
+    }
+}
+
+fn put(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    metric: &impl EncodeMetric,
+) -> fmt::Result {
+    let name = format!("northgate_{name}");
+    metric.encode(encoder.encode_descriptor(&name, help, None, metric.metric_type())?)
+}
+
+impl fmt::Debug for OfStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OfStore")
+    }
+}
+
+impl fmt::Debug for OfLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OfLog")
+    }
+}

@@ -1,0 +1,143 @@
+//! Files that only their owner may read, written so that a crash leaves the old content or the new one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Why such a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PrivateFileError {
+    #[error(
+        "{} can be read by others (its mode is {mode:03o}); whoever did may have its content. \
+         Make it private with `chmod 600 {}`",
+        path.display(), path.display()
+    )]
+    Exposed { path: PathBuf, mode: u32 },
+    #[error("could not read {}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("could not write {}", path.display())]
+    Unwritable {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// The text of the file, or `None` where there is none. Refused where others than its owner can read it.
+pub fn read(path: &Path) -> Result<Option<String>, PrivateFileError> {
+    let unreadable = |cause| PrivateFileError::Unreadable { path: path.to_owned(), cause };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(unreadable(cause)),
+    };
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(PrivateFileError::Exposed { path: path.to_owned(), mode });
+    }
+    io::read_to_string(file).map(Some).map_err(unreadable)
+}
+
+/// Puts `text` in place of the file's content. It is durable when this returns.
+pub fn write(path: &Path, text: &str) -> Result<(), PrivateFileError> {
+    let unwritable = |cause| PrivateFileError::Unwritable { path: path.to_owned(), cause };
+    let mut draft = Draft::create(path).map_err(unwritable)?;
+    draft.write(text.as_bytes()).map_err(unwritable)?;
+    draft.publish().map_err(unwritable)
+}
+
+/// A file that does not have its name yet. Dropped before it is published, it leaves nothing behind.
+pub struct Draft {
+    file: File,
+    written_at: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// An empty draft beside `path`, mode 0600. The draft of somebody who crashed is overwritten.
+    pub fn create(path: &Path) -> Result<Draft, io::Error> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".tmp");
+        let written_at = path.with_file_name(name);
+        match fs::remove_file(&written_at) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            Ok(()) | Err(_) => {}
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&written_at)?;
+        Ok(Draft { file, written_at, path: path.to_owned() })
+    }
+
+    /// Appends to the draft.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), io::Error> {
+        self.file.write_all(bytes)
+    }
+
+    /// Gives the draft its name, in place of the file that had it; durable when this returns.
+    pub fn publish(self) -> Result<(), io::Error> {
+        self.file.sync_all()?;
+        fs::rename(&self.written_at, &self.path)?;
+        // The name is durable with its directory; a path without a parent names a file in the working directory.
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After it was published there is no such file any more; before, there is nothing to do about a failure.
+        let _ = fs::remove_file(&self.written_at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("the file").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_private_file_is_written_for_its_owner_alone_and_leaves_no_draft() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        write(&path, "one").expect("written");
+        write(&path, "two").expect("written again");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(read(&path).expect("read").as_deref(), Some("two"));
+        assert_eq!(fs::read_dir(dir.path()).expect("the directory").count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        write(&path, "one").expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("mode");
+        let sentence = read(&path).expect_err("exposed").to_string();
+        assert!(sentence.contains("its mode is 640") && sentence.contains("chmod 600"), "{sentence}");
+    }
+
+    #[test]
+    fn an_unpublished_draft_leaves_the_file_as_it_was() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        write(&path, "one").expect("written");
+        let mut draft = Draft::create(&path).expect("a draft");
+        draft.write(b"half").expect("written");
+        drop(draft);
+        assert_eq!(read(&path).expect("read").as_deref(), Some("one"));
+        assert_eq!(fs::read_dir(dir.path()).expect("the directory").count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_no_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(matches!(read(&dir.path().join("file")), Ok(None)));
+    }
+}

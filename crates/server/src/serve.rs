@@ -1,0 +1,207 @@
+//! Serving: from a configuration to two listeners, and down again in order.
+
+mod dev;
+
+use std::error::Error;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use northgate_core::auth::{Auth, Settings};
+use northgate_core::keyring::Keyring;
+use northgate_core::store::Store;
+use northgate_store::embedded::{EmbeddedStore, OpenError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::info;
+
+use crate::admin_token::{AdminToken, AdminTokenError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::admin::{Admin, BackUp, Turns};
+use crate::http::body::Bounds;
+use crate::http::{self, Api, admin};
+use crate::keyring_file::{KeyringFile, KeyringFileError};
+use crate::listener::{self, BindError, signals};
+use crate::metrics::{Metrics, store};
+use crate::telemetry::{self, TelemetryError};
+use crate::tls::tickets::TicketSeeds;
+use crate::tls::{Tls, TlsError};
+
+/// What to serve, beside the configuration.
+pub struct Serve {
+    pub config: Config,
+    /// The value of `NORTHGATE_ADMIN_TOKEN`.
+    pub admin_token: Option<String>,
+    /// To try it out: a certificate and an application are made, and lines to paste are printed.
+    pub is_dev: bool,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Log(#[from] TelemetryError),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Keyring(#[from] KeyringFileError),
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("cannot set up --dev")]
+    Dev(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the operating system does not let the server run")]
+    System(#[from] io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT, and returns when all that was under way is finished.
+pub fn run(serve: Serve) -> Result<(), ServeError> {
+    let log = telemetry::start(&serve.config.log)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = serve.config.limits.threads {
+        runtime.worker_threads(threads);
+    }
+    let served = runtime.enable_all().build()?.block_on(start_and_serve(&serve, &log));
+    if served.is_ok() {
+        info!("stopped");
+    }
+    served
+}
+
+async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<(), ServeError> {
+    let (config, clock) = (&serve.config, Clock::System);
+    let stop = signals::stop()?;
+    let store = open_store(config, &clock)?;
+    let (auth, keyring_file) = open_auth(config, &clock, Arc::clone(&store))?;
+    if serve.is_dev {
+        dev::make_certificate(config)?;
+    }
+    let tls = Arc::new(Tls::load(config.tls.clone(), ticket_seeds(&auth.keyring()))?);
+    let token = AdminToken::open_or_create(&config.data_dir, serve.admin_token.as_deref())?;
+    let sockets = (listener::bind(config.listen)?, listener::bind(config.admin_listen)?);
+    tokio::spawn(Arc::clone(&tls).keep_fresh(signals::hangup()?));
+
+    let metrics = Arc::new(Metrics::default());
+    store::register(&metrics, &store);
+    store::register_log(&metrics, log.dropped_lines());
+    let is_stopping = Arc::new(AtomicBool::new(false));
+    let api = Arc::new(api(config, &clock, &auth, metrics, is_ready(&store, &is_stopping)));
+    let on_rotate = {
+        let (auth, tls) = (Arc::clone(&auth), Arc::clone(&tls));
+        Box::new(move || tls.replace_ticket_seeds(ticket_seeds(&auth.keyring())))
+    };
+    let admin = Admin {
+        auth: Arc::clone(&auth),
+        clock: clock.clone(),
+        token,
+        keyring_file,
+        back_up: Some(back_up(&store)),
+        on_rotate,
+        data_dir: config.data_dir.clone(),
+        turns: Turns::default(),
+    };
+    info!(listen = %config.listen, admin_listen = %config.admin_listen, "serving");
+    if serve.is_dev {
+        dev::introduce(config, &auth, clock.now()).await?;
+    }
+    serve_both(config, tls, api, Arc::new(admin), sockets, stop, &is_stopping).await;
+    Ok(())
+}
+
+fn open_store(config: &Config, clock: &Clock) -> Result<Arc<EmbeddedStore>, OpenError> {
+    let clock = clock.clone();
+    let tell = Box::new(move || clock.now());
+    Ok(Arc::new(EmbeddedStore::open(&config.data_dir, config.limits.commit_queue as usize, tell)?))
+}
+
+fn open_auth(
+    config: &Config,
+    clock: &Clock,
+    store: Arc<EmbeddedStore>,
+) -> Result<(Arc<Auth>, KeyringFile), KeyringFileError> {
+    // Without applications nothing depends on a keyring, and one may be made.
+    let is_needed = store.registry().count() > 0;
+    let (file, keyring) = KeyringFile::open_or_create(&config.keyring, clock.now(), is_needed)?;
+    let settings = Settings {
+        policy: config.policy,
+        leeway: config.verify_leeway,
+        closed_grants: config.limits.closed_grants as usize,
+        hashes_at_once: config.limits.hashes_at_once as usize,
+    };
+    Ok((Arc::new(Auth::new(store, keyring, settings)), file))
+}
+
+fn api(
+    config: &Config,
+    clock: &Clock,
+    auth: &Arc<Auth>,
+    metrics: Arc<Metrics>,
+    is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+) -> Api {
+    Api {
+        auth: Arc::clone(auth),
+        clock: clock.clone(),
+        metrics,
+        dialect: config.api.dialect,
+        body: Bounds { size: config.limits.body, time: config.limits.body_time },
+        is_ready,
+        logged: config.log.requests,
+    }
+}
+
+fn is_ready(
+    store: &Arc<EmbeddedStore>,
+    is_stopping: &Arc<AtomicBool>,
+) -> Box<dyn Fn() -> bool + Send + Sync> {
+    let (store, is_stopping) = (Arc::clone(store), Arc::clone(is_stopping));
+    Box::new(move || !store.figures().is_failing() && !is_stopping.load(Ordering::Relaxed))
+}
+
+fn back_up(store: &Arc<EmbeddedStore>) -> BackUp {
+    let store = Arc::clone(store);
+    Box::new(move |to| {
+        let store = Arc::clone(&store);
+        Box::pin(async move { store.backup(Path::new(&to)).await })
+    })
+}
+
+async fn serve_both(
+    config: &Config,
+    tls: Arc<Tls>,
+    api: Arc<Api>,
+    admin: Arc<Admin>,
+    (public, private): (TcpListener, TcpListener),
+    stop: impl Future<Output = ()>,
+    is_stopping: &AtomicBool,
+) {
+    let (say_stop, stopping) = watch::channel(false);
+    // Off loopback, whoever is on the way could read the admin token.
+    let private_tls = (!config.admin_listen.ip().is_loopback()).then(|| Arc::clone(&tls));
+    let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
+    let private_routes = http::private(api, admin::router(admin));
+    let both = async {
+        tokio::join!(
+            listener::serve(public, Some(tls), public_routes, &config.limits, stopping.clone()),
+            listener::serve(private, private_tls, private_routes, &config.limits, stopping.clone()),
+        )
+    };
+    let signal = async {
+        stop.await;
+        info!("stopping: requests that are under way are finished");
+        is_stopping.store(true, Ordering::Relaxed);
+        // The listeners hold a receiver until they are done.
+        let _ = say_stop.send(true);
+    };
+    tokio::join!(both, signal);
+}
+
+fn ticket_seeds(keyring: &Keyring) -> TicketSeeds {
+    let mut seeds = keyring.ticket_seeds();
+    let current = seeds.remove(0);
+    TicketSeeds { current, previous: seeds }
+}

@@ -1,0 +1,105 @@
+//! `serve --dev`: everything that is needed to try it out, and lines to paste.
+
+use std::fmt::Write;
+
+use northgate_core::administer::{Creation, Wanted};
+use northgate_core::auth::Auth;
+use northgate_core::clock::Timestamp;
+use northgate_core::policy::Overrides;
+
+use super::ServeError;
+use crate::cli::output;
+use crate::config::Config;
+use crate::config::tls::CertificateFiles;
+use crate::tls;
+
+/// The name of the application to try it out with.
+const DEMO: &str = "demo";
+
+/// Makes a self-signed certificate in the data directory where there is none.
+pub fn make_certificate(config: &Config) -> Result<(), ServeError> {
+    if config.tls.certificates.contains(&CertificateFiles::in_data_dir(&config.data_dir)) {
+        tls::dev::certificate(&config.data_dir).map_err(|error| ServeError::Dev(Box::new(error)))?;
+    }
+    Ok(())
+}
+
+/// Creates the application on the first start, and says how to use it.
+pub async fn introduce(config: &Config, auth: &Auth, now: Timestamp) -> Result<(), ServeError> {
+    if auth.registry().count() > 0 {
+        output::line(&welcome_back(config, auth));
+        return Ok(());
+    }
+    let wanted = Wanted { id: None, name: DEMO.to_owned(), secret: None, overrides: Overrides::default() };
+    match auth.create(wanted, now).await.map_err(|error| ServeError::Dev(Box::new(error)))? {
+        Creation::Created(application, Some(secret)) => {
+            output::line(&welcome(config, application.id.as_str(), secret.reveal()));
+        }
+        // A new appId is random: nobody else has it.
+        Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => {}
+    }
+    Ok(())
+}
+
+fn welcome(config: &Config, app_id: &str, secret: &str) -> String {
+    let api = format!("https://{}{}/iocm/app/sec/v1.1.0", config.listen, config.api.prefix);
+    let certificate = CertificateFiles::in_data_dir(&config.data_dir).chain;
+    let curl = format!("curl -sS --cacert {}", certificate.display());
+    let token = |name: &str| format!(r#"$(echo "$TOKENS" | sed 's/.*"{name}":"\([^"]*\)".*/\1/')"#);
+    let json = "-H 'Content-Type: application/json'";
+    let mut text = places(config);
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        r#"
+The application `{DEMO}`:
+  appId   {app_id}
+  secret  {secret}    (shown this once)
+
+Log in, refresh, log out; paste them in this order, in the directory that the server was started in:
+
+TOKENS=$({curl} -d 'appId={app_id}&secret={secret}' {api}/login); echo "$TOKENS"
+
+TOKENS=$({curl} {json} -d '{{"appId":"{app_id}","secret":"{secret}","refreshToken":"'"{refresh}"'"}}' {api}/refreshToken); echo "$TOKENS"
+
+{curl} {json} -d '{{"accessToken":"'"{access}"'"}}' -w '%{{http_code}}\n' {api}/logout
+
+"#,
+        refresh = token("refreshToken"),
+        access = token("accessToken"),
+    );
+    text
+}
+
+fn welcome_back(config: &Config, auth: &Auth) -> String {
+    let mut text = places(config);
+    let demo = auth.registry().all().into_iter().find(|application| application.name == DEMO);
+    // Writing to a String cannot fail.
+    let _ = match demo {
+        Some(demo) => write!(
+            text,
+            "\nThe application `{DEMO}`:\n  appId   {id}\n  secret  was shown when it was created; add a new one with\n          \
+             {program} app secret add {id} --data-dir {data_dir} --admin-listen {admin}\n\n",
+            id = demo.id,
+            program = program(),
+            data_dir = config.data_dir.display(),
+            admin = config.admin_listen,
+        ),
+        None => writeln!(text),
+    };
+    text
+}
+
+fn places(config: &Config) -> String {
+    format!(
+        "Northgate serves applications on https://{} and its operator on http://{}.\nIts data is in {}.\n",
+        config.listen,
+        config.admin_listen,
+        config.data_dir.display()
+    )
+}
+
+/// The program as it was called, so that a line with it works as pasted.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "northgate".to_owned())
+}

@@ -1,0 +1,160 @@
+//! Client certificates: not asked for, asked for, or required.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{
+    CertificateError as Refusal, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
+    SignatureScheme,
+};
+
+use crate::config::tls::ClientCertificates;
+use crate::tls::certificates::{CertificateError, read_chain};
+use crate::tls::x509::Certificate;
+
+/// What is asked of clients, ready for use.
+#[derive(Debug)]
+pub struct Demand {
+    verifier: Arc<dyn ClientCertVerifier>,
+    fingerprint: [u8; 32],
+}
+
+/// Why client certificates cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientCertificateError {
+    #[error("the authorities of client certificates are not usable")]
+    Unreadable(#[source] CertificateError),
+    #[error("an authority of client certificates in {} cannot be used", path.display())]
+    Authority {
+        path: PathBuf,
+        #[source]
+        cause: Error,
+    },
+    #[error("client certificates cannot be checked against {}", path.display())]
+    Verifier {
+        path: PathBuf,
+        #[source]
+        cause: VerifierBuilderError,
+    },
+}
+
+impl Demand {
+    /// Reads the authorities where there are any.
+    pub fn read(
+        wanted: &ClientCertificates,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Demand, ClientCertificateError> {
+        let mut fingerprint = Context::new(&SHA256);
+        let verifier = match wanted {
+            ClientCertificates::None => WebPkiClientVerifier::no_client_auth(),
+            ClientCertificates::Request => {
+                fingerprint.update(b"request");
+                Arc::new(AnyOrNone(provider.signature_verification_algorithms))
+            }
+            ClientCertificates::Require { authorities } => {
+                fingerprint.update(b"require");
+                let path = || authorities.clone();
+                let mut roots = RootCertStore::empty();
+                for authority in read_chain(authorities).map_err(ClientCertificateError::Unreadable)? {
+                    fingerprint.update(&authority);
+                    roots
+                        .add(authority)
+                        .map_err(|cause| ClientCertificateError::Authority { path: path(), cause })?;
+                }
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                    .build()
+                    .map_err(|cause| ClientCertificateError::Verifier { path: path(), cause })?
+            }
+        };
+        let mut digest = [0; 32];
+        digest.copy_from_slice(fingerprint.finish().as_ref());
+        Ok(Demand { verifier, fingerprint: digest })
+    }
+
+    pub fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        self.verifier.clone()
+    }
+
+    /// Differs whenever other clients are let in. A resumed session is not checked again, so tickets are bound to it.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
+    }
+
+    pub fn same_as(&self, other: &Demand) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+/// Accepts any certificate, ended or self-signed, or none. It gives no rights; that the client holds its key is checked.
+#[derive(Debug)]
+struct AnyOrNone(WebPkiSupportedAlgorithms);
+
+impl ClientCertVerifier for AnyOrNone {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verify(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verify(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+impl AnyOrNone {
+    /// Takes the key out of the certificate itself, because what rustls offers refuses certificates of version 1 and
+    /// with unknown extensions, which old clients have.
+    fn verify(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let certificate = Certificate::parse(certificate).ok_or(Refusal::BadEncoding)?;
+        let fits = |algorithm: &&&'static dyn SignatureVerificationAlgorithm| {
+            algorithm.public_key_alg_id().as_ref() == certificate.key_algorithm
+        };
+        let algorithms = self.0.mapping.iter().filter(|(scheme, _)| *scheme == signed.scheme);
+        let algorithm = algorithms.flat_map(|(_, algorithms)| algorithms.iter()).find(fits);
+        let algorithm = algorithm.ok_or(Refusal::BadSignature)?;
+        algorithm
+            .verify_signature(certificate.key, message, signed.signature())
+            .map_err(|_| Refusal::BadSignature)?;
+        Ok(HandshakeSignatureValid::assertion())
+    }
+}

@@ -1,0 +1,205 @@
+//! Session tickets that every node with the same keyring can open (RFC 5077, section 4; RFC 8446, section 4.6.1).
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hmac;
+use rustls::pki_types::UnixTime;
+use rustls::server::ProducesTickets;
+
+/// Keys change every 12 hours: a stolen working key opens no more than a day of tickets, and in that time even 90 000
+/// tickets a second stay below the 2^32 messages that AES-GCM allows with random nonces.
+const SLOT_S: u64 = 12 * 60 * 60;
+
+/// The first bytes of a ticket name its key, so that only one key is tried.
+const NAME_LEN: usize = 8;
+
+/// What ticket keys are derived from, from the keyring.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TicketSeeds {
+    /// Seals and opens.
+    pub current: [u8; 32],
+    /// Only open.
+    pub previous: Vec<[u8; 32]>,
+}
+
+impl fmt::Debug for TicketSeeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TicketSeeds")
+    }
+}
+
+/// Seals and opens tickets under keys that follow from the seeds, the time and whom the listener lets in.
+#[derive(Debug)]
+pub struct Tickets {
+    seeds: Arc<ArcSwap<TicketSeeds>>,
+    audience: [u8; 32],
+    keys: ArcSwapOption<Keys>,
+}
+
+impl Tickets {
+    /// `audience` is the same wherever the same clients are let in: a session resumes only there.
+    pub fn new(seeds: Arc<ArcSwap<TicketSeeds>>, audience: [u8; 32]) -> Tickets {
+        Tickets { seeds, audience, keys: ArcSwapOption::empty() }
+    }
+
+    fn seal(&self, now_s: u64, plain: &[u8]) -> Option<Vec<u8>> {
+        let keys = self.keys(now_s)?;
+        let key = keys.keys.first()?;
+        let mut sealed = plain.to_vec();
+        let aad = Aad::from(key.name);
+        let nonce = key.key.seal_in_place_append_tag(aad, &mut sealed).ok()?;
+        Some([&key.name[..], &nonce.as_ref()[..], &sealed].concat())
+    }
+
+    fn open(&self, now_s: u64, ticket: &[u8]) -> Option<Vec<u8>> {
+        let (name, rest) = ticket.split_first_chunk::<NAME_LEN>()?;
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
+        let keys = self.keys(now_s)?;
+        let key = keys.keys.iter().find(|key| key.name == *name)?;
+        let mut plain = sealed.to_vec();
+        let length = key.key.open_in_place(Nonce::from(nonce), Aad::from(*name), &mut plain).ok()?.len();
+        plain.truncate(length);
+        Some(plain)
+    }
+
+    /// The keys of this slot; derived anew when the slot or the seeds have changed.
+    fn keys(&self, now_s: u64) -> Option<Arc<Keys>> {
+        let slot = now_s / SLOT_S;
+        let seeds = self.seeds.load();
+        if let Some(keys) = self.keys.load_full()
+            && keys.slot == slot
+            && Arc::ptr_eq(&keys.seeds, &seeds)
+        {
+            return Some(keys);
+        }
+        let keys = Arc::new(Keys::derive(seeds.clone(), slot, &self.audience)?);
+        self.keys.store(Some(keys.clone()));
+        Some(keys)
+    }
+}
+
+impl ProducesTickets for Tickets {
+    fn enabled(&self) -> bool {
+        true
+    }
+
+    /// A ticket from the end of a slot lives through the whole next one, and no longer is promised.
+    fn lifetime(&self) -> u32 {
+        SLOT_S as u32
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.seal(UnixTime::now().as_secs(), plain)
+    }
+
+    fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
+        self.open(UnixTime::now().as_secs(), ticket)
+    }
+}
+
+/// All keys that open tickets in a slot; the first one seals.
+#[derive(Debug)]
+struct Keys {
+    slot: u64,
+    seeds: Arc<TicketSeeds>,
+    keys: Vec<NamedKey>,
+}
+
+#[derive(Debug)]
+struct NamedKey {
+    name: [u8; NAME_LEN],
+    key: RandomizedNonceKey,
+}
+
+impl Keys {
+    fn derive(seeds: Arc<TicketSeeds>, slot: u64, audience: &[u8; 32]) -> Option<Keys> {
+        // The next slot too: the clock of the node that sealed may be ahead of ours.
+        let slots = [slot, slot.saturating_sub(1), slot + 1];
+        let all = std::iter::once(&seeds.current).chain(&seeds.previous);
+        let keys: Option<Vec<NamedKey>> =
+            all.flat_map(|seed| slots.map(|slot| NamedKey::derive(seed, slot, audience))).collect();
+        Some(Keys { slot, keys: keys?, seeds: seeds.clone() })
+    }
+}
+
+impl NamedKey {
+    /// One step of HKDF-Expand (RFC 5869) for the key and one for its name; the seed is uniform, so nothing is extracted.
+    fn derive(seed: &[u8; 32], slot: u64, audience: &[u8; 32]) -> Option<NamedKey> {
+        let seed = hmac::Key::new(hmac::HMAC_SHA256, seed);
+        let expand = |purpose: &[u8]| {
+            let info = [b"northgate tls ticket ", purpose, &slot.to_be_bytes(), audience, &[1]].concat();
+            hmac::sign(&seed, &info)
+        };
+        let name = *expand(b"name").as_ref().first_chunk()?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, expand(b"key").as_ref()).ok()?;
+        Some(NamedKey { name, key })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON_S: u64 = 40_000 * SLOT_S;
+
+    fn tickets(current: u8, previous: &[u8]) -> Tickets {
+        let seeds = TicketSeeds {
+            current: [current; 32],
+            previous: previous.iter().map(|seed| [*seed; 32]).collect(),
+        };
+        Tickets::new(Arc::new(ArcSwap::from_pointee(seeds)), [0; 32])
+    }
+
+    #[test]
+    fn a_ticket_opens_in_its_slot_and_the_next_one_and_not_later() {
+        let node = tickets(1, &[]);
+        let ticket = node.seal(NOON_S, b"session").unwrap();
+        let opened = |now_s| node.open(now_s, &ticket).as_deref() == Some(b"session");
+        assert!(opened(NOON_S));
+        assert!(opened(NOON_S + 2 * SLOT_S - 1));
+        assert!(!opened(NOON_S + 2 * SLOT_S));
+    }
+
+    #[test]
+    fn a_ticket_from_a_node_whose_clock_is_ahead_opens() {
+        let ticket = tickets(1, &[]).seal(NOON_S, b"session").unwrap();
+        assert!(tickets(1, &[]).open(NOON_S - 1, &ticket).is_some());
+    }
+
+    #[test]
+    fn a_previous_seed_opens_and_an_unknown_one_does_not() {
+        let ticket = tickets(1, &[]).seal(NOON_S, b"session").unwrap();
+        assert!(tickets(2, &[1]).open(NOON_S, &ticket).is_some());
+        assert!(tickets(2, &[3]).open(NOON_S, &ticket).is_none());
+    }
+
+    #[test]
+    fn replaced_seeds_are_used_at_once() {
+        let node = tickets(1, &[]);
+        let ticket = node.seal(NOON_S, b"session").unwrap();
+        node.seeds.store(Arc::new(TicketSeeds { current: [2; 32], previous: Vec::new() }));
+        assert!(node.open(NOON_S, &ticket).is_none());
+    }
+
+    #[test]
+    fn a_ticket_does_not_open_where_other_clients_are_let_in() {
+        let seeds = tickets(1, &[]).seeds;
+        let ticket = Tickets::new(seeds.clone(), [0; 32]).seal(NOON_S, b"session").unwrap();
+        assert!(Tickets::new(seeds, [1; 32]).open(NOON_S, &ticket).is_none());
+    }
+
+    #[test]
+    fn a_ticket_with_any_byte_changed_does_not_open() {
+        let node = tickets(1, &[]);
+        let ticket = node.seal(NOON_S, b"session").unwrap();
+        for at in 0..ticket.len() {
+            let mut changed = ticket.clone();
+            changed[at] ^= 1;
+            assert!(node.open(NOON_S, &changed).is_none());
+            assert!(node.open(NOON_S, &ticket[..at]).is_none());
+        }
+    }
+}

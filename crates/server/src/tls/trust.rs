@@ -1,0 +1,39 @@
+//! TLS as a client: the command line talks to the private listener.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::tls::certificates::{CertificateError, read_chain};
+use crate::tls::{PROTOCOLS, provider};
+
+/// Why a file cannot be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error("a certificate in {} cannot be trusted", path.display())]
+    Root {
+        path: PathBuf,
+        #[source]
+        cause: rustls::Error,
+    },
+    #[error("TLS could not be set up")]
+    Setup(#[source] rustls::Error),
+}
+
+/// A client that trusts the certificates of a PEM file, authorities or self-signed, and nothing else.
+pub fn only(pem: &Path) -> Result<Arc<ClientConfig>, TrustError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in read_chain(pem)? {
+        roots.add(certificate).map_err(|cause| TrustError::Root { path: pem.to_owned(), cause })?;
+    }
+    let mut client = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TrustError::Setup)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+    Ok(Arc::new(client))
+}
