@@ -6,6 +6,7 @@ mod operations {
     pub mod keyring;
     pub mod login;
     pub mod logout;
+    pub mod model;
     pub mod order;
     pub mod refresh;
     pub mod secrets;
