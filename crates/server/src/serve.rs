@@ -88,7 +88,7 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
 
     let metrics = Arc::new(Metrics::default());
     store::register(&metrics, &store);
-    store::register_log(&metrics, log.dropped_lines());
+    store::register_log(&metrics, log.lines());
     let is_stopping = Arc::new(AtomicBool::new(false));
     let api = Arc::new(api(config, &clock, &auth, metrics, is_ready(&store, &is_stopping)));
     let on_rotate = {

@@ -8,9 +8,9 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use tracing_appender::non_blocking::ErrorCounter;
 
 use super::Metrics;
+use crate::telemetry::lines::Lines;
 
 /// Adds the figures of the embedded store.
 pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
@@ -18,12 +18,12 @@ pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
 }
 
 /// Adds the lines that the log lost.
-pub fn register_log(metrics: &Metrics, dropped: ErrorCounter) {
-    metrics.registry().register_collector(Box::new(OfLog(dropped)));
+pub fn register_log(metrics: &Metrics, lines: Arc<Lines>) {
+    metrics.registry().register_collector(Box::new(OfLog(lines)));
 }
 
 struct OfStore(Arc<EmbeddedStore>);
-struct OfLog(ErrorCounter);
+struct OfLog(Arc<Lines>);
 
 impl Collector for OfStore {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -45,7 +45,7 @@ impl Collector for OfStore {
 
 impl Collector for OfLog {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let lines = ConstCounter::new(self.0.dropped_lines() as u64);
+        let lines = ConstCounter::new(self.0.dropped());
         put(&mut encoder, "log_dropped_lines", "Log lines lost because nobody read them", &lines)
     }
 }
