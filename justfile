@@ -42,5 +42,5 @@ bench requests="20000" connections="64": build
     printf 'appId=%s&secret=%s' "$(member appId)" "$(member secret)" >"$body"
     ab -q -k -n {{requests}} -c {{connections}} -p "$body" -T application/x-www-form-urlencoded \
         https://127.0.0.1:8743/iocm/app/sec/v1.1.0/login
-    openssl s_time -connect 127.0.0.1:8743 -new -time 5
-    openssl s_time -connect 127.0.0.1:8743 -reuse -time 5
+    openssl s_time -tls1_2 -connect 127.0.0.1:8743 -new -time 5
+    openssl s_time -tls1_2 -connect 127.0.0.1:8743 -reuse -time 5
