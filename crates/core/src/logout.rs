@@ -39,8 +39,10 @@ impl Auth {
         let (Some(application), false) = (application, self.is_over(&claims, now)) else {
             return Ok(Logout::AlreadyOver(claims.grant));
         };
-        let closing =
-            Closing { grant: claims.grant, revocation: self.ended(&self.policy(&application), now) };
+        let mut revocation = self.ended(&self.policy(&application), now);
+        // The token may have been issued with a longer lifetime than today's, and a later policy may honour it again.
+        revocation.forget_at = revocation.forget_at.max(claims.expires_at.plus(self.settings.leeway));
+        let closing = Closing { grant: claims.grant, revocation };
         self.store.close(closing).await.map_err(LogoutError::Store)?;
         Ok(Logout::Closed(claims.grant))
     }

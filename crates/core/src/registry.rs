@@ -82,7 +82,10 @@ impl Registry {
     pub fn remove(&self, number: AppNumber) {
         let mut all = self.applications_mut();
         if let Some(application) = all.by_number.remove(&number) {
-            all.by_id.remove(&application.id);
+            // Another may have taken its appId meanwhile.
+            if all.by_id.get(&application.id).is_some_and(|holder| holder.number == number) {
+                all.by_id.remove(&application.id);
+            }
             all.imported_secrets -= imported_secrets(&application);
         }
         drop(all);
@@ -170,4 +173,36 @@ impl Registry {
 
 fn imported_secrets(application: &Application) -> usize {
     application.secrets.iter().filter(|secret| matches!(secret.kept, Kept::Argon2id(_))).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::application::State;
+    use crate::policy::Overrides;
+
+    fn application(number: u32) -> Arc<Application> {
+        Arc::new(Application {
+            number: AppNumber(number),
+            id: AppId::parse("a").expect("an appId"),
+            name: "the application".to_owned(),
+            state: State::Active,
+            overrides: Overrides::default(),
+            created_at: Timestamp::from_millis(0),
+            revision: 0,
+            secrets: Vec::new(),
+        })
+    }
+
+    /// One batch of a store can delete an application and create another with its appId. The store publishes both
+    /// in any order; the removal of the old one took the new one's appId away until the next start.
+    #[test]
+    fn removing_an_application_leaves_its_successor_with_the_same_app_id() {
+        let registry = Registry::default();
+        registry.put(application(1));
+        registry.put(application(2));
+        registry.remove(AppNumber(1));
+        assert_eq!(registry.find(&application(2).id).map(|found| found.number), Some(AppNumber(2)));
+        assert!(registry.application(AppNumber(1)).is_none());
+    }
 }

@@ -89,3 +89,26 @@ impl From<TextError> for Failure {
         Failure::new(problem, outcome, &error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_store_that_fails_is_internal_and_one_that_is_full_is_busy() {
+        let unavailable = StoreError::Unavailable(Arc::new(std::fmt::Error));
+        assert_eq!(store(&unavailable), (Problem::Internal, Outcome::Unavailable));
+        assert_eq!(store(&StoreError::Busy), (Problem::Busy, Outcome::Busy));
+    }
+
+    #[test]
+    fn the_log_hears_the_causes_which_the_client_does_not() {
+        let error = TextError::TooLong;
+        let mut observed = Observed::new(crate::http::outcome::Operation::Login);
+        let answer = Failure::from(error).answer(Dialect::Intl, &mut observed);
+        assert_eq!(answer.status(), 400);
+        assert_eq!(observed.outcome, Outcome::InvalidInput);
+        assert_eq!(observed.detail.as_deref(), Some("is longer than 256 characters"));
+    }
+}

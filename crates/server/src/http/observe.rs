@@ -201,10 +201,9 @@ impl Watch {
     }
 }
 
-/// URIs are ASCII, so that they can be cut anywhere.
 fn path(uri: &Uri) -> &str {
     let path = uri.path();
-    path.get(..PATH_MAX).unwrap_or(path)
+    &path[..path.floor_char_boundary(PATH_MAX)]
 }
 
 impl Listener {

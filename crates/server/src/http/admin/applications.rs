@@ -44,7 +44,7 @@ pub async fn create(
     let creation = admin.auth.create(wanted, admin.clock.now()).await;
     match creation.map_err(|error| Problem::administer(&id, &error))? {
         Creation::Created(application, allocated) => {
-            info!(target: "northgate::audit", { app.id = %id }, "application {id} was created");
+            info!(target: "northgate::audit", application = %id, "application {id} was created");
             let created = CreatedApplication::new(&application, allocated.as_ref());
             Ok((StatusCode::CREATED, Json(created)))
         }
@@ -105,8 +105,13 @@ pub async fn set(
     let id = app_id(path)?;
     let overrides = set.policy.overrides()?;
     let application = change(&admin, &id, &Change::Set(set.name.map(|name| name.0), overrides)).await?;
-    let overrides = application.overrides;
-    info!(target: "northgate::audit", { app.id = %id }, "application {id} was set to {overrides:?}");
+    // Names and words only; writing them as JSON cannot fail.
+    let policy = serde_json::to_string(&PolicyMembers::set(&application.overrides)).unwrap_or_default();
+    let name = &application.name;
+    info!(
+        target: "northgate::audit", application = %id, name, policy,
+        "application {id} was set to the name {name} and the policy {policy}"
+    );
     details(&admin, &application).await
 }
 
@@ -117,7 +122,7 @@ pub async fn freeze(
 ) -> Result<Json<Details>, Problem> {
     let id = app_id(path)?;
     let application = change(&admin, &id, &Change::State(AppState::Frozen)).await?;
-    info!(target: "northgate::audit", { app.id = %id }, "application {id} was frozen");
+    info!(target: "northgate::audit", application = %id, "application {id} was frozen");
     details(&admin, &application).await
 }
 
@@ -128,7 +133,7 @@ pub async fn unfreeze(
 ) -> Result<Json<Details>, Problem> {
     let id = app_id(path)?;
     let application = change(&admin, &id, &Change::State(AppState::Active)).await?;
-    info!(target: "northgate::audit", { app.id = %id }, "application {id} was unfrozen");
+    info!(target: "northgate::audit", application = %id, "application {id} was unfrozen");
     details(&admin, &application).await
 }
 
@@ -139,7 +144,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let id = app_id(path)?;
     admin.auth.delete(&id).await.map_err(|error| Problem::administer(&id, &error))?;
-    info!(target: "northgate::audit", { app.id = %id }, "application {id} was deleted");
+    info!(target: "northgate::audit", application = %id, "application {id} was deleted");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -52,7 +52,7 @@ pub async fn add(
     // Ids count up, and this is the state right after the addition.
     let secret_id = application.secrets.iter().map(|secret| secret.id.0).max().unwrap_or(0);
     info!(
-        target: "northgate::audit", { app.id = %id, secret.id = secret_id },
+        target: "northgate::audit", application = %id, secret = secret_id,
         "application {id} was given the secret {secret_id}"
     );
     let secret = allocated.map(|secret| secret.reveal().to_owned());
@@ -80,7 +80,7 @@ pub async fn retire(
     let changed = admin.auth.change(&id, &Change::RetireSecret(SecretId(secret_id), at), now).await;
     let application = changed.map_err(|error| Problem::administer(&id, &error))?;
     info!(
-        target: "northgate::audit", { app.id = %id, secret.id = secret_id },
+        target: "northgate::audit", application = %id, secret = secret_id,
         "the secret {secret_id} of application {id} retires at {}", rfc3339::format(at)
     );
     Ok(secrets(&application))

@@ -1,0 +1,16 @@
+-- wrk script: asks whether access tokens are good, as a gateway does. A line of SEED is
+-- `appId secret refreshToken accessToken`.
+local requests, next_one = {}, 0
+
+function init()
+  for line in io.lines(os.getenv("SEED")) do
+    local app, _, _, access = line:match("(%S+) (%S+) (%S+) (%S+)")
+    requests[#requests + 1] = wrk.format("GET", "/verify", { app_key = app, Authorization = "Bearer " .. access })
+    if #requests == 20000 then break end
+  end
+end
+
+function request()
+  next_one = next_one % #requests + 1
+  return requests[next_one]
+end

@@ -1,0 +1,104 @@
+//! Fills a data directory for a benchmark: applications with grants, made by the rules themselves, and one line
+//! `appId secret refreshToken accessToken` for each grant on standard output.
+//!
+//! `seed DATA_DIR APPLICATIONS GRANTS [--reusable]`
+
+// It prints, and what goes wrong ends it.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use northgate_core::administer::{Creation, Wanted};
+use northgate_core::application::AppId;
+use northgate_core::auth::{Auth, Settings};
+use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::secret::SecretText;
+use northgate_server::clock::Clock;
+use northgate_server::keyring_file::KeyringFile;
+use northgate_store::embedded::EmbeddedStore;
+use tokio::task::JoinSet;
+
+/// Operations under way at once: they share commits.
+const AT_ONCE: usize = 1_024;
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let (data_dir, applications, grants) =
+        (Path::new(&arguments[1]), number(&arguments[2]), number(&arguments[3]));
+    let rotation = arguments.iter().any(|argument| argument == "--reusable").then_some(Rotation::Reusable);
+    let auth = Arc::new(auth(data_dir));
+    let known = Arc::new(create(&auth, applications, Overrides { rotation, ..Overrides::default() }).await);
+    log_in(&auth, &known, grants).await;
+}
+
+fn number(text: &str) -> usize {
+    text.parse().unwrap()
+}
+
+fn auth(data_dir: &Path) -> Auth {
+    let store = EmbeddedStore::open(data_dir, 8 * AT_ONCE, Box::new(|| Clock::System.now())).unwrap();
+    let (_, keyring) =
+        KeyringFile::open_or_create(&data_dir.join("keyring.toml"), Clock::System.now(), false).unwrap();
+    let day = Duration::from_secs(86_400);
+    let policy = Policy {
+        rotation: Rotation::Once,
+        retry_window: Duration::from_secs(60),
+        on_reuse: OnReuse::Deny,
+        logins: Logins::Many,
+        max_grants: 32,
+        access_lifetime: day / 24,
+        refresh_lifetime: 30 * day,
+    };
+    let settings = Settings { policy, leeway: Duration::ZERO, closed_grants: 10_000, hashes_at_once: 1 };
+    Auth::new(Arc::new(store), keyring, settings)
+}
+
+async fn create(auth: &Arc<Auth>, count: usize, overrides: Overrides) -> Vec<(AppId, SecretText)> {
+    let mut known = Vec::with_capacity(count);
+    let mut working = JoinSet::new();
+    for n in 0..count {
+        if working.len() == AT_ONCE {
+            known.push(working.join_next().await.unwrap().unwrap());
+        }
+        let auth = Arc::clone(auth);
+        working.spawn(async move {
+            let wanted = Wanted { id: None, name: format!("benchmark {n}"), secret: None, overrides };
+            match auth.create(wanted, Clock::System.now()).await.unwrap() {
+                Creation::Created(application, Some(secret)) => (application.id.clone(), secret),
+                Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => {
+                    panic!("not a new application")
+                }
+            }
+        });
+    }
+    known.extend(working.join_all().await);
+    known
+}
+
+/// The grants go round the applications, so that neighbours in the output belong to different ones.
+async fn log_in(auth: &Arc<Auth>, known: &Arc<Vec<(AppId, SecretText)>>, count: usize) {
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut working = JoinSet::new();
+    for n in 0..count {
+        if working.len() == AT_ONCE {
+            let line: String = working.join_next().await.unwrap().unwrap();
+            output.write_all(line.as_bytes()).unwrap();
+        }
+        let (auth, known) = (Arc::clone(auth), Arc::clone(known));
+        working.spawn(async move {
+            let (app, secret) = &known[n % known.len()];
+            let pair = auth.login(app, secret, Clock::System.now()).await.unwrap().pair;
+            let mut line = String::with_capacity(256);
+            writeln!(line, "{app} {} {} {}", secret.reveal(), pair.refresh_token, pair.access_token).unwrap();
+            line
+        });
+    }
+    for line in working.join_all().await {
+        output.write_all(line.as_bytes()).unwrap();
+    }
+}

@@ -1,0 +1,27 @@
+//! Laws of the application API, verify and what surrounds them: bytes on a real socket against a real store.
+
+// A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
+#![allow(clippy::unwrap_used)]
+
+#[path = "api/bodies.rs"]
+mod bodies;
+#[path = "api/clients.rs"]
+mod clients;
+#[path = "api/logging.rs"]
+mod logging;
+#[path = "api/login.rs"]
+mod login;
+#[path = "api/logout.rs"]
+mod logout;
+#[path = "api/operating.rs"]
+mod operating;
+#[path = "api/refresh.rs"]
+mod refresh;
+#[path = "api/routes.rs"]
+mod routes;
+#[path = "api/socket.rs"]
+mod socket;
+#[path = "api/verify.rs"]
+mod verify;
+#[path = "api/world.rs"]
+mod world;

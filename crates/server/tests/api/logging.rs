@@ -1,0 +1,127 @@
+//! What is written down of requests, and what never is.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tracing::subscriber::DefaultGuard;
+
+use crate::socket::{ask, post};
+use crate::world::*;
+
+/// Everything that is logged on this thread, which is all that a test runs on.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Page {
+    fn open() -> (Page, DefaultGuard) {
+        let page = Page::default();
+        let writer = page.clone();
+        let lines =
+            tracing_subscriber::fmt().json().flatten_event(true).with_max_level(tracing::Level::TRACE);
+        let subscriber = lines.with_writer(move || writer.clone()).finish();
+        (page, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines of one target.
+    fn lines(&self, target: &str) -> Vec<Value> {
+        let lines = self.text();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter(|line| line["target"] == target).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_line_names_operation_application_and_outcome() {
+    let world = World::new().await;
+    let (page, _guard) = Page::open();
+    let login = world.login().await;
+    ask(world.public, post(LOGIN, FORM, "appId=demo&secret=wrong")).await;
+    ask(world.public, post(LOGIN, FORM, "")).await;
+    ask(world.public, post("/nowhere", FORM, "")).await;
+    world.refresh(&login.member("refreshToken")).await;
+    world.refresh(&login.member("refreshToken")).await;
+    world.verify(&login.member("accessToken")).await;
+    world.logout(&login.member("accessToken")).await;
+    world.logout(&login.member("accessToken")).await;
+    let lines = page.lines("northgate::request");
+    let word = |line: &Value, field: &str| line[field].as_str().unwrap_or("-").to_owned();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| [word(line, "listener"), word(line, "message"), word(line, "application")].join(" "))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "public login ok demo",
+            "public login rejected demo",
+            "public login missing-field -",
+            "public request not-found -",
+            "public refresh ok demo",
+            "public refresh replayed demo",
+            "private verify ok demo",
+            "public logout ok demo",
+            "public logout already-over demo",
+        ]
+    );
+    assert!(lines.iter().all(|line| line["peer"].as_str().unwrap().starts_with("127.0.0.1:")));
+}
+
+#[tokio::test]
+async fn reuse_is_told_to_the_audit_with_its_grant() {
+    let world = World::new().await;
+    let used_up = world.login().await.member("refreshToken");
+    world.refresh(&used_up).await;
+    world.clock.advance(Duration::from_secs(60));
+    let (page, _guard) = Page::open();
+    let answer = world.refresh(&used_up).await;
+    let lines = page.lines("northgate::audit");
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(
+        (&line["presented"], &line["current"], &line["closed"]),
+        (&0.into(), &1.into(), &false.into())
+    );
+    assert_eq!(line["application"], "demo");
+    assert_eq!(line["grant"].as_str().unwrap().len(), 16);
+    assert_eq!(line["request"].as_str(), answer.header("X-Request-Id"));
+    assert_eq!(page.lines("northgate::request")[0]["outcome"], "reused");
+}
+
+// At the most talkative level, so that nothing below us writes them either.
+#[tokio::test]
+async fn no_secret_and_no_token_is_ever_written() {
+    let world = World::new().await;
+    let (page, _guard) = Page::open();
+    let login = world.login().await;
+    let (access, refresh) = (login.member("accessToken"), login.member("refreshToken"));
+    let next = world.refresh(&refresh).await;
+    world.verify(&access).await;
+    let in_query = format!("{LOGIN}?appId=demo&secret={}", world.secret);
+    ask(world.public, post(&in_query, FORM, "")).await;
+    let broken = format!(r#"{{"appId":"demo","secret":"{}","refreshToken":{access}}}"#, world.secret);
+    ask(world.public, post(REFRESH, JSON, broken)).await;
+    world.logout(&access).await;
+    world.refresh(&refresh).await;
+    let text = page.text();
+    assert_eq!(page.lines("northgate::request").len(), 7);
+    for secret in
+        [&world.secret, &access, &refresh, &next.member("accessToken"), &next.member("refreshToken")]
+    {
+        assert!(!text.contains(secret.as_str()), "{secret} is in {text}");
+    }
+}

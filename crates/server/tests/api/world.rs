@@ -1,0 +1,187 @@
+//! Both listeners of a Northgate over a store in a temporary directory, with a clock that tests move.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use northgate_core::administer::{Change, Creation, Wanted};
+use northgate_core::application::{AppId, State};
+use northgate_core::auth::{Auth, Settings};
+use northgate_core::clock::Timestamp;
+use northgate_core::keyring::{Keyring, KeyringRecord};
+use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_server::clock::Clock;
+use northgate_server::config::api::Dialect;
+use northgate_server::config::limits::Limits;
+use northgate_server::config::log::LoggedRequests;
+use northgate_server::http::{self, Api, body::Bounds};
+use northgate_server::listener::{self, connection::Routes};
+use northgate_server::metrics::Metrics;
+use northgate_store::embedded::EmbeddedStore;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::socket::{Answer, ask, post};
+
+pub const LOGIN: &str = "/iocm/app/sec/v1.1.0/login";
+pub const REFRESH: &str = "/iocm/app/sec/v1.1.0/refreshToken";
+pub const LOGOUT: &str = "/iocm/app/sec/v1.1.0/logout";
+pub const FORM: &str = "application/x-www-form-urlencoded";
+pub const JSON: &str = "application/json";
+
+pub const INVALID: &str = r#"{"error_code":"50400","error_desc":"The input is invalid."}"#;
+pub const MISSING: &str = r#"{"error_code":"102202","error_desc":"Required Parameter is null or empty."}"#;
+pub const REJECTED: &str = r#"{"error_code":"100208","error_desc":"AppId or secret is not right."}"#;
+
+/// The largest body in these tests.
+pub const BODY_MAX: usize = 16 * 1024;
+
+/// The time at which every test begins: 2026-01-01 00:00:00 UTC.
+pub const BEGIN_S: u64 = 1_767_225_600;
+
+pub struct World {
+    pub public: SocketAddr,
+    pub private: SocketAddr,
+    pub auth: Arc<Auth>,
+    pub clock: Clock,
+    pub is_ready: Arc<AtomicBool>,
+    /// The secret of the application `demo`.
+    pub secret: String,
+    _stop: watch::Sender<bool>,
+    _directory: TempDir,
+}
+
+/// What differs from one world to another.
+pub struct Setup {
+    pub dialect: Dialect,
+    pub prefix: &'static str,
+    pub body_time: Duration,
+    /// Operations that may wait for the store once the world is made.
+    pub queue: usize,
+    pub overrides: Overrides,
+}
+
+pub const SETUP: Setup = Setup {
+    dialect: Dialect::Intl,
+    prefix: "",
+    body_time: Duration::from_secs(10),
+    queue: 100,
+    overrides: Overrides {
+        rotation: None,
+        retry_window: None,
+        on_reuse: None,
+        logins: None,
+        max_grants: None,
+        access_lifetime: None,
+        refresh_lifetime: None,
+    },
+};
+
+impl World {
+    pub async fn new() -> World {
+        World::with(SETUP).await
+    }
+
+    pub async fn with(setup: Setup) -> World {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Timestamp::from_millis(BEGIN_S * 1000));
+        let record = KeyringRecord::random(clock.now());
+        let secret = create(&auth(&directory, 100, &clock, &record), &setup, clock.now()).await;
+        let auth = Arc::new(auth(&directory, setup.queue, &clock, &record));
+        let is_ready = Arc::new(AtomicBool::new(true));
+        let ready = Arc::clone(&is_ready);
+        let api = Arc::new(Api {
+            auth: Arc::clone(&auth),
+            clock: clock.clone(),
+            metrics: Arc::new(Metrics::default()),
+            dialect: setup.dialect,
+            body: Bounds { size: BODY_MAX, time: setup.body_time },
+            is_ready: Box::new(move || ready.load(Ordering::Relaxed)),
+            logged: LoggedRequests::All,
+        });
+        let (stop, stopped) = watch::channel(false);
+        let public = serve(http::public(Arc::clone(&api), setup.prefix), stopped.clone()).await;
+        let private = serve(http::private(api, Router::new()), stopped).await;
+        World { public, private, auth, clock, is_ready, secret, _stop: stop, _directory: directory }
+    }
+
+    /// A login of `demo`.
+    pub async fn login(&self) -> Answer {
+        let answer = ask(self.public, post(LOGIN, FORM, format!("appId=demo&secret={}", self.secret))).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer
+    }
+
+    /// A refresh by `demo`.
+    pub async fn refresh(&self, token: &str) -> Answer {
+        let body = format!(r#"{{"appId":"demo","secret":"{}","refreshToken":"{token}"}}"#, self.secret);
+        ask(self.public, post(REFRESH, JSON, body)).await
+    }
+
+    pub async fn logout(&self, token: &str) -> Answer {
+        ask(self.public, post(LOGOUT, JSON, format!(r#"{{"accessToken":"{token}"}}"#))).await
+    }
+
+    /// A gateway's question about a call of `demo`.
+    pub async fn verify(&self, token: &str) -> Answer {
+        let request = format!(
+            "GET /verify HTTP/1.1\r\nHost: h\r\napp_key: demo\r\nAuthorization: Bearer {token}\r\n\r\n"
+        );
+        ask(self.private, request).await
+    }
+
+    pub async fn freeze(&self) {
+        let change = Change::State(State::Frozen);
+        self.auth.change(&AppId::parse("demo").unwrap(), &change, self.clock.now()).await.unwrap();
+    }
+}
+
+fn auth(directory: &TempDir, queue: usize, clock: &Clock, record: &KeyringRecord) -> Auth {
+    let now = clock.clone();
+    let store = EmbeddedStore::open(directory.path(), queue, Box::new(move || now.now())).unwrap();
+    let policy = Policy {
+        rotation: Rotation::Once,
+        retry_window: Duration::from_secs(60),
+        on_reuse: OnReuse::Deny,
+        logins: Logins::Many,
+        max_grants: 32,
+        access_lifetime: Duration::from_secs(3600),
+        refresh_lifetime: Duration::from_secs(30 * 86_400),
+    };
+    let settings =
+        Settings { policy, leeway: Duration::from_secs(30), closed_grants: 1000, hashes_at_once: 1 };
+    Auth::new(Arc::new(store), Keyring::new(record.clone()).unwrap(), settings)
+}
+
+async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
+    let id = Some(AppId::parse("demo").unwrap());
+    let wanted = Wanted { id, name: "demo".to_owned(), secret: None, overrides: setup.overrides };
+    match auth.create(wanted, now).await.unwrap() {
+        Creation::Created(_, Some(secret)) => secret.reveal().to_owned(),
+        Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not created"),
+    }
+}
+
+async fn serve(routes: impl Routes, stop: watch::Receiver<bool>) -> SocketAddr {
+    let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let minute = Duration::from_secs(60);
+    let limits = Limits {
+        body: BODY_MAX,
+        headers: 32 * 1024,
+        header_time: minute,
+        body_time: minute,
+        handshake_time: minute,
+        idle_time: minute,
+        connections: 100,
+        stop_time: minute,
+        commit_queue: 100,
+        closed_grants: 1000,
+        hashes_at_once: 1,
+        threads: None,
+    };
+    tokio::spawn(async move { listener::serve(socket, None, routes, &limits, stop).await });
+    address
+}

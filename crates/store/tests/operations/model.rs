@@ -1,0 +1,425 @@
+//! A small model of the rules against the rules over a store, over any order of deeds.
+//!
+//! The model keeps what a reader of the documentation would: whose a token is, its generation, the grant's generation,
+//! and when things end. Whatever an application is handed is compared with it, and every token ever handed out is kept
+//! and tried again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use northgate_core::application::AppNumber;
+use northgate_core::auth::Pair;
+use northgate_core::clock::Timestamp;
+use northgate_core::grant::GrantKey;
+use northgate_core::login::LoginError;
+use northgate_core::logout::Logout;
+use northgate_core::policy::{LAST_ONLY_OVERLAP, Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::refresh::{RefreshError, Refusal};
+use northgate_core::token::Claims;
+use northgate_core::verify::VerifyError;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use tokio::task::JoinSet;
+
+use super::world::{Customer, DAY, HOUR, MILLISECOND, MINUTE, SECOND, SETTINGS, World};
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Login(usize),
+    /// With the token handed out this many tokens ago, by this many workers at once.
+    Refresh(usize, usize),
+    /// With any token ever handed out.
+    RefreshAny(Index),
+    /// By an application to which the token need not belong.
+    Steal(usize, Index),
+    Logout(Index),
+    Freeze(usize),
+    Unfreeze(usize),
+    /// Deletes the application and creates another with its appId.
+    Replace(usize),
+    Set(usize, Overrides),
+    Restart,
+    RotateKeyring,
+    Wait(Duration),
+    SetBack(Duration),
+}
+
+const APPS: [&str; 3] = ["a", "b", "c"];
+
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let app = || 0..APPS.len();
+    let waits = [MILLISECOND, SECOND, 29 * SECOND, MINUTE - MILLISECOND, MINUTE, HOUR, 16 * DAY];
+    let deed = prop_oneof![
+        5 => app().prop_map(Deed::Login),
+        12 => (0..4_usize, 1..5_usize).prop_map(|(back, at_once)| Deed::Refresh(back, at_once)),
+        4 => any::<Index>().prop_map(Deed::RefreshAny),
+        1 => (app(), any::<Index>()).prop_map(|(app, token)| Deed::Steal(app, token)),
+        2 => any::<Index>().prop_map(Deed::Logout),
+        1 => app().prop_map(Deed::Freeze),
+        2 => app().prop_map(Deed::Unfreeze),
+        1 => app().prop_map(Deed::Replace),
+        2 => (app(), overrides()).prop_map(|(app, overrides)| Deed::Set(app, overrides)),
+        2 => Just(Deed::Restart),
+        1 => Just(Deed::RotateKeyring),
+        6 => prop::sample::select(waits.to_vec()).prop_map(Deed::Wait),
+        1 => prop::sample::select(vec![SECOND, MINUTE]).prop_map(Deed::SetBack),
+    ];
+    prop::collection::vec(deed, 1..60)
+}
+
+fn overrides() -> impl Strategy<Value = Overrides> {
+    let rotation = prop::sample::select(vec![Rotation::Once, Rotation::Once, Rotation::Reusable]);
+    let window = prop::sample::select(vec![Duration::ZERO, MINUTE, HOUR]);
+    let on_reuse = prop::sample::select(vec![OnReuse::Deny, OnReuse::Close]);
+    let logins = prop::sample::select(vec![Logins::Many, Logins::Many, Logins::LastOnly]);
+    (rotation, window, on_reuse, logins, 1..4_u32).prop_map(|(rotation, window, on_reuse, logins, max)| {
+        Overrides {
+            rotation: Some(rotation),
+            retry_window: Some(window),
+            on_reuse: Some(on_reuse),
+            logins: Some(logins),
+            max_grants: Some(max),
+            ..Overrides::default()
+        }
+    })
+}
+
+/// What an application hears, as far as the model tells it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Heard {
+    /// A pair whose refresh token is of this generation.
+    Pair(u32),
+    Frozen,
+    NotYours,
+    Refused,
+}
+
+/// An application as the model knows it.
+struct App {
+    number: AppNumber,
+    policy: Policy,
+    is_frozen: bool,
+}
+
+/// A grant as the model knows it.
+struct Chain {
+    app: usize,
+    is_live: bool,
+    generation: u32,
+    refreshed_at: Timestamp,
+    expires_at: Timestamp,
+    /// When its access tokens end before their time.
+    ends_at: Option<Timestamp>,
+}
+
+#[derive(Default)]
+struct Model {
+    apps: Vec<App>,
+    chains: HashMap<GrantKey, Chain>,
+}
+
+impl Model {
+    fn login(&mut self, app: usize, opened: GrantKey, now: Timestamp) {
+        let policy = self.apps[app].policy;
+        let mut others: Vec<(&GrantKey, &mut Chain)> =
+            self.chains.iter_mut().filter(|(_, chain)| chain.app == app && chain.is_live).collect();
+        others.sort_by_key(|(key, chain)| (chain.expires_at > now, chain.refreshed_at, key.id));
+        let live = others.iter().filter(|(_, chain)| chain.expires_at > now).count();
+        let leaving = match policy.logins {
+            Logins::LastOnly => others.len(),
+            Logins::Many => others.len() - live.min(policy.max_grants as usize - 1),
+        };
+        for (_, chain) in &mut others[..leaving] {
+            chain.is_live = false;
+            if policy.logins == Logins::LastOnly {
+                chain.end(now.plus(LAST_ONLY_OVERLAP));
+            }
+        }
+        let expires_at = now.plus(policy.refresh_lifetime);
+        let chain = Chain { app, is_live: true, generation: 0, refreshed_at: now, expires_at, ends_at: None };
+        self.chains.insert(opened, chain);
+    }
+
+    fn refresh(&mut self, app: usize, token: &Claims, now: Timestamp) -> Heard {
+        let App { number, policy, is_frozen } = &self.apps[app];
+        if *is_frozen {
+            return Heard::Frozen;
+        }
+        if token.grant.application != *number {
+            return Heard::NotYours;
+        }
+        let chain = self.chains.get_mut(&token.grant).unwrap();
+        if now >= token.expires_at || !chain.is_live {
+            return Heard::Refused;
+        }
+        if token.generation == chain.generation && policy.rotation == Rotation::Once {
+            chain.generation += 1;
+            chain.refreshed_at = now;
+            chain.expires_at = now.plus(policy.refresh_lifetime);
+        } else if token.generation != chain.generation {
+            let is_retry = token.generation + 1 == chain.generation
+                && now < chain.refreshed_at.plus(policy.retry_window);
+            if !is_retry {
+                if policy.on_reuse == OnReuse::Close {
+                    chain.close(now);
+                }
+                return Heard::Refused;
+            }
+        }
+        Heard::Pair(chain.generation)
+    }
+
+    fn verify(&self, app: usize, token: &Claims, now: Timestamp) -> Result<(), VerifyError> {
+        let (app, chain) = (&self.apps[app], &self.chains[&token.grant]);
+        if token.grant.application != app.number {
+            return Err(VerifyError::NotYours);
+        }
+        if now >= token.expires_at.plus(SETTINGS.leeway) {
+            return Err(VerifyError::Expired);
+        }
+        if app.is_frozen {
+            return Err(VerifyError::Frozen);
+        }
+        if chain.ends_at.is_some_and(|at| at <= now) {
+            return Err(VerifyError::Revoked);
+        }
+        Ok(())
+    }
+
+    fn logout(&mut self, token: &Claims, now: Timestamp) -> Logout {
+        let chain = self.chains.get_mut(&token.grant).unwrap();
+        let is_known = self.apps[chain.app].number == token.grant.application;
+        let is_over =
+            now >= token.expires_at.plus(SETTINGS.leeway) || chain.ends_at.is_some_and(|at| at <= now);
+        if !is_known || is_over {
+            return Logout::AlreadyOver(token.grant);
+        }
+        chain.close(now);
+        Logout::Closed(token.grant)
+    }
+
+    /// A restart leaves out what has expired, which shows when the clock is set back afterwards.
+    fn restart(&mut self, now: Timestamp) {
+        self.chains.values_mut().for_each(|chain| chain.is_live &= now < chain.expires_at);
+    }
+}
+
+impl Chain {
+    fn end(&mut self, at: Timestamp) {
+        self.ends_at = Some(self.ends_at.map_or(at, |known| known.min(at)));
+    }
+
+    fn close(&mut self, now: Timestamp) {
+        self.is_live = false;
+        self.end(now);
+    }
+}
+
+/// A token that was handed out, and what it says.
+struct Handed {
+    app: usize,
+    text: String,
+    claims: Claims,
+}
+
+/// The world, the model, and all that was handed out.
+struct Trial {
+    world: World,
+    customers: Vec<Arc<Customer>>,
+    model: Model,
+    refresh_tokens: Vec<Handed>,
+    access_tokens: Vec<Handed>,
+    /// The one refresh token of a grant's generation; a rotation of the keyring begins anew.
+    successors: HashMap<(GrantKey, u32), String>,
+    latest: Timestamp,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn whatever_happens_every_answer_is_what_the_model_says_and_no_chain_forks(deeds in deeds()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut trial = Trial::new().await;
+            for deed in deeds {
+                trial.act(deed).await;
+                trial.check_access_tokens();
+            }
+            trial.try_everything_again().await;
+        });
+    }
+}
+
+impl Trial {
+    async fn new() -> Trial {
+        let world = World::new();
+        let latest = world.now();
+        let mut trial = Trial {
+            world,
+            customers: Vec::new(),
+            model: Model::default(),
+            refresh_tokens: Vec::new(),
+            access_tokens: Vec::new(),
+            successors: HashMap::new(),
+            latest,
+        };
+        for (app, id) in APPS.into_iter().enumerate() {
+            trial.create(app, id).await;
+        }
+        trial
+    }
+
+    async fn create(&mut self, app: usize, id: &str) {
+        let customer = self.world.customer(id).await;
+        let number = self.world.auth().registry().find(&customer.id).unwrap().number;
+        let known = App { number, policy: SETTINGS.policy, is_frozen: false };
+        self.customers.splice(app..self.customers.len().min(app + 1), [Arc::new(customer)]);
+        self.model.apps.splice(app..self.model.apps.len().min(app + 1), [known]);
+    }
+
+    async fn act(&mut self, deed: Deed) {
+        match deed {
+            Deed::Login(app) => self.login(app).await,
+            Deed::Refresh(back, at_once) => {
+                if let Some(token) = self.refresh_tokens.len().checked_sub(back + 1) {
+                    self.refresh(self.refresh_tokens[token].app, token, at_once).await;
+                }
+            }
+            Deed::RefreshAny(token) if !self.refresh_tokens.is_empty() => {
+                let token = token.index(self.refresh_tokens.len());
+                self.refresh(self.refresh_tokens[token].app, token, 1).await;
+            }
+            Deed::Steal(app, token) if !self.refresh_tokens.is_empty() => {
+                self.refresh(app, token.index(self.refresh_tokens.len()), 1).await;
+            }
+            Deed::Logout(token) if !self.access_tokens.is_empty() => {
+                self.logout(token.index(self.access_tokens.len())).await;
+            }
+            Deed::RefreshAny(_) | Deed::Steal(..) | Deed::Logout(_) => {}
+            Deed::Freeze(app) => {
+                self.world.freeze(&self.customers[app]).await;
+                self.model.apps[app].is_frozen = true;
+            }
+            Deed::Unfreeze(app) => {
+                self.world.unfreeze(&self.customers[app]).await;
+                self.model.apps[app].is_frozen = false;
+            }
+            Deed::Replace(app) => {
+                self.world.auth().delete(&self.customers[app].id).await.unwrap();
+                self.create(app, APPS[app]).await;
+            }
+            Deed::Set(app, overrides) => {
+                self.world.set(&self.customers[app], overrides).await;
+                self.model.apps[app].policy = overrides.over(&SETTINGS.policy);
+            }
+            Deed::Restart => {
+                self.world.restart();
+                self.model.restart(self.world.now());
+            }
+            Deed::RotateKeyring => {
+                self.world.rotate_keyring();
+                self.successors.clear();
+            }
+            Deed::Wait(time) => self.world.advance(time),
+            Deed::SetBack(time) => self.world.set_back(time),
+        }
+        self.latest = self.latest.max(self.world.now());
+    }
+
+    async fn login(&mut self, app: usize) {
+        match self.world.try_login(&self.customers[app]).await {
+            Ok(login) => {
+                assert!(!self.model.apps[app].is_frozen);
+                self.model.login(app, login.grant, self.world.now());
+                self.hand_out(app, login.pair);
+            }
+            Err(LoginError::Frozen) => assert!(self.model.apps[app].is_frozen),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Several workers of one application present one token at once: the answers are those of some order.
+    async fn refresh(&mut self, app: usize, token: usize, at_once: usize) {
+        let (now, claims) = (self.world.now(), self.refresh_tokens[token].claims);
+        if self.was_over_once(&claims, now) {
+            return;
+        }
+        let mut workers = JoinSet::new();
+        for _ in 0..at_once {
+            let (auth, customer) = (Arc::clone(self.world.auth()), Arc::clone(&self.customers[app]));
+            let text = self.refresh_tokens[token].text.clone();
+            workers.spawn(async move { auth.refresh(&customer.id, &customer.secret, &text, now).await });
+        }
+        let mut heard = Vec::new();
+        for answer in workers.join_all().await {
+            heard.push(match answer {
+                Ok(refresh) => Heard::Pair(self.hand_out(app, refresh.pair)),
+                Err(RefreshError::Frozen) => Heard::Frozen,
+                Err(RefreshError::Refused(Refusal::NotYours)) => Heard::NotYours,
+                Err(RefreshError::Refused(_)) => Heard::Refused,
+                Err(error) => panic!("{error}"),
+            });
+        }
+        let mut expected: Vec<Heard> = (0..at_once).map(|_| self.model.refresh(app, &claims, now)).collect();
+        heard.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(heard, expected, "{claims:?}");
+    }
+
+    async fn logout(&mut self, token: usize) {
+        let (now, claims) = (self.world.now(), self.access_tokens[token].claims);
+        if self.latest < claims.expires_at && !self.may_be_forgotten(&claims) {
+            let done = self.world.logout(&self.access_tokens[token].text).await.unwrap();
+            assert_eq!(done, self.model.logout(&claims, now));
+        }
+    }
+
+    /// Keeps what was handed out; of one generation there is one refresh token. Returns the generation.
+    fn hand_out(&mut self, app: usize, pair: Pair) -> u32 {
+        let keyring = self.world.auth().keyring();
+        let handed = |text: String| Handed { app, claims: Claims::open(&text, &keyring).unwrap(), text };
+        let (refresh, access) = (handed(pair.refresh_token), handed(pair.access_token));
+        let generation = refresh.claims.generation;
+        assert_eq!((access.claims.grant, access.claims.generation), (refresh.claims.grant, generation));
+        let successor = self.successors.entry((refresh.claims.grant, generation));
+        assert_eq!(*successor.or_insert_with(|| refresh.text.clone()), refresh.text, "the chain forked");
+        self.refresh_tokens.push(refresh);
+        self.access_tokens.push(access);
+        generation
+    }
+
+    fn check_access_tokens(&self) {
+        let now = self.world.now();
+        let in_question = self.access_tokens.iter().filter(|token| self.latest < token.claims.expires_at);
+        for Handed { app, text, claims } in in_question {
+            if !self.may_be_forgotten(claims) {
+                let verdict = self.world.verify(&self.customers[*app], text);
+                assert_eq!(verdict, self.model.verify(*app, claims, now), "{claims:?}");
+            }
+        }
+    }
+
+    async fn try_everything_again(&mut self) {
+        self.act(Deed::Restart).await;
+        for app in 0..APPS.len() {
+            self.act(Deed::Unfreeze(app)).await;
+        }
+        // The last ones first, so that each grant is refreshed with its current token before an older one is tried.
+        for token in (0..self.refresh_tokens.len()).rev() {
+            self.refresh(self.refresh_tokens[token].app, token, 1).await;
+        }
+    }
+
+    /// What was over once, and is not because the clock was set back, may have been dropped.
+    fn was_over_once(&self, claims: &Claims, now: Timestamp) -> bool {
+        now < claims.expires_at && claims.expires_at <= self.latest
+    }
+
+    /// A revocation is forgotten when, by the clock of that time, no access token of its grant is left.
+    fn may_be_forgotten(&self, claims: &Claims) -> bool {
+        let ends_at = self.model.chains[&claims.grant].ends_at;
+        ends_at.is_some_and(|at| at.plus(SETTINGS.policy.access_lifetime) <= self.latest)
+    }
+}

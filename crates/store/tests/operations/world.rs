@@ -1,0 +1,193 @@
+//! The rules over an embedded store in a directory of its own, with a clock that stands still until it is moved.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use northgate_core::administer::{Change, Creation, Wanted};
+use northgate_core::application::{AppId, Application, State};
+use northgate_core::auth::{Auth, Pair, Settings};
+use northgate_core::clock::Timestamp;
+use northgate_core::keyring::{Keyring, KeyringRecord};
+use northgate_core::login::{Login, LoginError};
+use northgate_core::logout::{Logout, LogoutError};
+use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::refresh::{Refresh, RefreshError, Refusal};
+use northgate_core::secret::SecretText;
+use northgate_core::verify::VerifyError;
+use northgate_store::embedded::{EmbeddedStore, restore};
+
+pub const SECOND: Duration = Duration::from_secs(1);
+pub const MINUTE: Duration = Duration::from_secs(60);
+pub const HOUR: Duration = Duration::from_secs(3_600);
+pub const DAY: Duration = Duration::from_secs(86_400);
+pub const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// What holds for an application unless a law says otherwise.
+pub const SETTINGS: Settings = Settings {
+    policy: Policy {
+        rotation: Rotation::Once,
+        retry_window: MINUTE,
+        on_reuse: OnReuse::Deny,
+        logins: Logins::Many,
+        max_grants: 32,
+        access_lifetime: HOUR,
+        refresh_lifetime: Duration::from_secs(30 * 86_400),
+    },
+    leeway: Duration::from_secs(30),
+    closed_grants: 1_000,
+    hashes_at_once: 2,
+};
+
+/// An application as its own servers know it.
+pub struct Customer {
+    pub id: AppId,
+    pub secret: SecretText,
+}
+
+pub struct World {
+    data_dir: tempfile::TempDir,
+    clock: Arc<AtomicU64>,
+    pub settings: Settings,
+    keyring: KeyringRecord,
+    running: Option<(Arc<Auth>, Arc<EmbeddedStore>)>,
+}
+
+impl World {
+    pub fn new() -> World {
+        World::with(SETTINGS)
+    }
+
+    pub fn with(settings: Settings) -> World {
+        let clock = Arc::new(AtomicU64::new(1_700_000_000_000));
+        let keyring = KeyringRecord::random(Timestamp::from_millis(0));
+        let data_dir = tempfile::tempdir().unwrap();
+        let mut world = World { data_dir, clock, settings, keyring, running: None };
+        world.start();
+        world
+    }
+
+    pub fn auth(&self) -> &Arc<Auth> {
+        &self.running.as_ref().unwrap().0
+    }
+
+    pub fn store(&self) -> &EmbeddedStore {
+        &self.running.as_ref().unwrap().1
+    }
+
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.clock.load(Ordering::SeqCst))
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.clock.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    pub fn set_back(&self, by: Duration) {
+        self.clock.fetch_sub(by.as_millis() as u64, Ordering::SeqCst);
+    }
+
+    pub fn stop(&mut self) {
+        self.running = None;
+    }
+
+    pub fn start(&mut self) {
+        let clock = Arc::clone(&self.clock);
+        let tell = Box::new(move || Timestamp::from_millis(clock.load(Ordering::SeqCst)));
+        let store = Arc::new(EmbeddedStore::open(self.data_dir.path(), 4_096, tell).unwrap());
+        let keyring = Keyring::new(self.keyring.clone()).unwrap();
+        self.running = Some((Arc::new(Auth::new(Arc::clone(&store) as _, keyring, self.settings)), store));
+    }
+
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+
+    /// Restarts with the keyring of another installation.
+    pub fn lose_keyring(&mut self) {
+        self.keyring = KeyringRecord::random(self.now());
+        self.restart();
+    }
+
+    pub fn rotate_keyring(&mut self) {
+        self.keyring = self.auth().rotated_keyring(self.now()).unwrap();
+        self.auth().replace_keyring(Keyring::new(self.keyring.clone()).unwrap());
+    }
+
+    pub async fn backup(&self) -> PathBuf {
+        let path = self.data_dir.path().join("backup.db");
+        self.store().backup(&path).await.unwrap();
+        path
+    }
+
+    /// Puts the data directory back to a backup, as an operator does after the disk was lost.
+    pub fn put_back(&mut self, backup: &Path) {
+        self.stop();
+        restore(self.data_dir.path(), backup).unwrap();
+        self.start();
+    }
+
+    pub async fn customer(&self, id: &str) -> Customer {
+        self.customer_with(id, Overrides::default()).await
+    }
+
+    pub async fn customer_with(&self, id: &str, overrides: Overrides) -> Customer {
+        let id = AppId::parse(id).unwrap();
+        let wanted = Wanted { id: Some(id.clone()), name: id.to_string(), secret: None, overrides };
+        match self.auth().create(wanted, self.now()).await.unwrap() {
+            Creation::Created(_, secret) => Customer { id, secret: secret.unwrap() },
+            Creation::Same(_) | Creation::Taken(_) => panic!("{id} is taken"),
+        }
+    }
+
+    pub async fn change(&self, customer: &Customer, change: Change) -> Arc<Application> {
+        self.auth().change(&customer.id, &change, self.now()).await.unwrap()
+    }
+
+    pub async fn set(&self, customer: &Customer, overrides: Overrides) {
+        self.change(customer, Change::Set(None, overrides)).await;
+    }
+
+    pub async fn freeze(&self, customer: &Customer) {
+        self.change(customer, Change::State(State::Frozen)).await;
+    }
+
+    pub async fn unfreeze(&self, customer: &Customer) {
+        self.change(customer, Change::State(State::Active)).await;
+    }
+
+    pub async fn try_login(&self, customer: &Customer) -> Result<Login, LoginError> {
+        self.auth().login(&customer.id, &customer.secret, self.now()).await
+    }
+
+    pub async fn login(&self, customer: &Customer) -> Pair {
+        self.try_login(customer).await.unwrap().pair
+    }
+
+    pub async fn try_refresh(&self, customer: &Customer, token: &str) -> Result<Refresh, RefreshError> {
+        self.auth().refresh(&customer.id, &customer.secret, token, self.now()).await
+    }
+
+    pub async fn refresh(&self, customer: &Customer, token: &str) -> Pair {
+        self.try_refresh(customer, token).await.unwrap().pair
+    }
+
+    /// Why the refresh token is not good.
+    pub async fn refusal(&self, customer: &Customer, token: &str) -> Refusal {
+        match self.try_refresh(customer, token).await {
+            Err(RefreshError::Refused(refusal)) => refusal,
+            Err(error) => panic!("it failed otherwise: {error}"),
+            Ok(_) => panic!("it was accepted"),
+        }
+    }
+
+    pub async fn logout(&self, access_token: &str) -> Result<Logout, LogoutError> {
+        self.auth().logout(access_token, self.now()).await
+    }
+
+    pub fn verify(&self, customer: &Customer, access_token: &str) -> Result<(), VerifyError> {
+        self.auth().verify(&customer.id, access_token, self.now()).map(drop)
+    }
+}
