@@ -31,16 +31,18 @@ fuzz cases="1000000":
 dev:
     cargo run --release -- serve --dev
 
-# Logins of a new application, and handshakes, against a running `just dev`. Needs ApacheBench (apache2-utils) and openssl.
-bench requests="20000" connections="64": build
+# Ten seconds of load on a server of its own: login, refresh or verify. Needs curl and wrk.
+bench what="refresh" connections="64":
     #!/usr/bin/env bash
     set -euo pipefail
-    created=$(target/release/northgate app create bench --json)
-    member() { sed "s/.*\"$1\":\"\([^\"]*\)\".*/\1/" <<<"$created"; }
-    body=$(mktemp)
-    trap 'rm -f "$body"; target/release/northgate app delete "$(member appId)" --yes >/dev/null' EXIT
-    printf 'appId=%s&secret=%s' "$(member appId)" "$(member secret)" >"$body"
-    ab -q -k -n {{requests}} -c {{connections}} -p "$body" -T application/x-www-form-urlencoded \
-        https://127.0.0.1:8743/iocm/app/sec/v1.1.0/login
-    openssl s_time -tls1_2 -connect 127.0.0.1:8743 -new -time 5
-    openssl s_time -tls1_2 -connect 127.0.0.1:8743 -reuse -time 5
+    cargo build --release --bin northgate --example seed
+    dir=$(mktemp -d)
+    target/release/examples/seed "$dir/data" 1000 20000 >"$dir/seed"
+    NORTHGATE_LOG_REQUESTS=none target/release/northgate serve --dev --data-dir "$dir/data" \
+        --listen 127.0.0.1:18743 --admin-listen 127.0.0.1:18744 >/dev/null 2>&1 &
+    server=$!
+    trap 'kill $server; wait $server || true; rm -r "$dir"' EXIT
+    until curl -sf -o /dev/null http://127.0.0.1:18744/health/ready; do sleep 0.1; done
+    url=https://127.0.0.1:18743
+    [ "{{what}}" != verify ] || url=http://127.0.0.1:18744
+    SEED="$dir/seed" wrk -t1 -c{{connections}} -d10s --latency -s bench/{{what}}.lua "$url"
