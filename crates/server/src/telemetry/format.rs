@@ -12,7 +12,8 @@ use super::lines::Lines;
 use crate::clock;
 use crate::config::log::LogFormat;
 
-/// Targets of ours that a reader may want to pick out, such as `northgate::audit`; they appear as `kind`.
+/// Targets of ours that a reader may want to pick out, such as `northgate::audit`; they appear as `kind`. They are
+/// written at every level: requests have a setting of their own, and what is audited must not get lost.
 const KINDS: &str = "northgate::";
 
 thread_local! {
@@ -29,11 +30,7 @@ pub(super) struct Format {
 
 impl Subscriber for Format {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.level
-    }
-
-    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
-        Some(self.level.into())
+        *metadata.level() <= self.level || metadata.target().starts_with(KINDS)
     }
 
     fn event(&self, event: &Event<'_>) {

@@ -1,4 +1,4 @@
-//! What the store and the log count themselves, read when somebody looks.
+//! What the store, the log and the certificates know themselves, read when somebody looks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::Metrics;
 use crate::telemetry::lines::Lines;
+use crate::tls::Tls;
 
 /// Adds the figures of the embedded store.
 pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
@@ -22,6 +23,13 @@ pub fn register_log(metrics: &Metrics, lines: Arc<Lines>) {
     metrics.registry().register_collector(Box::new(OfLog(lines)));
 }
 
+/// Adds the end of the certificate.
+pub fn register_certificate(metrics: &Metrics, tls: &Arc<Tls>) {
+    metrics.registry().register_collector(Box::new(OfCertificate(Arc::clone(tls))));
+}
+
+#[derive(Debug)]
+struct OfCertificate(Arc<Tls>);
 struct OfStore(Arc<EmbeddedStore>);
 struct OfLog(Arc<Lines>);
 
@@ -40,6 +48,13 @@ impl Collector for OfStore {
         )?;
         let journal = ConstGauge::new(figures.journal_bytes());
         put(&mut encoder, "journal_bytes", "Bytes of the journal that are not folded yet", &journal)
+    }
+}
+
+impl Collector for OfCertificate {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "When the first certificate ends, in seconds since 1970";
+        put(&mut encoder, "certificate_expires_at_seconds", help, &ConstGauge::new(self.0.expires_at_s()))
     }
 }
 
