@@ -4,6 +4,7 @@ use std::net::TcpStream;
 
 use crate::application::{Application, FORM};
 use crate::northgate::Northgate;
+use crate::rows::INVALID;
 use crate::wire::{Wire, post};
 
 const TOO_LARGE: &str = r#"{"error_code":"50413","error_desc":"The request body is too large."}"#;
@@ -67,6 +68,32 @@ fn a_body_that_trickles_is_cut_off_and_the_client_gets_to_read_so() {
         assert!(head.contains("\r\nConnection: close"), "{head}");
         assert!(wire.is_closed());
     }
+}
+
+#[test]
+fn chunks_that_are_not_as_they_say_are_invalid_and_end_the_connection() {
+    let server = Northgate::start(&[]);
+    for chunks in ["zz\r\n", "5\r\nappId=demo\r\n", "-1\r\n", "ffffffffffffffffff\r\n"] {
+        let mut wire = Wire::open(&server);
+        wire.send(head("login", "Transfer-Encoding: chunked") + chunks);
+        let (status, _, body) = wire.answer();
+        assert_eq!((status, &body[..]), INVALID, "{chunks:?}");
+        assert!(wire.is_closed(), "{chunks:?}");
+    }
+}
+
+#[test]
+fn a_body_that_is_broken_off_is_invalid_and_nothing_happens() {
+    let server = Northgate::start(&[]);
+    let demo = Application::demo(&server);
+    // All that is needed is there, but not all that was announced.
+    let login = format!("appId={}&secret={}", demo.app_id, demo.secret);
+    let mut wire = Wire::open(&server);
+    wire.send(head("login", &format!("Content-Length: {}", login.len() + 1)) + &login);
+    wire.say_no_more();
+    let (status, _, body) = wire.answer();
+    assert_eq!((status, &body[..]), INVALID);
+    assert!(server.tell(&["app", "show", &demo.app_id]).ends_with("no live grants\n"));
 }
 
 #[tokio::test]

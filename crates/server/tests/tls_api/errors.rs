@@ -6,7 +6,7 @@ use reqwest::Method;
 
 use crate::application::{Application, FORM, JSON};
 use crate::northgate::Northgate;
-use crate::rows::{INTERNAL, INVALID, MISSING, REJECTED, Told, rows};
+use crate::rows::{INTERNAL, INVALID, MISSING, REJECTED, THROTTLED, Told, rows};
 use crate::wire::{Wire, post};
 
 /// A dialect, with its answer to a refresh token that is not good and to a frozen application.
@@ -102,6 +102,18 @@ async fn a_frozen_application_hears_so_in_its_dialect() {
         // Who is leaving may leave.
         assert_eq!(demo.logout(&pair.member("accessToken")).await.status, 204);
     }
+}
+
+#[tokio::test]
+async fn an_application_that_closes_more_grants_than_are_kept_in_mind_is_throttled() {
+    let server = Northgate::start(&[("NORTHGATE_LIMITS_CLOSED_GRANTS", "1")]);
+    let demo = Application::demo(&server);
+    let (first, second) = (demo.login().await, demo.login().await);
+    assert_eq!(demo.logout(&first.member("accessToken")).await.status, 204);
+    let answer = demo.login().await;
+    assert_eq!((answer.status, &answer.body[..]), THROTTLED);
+    assert_eq!(demo.refresh(&second.member("refreshToken")).await.status, 200);
+    assert_eq!(Application::created(&server, "Other").login().await.status, 200);
 }
 
 /// The limit on the size of files stands for a disk that is full.

@@ -6,6 +6,7 @@ pub const INVALID: Told = (400, r#"{"error_code":"50400","error_desc":"The input
 pub const MISSING: Told =
     (400, r#"{"error_code":"102202","error_desc":"Required Parameter is null or empty."}"#);
 pub const REJECTED: Told = (401, r#"{"error_code":"100208","error_desc":"AppId or secret is not right."}"#);
+pub const THROTTLED: Told = (403, r#"{"error_code":"1010009","error_desc":"app throttle exceed."}"#);
 pub const INTERNAL: Told = (500, r#"{"error_code":"50252","error_desc":"Internal server error."}"#);
 
 /// A status and a body.

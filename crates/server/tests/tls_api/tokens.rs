@@ -80,13 +80,23 @@ async fn an_access_token_is_no_refresh_token_and_the_other_way_round() {
     assert_eq!(demo.verify(&access).await.status, 200);
 }
 
-// The same application, secret and number of grant: only the keyring is another one.
+// With the database of the other one, so that the application, its secret and the grant are the same: only the keyring is
+// not. A stolen database is worthless.
 #[tokio::test]
 async fn a_token_of_another_installation_is_none_of_ours() {
-    let [here, there] = [Northgate::start(&[]), Northgate::start(&[])];
-    let [ours, theirs] = [&here, &there].map(twin);
-    let (_, pair) = (ours.login().await, theirs.login().await);
+    let there = Northgate::start(&[]);
+    let theirs = twin(&there);
+    let pair = theirs.login().await;
     let (access, refresh) = (pair.member("accessToken"), pair.member("refreshToken"));
+    there.tell(&["backup", "copy.db"]);
+    let (home, _) = Northgate::start(&[]).end("-TERM");
+    let copy = there.home.path().join("copy.db");
+    let restored = northgate(home.path()).arg("restore").arg(copy).output().unwrap();
+    assert!(restored.status.success(), "{restored:?}");
+
+    let here = Northgate::start_in(home, &[]);
+    let ours = Application::new(&here, &theirs.app_id, &theirs.secret);
+    assert_eq!(ours.login().await.status, 200);
     assert_eq!(ours.refresh(&refresh).await.member("error_code"), "50400");
     assert_eq!(ours.logout(&access).await.member("error_code"), "50400");
     assert_eq!(ours.verify(&access).await.member("error_code"), "1010005");
@@ -94,6 +104,7 @@ async fn a_token_of_another_installation_is_none_of_ours() {
     assert_eq!(theirs.refresh(&refresh).await.status, 200);
 }
 
+/// An application whose secret does not depend on a keyring.
 fn twin(server: &Northgate) -> Application {
     let admin_listen = server.private.to_string();
     let mut create = northgate(server.home.path());

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,13 @@ impl Wire {
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
         assert_eq!(body.len(), length.map_or(0, |length| length.parse().unwrap()), "{answer:?}");
         (head[9..12].parse().unwrap(), head.to_owned(), body.to_owned())
+    }
+
+    /// Ends what this side has to say, as TLS does it, and still listens.
+    pub fn say_no_more(&mut self) {
+        self.0.conn.send_close_notify();
+        self.0.flush().unwrap();
+        self.0.sock.stream.shutdown(Shutdown::Write).unwrap();
     }
 
     /// Whether there is something to read, or comes soon.
