@@ -111,6 +111,24 @@ async fn a_client_that_asks_first_is_told_to_go_on_before_its_answer() {
     }
 }
 
+// The answer came without the body having been asked for, and with it, unsaid, the end of the connection.
+#[tokio::test]
+async fn a_client_that_asks_first_in_the_wrong_place_keeps_its_connection() {
+    let server = Northgate::start(&[]);
+    let demo = Application::demo(&server);
+    let login = format!("appId={}&secret={}", demo.app_id, demo.secret);
+    let mut wire = Wire::open(&server);
+    let asking = head("login", &format!("Expect: 100-continue\r\nContent-Length: {}", login.len()));
+    for (wrong, status) in [(asking.replace("login", "logins"), 404), (asking.replace("POST", "PUT"), 405)] {
+        wire.send(wrong);
+        assert_eq!(wire.record(), "HTTP/1.1 100 Continue\r\n\r\n");
+        wire.send(&login);
+        assert_eq!(wire.answer().0, status);
+    }
+    wire.send(post("login", FORM, login.as_bytes()));
+    assert_eq!(wire.answer().0, 200);
+}
+
 // Some clients wait a while only, and then send without having been told to.
 #[tokio::test]
 async fn a_client_that_asks_first_and_does_not_wait_is_answered_as_well() {
