@@ -102,7 +102,9 @@ impl Auth {
                 Ok(Arc::clone(application))
             }
             (Ok(_), _) => {
-                if self.registry().has_imported_secrets() {
+                // One that is imported and was never presented has just cost a hash.
+                let is_hashed = secrets.iter().any(|kept| kept.is_live(now) && kept.digest().is_none());
+                if !is_hashed && self.registry().has_imported_secrets() {
                     self.hashing.burn(secret).await;
                 }
                 Err(AuthenticationError::Rejected)

@@ -40,7 +40,7 @@ impl Auth {
         if application.is_frozen() {
             return Err(LoginError::Frozen);
         }
-        if self.registry().revocation_count(application.number) >= self.settings.closed_grants {
+        if self.has_closed_too_many(application.number) {
             return Err(LoginError::TooManyClosed);
         }
         let policy = self.policy(&application);

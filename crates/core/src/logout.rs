@@ -1,5 +1,6 @@
 //! Logout: whoever holds an access token ends its grant.
 
+use crate::application::AppNumber;
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::grant::GrantKey;
@@ -24,6 +25,9 @@ pub enum LogoutError {
     Token(#[source] TokenError),
     #[error("the token is a refresh token")]
     WrongKind,
+    /// The grant is not live any more, and the application has closed so many that no more can be remembered.
+    #[error("the application has closed too many grants within the lifetime of their access tokens")]
+    TooManyClosed,
     #[error("could not close the grant")]
     Store(#[source] StoreError),
 }
@@ -39,6 +43,9 @@ impl Auth {
         let (Some(application), false) = (application, self.is_over(&claims, now)) else {
             return Ok(Logout::AlreadyOver(claims.grant));
         };
+        if self.has_closed_too_many(application.number) && self.is_gone(claims.grant).await? {
+            return Err(LogoutError::TooManyClosed);
+        }
         let mut revocation = self.ended(&self.policy(&application), now);
         // The token may have been issued with a longer lifetime than today's, and a later policy may honour it again.
         revocation.forget_at = revocation.forget_at.max(claims.expires_at.plus(self.settings.leeway));
@@ -50,6 +57,16 @@ impl Auth {
     /// Refuses a grant's access tokens from now on, for as long as one can be unexpired.
     pub(crate) fn ended(&self, policy: &Policy, now: Timestamp) -> Revocation {
         Revocation { ends_at: now, forget_at: now.plus(policy.access_lifetime).plus(self.settings.leeway) }
+    }
+
+    /// Live grants are few and may always be closed; those that gave way to newer ones can be without number.
+    async fn is_gone(&self, grant: GrantKey) -> Result<bool, LogoutError> {
+        Ok(self.store.grant(grant).await.map_err(LogoutError::Store)?.is_none())
+    }
+
+    /// Whether the application's revocations have reached their bound.
+    pub(crate) fn has_closed_too_many(&self, application: AppNumber) -> bool {
+        self.registry().revocation_count(application) >= self.settings.closed_grants
     }
 
     fn is_over(&self, claims: &Claims, now: Timestamp) -> bool {

@@ -12,7 +12,7 @@ use crate::token::{Claims, Kind, TokenError};
 pub struct Verified {
     pub application: Arc<Application>,
     pub grant: GrantKey,
-    /// The end that the token was issued with, before the leeway.
+    /// The end of the token, before the leeway.
     pub expires_at: Timestamp,
 }
 
@@ -50,7 +50,8 @@ impl Auth {
         if application.id != *app_key {
             return Err(VerifyError::NotYours);
         }
-        if now >= self.access_end(&claims, &application).plus(self.settings.leeway) {
+        let expires_at = self.access_end(&claims, &application);
+        if now >= expires_at.plus(self.settings.leeway) {
             return Err(VerifyError::Expired);
         }
         if application.is_frozen() {
@@ -59,7 +60,7 @@ impl Auth {
         if self.registry().revocation(claims.grant).is_some_and(|revocation| revocation.ends_at <= now) {
             return Err(VerifyError::Revoked);
         }
-        Ok(Verified { application, grant: claims.grant, expires_at: claims.expires_at })
+        Ok(Verified { application, grant: claims.grant, expires_at })
     }
 
     /// The end of an access token. A lifetime that the operator made shorter holds for tokens issued before, too:

@@ -37,9 +37,14 @@ impl Clock {
     }
 }
 
+/// The machine's clock, for the lines of the log: they tell when they were written, whatever the rules are told.
 #[allow(clippy::disallowed_methods)]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
 fn system_now() -> Timestamp {
     // A clock before 1970 is a machine without one; everything then happens at the epoch.
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(since_epoch.as_millis() as u64)
 }

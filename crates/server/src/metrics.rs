@@ -1,6 +1,6 @@
 //! What is counted. The counters of requests are made at the start, so that counting one is an addition.
 
-pub mod store;
+pub mod collected;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -14,20 +14,24 @@ use northgate_core::store::Store;
 use northgate_store::embedded::{EmbeddedStore, OpenError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::admin_token::{AdminToken, AdminTokenError};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::tls::{ClientCertificates, TlsSettings};
 use crate::http::admin::{Admin, BackUp, Turns};
 use crate::http::body::Bounds;
 use crate::http::{self, Api, admin};
 use crate::keyring_file::{KeyringFile, KeyringFileError};
 use crate::listener::{self, BindError, signals};
-use crate::metrics::{Metrics, store};
+use crate::metrics::{Metrics, collected};
 use crate::telemetry::{self, TelemetryError};
 use crate::tls::tickets::TicketSeeds;
 use crate::tls::{Tls, TlsError};
+
+/// Open files that are not connections: the database, the log, the runtime.
+const FILES_BESIDES: u64 = 64;
 
 /// What to serve, beside the configuration.
 pub struct Serve {
@@ -81,19 +85,19 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
     if serve.is_dev {
         dev::make_certificate(config)?;
     }
-    let tls = Arc::new(Tls::load(config.tls.clone(), ticket_seeds(&auth.keyring()))?);
+    let doors = Doors::open(config, &auth.keyring())?;
     let token = AdminToken::open_or_create(&config.data_dir, serve.admin_token.as_deref())?;
-    let sockets = (listener::bind(config.listen)?, listener::bind(config.admin_listen)?);
-    tokio::spawn(Arc::clone(&tls).keep_fresh(signals::hangup()?));
+    raise_file_limit(config.limits.connections);
 
     let metrics = Arc::new(Metrics::default());
-    store::register(&metrics, &store);
-    store::register_log(&metrics, log.dropped_lines());
+    collected::register(&metrics, &store);
+    collected::register_log(&metrics, log.lines());
     let is_stopping = Arc::new(AtomicBool::new(false));
-    let api = Arc::new(api(config, &clock, &auth, metrics, is_ready(&store, &is_stopping)));
+    let api = Arc::new(api(config, &clock, &auth, Arc::clone(&metrics), is_ready(&store, &is_stopping)));
+    collected::register_certificate(&metrics, &doors.public_tls);
     let on_rotate = {
-        let (auth, tls) = (Arc::clone(&auth), Arc::clone(&tls));
-        Box::new(move || tls.replace_ticket_seeds(ticket_seeds(&auth.keyring())))
+        let (auth, tls) = (Arc::clone(&auth), doors.all_tls());
+        Box::new(move || tls.iter().for_each(|tls| tls.replace_ticket_seeds(ticket_seeds(&auth.keyring()))))
     };
     let admin = Admin {
         auth: Arc::clone(&auth),
@@ -109,7 +113,7 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
     if serve.is_dev {
         dev::introduce(config, &auth, clock.now()).await?;
     }
-    serve_both(config, tls, api, Arc::new(admin), sockets, stop, &is_stopping).await;
+    serve_both(config, doors, api, Arc::new(admin), stop, &is_stopping).await;
     Ok(())
 }
 
@@ -170,24 +174,65 @@ fn back_up(store: &Arc<EmbeddedStore>) -> BackUp {
     })
 }
 
+/// The sockets of both listeners, and what encrypts them.
+struct Doors {
+    public: TcpListener,
+    public_tls: Arc<Tls>,
+    private: TcpListener,
+    private_tls: Option<Arc<Tls>>,
+}
+
+impl Doors {
+    fn open(config: &Config, keyring: &Keyring) -> Result<Doors, ServeError> {
+        let public_tls = Arc::new(Tls::load(config.tls.clone(), ticket_seeds(keyring))?);
+        // Off loopback, whoever is on the way could read the admin token. Its holder needs no certificate besides.
+        let private_tls = if config.admin_listen.ip().is_loopback() {
+            None
+        } else {
+            let settings =
+                TlsSettings { client_certificates: ClientCertificates::None, ..config.tls.clone() };
+            Some(Arc::new(Tls::load(settings, ticket_seeds(keyring))?))
+        };
+        let (public, private) = (listener::bind(config.listen)?, listener::bind(config.admin_listen)?);
+        let doors = Doors { public, public_tls, private, private_tls };
+        for tls in doors.all_tls() {
+            tokio::spawn(tls.keep_fresh(signals::hangup()?));
+        }
+        Ok(doors)
+    }
+
+    fn all_tls(&self) -> Vec<Arc<Tls>> {
+        [Some(&self.public_tls), self.private_tls.as_ref()].into_iter().flatten().cloned().collect()
+    }
+}
+
 async fn serve_both(
     config: &Config,
-    tls: Arc<Tls>,
+    doors: Doors,
     api: Arc<Api>,
     admin: Arc<Admin>,
-    (public, private): (TcpListener, TcpListener),
     stop: impl Future<Output = ()>,
     is_stopping: &AtomicBool,
 ) {
     let (say_stop, stopping) = watch::channel(false);
-    // Off loopback, whoever is on the way could read the admin token.
-    let private_tls = (!config.admin_listen.ip().is_loopback()).then(|| Arc::clone(&tls));
     let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
     let private_routes = http::private(api, admin::router(admin));
     let both = async {
         tokio::join!(
-            listener::serve(public, Some(tls), public_routes, &config.limits, stopping.clone()),
-            listener::serve(private, private_tls, private_routes, &config.limits, stopping.clone()),
+            listener::serve(
+                doors.public,
+                Some(doors.public_tls),
+                public_routes,
+                &config.limits,
+                stopping.clone()
+            ),
+            listener::serve(
+                doors.private,
+                doors.private_tls,
+                private_routes,
+                &config.limits,
+                stopping.clone()
+            ),
         )
     };
     let signal = async {
@@ -198,6 +243,20 @@ async fn serve_both(
         let _ = say_stop.send(true);
     };
     tokio::join!(both, signal);
+}
+
+/// Each connection is an open file, and the usual limit is 1,024.
+fn raise_file_limit(connections: u32) {
+    let wanted = 2 * u64::from(connections) + FILES_BESIDES;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(granted) if granted >= wanted => {}
+        Ok(granted) => warn!(
+            granted,
+            wanted,
+            "limits.connections cannot be reached: raise the limit of open files (LimitNOFILE in systemd)"
+        ),
+        Err(error) => warn!(%error, "the limit of open files cannot be raised"),
+    }
 }
 
 fn ticket_seeds(keyring: &Keyring) -> TicketSeeds {

@@ -1,47 +1,53 @@
 //! The log: one line per event to standard error, written off the threads that serve requests.
 
+mod format;
+pub mod lines;
+
 use std::error::Error;
-use std::io::{self, Write};
+use std::io;
+use std::sync::Arc;
 
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
-use tracing::{Subscriber, warn};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing::warn;
 
-use crate::config::log::{Log, LogFormat};
-
-/// Lines that wait for a slow reader, about 5 MiB. Beyond it lines are dropped and counted: a pipe that nobody empties
-/// must not stop logins.
-const LINES_WAITING: usize = 16_384;
+use crate::config::log::Log;
+use format::Format;
+use lines::{Lines, Writing};
 
 /// The running log; dropping it writes out what waits, so it is kept until the end of `main`.
 pub struct Telemetry {
-    // Fields are dropped in this order, and the worker must end last.
-    dropped: ErrorCounter,
-    _worker: WorkerGuard,
+    lines: Arc<Lines>,
+    _writing: Writing,
 }
 
-/// A log was running already.
+/// Why there is no log.
 #[derive(Debug, thiserror::Error)]
-#[error("the log could not be started")]
-pub struct TelemetryError(#[source] SetGlobalDefaultError);
+pub enum TelemetryError {
+    #[error("a log is running already")]
+    Running(#[source] SetGlobalDefaultError),
+    #[error("the log's thread could not be started")]
+    Thread(#[source] io::Error),
+}
 
 /// Starts the log of this process.
 pub fn start(log: &Log) -> Result<Telemetry, TelemetryError> {
-    let (writer, dropped, worker) = writer(io::stderr());
-    set_global_default(subscriber(log, writer)).map_err(TelemetryError)?;
-    Ok(Telemetry { dropped, _worker: worker })
+    let lines = Arc::new(Lines::default());
+    let writing = Writing::start(Arc::clone(&lines), io::stderr()).map_err(TelemetryError::Thread)?;
+    let format = Format { lines: Arc::clone(&lines), format: log.format, level: log.level };
+    set_global_default(format).map_err(TelemetryError::Running)?;
+    Ok(Telemetry { lines, _writing: writing })
 }
 
 impl Telemetry {
-    /// Lines that were dropped since the start; readable as a metric while the log runs.
-    pub fn dropped_lines(&self) -> ErrorCounter {
-        self.dropped.clone()
+    /// The lines on their way out, which know how many were dropped.
+    pub fn lines(&self) -> Arc<Lines> {
+        Arc::clone(&self.lines)
     }
 }
 
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        let dropped = self.dropped.dropped_lines();
+        let dropped = self.lines.dropped();
         if dropped > 0 {
             warn!(dropped, "{dropped} log lines were dropped because nobody read them fast enough");
         }
@@ -60,30 +66,12 @@ pub fn with_causes(error: &dyn Error) -> String {
     line
 }
 
-fn writer(to: impl Write + Send + 'static) -> (NonBlocking, ErrorCounter, WorkerGuard) {
-    let (writer, worker) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(LINES_WAITING)
-        .thread_name("northgate-log")
-        .finish(to);
-    let dropped = writer.error_counter();
-    (writer, dropped, worker)
-}
-
-/// Without module names: a message reads alone, and where it stands in the code is nothing to search for.
-fn subscriber(log: &Log, writer: NonBlocking) -> Box<dyn Subscriber + Send + Sync> {
-    let lines = tracing_subscriber::fmt().with_max_level(log.level).with_target(false).with_writer(writer);
-    match log.format {
-        LogFormat::Text => Box::new(lines.finish()),
-        LogFormat::Json => Box::new(lines.json().flatten_event(true).with_current_span(false).finish()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::log::LoggedRequests;
-    use std::sync::{Arc, Mutex};
+    use crate::config::log::LogFormat;
+    use std::io::Write;
+    use std::sync::Mutex;
     use tracing::subscriber::with_default;
     use tracing::{Level, debug, info};
 
@@ -101,21 +89,36 @@ mod tests {
     }
 
     fn logged(format: LogFormat, tell: impl FnOnce()) -> String {
-        let page = Page::default();
-        let (writer, _, worker) = writer(page.clone());
-        let log = Log { format, level: Level::INFO, requests: LoggedRequests::All };
-        with_default(subscriber(&log, writer), tell);
-        drop(worker);
+        let (page, lines) = (Page::default(), Arc::new(Lines::default()));
+        let writing = Writing::start(Arc::clone(&lines), page.clone()).unwrap();
+        with_default(Format { lines, format, level: Level::INFO }, tell);
+        drop(writing);
         String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
     }
 
     #[test]
     fn json_lines_have_the_message_and_the_fields_side_by_side() {
-        let text = logged(LogFormat::Json, || info!(app.id = "a1", "login of application a1"));
+        let text =
+            logged(LogFormat::Json, || info!(app.id = "a\"1\n", n = 7_u64, "login of application {}", "a1"));
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["message"], "login of application a1");
-        assert_eq!(line["app.id"], "a1");
+        assert_eq!(line["app.id"], "a\"1\n");
+        assert_eq!(line["n"], 7);
         assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn text_lines_quote_what_could_be_taken_for_another_field_or_line() {
+        let text = logged(LogFormat::Text, || info!(plain = "a1", sly = "b level=ERROR\nx", "a fact"));
+        assert!(text.ends_with(" INFO a fact plain=a1 sly=\"b level=ERROR\\nx\"\n"), "{text}");
+        assert_eq!(text.lines().count(), 1);
+    }
+
+    #[test]
+    fn audit_lines_can_be_told_from_others() {
+        let tell = || info!(target: "northgate::audit", "a grant was closed");
+        assert!(logged(LogFormat::Text, tell).contains(" a grant was closed kind=audit\n"));
+        assert!(logged(LogFormat::Json, tell).contains("\"kind\":\"audit\""));
     }
 
     #[test]
@@ -125,28 +128,5 @@ mod tests {
             info!("a fact");
         });
         assert!(text.contains("a fact") && !text.contains("a detail"), "{text}");
-    }
-
-    #[test]
-    fn a_reader_that_reads_nothing_stops_nobody_and_the_loss_is_counted() {
-        struct Stuck(std::sync::mpsc::Receiver<()>);
-        impl Write for Stuck {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                // Until the test lets go of the other end.
-                let _ = self.0.recv();
-                Ok(bytes.len())
-            }
-
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let (hold, held) = std::sync::mpsc::channel();
-        let (mut writer, dropped, _worker) = writer(Stuck(held));
-        for _ in 0..LINES_WAITING + 10 {
-            writer.write_all(b"line\n").unwrap();
-        }
-        assert!(dropped.dropped_lines() > 0);
-        drop(hold);
     }
 }

@@ -54,6 +54,7 @@ impl From<LogoutError> for Failure {
     fn from(error: LogoutError) -> Failure {
         let (problem, outcome) = match &error {
             LogoutError::Token(_) | LogoutError::WrongKind => (Problem::Invalid, Outcome::Refused),
+            LogoutError::TooManyClosed => (Problem::Throttled, Outcome::Throttled),
             LogoutError::Store(error) => failure::store(error),
         };
         Failure::new(problem, outcome, &error)

@@ -59,11 +59,24 @@ pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, Restor
     let (database, incoming) = (data_dir.join(DATABASE), data_dir.join("northgate.db.incoming"));
     fs::copy(backup, &incoming).map_err(io)?;
     fs::set_permissions(&incoming, Permissions::from_mode(0o600)).map_err(io)?;
+    skip_numbers(&incoming).map_err(|error| io(io::Error::other(error)))?;
     File::open(&incoming).and_then(|file| file.sync_all()).map_err(io)?;
     let kept = set_aside(data_dir, &database).map_err(io)?;
     fs::rename(&incoming, &database).map_err(io)?;
     File::open(data_dir).and_then(|directory| directory.sync_all()).map_err(io)?;
     Ok(kept)
+}
+
+/// Applications that may have been created since any backup was made.
+const SKIPPED_NUMBERS: u32 = 1_000_000;
+
+/// Tokens carry the number of their application: one that was created after the backup has live tokens, and its number
+/// must not be given to somebody else.
+fn skip_numbers(database: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open(database)?;
+    connection
+        .execute("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'applications'", [SKIPPED_NUMBERS])?;
+    connection.close().map_err(|(_, error)| error)
 }
 
 /// Moves the present database away with its WAL, which holds part of it.

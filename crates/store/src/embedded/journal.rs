@@ -65,6 +65,22 @@ fn key(reader: &mut Reader<'_>) -> Result<GrantKey, Damaged> {
 mod tests {
     use super::*;
     use northgate_core::clock::Timestamp;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_of_a_damaged_file_are_refused_or_read_as_what_they_are_written_from(
+            tag in 0..5_u8,
+            rest in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let bytes = [vec![tag], rest].concat();
+            if let Ok(entry) = Entry::decode(&mut Reader(&bytes)) {
+                let mut again = Vec::new();
+                entry.encode(&mut again);
+                prop_assert_eq!(Entry::decode(&mut Reader(&again)), Ok(entry));
+            }
+        }
+    }
 
     #[test]
     fn an_entry_reads_as_it_was_written_and_a_torn_one_is_refused() {

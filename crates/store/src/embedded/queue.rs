@@ -92,6 +92,11 @@ impl Queue {
         }
     }
 
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting().writes.len()
+    }
+
     pub fn close(&self) {
         self.waiting().is_closed = true;
         self.arrived.notify_one();

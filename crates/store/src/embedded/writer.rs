@@ -21,13 +21,27 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often a busy writer looks for revocations to forget, and one that failed tries to open the file again.
 const ROUND: Duration = Duration::from_secs(10);
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
-/// Applications folded with one commit while others wait: at the least, and by the size of the batch.
-const FOLD_LEAST: usize = 4;
-const FOLD_SHARE: usize = 4;
-/// Applications folded with one commit of an idle writer: a millisecond or two, since somebody may come.
-const FOLD_IDLE: usize = 256;
-/// Applications whose secrets' last use is written with one commit.
-const LAST_USED_A_COMMIT: usize = 16;
+/// While many wait for each commit, the writer lets more of them come before the next one: a commit costs as much as
+/// some twenty requests, and this is less time than it takes.
+const GATHER: Duration = Duration::from_micros(100);
+const GATHER_FROM: usize = 8;
+
+/// What a commit does beside its writes, in applications: folding, and writing when secrets were last used.
+#[derive(Clone, Copy)]
+struct Upkeep {
+    fold: usize,
+    last_used: usize,
+}
+
+impl Upkeep {
+    /// An idle writer does a millisecond or two at a time, since somebody may come.
+    const IDLE: Upkeep = Upkeep { fold: 256, last_used: 256 };
+
+    /// Folding keeps pace with the writes; last uses can wait for an idle moment, but not for ever.
+    fn beside(writes: usize) -> Upkeep {
+        Upkeep { fold: 4.max(writes / 4), last_used: 1 }
+    }
+}
 
 pub(crate) struct Writer {
     database: PathBuf,
@@ -69,10 +83,20 @@ impl Writer {
 
     pub fn run(mut self) {
         let mut writes = Vec::new();
+        let mut last = 0;
         loop {
+            if last >= GATHER_FROM && self.queue.len() < last {
+                std::thread::sleep(GATHER);
+            }
             match self.queue.take(&mut writes, PATIENCE) {
-                Found::Writes => self.commit(std::mem::take(&mut writes), FOLD_LEAST),
-                Found::Nothing => self.idle(),
+                Found::Writes => {
+                    last = writes.len();
+                    self.commit(std::mem::take(&mut writes), Upkeep::beside(last));
+                }
+                Found::Nothing => {
+                    last = 0;
+                    self.idle();
+                }
                 Found::Closed => break,
             }
             if self.round_at.elapsed() >= ROUND {
@@ -84,13 +108,13 @@ impl Writer {
     }
 
     /// Commits `writes` with a little folding, and answers them.
-    fn commit(&mut self, writes: Vec<Write>, fold_least: usize) {
+    fn commit(&mut self, writes: Vec<Write>, upkeep: Upkeep) {
         self.reopen_if_needed();
         let Some(open) = &mut self.open else {
             return writes.into_iter().for_each(|write| write.refuse(&(Arc::new(Closed) as _)));
         };
         let (count, begun) = (writes.len(), Instant::now());
-        match open.commit(&self.memory, writes, fold_least.max(count / FOLD_SHARE), (self.clock)()) {
+        match open.commit(&self.memory, writes, upkeep, (self.clock)()) {
             Ok(()) => self.memory.figures.committed(count, begun.elapsed(), open.fold.journal_bytes()),
             Err(error) => self.failed(&error, count),
         }
@@ -118,7 +142,7 @@ impl Writer {
         // Only a write can show that the disk has room again; who watches our readiness sends none until it is tried.
         self.memory.figures.recovered();
         if fold.begin() || self.memory.registry.has_used() {
-            self.commit(Vec::new(), FOLD_IDLE);
+            self.commit(Vec::new(), Upkeep::IDLE);
         } else {
             checkpoints.idle(connection);
         }
@@ -156,7 +180,7 @@ impl Open {
         &mut self,
         memory: &Memory,
         writes: Vec<Write>,
-        fold_count: usize,
+        upkeep: Upkeep,
         now: Timestamp,
     ) -> Result<(), Arc<rusqlite::Error>> {
         let Open { connection, checkpoints, fold } = self;
@@ -171,7 +195,7 @@ impl Open {
         };
         let mut batch = Batch::new(memory, connection, writes.len());
         writes.into_iter().for_each(|write| batch.add(write));
-        let written = finish(&batch, connection, memory, fold, fold_count, now);
+        let written = finish(&batch, connection, memory, fold, upkeep, now);
         match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
             Ok(slice) => {
                 fold.wrote(batch.entries().len(), batch.touched());
@@ -194,7 +218,7 @@ fn finish(
     connection: &Connection,
     memory: &Memory,
     fold: &mut Fold,
-    fold_count: usize,
+    upkeep: Upkeep,
     now: Timestamp,
 ) -> Result<Slice, Arc<rusqlite::Error>> {
     if let Some(failure) = batch.failure() {
@@ -204,10 +228,10 @@ fn finish(
         let insert = connection.prepare_cached("INSERT INTO journal (batch, entries) VALUES (?, ?)");
         insert.and_then(|mut insert| insert.execute(params![fold.next_batch(), batch.entries()]))?;
     }
-    for application in memory.registry.take_used(LAST_USED_A_COMMIT) {
+    for application in memory.registry.take_used(upkeep.last_used) {
         applications::update_last_used(connection, &application)?;
     }
-    Ok(fold.slice(connection, memory, fold_count, now)?)
+    Ok(fold.slice(connection, memory, upkeep.fold, now)?)
 }
 
 /// The file was closed after an error and could not be opened again yet.

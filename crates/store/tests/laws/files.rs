@@ -85,6 +85,19 @@ async fn a_backup_holds_what_was_answered_before_it_and_can_be_restored() {
 }
 
 #[tokio::test]
+async fn a_number_given_after_the_backup_is_not_given_again_after_its_restore() {
+    let mut world = World::new();
+    world.application("a").await;
+    let backup = world.data_dir.path().join("backup.db");
+    world.store().backup(&backup).await.unwrap();
+    let lost = world.application("b").await;
+    world.stop();
+    restore(world.data_dir.path(), &backup).unwrap();
+    world.start();
+    assert!(world.application("c").await.number > lost.number);
+}
+
+#[tokio::test]
 async fn a_backup_is_not_restored_under_a_running_store() {
     let world = World::new();
     let backup = world.data_dir.path().join("backup.db");

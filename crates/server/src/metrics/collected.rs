@@ -1,4 +1,4 @@
-//! What the store and the log count themselves, read when somebody looks.
+//! What the store, the log and the certificates know themselves, read when somebody looks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use tracing_appender::non_blocking::ErrorCounter;
 
 use super::Metrics;
+use crate::telemetry::lines::Lines;
+use crate::tls::Tls;
 
 /// Adds the figures of the embedded store.
 pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
@@ -18,12 +19,19 @@ pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
 }
 
 /// Adds the lines that the log lost.
-pub fn register_log(metrics: &Metrics, dropped: ErrorCounter) {
-    metrics.registry().register_collector(Box::new(OfLog(dropped)));
+pub fn register_log(metrics: &Metrics, lines: Arc<Lines>) {
+    metrics.registry().register_collector(Box::new(OfLog(lines)));
 }
 
+/// Adds the end of the certificate.
+pub fn register_certificate(metrics: &Metrics, tls: &Arc<Tls>) {
+    metrics.registry().register_collector(Box::new(OfCertificate(Arc::clone(tls))));
+}
+
+#[derive(Debug)]
+struct OfCertificate(Arc<Tls>);
 struct OfStore(Arc<EmbeddedStore>);
-struct OfLog(ErrorCounter);
+struct OfLog(Arc<Lines>);
 
 impl Collector for OfStore {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -43,9 +51,16 @@ impl Collector for OfStore {
     }
 }
 
+impl Collector for OfCertificate {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "When the first certificate ends, in seconds since 1970";
+        put(&mut encoder, "certificate_expires_at_seconds", help, &ConstGauge::new(self.0.expires_at_s()))
+    }
+}
+
 impl Collector for OfLog {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let lines = ConstCounter::new(self.0.dropped_lines() as u64);
+        let lines = ConstCounter::new(self.0.dropped());
         put(&mut encoder, "log_dropped_lines", "Log lines lost because nobody read them", &lines)
     }
 }

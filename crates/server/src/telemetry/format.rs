@@ -1,0 +1,145 @@
+//! What a line looks like: for a terminal or as JSON.
+
+use std::cell::RefCell;
+use std::fmt::{self, Debug, Write};
+use std::sync::Arc;
+
+use humantime::format_rfc3339_micros;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber, span};
+
+use super::lines::Lines;
+use crate::clock;
+use crate::config::log::LogFormat;
+
+/// Targets of ours that a reader may want to pick out, such as `northgate::audit`; they appear as `kind`. They are
+/// written at every level: requests have a setting of their own, and what is audited must not get lost.
+const KINDS: &str = "northgate::";
+
+thread_local! {
+    /// Each thread formats into a buffer of its own, which keeps its room from line to line.
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Formats every event up to a level. There are no spans: a line says by itself what it is about.
+pub(super) struct Format {
+    pub lines: Arc<Lines>,
+    pub format: LogFormat,
+    pub level: Level,
+}
+
+impl Subscriber for Format {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.level || metadata.target().starts_with(KINDS)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            // Writing to a String cannot fail.
+            let _ = match self.format {
+                LogFormat::Text => text(line, event),
+                LogFormat::Json => json(line, event),
+            };
+            line.push('\n');
+            self.lines.add(line.as_bytes());
+        });
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+fn kind<'a>(event: &Event<'a>) -> Option<&'a str> {
+    event.metadata().target().strip_prefix(KINDS)
+}
+
+/// `TIME LEVEL message field=value …`.
+fn text(line: &mut String, event: &Event<'_>) -> fmt::Result {
+    write!(line, "{} {:>5} ", format_rfc3339_micros(clock::wall()), event.metadata().level().as_str())?;
+    event.record(&mut Message(line));
+    if let Some(kind) = kind(event) {
+        write!(line, " kind={kind}")?;
+    }
+    event.record(&mut TextFields(line));
+    Ok(())
+}
+
+/// `{"timestamp":…,"level":…,"message":…,"field":…}`.
+fn json(line: &mut String, event: &Event<'_>) -> fmt::Result {
+    let level = event.metadata().level().as_str();
+    write!(line, r#"{{"timestamp":"{}","level":"{level}""#, format_rfc3339_micros(clock::wall()))?;
+    if let Some(kind) = kind(event) {
+        write!(line, r#","kind":"{kind}""#)?;
+    }
+    event.record(&mut JsonFields(line));
+    line.push('}');
+    Ok(())
+}
+
+struct Message<'a>(&'a mut String);
+struct TextFields<'a>(&'a mut String);
+struct JsonFields<'a>(&'a mut String);
+
+const MESSAGE: &str = "message";
+
+impl Visit for Message<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == MESSAGE {
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
+}
+
+impl Visit for TextFields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && c != '"' && c != '=';
+        let _ = if !value.is_empty() && value.chars().all(is_plain) {
+            write!(self.0, " {}={value}", field.name())
+        } else {
+            write!(self.0, " {}={value:?}", field.name())
+        };
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() != MESSAGE {
+            let _ = write!(self.0, " {}={value:?}", field.name());
+        }
+    }
+}
+
+impl JsonFields<'_> {
+    fn put(&mut self, field: &Field, value: impl fmt::Display) {
+        let _ = write!(self.0, r#","{}":{value}"#, field.name());
+    }
+}
+
+impl Visit for JsonFields<'_> {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let _ = write!(self.0, r#","{}":"#, field.name());
+        // A string is always JSON.
+        self.0.push_str(&serde_json::to_string(value).unwrap_or_default());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}

@@ -1,0 +1,47 @@
+//! Chance that can be repeated: the same seed makes the same choices, though not the same timing.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+pub struct Chance {
+    seed: u64,
+    state: u64,
+}
+
+impl Chance {
+    /// With the seed in `NORTHGATE_KILL_SEED`, or another one each time.
+    pub fn new() -> Chance {
+        // A test has no configuration to take it from.
+        #[allow(clippy::disallowed_methods)]
+        let given = std::env::var("NORTHGATE_KILL_SEED").ok();
+        let seed = given.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.parse().unwrap());
+        Chance { seed, state: seed }
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Another sequence, decided by this one.
+    pub fn fork(&mut self) -> Chance {
+        let seed = self.next();
+        Chance { seed, state: seed }
+    }
+
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.next().is_multiple_of(n)
+    }
+
+    /// Anything below `longest`.
+    pub fn duration(&mut self, longest: Duration) -> Duration {
+        Duration::from_micros(self.next() % longest.as_micros() as u64)
+    }
+
+    /// SplitMix64: each step adds an odd constant and mixes the bits.
+    fn next(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}

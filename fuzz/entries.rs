@@ -1,0 +1,85 @@
+//! What is fuzzed: the functions that read bytes from anybody, each with what must hold for all inputs. The targets in
+//! `fuzz/targets` feed them from a fuzzer, `crates/server/tests/fuzz.rs` from the corpus and small changes to it.
+
+use northgate_core::application::{AppNumber, check_text};
+use northgate_core::clock::Timestamp;
+use northgate_core::grant::{Grant, GrantId};
+use northgate_core::keyring::{KeyBytes, KeyId, KeyRecord, Keyring, KeyringRecord};
+use northgate_core::token::Claims;
+use northgate_server::http::decode::decode;
+
+/// No text but that of a real token opens. The input is tried as it is, and as a change to a real token: a zero leaves
+/// a character alone.
+pub fn token_open(input: &[u8]) {
+    let keyring = keyring();
+    if let Ok(text) = std::str::from_utf8(input) {
+        check_token(text, &keyring);
+    }
+    let real = real_token(&keyring);
+    let change = input.iter().copied().chain(std::iter::repeat(0));
+    let changed: Vec<u8> = real.bytes().zip(change).map(|(byte, change)| byte ^ change).collect();
+    if let Ok(text) = std::str::from_utf8(&changed) {
+        assert_eq!(Claims::open(text, &keyring).is_ok(), text == real, "{text}");
+    }
+}
+
+/// Whatever opens is what the claims in it are sealed to.
+fn check_token(text: &str, keyring: &Keyring) {
+    if let Ok(claims) = Claims::open(text, keyring) {
+        assert_eq!(claims.seal(keyring), text);
+    }
+}
+
+fn keyring() -> Keyring {
+    let key = KeyRecord {
+        id: KeyId(1),
+        created_at: Timestamp::from_millis(0),
+        retire_at: None,
+        bytes: KeyBytes::from_bytes([1; 32]),
+    };
+    Keyring::new(KeyringRecord { pepper: KeyBytes::from_bytes([2; 32]), keys: vec![key] })
+        .expect("one current key is a keyring")
+}
+
+fn real_token(keyring: &Keyring) -> String {
+    let grant = Grant {
+        id: GrantId(0x0102_0304_0506_0708),
+        generation: 9,
+        refreshed_at: Timestamp::from_millis(1_700_000_000_000),
+        expires_at: Timestamp::from_millis(1_702_592_000_000),
+    };
+    Claims::refresh(AppNumber(7), &grant).seal(keyring)
+}
+
+const CONTENT_TYPES: [Option<&[u8]>; 5] = [
+    None,
+    Some(b""),
+    Some(b"application/json; charset=UTF-8"),
+    Some(b"application/x-www-form-urlencoded"),
+    Some(b"text/plain"),
+];
+
+/// A body is refused, or understood as texts that are in order; written carefully, they are understood as the same.
+/// The first byte of the input chooses the content type, the rest is the body.
+pub fn decode_request(input: &[u8]) {
+    const NAMES: [&str; 3] = ["appId", "secret", "refreshToken"];
+    let Some((choice, body)) = input.split_first() else { return };
+    let content_type = CONTENT_TYPES[usize::from(*choice) % CONTENT_TYPES.len()];
+    let Ok(texts) = decode(NAMES, content_type, body) else { return };
+    assert!(texts.iter().all(|text| check_text(text).is_ok()), "{texts:?}");
+
+    let [app_id, secret, refresh_token] = texts.each_ref();
+    let json = serde_json::json!({ "appId": app_id, "secret": secret, "refreshToken": refresh_token });
+    assert_eq!(decode(NAMES, CONTENT_TYPES[2], json.to_string().as_bytes()).as_ref(), Ok(&texts));
+    let form = format!(
+        "refreshToken={}&appId={}&secret={}",
+        percent_encoded(refresh_token),
+        percent_encoded(app_id),
+        percent_encoded(secret)
+    );
+    assert_eq!(decode(NAMES, CONTENT_TYPES[3], form.as_bytes()).as_ref(), Ok(&texts));
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
