@@ -1,7 +1,5 @@
 //! Bodies that are large, slow or announced, through TLS.
 
-use std::net::TcpStream;
-
 use crate::application::{Application, FORM};
 use crate::northgate::Northgate;
 use crate::rows::INVALID;
@@ -141,21 +139,4 @@ async fn a_client_that_asks_first_and_does_not_wait_is_answered_as_well() {
     let first = wire.record();
     let answer = if first == "HTTP/1.1 100 Continue\r\n\r\n" { wire.record() } else { first };
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-}
-
-#[test]
-fn a_stop_lets_a_request_that_has_begun_come_to_its_end() {
-    let server = Northgate::start(&[]);
-    let demo = Application::demo(&server);
-    let login = format!("appId={}&secret={}", demo.app_id, demo.secret);
-    let mut wire = Wire::open(&server);
-    wire.send(head("login", &format!("Expect: 100-continue\r\nContent-Length: {}", login.len())));
-    assert_eq!(wire.record(), "HTTP/1.1 100 Continue\r\n\r\n");
-    server.signal("-TERM");
-    while TcpStream::connect(server.public).is_ok() {}
-    wire.send(&login);
-    assert_eq!(wire.answer().0, 200);
-    assert!(wire.is_closed());
-    let (_, status) = server.end("-TERM");
-    assert_eq!(status.code(), Some(0));
 }
