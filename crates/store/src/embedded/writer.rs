@@ -21,12 +21,14 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often a busy writer looks for revocations to forget, and one that failed tries to open the file again.
 const ROUND: Duration = Duration::from_secs(10);
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
-/// Applications whose secrets' last use is written with one commit: it can wait for an idle moment, but not for ever.
-const LAST_USED_BUSY: usize = 1;
-const LAST_USED_IDLE: usize = 256;
-/// While many wait for each commit, the writer lets more of them come before the next one: a commit costs as much as
-/// some twenty requests, and this is less time than it takes.
+/// Applications whose secrets' last use is written with one commit, and the busy commits between two such: it can wait
+/// for an idle moment, but not for ever, and many neighbours at once share their pages.
+const LAST_USED_A_COMMIT: usize = 256;
+const LAST_USED_EVERY: u64 = 256;
+/// While many wait for each commit, the writer lets those come who are on their way, and looks again and again whether
+/// more are coming: a commit costs as much as some twenty requests, whoever shares it.
 const GATHER: Duration = Duration::from_micros(100);
+const GATHER_LOOKS: u32 = 10;
 const GATHER_FROM: usize = 8;
 
 pub(crate) struct Writer {
@@ -70,8 +72,8 @@ impl Writer {
     pub fn run(mut self) {
         let (mut writes, mut last, mut patience) = (Vec::new(), 0, PATIENCE);
         loop {
-            if last >= GATHER_FROM && self.queue.len() < last {
-                std::thread::sleep(GATHER);
+            if last >= GATHER_FROM {
+                gather(&self.queue);
             }
             match self.queue.take(&mut writes, patience) {
                 Found::Writes => {
@@ -199,6 +201,19 @@ impl Open {
     }
 }
 
+/// Returns when no more came for a while.
+fn gather(queue: &Queue) {
+    let mut waiting = 0;
+    for _ in 0..GATHER_LOOKS {
+        std::thread::sleep(GATHER);
+        let now_waiting = queue.len();
+        if now_waiting == waiting {
+            return;
+        }
+        waiting = now_waiting;
+    }
+}
+
 /// What goes into the transaction beside the writes: their journal row, some last uses, and a slice of folding.
 fn finish(
     batch: &Batch<'_>,
@@ -214,9 +229,10 @@ fn finish(
         let insert = connection.prepare_cached("INSERT INTO journal (batch, entries) VALUES (?, ?)");
         insert.and_then(|mut insert| insert.execute(params![fold.next_batch(), batch.entries()]))?;
     }
-    let last_used = if batch.is_empty() { LAST_USED_IDLE } else { LAST_USED_BUSY };
-    for application in memory.registry.take_used(last_used) {
-        applications::update_last_used(connection, &application)?;
+    if batch.is_empty() || memory.figures.commits().is_multiple_of(LAST_USED_EVERY) {
+        for application in memory.registry.take_used(LAST_USED_A_COMMIT) {
+            applications::update_last_used(connection, &application)?;
+        }
     }
     let batch_bytes = (!batch.is_empty()).then(|| batch.entries().len());
     Ok(fold.slice(connection, memory, batch_bytes, now)?)
