@@ -27,8 +27,8 @@ const LAST_USED_A_COMMIT: usize = 256;
 const LAST_USED_EVERY: u64 = 256;
 /// While many wait for each commit, the writer lets those come who are on their way, and looks again and again whether
 /// more are coming: a commit costs as much as some twenty requests, whoever shares it.
-const GATHER: Duration = Duration::from_micros(100);
-const GATHER_LOOKS: u32 = 10;
+const GATHER: Duration = Duration::from_micros(250);
+const GATHER_LOOKS: u32 = 4;
 const GATHER_FROM: usize = 8;
 
 pub(crate) struct Writer {
