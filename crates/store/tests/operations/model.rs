@@ -22,7 +22,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tokio::task::JoinSet;
 
-use super::world::{Customer, DAY, HOUR, MILLISECOND, MINUTE, SECOND, SETTINGS, World};
+use super::world::{Customer, DAY, HOME, HOUR, MILLISECOND, MINUTE, SECOND, SETTINGS, World};
 
 #[derive(Clone, Debug)]
 enum Deed {
@@ -350,7 +350,8 @@ impl Trial {
         for _ in 0..at_once {
             let (auth, customer) = (Arc::clone(self.world.auth()), Arc::clone(&self.customers[app]));
             let text = self.refresh_tokens[token].text.clone();
-            workers.spawn(async move { auth.refresh(&customer.id, &customer.secret, &text, now).await });
+            workers
+                .spawn(async move { auth.refresh(&customer.id, &customer.secret, &text, HOME, now).await });
         }
         let mut heard = Vec::new();
         for answer in workers.join_all().await {
