@@ -146,11 +146,15 @@ impl Model {
         if *is_frozen {
             return Heard::Frozen;
         }
+        // Whose an expired one was is told as long as its key is there, which is not the model's business.
+        if now >= token.expires_at {
+            return Heard::Refused;
+        }
         if token.grant.application != *number {
             return Heard::NotYours;
         }
         let chain = self.chains.get_mut(&token.grant).unwrap();
-        if now >= token.expires_at || !chain.is_live {
+        if !chain.is_live {
             return Heard::Refused;
         }
         if token.generation == chain.generation && policy.rotation == Rotation::Once {
@@ -358,7 +362,7 @@ impl Trial {
             heard.push(match answer {
                 Ok(refresh) => Heard::Pair(self.hand_out(app, refresh.pair)),
                 Err(RefreshError::Frozen) => Heard::Frozen,
-                Err(RefreshError::Refused(Refusal::NotYours)) => Heard::NotYours,
+                Err(RefreshError::Refused(Refusal::NotYours)) if now < claims.expires_at => Heard::NotYours,
                 Err(RefreshError::Refused(_)) => Heard::Refused,
                 Err(error) => panic!("{error}"),
             });
