@@ -32,6 +32,10 @@ pub fn check_text(text: &str) -> Result<(), TextError> {
     if text.is_empty() {
         return Err(TextError::Empty);
     }
+    // Nearly every text is short ASCII, for which a look at its bytes is enough.
+    if text.len() <= MAX_CHARS && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
     // Counting is needed only where the bytes do not already say that it is short enough.
     if text.len() > MAX_CHARS && text.chars().count() > MAX_CHARS {
         return Err(TextError::TooLong);
