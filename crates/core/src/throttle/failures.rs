@@ -2,7 +2,7 @@
 //!
 //! A secret of 256 random bits cannot be guessed, so these budgets never stand before one. They stand before imported
 //! secrets, which may be weak, and decide whether one is looked at for this caller at all:
-//! docs/decisions/0013-guessing-costs-the-guesser.md has the reasons.
+//! docs/decisions/0014-guessing-costs-the-guesser.md has the reasons.
 
 use std::net::IpAddr;
 use std::time::Duration;
