@@ -11,6 +11,7 @@ pub mod grant;
 pub mod keyring;
 pub mod login;
 pub mod logout;
+mod mac;
 pub mod policy;
 mod random;
 pub mod refresh;
