@@ -89,6 +89,11 @@ impl World {
     }
 
     pub async fn with(setup: Setup) -> World {
+        // Tests that read the log missed lines now and then: `tracing` asks once whether anybody wants a line, and a test
+        // beside them that wrote it first, with nobody listening, could settle that for all. So somebody always listens.
+        let everything =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::sink);
+        let _ = tracing::subscriber::set_global_default(everything.finish());
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_millis(BEGIN_S * 1000));
         let record = KeyringRecord::random(clock.now());
