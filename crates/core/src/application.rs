@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::policy::Overrides;
 use crate::random;
 use crate::secret::Secret;
+use crate::throttle::Calls;
 
 /// The longest appId, secret and token that the API promises: `String(256)`, in characters.
 pub const MAX_CHARS: usize = 256;
@@ -112,6 +113,8 @@ pub struct Application {
     pub revision: u32,
     /// At most [`crate::secret::MAX_SECRETS`], in the order of their ids.
     pub secrets: Vec<Arc<Secret>>,
+    /// How often it called lately; stays with it when it is replaced.
+    pub calls: Arc<Calls>,
 }
 
 impl Application {

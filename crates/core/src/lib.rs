@@ -18,5 +18,6 @@ pub mod refresh;
 pub mod registry;
 pub mod secret;
 pub mod store;
+pub mod throttle;
 pub mod token;
 pub mod verify;

@@ -170,6 +170,11 @@ impl Secret {
         is_news
     }
 
+    /// Whether it was chosen elsewhere, perhaps by people, so that it may be guessed.
+    pub fn is_imported(&self) -> bool {
+        matches!(self.kept, Kept::Argon2id(_))
+    }
+
     /// The digest to compare a presented one with; `None` for an imported secret that nobody presented yet.
     pub fn digest(&self) -> Option<&Digest> {
         match &self.kept {
