@@ -120,8 +120,6 @@ impl Writer {
         }
     }
 
-    /// A full disk is told before anything is written. After any other error nobody knows what reached the disk: the
-    /// file is closed, and only a fresh look at it tells.
     fn failed(&mut self, error: &rusqlite::Error, writes: usize) {
         self.memory.figures.failed();
         tracing::error!(
@@ -129,6 +127,12 @@ impl Writer {
             writes,
             "a commit failed; nothing in it was answered as done"
         );
+        self.doubt(error);
+    }
+
+    /// A full disk is told before anything is written. After any other error nobody knows what reached the disk: the
+    /// file is closed, and only a fresh look at it tells.
+    fn doubt(&mut self, error: &rusqlite::Error) {
         let is_rolled_back = self.open.as_ref().is_some_and(|open| open.connection.is_autocommit());
         if error.sqlite_error_code() != Some(ErrorCode::DiskFull) || !is_rolled_back {
             self.open = None;
@@ -138,13 +142,26 @@ impl Writer {
     /// What an idle moment is good for: last uses, folding, a checkpoint.
     fn idle(&mut self) {
         self.reopen_if_needed();
+        if self.memory.figures.is_failing() {
+            return self.try_to_write();
+        }
         let Some(Open { connection, checkpoints, fold }) = &mut self.open else { return };
-        // Only a write can show that the disk has room again; who watches our readiness sends none until it is tried.
-        self.memory.figures.recovered();
         if fold.begin() || self.memory.registry.has_used() {
             self.commit(Vec::new(), Upkeep::IDLE);
         } else {
             checkpoints.idle(connection);
+        }
+    }
+
+    /// Only a write can show that the disk takes them again, and whoever heeds our readiness sends none.
+    fn try_to_write(&mut self) {
+        let Some(open) = &self.open else { return };
+        match schema::rewrite_version(&open.connection) {
+            Ok(()) => {
+                self.memory.figures.recovered();
+                tracing::info!("the database can be written to again");
+            }
+            Err(error) => self.doubt(&error),
         }
     }
 

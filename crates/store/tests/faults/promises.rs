@@ -52,7 +52,12 @@ impl Promises {
     }
 
     pub fn try_refresh(&self, child: &mut Child, grant: usize) -> Result<Answer, Gone> {
-        child.ask(&["refresh", self.secret(), &self.last(grant).refresh])
+        self.present(child, &self.last(grant).refresh)
+    }
+
+    /// Presents any refresh token.
+    pub fn present(&self, child: &mut Child, token: &str) -> Result<Answer, Gone> {
+        child.ask(&["refresh", self.secret(), token])
     }
 
     pub fn logout(&mut self, child: &mut Child, grant: usize) -> Result<(), Gone> {
@@ -66,6 +71,11 @@ impl Promises {
 
     pub fn last(&self, grant: usize) -> &Pair {
         self.chains[grant].last().unwrap()
+    }
+
+    pub fn before_last(&self, grant: usize) -> &Pair {
+        let chain = &self.chains[grant];
+        &chain[chain.len() - 2]
     }
 
     fn secret(&self) -> &str {
