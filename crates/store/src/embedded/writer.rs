@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use northgate_core::clock::Timestamp;
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode, ffi, params};
 
 use super::batch::Batch;
 use super::checkpoint::Checkpoints;
@@ -50,6 +50,9 @@ pub(crate) struct Writer {
     clock: Clock,
     /// `None` after an error that leaves in doubt what is durable.
     open: Option<Open>,
+    /// The file as it was open before the error. It is of no more use, but while it is there SQLite knows where the last
+    /// good commit ends, and does not take what follows in the WAL for one.
+    in_doubt: Option<Open>,
     opened_at: Instant,
     round_at: Instant,
 }
@@ -68,7 +71,16 @@ impl Writer {
         queue: Arc<Queue>,
         clock: Clock,
     ) -> Result<Writer, OpenError> {
-        let open = Some(Open::new(database, &memory, clock())?);
+        let open = Open::new(database, &memory, clock())?;
+        // A disk that cannot be written to at the start is like one that fails later: readers are served.
+        let (open, in_doubt) = match open.settle() {
+            Ok(()) => (Some(open), None),
+            Err(error) => {
+                memory.figures.failed();
+                tracing::error!(error = &error as &dyn Error, "the database cannot be written to");
+                (None, Some(open))
+            }
+        };
         let now = Instant::now();
         Ok(Writer {
             database: database.to_owned(),
@@ -76,6 +88,7 @@ impl Writer {
             queue,
             clock,
             open,
+            in_doubt,
             opened_at: now,
             round_at: now,
         })
@@ -121,7 +134,6 @@ impl Writer {
     }
 
     fn failed(&mut self, error: &rusqlite::Error, writes: usize) {
-        self.memory.figures.failed();
         tracing::error!(
             error = error as &dyn Error,
             writes,
@@ -135,7 +147,7 @@ impl Writer {
     fn doubt(&mut self, error: &rusqlite::Error) {
         let is_rolled_back = self.open.as_ref().is_some_and(|open| open.connection.is_autocommit());
         if error.sqlite_error_code() != Some(ErrorCode::DiskFull) || !is_rolled_back {
-            self.open = None;
+            self.in_doubt = self.open.take();
         }
     }
 
@@ -171,9 +183,11 @@ impl Writer {
             return;
         }
         self.opened_at = Instant::now();
-        match Open::new(&self.database, &self.memory, (self.clock)()) {
+        let opened = Open::new(&self.database, &self.memory, (self.clock)());
+        match opened.and_then(|open| open.settle().map(|()| open).map_err(OpenError::Sqlite)) {
             Ok(open) => {
                 self.open = Some(open);
+                self.in_doubt = None;
                 tracing::info!("the database was opened anew after a failed commit");
             }
             Err(error) => {
@@ -192,6 +206,18 @@ impl Open {
         Ok(Open { connection, checkpoints, fold: Fold::new(loaded.journal, loaded.unfolded) })
     }
 
+    /// Moves all that the WAL holds into the database file, before anything is added to it. After a sync that failed
+    /// the kernel may hold pages of the WAL that are not on the disk and that no later sync brings there: writing their
+    /// content anew does, and nothing is ever appended to them.
+    fn settle(&self) -> rusqlite::Result<()> {
+        let is_busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if is_busy {
+            Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))
+        } else {
+            Ok(())
+        }
+    }
+
     /// One transaction with all of `writes`; all are answered, whatever becomes of it.
     fn commit(
         &mut self,
@@ -205,6 +231,7 @@ impl Open {
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
             Ok(transaction) => transaction,
             Err(error) => {
+                memory.figures.failed();
                 let cause = Arc::clone(&error) as _;
                 writes.into_iter().for_each(|write| write.refuse(&cause));
                 return Err(error);
@@ -222,6 +249,8 @@ impl Open {
                 Ok(())
             }
             Err(error) => {
+                // Before the answers: whoever hears one finds us not ready.
+                memory.figures.failed();
                 batch.fail(&error);
                 Err(error)
             }

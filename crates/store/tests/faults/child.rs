@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::application::{AppId, State};
@@ -15,7 +16,7 @@ use northgate_core::secret::SecretText;
 use northgate_core::store::{Created, NewApplication, Store};
 use tokio::task::JoinSet;
 
-use super::house::House;
+use super::house::{BEGINNING, House};
 use super::shim::Shim;
 
 /// The child as its parent holds it.
@@ -80,6 +81,7 @@ fn obeys() {
     let Ok(data_dir) = std::env::var(DATA_DIR) else { return };
     let data_dir = PathBuf::from(data_dir);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let clock = Arc::new(AtomicU64::new(BEGINNING));
     let mut house = None;
     for line in std::io::stdin().lines() {
         let line = line.unwrap();
@@ -87,7 +89,7 @@ fn obeys() {
         let answer = match (words[..].first().copied(), &house) {
             (Some("open"), _) => {
                 house = None;
-                match House::open(&data_dir) {
+                match House::open(&data_dir, Arc::clone(&clock)) {
                     Ok(opened) => {
                         house = Some(opened);
                         "done".to_owned()
@@ -112,8 +114,12 @@ async fn obey(house: &House, words: &[&str]) -> String {
     let secret = |text: &str| SecretText::parse(text).unwrap();
     match *words {
         ["create"] => {
-            let wanted =
-                Wanted { id: Some(app()), name: "app".to_owned(), secret: None, overrides: Overrides::default() };
+            let wanted = Wanted {
+                id: Some(app()),
+                name: "app".to_owned(),
+                secret: None,
+                overrides: Overrides::default(),
+            };
             match house.auth.create(wanted, now).await {
                 Ok(Creation::Created(_, Some(secret))) => format!("created {}", secret.reveal()),
                 Ok(_) => "taken".to_owned(),

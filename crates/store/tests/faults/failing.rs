@@ -137,8 +137,7 @@ fn any_one_call_may_fail(errno: u32) {
 #[test]
 fn a_checkpoint_that_fails_stops_nobody() {
     let mut trouble = Trouble::prepare();
-    let plan =
-        Plan { calls: WRITE | SYNC | TRUNCATE, files: DATABASE, action: EIO, from: 1, times: ALWAYS };
+    let plan = Plan { calls: WRITE | SYNC | TRUNCATE, files: DATABASE, action: EIO, from: 1, times: ALWAYS };
     trouble.shim.inject(plan);
     // It is tried in idle moments.
     until(|| trouble.shim.seen() > 0);

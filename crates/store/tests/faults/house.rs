@@ -1,4 +1,4 @@
-//! The rules over an embedded store in a given directory: always the same keyring, and a clock that is set.
+//! The rules over an embedded store in a given directory: always the same keyring, and a clock that is given.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,27 +32,27 @@ pub struct House {
     clock: Arc<AtomicU64>,
 }
 
+/// When the clocks of these tests begin.
+pub const BEGINNING: u64 = 1_700_000_000_000;
+
 impl House {
-    pub fn open(data_dir: &Path) -> Result<House, OpenError> {
-        let clock = Arc::new(AtomicU64::new(1_700_000_000_000));
+    /// The clock tells milliseconds.
+    pub fn open(data_dir: &Path, clock: Arc<AtomicU64>) -> Result<House, OpenError> {
         let told = Arc::clone(&clock);
         let tell = Box::new(move || Timestamp::from_millis(told.load(Ordering::SeqCst)));
         let store = Arc::new(EmbeddedStore::open(data_dir, 4_096, tell)?);
         Ok(House { auth: Auth::new(Arc::clone(&store) as _, keyring(), SETTINGS), store, clock })
     }
 
+    /// Each time is a little later, so that a refresh that is done twice shows.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.clock.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.clock.fetch_add(1, Ordering::SeqCst))
     }
 }
 
 fn keyring() -> Keyring {
     let bytes = |byte| KeyBytes::from_bytes([byte; 32]);
-    let key = KeyRecord {
-        id: KeyId(1),
-        created_at: Timestamp::from_millis(0),
-        retire_at: None,
-        bytes: bytes(1),
-    };
+    let key =
+        KeyRecord { id: KeyId(1), created_at: Timestamp::from_millis(0), retire_at: None, bytes: bytes(1) };
     Keyring::new(KeyringRecord { pepper: bytes(2), keys: vec![key] }).unwrap()
 }

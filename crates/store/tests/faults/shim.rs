@@ -46,7 +46,8 @@ pub struct Shim {
 impl Shim {
     pub fn new() -> Shim {
         let directory = tempfile::tempdir().unwrap();
-        let open = OpenOptions::new().read(true).write(true).create_new(true).open(directory.path().join("plan"));
+        let open =
+            OpenOptions::new().read(true).write(true).create_new(true).open(directory.path().join("plan"));
         let plan = open.unwrap();
         plan.set_len(24).unwrap();
         Shim { directory, plan }
@@ -89,7 +90,8 @@ fn library() -> &'static Path {
     LIBRARY.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../store/tests/faults/shim.c");
         let build = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let (library, unfinished) = (build.join("shim.so"), build.join(format!("shim-{}", std::process::id())));
+        let (library, unfinished) =
+            (build.join("shim.so"), build.join(format!("shim-{}", std::process::id())));
         let compiled =
             Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).arg(&unfinished).arg(source).status();
         assert!(compiled.unwrap().success(), "the shim does not compile");
