@@ -9,6 +9,8 @@ mod chains;
 mod chance;
 #[path = "kill/client.rs"]
 mod client;
+// Shared with other tests of the real program.
+#[allow(dead_code)]
 #[path = "kill/server.rs"]
 mod server;
 

@@ -16,6 +16,8 @@ mod grants;
 mod journal;
 mod load;
 mod queue;
+#[cfg(test)]
+mod race;
 mod schema;
 mod writer;
 

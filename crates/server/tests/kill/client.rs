@@ -4,17 +4,13 @@ use std::sync::Arc;
 
 use super::chains::Chains;
 use super::chance::Chance;
-use super::server::{Calls, Demo};
+use super::server::{Calls, Demo, Unanswered};
 
 #[derive(Clone)]
 pub struct Pair {
     pub access_token: String,
     pub refresh_token: String,
 }
-
-/// The server did not answer.
-#[derive(Debug)]
-pub struct Unanswered;
 
 pub struct Client {
     demo: Demo,

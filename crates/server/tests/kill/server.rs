@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,9 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::client::Unanswered;
+/// The server did not answer.
+#[derive(Debug)]
+pub struct Unanswered;
 
 /// The application that `--dev` creates.
 #[derive(Clone)]
@@ -25,30 +27,39 @@ pub struct Demo {
     pub secret: String,
 }
 
+type Prepare = Box<dyn Fn(&mut Command) + Send>;
+
 pub struct Server {
     data_dir: tempfile::TempDir,
     address: SocketAddr,
     admin_address: SocketAddr,
     process: Child,
     demo: Option<Demo>,
+    prepare: Prepare,
 }
 
 impl Server {
     /// On ports that are free, with a data directory of its own; ready when this returns.
     pub async fn first_start() -> Server {
+        Server::first_start_with(|_| {}).await
+    }
+
+    /// The same, with something done to each command that starts it.
+    pub async fn first_start_with(prepare: impl Fn(&mut Command) + Send + 'static) -> Server {
         // It fails where another test of this process was first, which is as good.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data_dir = tempfile::tempdir().unwrap();
         let (address, admin_address) = free_addresses();
-        let process = spawn(&data_dir.path().join("data"), address, admin_address);
-        let mut server = Server { data_dir, address, admin_address, process, demo: None };
+        let prepare: Prepare = Box::new(prepare);
+        let process = spawn(&data_dir.path().join("data"), address, admin_address, &prepare);
+        let mut server = Server { data_dir, address, admin_address, process, demo: None, prepare };
         server.demo = Some(server.read_demo());
         server.ready().await;
         server
     }
 
     pub fn spawn(&mut self) {
-        self.process = spawn(&self.data(), self.address, self.admin_address);
+        self.process = spawn(&self.data(), self.address, self.admin_address, &self.prepare);
     }
 
     pub async fn start(&mut self) {
@@ -88,6 +99,14 @@ impl Server {
             .timeout(Duration::from_secs(20))
             .build();
         Calls { http: http.unwrap(), address: self.address, admin_address: self.admin_address }
+    }
+
+    /// The demo application as its operator sees it.
+    pub fn show(&self) -> serde_json::Value {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_northgate"));
+        command.args(["app", "show", &self.demo().app_id, "--json", "--data-dir"]).arg(self.data());
+        command.args(["--admin-listen", &self.admin_address.to_string()]);
+        serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
     }
 
     /// One raw connection.
@@ -146,15 +165,16 @@ impl Drop for Server {
     }
 }
 
-fn spawn(data_dir: &std::path::Path, address: SocketAddr, admin_address: SocketAddr) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_northgate"))
+fn spawn(data_dir: &Path, address: SocketAddr, admin_address: SocketAddr, prepare: &Prepare) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_northgate"));
+    command
         .args(["serve", "--dev", "--listen", &address.to_string()])
         .args(["--admin-listen", &admin_address.to_string(), "--data-dir"])
         .arg(data_dir)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    prepare(&mut command);
+    command.spawn().unwrap()
 }
 
 /// Held both until both are known, so that they differ.
@@ -192,6 +212,12 @@ impl Calls {
         let call = self.http.get(format!("http://{}/verify", self.admin_address));
         let call =
             call.header("app_key", &demo.app_id).header("Authorization", format!("Bearer {access_token}"));
+        Ok(call.send().await.map_err(|_| Unanswered)?.status().as_u16())
+    }
+
+    /// The status of `/health/ready`.
+    pub async fn ready(&self) -> Result<u16, Unanswered> {
+        let call = self.http.get(format!("http://{}/health/ready", self.admin_address));
         Ok(call.send().await.map_err(|_| Unanswered)?.status().as_u16())
     }
 

@@ -73,6 +73,10 @@ impl<'a> Batch<'a> {
 
     /// Does one write, as far as that goes before the commit.
     pub fn add(&mut self, write: Write) {
+        // After an error SQLite may have rolled back already: what came now would be committed on its own.
+        if let Some(error) = self.failure() {
+            return write.refuse(&(error as _));
+        }
         match write {
             Write::Create(new, answer) => {
                 let outcome = self.create(new);

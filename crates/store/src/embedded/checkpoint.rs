@@ -6,7 +6,8 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
@@ -17,9 +18,22 @@ const EVERY_COMMITS: u32 = 1_000;
 
 /// The writer's side.
 pub(crate) struct Checkpoints {
-    ask: SyncSender<()>,
+    /// `None` only while this is dropped.
+    ask: Option<SyncSender<()>>,
     is_copied: Arc<AtomicBool>,
     commits: u32,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Checkpoints {
+    /// Returns when the thread has closed its connection: whoever opens the file next shares nothing with this one.
+    fn drop(&mut self) {
+        self.ask = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Checkpoints {
@@ -31,10 +45,10 @@ impl Checkpoints {
         let done = Arc::clone(&is_copied);
         // It ends when the writer drops its side. Without it the WAL only grows larger, so that a failed start of the
         // thread shows up as a channel without a receiver and not as an error.
-        let _ = std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("checkpoint".to_owned())
             .spawn(move || run(&connection, &asked, &done));
-        Ok(Checkpoints { ask, is_copied, commits: 0 })
+        Ok(Checkpoints { ask: Some(ask), is_copied, commits: 0, thread: thread.ok() })
     }
 
     /// Counts a commit, and asks for a checkpoint when it is time or when the writer is idle.
@@ -55,9 +69,8 @@ impl Checkpoints {
     }
 
     fn ask(&mut self) {
-        match self.ask.try_send(()) {
-            Ok(()) => self.commits = 0,
-            Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+        if self.ask.as_ref().is_some_and(|ask| ask.try_send(()).is_ok()) {
+            self.commits = 0;
         }
     }
 

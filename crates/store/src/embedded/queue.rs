@@ -1,13 +1,18 @@
 //! The queue between the requests and the writer: bounded, and taken all at once.
 
 use std::error::Error;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+#[cfg(not(test))]
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::store::{
     Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Step, StoreError,
 };
+// The unit tests of this crate model the commit path: race.rs.
+#[cfg(test)]
+use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 /// Where the outcome of a write goes, once it is durable.

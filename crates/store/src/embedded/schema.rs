@@ -94,6 +94,11 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     Ok(transaction.commit()?)
 }
 
+/// Writes what is there already: a commit that changes nothing, to see whether one succeeds.
+pub(crate) fn rewrite_version(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", VERSION)
+}
+
 /// A connection with our settings.
 pub(crate) fn connect(database: &std::path::Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(database)?;

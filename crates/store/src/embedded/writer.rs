@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use northgate_core::clock::Timestamp;
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode, ffi, params};
 
 use super::batch::Batch;
 use super::checkpoint::Checkpoints;
@@ -38,6 +38,9 @@ pub(crate) struct Writer {
     clock: Clock,
     /// `None` after an error that leaves in doubt what is durable.
     open: Option<Open>,
+    /// The file as it was open before the error. It is of no more use, but while it is there SQLite knows where the last
+    /// good commit ends, and does not take what follows in the WAL for one.
+    in_doubt: Option<Open>,
     opened_at: Instant,
     round_at: Instant,
 }
@@ -56,7 +59,16 @@ impl Writer {
         queue: Arc<Queue>,
         clock: Clock,
     ) -> Result<Writer, OpenError> {
-        let open = Some(Open::new(database, &memory, clock())?);
+        let open = Open::new(database, &memory, clock())?;
+        // A disk that cannot be written to at the start is like one that fails later: readers are served.
+        let (open, in_doubt) = match open.settle() {
+            Ok(()) => (Some(open), None),
+            Err(error) => {
+                memory.figures.failed();
+                tracing::error!(error = &error as &dyn Error, "the database cannot be written to");
+                (None, Some(open))
+            }
+        };
         let now = Instant::now();
         Ok(Writer {
             database: database.to_owned(),
@@ -64,6 +76,7 @@ impl Writer {
             queue,
             clock,
             open,
+            in_doubt,
             opened_at: now,
             round_at: now,
         })
@@ -108,27 +121,32 @@ impl Writer {
         }
     }
 
-    /// A full disk is told before anything is written. After any other error nobody knows what reached the disk: the
-    /// file is closed, and only a fresh look at it tells.
     fn failed(&mut self, error: &rusqlite::Error, writes: usize) {
-        self.memory.figures.failed();
         tracing::error!(
             error = error as &dyn Error,
             writes,
             "a commit failed; nothing in it was answered as done"
         );
+        self.doubt(error);
+    }
+
+    /// A full disk is told before anything is written. After any other error nobody knows what reached the disk: the
+    /// file is closed, and only a fresh look at it tells.
+    fn doubt(&mut self, error: &rusqlite::Error) {
         let is_rolled_back = self.open.as_ref().is_some_and(|open| open.connection.is_autocommit());
         if error.sqlite_error_code() != Some(ErrorCode::DiskFull) || !is_rolled_back {
-            self.open = None;
+            self.in_doubt = self.open.take();
         }
     }
 
     /// What an idle moment is good for: last uses, folding, a checkpoint. Tells whether there is more of it to do.
     fn idle(&mut self) -> bool {
         self.reopen_if_needed();
+        if self.memory.figures.is_failing() {
+            self.try_to_write();
+            return false;
+        }
         let Some(Open { connection, checkpoints, fold }) = &mut self.open else { return false };
-        // Only a write can show that the disk has room again; who watches our readiness sends none until it is tried.
-        self.memory.figures.recovered();
         let is_work = fold.begin() || self.memory.registry.has_used();
         if is_work {
             self.commit(Vec::new());
@@ -138,15 +156,29 @@ impl Writer {
         is_work && self.open.is_some()
     }
 
+    /// Only a write can show that the disk takes them again, and whoever heeds our readiness sends none.
+    fn try_to_write(&mut self) {
+        let Some(open) = &self.open else { return };
+        match schema::rewrite_version(&open.connection) {
+            Ok(()) => {
+                self.memory.figures.recovered();
+                tracing::info!("the database can be written to again");
+            }
+            Err(error) => self.doubt(&error),
+        }
+    }
+
     /// Until this succeeds, writes fail, and readers see what was known to be durable.
     fn reopen_if_needed(&mut self) {
         if self.open.is_some() || self.opened_at.elapsed() < REOPEN_AFTER {
             return;
         }
         self.opened_at = Instant::now();
-        match Open::new(&self.database, &self.memory, (self.clock)()) {
+        let opened = Open::new(&self.database, &self.memory, (self.clock)());
+        match opened.and_then(|open| open.settle().map(|()| open).map_err(OpenError::Sqlite)) {
             Ok(open) => {
                 self.open = Some(open);
+                self.in_doubt = None;
                 tracing::info!("the database was opened anew after a failed commit");
             }
             Err(error) => {
@@ -165,6 +197,18 @@ impl Open {
         Ok(Open { connection, checkpoints, fold: Fold::new(loaded.journal, loaded.unfolded) })
     }
 
+    /// Moves all that the WAL holds into the database file, before anything is added to it. After a sync that failed
+    /// the kernel may hold pages of the WAL that are not on the disk and that no later sync brings there: writing their
+    /// content anew does, and nothing is ever appended to them.
+    fn settle(&self) -> rusqlite::Result<()> {
+        let is_busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if is_busy {
+            Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))
+        } else {
+            Ok(())
+        }
+    }
+
     /// One transaction with all of `writes`; all are answered, whatever becomes of it.
     fn commit(
         &mut self,
@@ -177,6 +221,7 @@ impl Open {
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
             Ok(transaction) => transaction,
             Err(error) => {
+                memory.figures.failed();
                 let cause = Arc::clone(&error) as _;
                 writes.into_iter().for_each(|write| write.refuse(&cause));
                 return Err(error);
@@ -194,6 +239,8 @@ impl Open {
                 Ok(())
             }
             Err(error) => {
+                // Before the answers: whoever hears one finds us not ready.
+                memory.figures.failed();
                 batch.fail(&error);
                 Err(error)
             }

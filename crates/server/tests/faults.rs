@@ -1,0 +1,120 @@
+//! Laws of the server on a disk that is full or fails: it says so, stays up, and goes on when the fault is over.
+//! `crates/store/tests/faults` has the laws of the files; here it is what applications and their gateway hear.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
+
+// Both are shared with tests that need more of them.
+#[allow(dead_code)]
+#[path = "kill/server.rs"]
+mod server;
+#[allow(dead_code)]
+#[path = "../../store/tests/faults/shim.rs"]
+mod shim;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use server::{Calls, Demo, Server};
+use shim::{ALWAYS, DATABASE, EIO, ENOSPC, Plan, SYNC, Shim, WAL, WRITE};
+
+/// Between two looks at whether something has come about.
+const POLL: Duration = Duration::from_millis(10);
+/// After which it never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_the_server_says_so_and_goes_on_when_there_is_room() {
+    says_so_and_goes_on(WRITE, ENOSPC).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_syncing_fails_the_server_says_so_and_goes_on_when_it_works_again() {
+    says_so_and_goes_on(SYNC, EIO).await;
+}
+
+async fn says_so_and_goes_on(calls: u32, errno: u32) {
+    let shim = Arc::new(Shim::new());
+    let under = Arc::clone(&shim);
+    let mut server = Server::first_start_with(move |command| under.put_under(command)).await;
+    let (demo, calls_on) = (server.demo(), server.calls());
+    let first = pair(&calls_on.login(&demo).await.unwrap());
+    let second = pair(&calls_on.refresh(&demo, &first.refresh).await.unwrap());
+    shim.inject(Plan { calls, files: WAL | DATABASE, action: errno, from: 1, times: ALWAYS });
+    unavailable(&calls_on.login(&demo).await.unwrap());
+    unavailable(&calls_on.refresh(&demo, &second.refresh).await.unwrap());
+    assert_eq!(calls_on.logout(&second.access).await.unwrap(), 500);
+    // What needs no disk goes on: tokens verify, and a refresh that was answered is answered again.
+    assert_eq!(calls_on.verify(&demo, &second.access).await.unwrap(), 200);
+    assert_eq!(pair(&calls_on.refresh(&demo, &first.refresh).await.unwrap()).refresh, second.refresh);
+    not_ready_while_it_tries(&calls_on, &shim).await;
+    shim.clear();
+    until_ready(&calls_on).await;
+    let third = pair(&calls_on.refresh(&demo, &second.refresh).await.unwrap());
+    server.kill();
+    server.start().await;
+    holds(&server.calls(), &demo, &second, &third).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_starts_on_a_full_disk_serves_readers_until_there_is_room() {
+    let shim = Arc::new(Shim::new());
+    let under = Arc::clone(&shim);
+    let mut server = Server::first_start_with(move |command| under.put_under(command)).await;
+    let demo = server.demo();
+    let first = pair(&server.calls().login(&demo).await.unwrap());
+    server.kill();
+    shim.inject(Plan { calls: WRITE, files: WAL | DATABASE, action: ENOSPC, from: 1, times: ALWAYS });
+    server.spawn();
+    let calls = server.calls();
+    until(async || calls.ready().await.is_ok_and(|status| status == 503)).await;
+    assert_eq!(calls.verify(&demo, &first.access).await.unwrap(), 200);
+    unavailable(&calls.refresh(&demo, &first.refresh).await.unwrap());
+    shim.clear();
+    until_ready(&calls).await;
+    pair(&calls.refresh(&demo, &first.refresh).await.unwrap());
+}
+
+async fn not_ready_while_it_tries(calls: &Calls, shim: &Shim) {
+    let enough = shim.seen() + 3;
+    until(async || {
+        assert_eq!(calls.ready().await.unwrap(), 503);
+        shim.seen() >= enough
+    })
+    .await;
+}
+
+/// The last refresh that was answered is there, and the token before it leads to the same successor.
+async fn holds(calls: &Calls, demo: &Demo, before: &Pair, last: &Pair) {
+    assert_eq!(pair(&calls.refresh(demo, &before.refresh).await.unwrap()).refresh, last.refresh);
+    pair(&calls.refresh(demo, &last.refresh).await.unwrap());
+}
+
+async fn until_ready(calls: &Calls) {
+    until(async || calls.ready().await.unwrap() == 200).await;
+}
+
+async fn until(mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < PATIENCE, "it never came about");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+fn unavailable((status, body): &(u16, String)) {
+    assert_eq!(*status, 500, "{body}");
+    assert!(body.contains("50252"), "{body}");
+}
+
+struct Pair {
+    access: String,
+    refresh: String,
+}
+
+fn pair((status, body): &(u16, String)) -> Pair {
+    assert_eq!(*status, 200, "{body}");
+    let members: serde_json::Value = serde_json::from_str(body).unwrap();
+    let text = |name: &str| members[name].as_str().unwrap().to_owned();
+    Pair { access: text("accessToken"), refresh: text("refreshToken") }
+}

@@ -1,0 +1,60 @@
+//! A sync that fails: the kernel has dropped what it could not write and calls it clean, so that the next sync succeeds
+//! and means nothing. Durability is claimed again only for what was written anew to a file that was opened anew.
+
+use std::collections::HashMap;
+
+use super::chance::Chance;
+use super::failing::Trouble;
+use super::log::{self, Call};
+use super::shim::{ALWAYS, DATABASE, EIO, Plan, SYNC, WAL};
+
+#[test]
+fn after_a_sync_of_the_log_failed_once_nothing_that_is_answered_is_lost_with_the_power() {
+    for from in 1..=2 {
+        power_is_lost_after(Plan { calls: SYNC, files: WAL, action: EIO, from, times: 1 }, 0);
+    }
+}
+
+#[test]
+fn after_all_syncs_failed_for_a_while_nothing_that_is_answered_is_lost_with_the_power() {
+    for files in [WAL, WAL | DATABASE] {
+        power_is_lost_after(Plan { calls: SYNC, files, action: EIO, from: 1, times: ALWAYS }, 3);
+    }
+}
+
+fn power_is_lost_after(plan: Plan, tries: u32) {
+    let mut chance = Chance::new();
+    let mut trouble = Trouble::prepare();
+    trouble.shim.inject(plan);
+    for _ in 0..plan.from {
+        trouble.promises.try_login(&mut trouble.child).unwrap();
+    }
+    if tries > 0 {
+        trouble.wait_for_tries(tries);
+    }
+    trouble.shim.clear();
+    for _ in 0..3 {
+        trouble.refresh_at_last(0);
+        trouble.refresh_at_last(1);
+    }
+    let calls = log::read(&trouble.shim.log());
+    assert!(calls.iter().any(|call| call.name == "sync" && call.failed), "no sync failed");
+    check_that_no_file_is_trusted_again(&calls);
+    log::lose_power(trouble.data_dir.path(), &calls, &mut chance);
+    trouble.check();
+}
+
+/// Once a sync of an open file failed, no later one of the same open file may be relied on.
+fn check_that_no_file_is_trusted_again(calls: &[Call]) {
+    let mut distrusted = HashMap::new();
+    for call in calls {
+        match (call.name.as_str(), call.failed) {
+            ("open", false) => drop(distrusted.remove(&call.fd)),
+            ("sync", true) => drop(distrusted.insert(call.fd, call.file.clone())),
+            ("sync", false) => {
+                assert!(distrusted.get(&call.fd) != Some(&call.file), "{} is trusted again", call.file);
+            }
+            _ => {}
+        }
+    }
+}
