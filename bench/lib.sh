@@ -228,6 +228,14 @@ median() { sort -n | awk '{ a[NR] = $1 } END { if (NR) print (a[int((NR + 1) / 2
 
 calculate() { awk "BEGIN { printf \"%.${2:-2}f\", $1 }"; }
 
+# of NAME EXPRESSION: the median over the results in $work/NAME.results of an awk expression on their fields v["…"].
+of() {
+    awk "{ for (i = 1; i <= NF; i++) { split(\$i, pair, \"=\"); v[pair[1]] = pair[2] } print $2 }" "$work/$1.results" | median
+}
+ms() { calculate "$(of "$1" "v[\"$2\"]") / 1000"; }
+rate() { calculate "$(of "$1" 'v["requests"] * 1000000 / v["elapsed_us"]')" 0; }
+cpu() { calculate "$(of "$1" 'v["cpu_us"]')"; }
+
 machine() {
     local commit
     commit=$(git -C "$root" describe --always --dirty 2>/dev/null || echo unknown)
