@@ -101,11 +101,12 @@ fresh_copy() {
 
 # --- Northgate ---
 
-# start_server DIRECTORY [CORES [PREFIX…]]: returns when it is ready; `server` is its process.
+# start_server DIRECTORY [CORES [WRAPPER…]]: returns when it is ready; `server` is its process.
 start_server() {
     local data=$1 cores=${2:-$SERVER_CORES}
     shift $(($# < 2 ? $# : 2))
-    "$@" taskset -c "$cores" "$NORTHGATE_BIN" serve --data-dir "$data" --listen "$northgate_tls" \
+    ! curl -s -o /dev/null "http://$northgate_plain/" || die "somebody listens on $northgate_plain already: set BENCH_PORT"
+    taskset -c "$cores" "$@" "$NORTHGATE_BIN" serve --data-dir "$data" --listen "$northgate_tls" \
         --admin-listen "$northgate_plain" >"$work/northgate.log" 2>&1 &
     server=$!
     await_ready
