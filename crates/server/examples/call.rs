@@ -30,7 +30,11 @@ fn main() {
     match arguments[..] {
         ["reconnect", address, certificate, seed, connections, seconds] => {
             let server = Server::new(address, certificate);
-            reconnect(&server, callers(seed, number(connections)), Duration::from_secs(number(seconds) as u64));
+            reconnect(
+                &server,
+                callers(seed, number(connections)),
+                Duration::from_secs(number(seconds) as u64),
+            );
         }
         ["count", address, certificate, seed, connections, requests, operation] => {
             let callers = callers(seed, number(connections));
@@ -231,7 +235,8 @@ impl Caller {
                 String::new(),
             ),
         };
-        let request = format!("{head}Host: localhost\r\n{header}Content-Length: {}\r\n\r\n{body}", body.len());
+        let request =
+            format!("{head}Host: localhost\r\n{header}Content-Length: {}\r\n\r\n{body}", body.len());
         stream.write_all(request.as_bytes()).unwrap();
         stream.flush().unwrap();
     }
@@ -259,6 +264,8 @@ impl Caller {
 fn is_whole(answer: &str) -> bool {
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
     let length = head.lines().filter_map(|line| line.split_once(": "));
-    let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| number(value));
+    let length = length
+        .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .map(|(_, value)| number(value));
     body.len() >= length.sum()
 }
