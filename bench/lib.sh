@@ -3,7 +3,7 @@
 # Sourced, never run. Settings are environment variables:
 #   NORTHGATE_BIN SEED_BIN CALL_BIN   built elsewhere; otherwise they are built here
 #   SERVER_CORES LOAD_CORES           lists for taskset; by default core 1 and core 0
-#   BENCH_PORT                        the first of four ports on 127.0.0.1
+#   BENCH_PORT                        the first of four ports on 127.0.0.1; random, so that runs do not meet
 #   BENCH_DIR                         where data directories are made: a real disk, since commits wait for it
 
 set -euo pipefail
@@ -12,7 +12,7 @@ root=$(dirname "$bench")
 
 SERVER_CORES=${SERVER_CORES:-1}
 LOAD_CORES=${LOAD_CORES:-0}
-BENCH_PORT=${BENCH_PORT:-28743}
+BENCH_PORT=${BENCH_PORT:-$((20000 + RANDOM % 3000 * 4))}
 BENCH_DIR=${BENCH_DIR:-$root/target/bench}
 northgate_tls=127.0.0.1:$BENCH_PORT
 northgate_plain=127.0.0.1:$((BENCH_PORT + 1))
@@ -24,6 +24,11 @@ export NORTHGATE_LOG_REQUESTS=${NORTHGATE_LOG_REQUESTS:-none}
 
 say() { echo "bench: $*" >&2; }
 die() { say "$*"; exit 1; }
+
+# operations: how many requests Northgate says it has answered.
+operations() {
+    curl -sf "http://$northgate_plain/metrics" | awk '/^northgate_operations_total/ { sum += $2 } END { printf "%d\n", sum }'
+}
 
 # --- the programs ---
 
@@ -203,6 +208,7 @@ measure() {
     after=$(ticks "${pids[@]}")
     result=$(grep '^requests=' <<<"$output") || die "the load on $subject said nothing: $output"
     [ "$(field failed "$result")" -eq 0 ] || die "requests to $subject failed: $output"
+    [ "$(field requests "$result")" -gt 0 ] || die "$subject answered nothing in that time: $output"
     awk -v result="$result" -v ticks=$((after - before)) -v hertz="$(getconf CLK_TCK)" -v requests="$(field requests "$result")" \
         'BEGIN { printf "%s cpu_us=%.3f\n", result, ticks * 1000000 / hertz / requests }'
 }
