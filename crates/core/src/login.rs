@@ -40,7 +40,7 @@ impl Auth {
         if application.is_frozen() {
             return Err(LoginError::Frozen);
         }
-        if self.has_closed_too_many(application.number) {
+        if self.has_closed_too_many(application.number, now) {
             return Err(LoginError::TooManyClosed);
         }
         let policy = self.policy(&application);

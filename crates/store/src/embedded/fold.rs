@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 
 use northgate_core::application::AppNumber;
-use northgate_core::clock::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::Memory;
@@ -77,7 +76,6 @@ impl Fold {
         connection: &Connection,
         memory: &Memory,
         applications: usize,
-        now: Timestamp,
     ) -> rusqlite::Result<Slice> {
         if self.journal.bytes >= SWEEP_AT_BYTES {
             self.begin();
@@ -88,7 +86,7 @@ impl Fold {
         }
         let applications = applications.min(sweep.left.len());
         for number in &sweep.left[sweep.left.len() - applications..] {
-            write_row(connection, memory, *number, now)?;
+            write_row(connection, memory, *number)?;
         }
         Ok(Slice { applications, ..Slice::default() })
     }
@@ -107,16 +105,11 @@ impl Fold {
     }
 }
 
-fn write_row(
-    connection: &Connection,
-    memory: &Memory,
-    number: AppNumber,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
+fn write_row(connection: &Connection, memory: &Memory, number: AppNumber) -> rusqlite::Result<()> {
     let mut live = Vec::new();
     memory.grants.of(number).iter().for_each(|grant| put_grant(&mut live, grant));
     let mut closed = Vec::new();
-    for (id, revocation) in memory.registry.revocations_of(number, now) {
+    for (id, revocation) in memory.registry.revocations_of(number) {
         closed.extend_from_slice(&id.0.to_be_bytes());
         put_revocation(&mut closed, &revocation);
     }
