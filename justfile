@@ -12,6 +12,10 @@ build:
 test:
     cargo test --workspace
 
+# Clients in six languages, as they exist, against a server of their own.
+clients:
+    tests/clients/run
+
 # Format, lints, and what the dependencies may be.
 lint:
     cargo fmt --check

@@ -1,5 +1,6 @@
 //! What the four operations lean on: the store, the keyring, the policy defaults, and who the caller is.
 
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use crate::grant::Grant;
 use crate::keyring::Keyring;
 use crate::policy::Policy;
 use crate::registry::Registry;
-use crate::secret::{Busy, Hashing, Kept, Secret, SecretText};
+use crate::secret::{Busy, Digest, Hashing, Kept, Secret, SecretText};
 use crate::store::{Store, StoreError};
+use crate::throttle::Failures;
 use crate::token::Claims;
 
 /// The rules over a store. The verbs are its methods, each in the file of its name.
@@ -18,6 +20,7 @@ pub struct Auth {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
     pub(crate) hashing: Hashing,
+    failures: Failures,
     keyring: RwLock<Arc<Keyring>>,
 }
 
@@ -32,6 +35,10 @@ pub struct Settings {
     pub closed_grants: usize,
     /// Argon2id hashes computed at a time, 19 MiB each.
     pub hashes_at_once: usize,
+    /// Wrong secrets in a minute from one IPv4 address or IPv6 /64; 0 is no limit.
+    pub failures_per_source: u32,
+    /// Wrong secrets in a minute for one application; 0 is no limit.
+    pub failures_per_application: u32,
 }
 
 /// An access token, and the refresh token for the next pair.
@@ -47,6 +54,8 @@ pub struct Pair {
 pub(crate) enum AuthenticationError {
     /// The application is unknown or the secret is not one of its own: never said which.
     Rejected,
+    /// Too many were wrong before; whether this one is was perhaps not even looked at.
+    Throttled(Duration),
     Busy,
 }
 
@@ -54,7 +63,8 @@ impl Auth {
     /// The rules over `store`.
     pub fn new(store: Arc<dyn Store>, keyring: Keyring, settings: Settings) -> Auth {
         let hashing = Hashing::new(settings.hashes_at_once);
-        Auth { store, settings, hashing, keyring: RwLock::new(Arc::new(keyring)) }
+        let failures = Failures::new(settings.failures_per_source, settings.failures_per_application);
+        Auth { store, settings, hashing, failures, keyring: RwLock::new(Arc::new(keyring)) }
     }
 
     /// The applications and revocations.
@@ -85,35 +95,65 @@ impl Auth {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
     }
 
-    /// The application that presents `secret`. An unknown one costs the same work as a wrong secret.
+    /// The application that presents `secret` from an address. An unknown one costs the same work as a wrong secret.
+    ///
+    /// An allocated secret that is right is let through before anything is asked about its caller.
     pub(crate) async fn authenticate(
         &self,
         app: &AppId,
         secret: &SecretText,
+        from: IpAddr,
         now: Timestamp,
     ) -> Result<Arc<Application>, AuthenticationError> {
         let application = self.registry().find(app);
         let secrets = application.as_ref().map_or(&[][..], |application| &application.secrets);
-        match (self.matching(app, secrets, secret, now).await, &application) {
-            (Ok(Some(matched)), Some(application)) => {
-                if matched.used(now) {
-                    self.registry().mark_used(application.number);
-                }
-                Ok(Arc::clone(application))
-            }
-            (Ok(_), _) => {
+        let digest = self.keyring().pepper().digest(app, secret);
+        let matched = match allocated(secrets, &digest, now) {
+            Some(matched) => Some(matched),
+            None => self.guessable(application.as_deref(), secret, digest, from, now).await?,
+        };
+        let (Some(matched), Some(application)) = (matched, &application) else {
+            return Err(match self.failures.failed(app, from, now) {
+                None => AuthenticationError::Rejected,
+                Some(wait) => AuthenticationError::Throttled(wait),
+            });
+        };
+        if matched.used(now) {
+            self.registry().mark_used(application.number);
+        }
+        Ok(Arc::clone(application))
+    }
+
+    /// The live imported secret that the presented one is. Those may be weak: who was wrong too often is not told.
+    async fn guessable<'a>(
+        &self,
+        application: Option<&'a Application>,
+        presented: &SecretText,
+        digest: Digest,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<Option<&'a Secret>, AuthenticationError> {
+        if let Some(wait) = self.failures.wait(application.map(|application| application.number), from, now) {
+            return Err(AuthenticationError::Throttled(wait));
+        }
+        let secrets = application.map_or(&[][..], |application| &application.secrets);
+        let Ok(matched) = self.imported(secrets, presented, digest, now).await else {
+            return Err(AuthenticationError::Busy);
+        };
+        match (matched, application) {
+            (Some(_), Some(application)) => self.failures.succeeded(application.number, from, now),
+            (_, _) => {
                 // One that is imported and was never presented has just cost a hash.
                 let is_hashed = secrets.iter().any(|kept| kept.is_live(now) && kept.digest().is_none());
                 if !is_hashed && self.registry().has_imported_secrets() {
-                    self.hashing.burn(secret).await;
+                    self.hashing.burn(presented).await;
                 }
-                Err(AuthenticationError::Rejected)
             }
-            (Err(Busy), _) => Err(AuthenticationError::Busy),
         }
+        Ok(matched)
     }
 
-    /// The live secret among `secrets` that the presented one is.
+    /// The live secret among `secrets` that the presented one is, for the operator, who guesses at none.
     pub(crate) async fn matching<'a>(
         &self,
         app: &AppId,
@@ -122,10 +162,22 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Option<&'a Secret>, Busy> {
         let digest = self.keyring().pepper().digest(app, presented);
+        match allocated(secrets, &digest, now) {
+            Some(matched) => Ok(Some(matched)),
+            None => self.imported(secrets, presented, digest, now).await,
+        }
+    }
+
+    /// The live imported secret that the presented one is: first those that were presented before.
+    async fn imported<'a>(
+        &self,
+        secrets: &'a [Arc<Secret>],
+        presented: &SecretText,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<Option<&'a Secret>, Busy> {
         let live = || secrets.iter().filter(|secret| secret.is_live(now));
-        // All are compared, so that the time does not tell which one matched.
-        let matches = |secret: &&Arc<Secret>| secret.digest().is_some_and(|kept| kept.matches(&digest));
-        if let Some(matched) = live().filter(matches).fold(None, |_, matched| Some(matched)) {
+        if let Some(matched) = same(live().filter(|secret| secret.is_imported()), &digest) {
             return Ok(Some(matched));
         }
         for secret in live().filter(|secret| secret.digest().is_none()) {
@@ -155,4 +207,15 @@ impl Auth {
             expires_in: policy.access_lifetime,
         }
     }
+}
+
+/// The live allocated secret with this digest.
+fn allocated<'a>(secrets: &'a [Arc<Secret>], digest: &Digest, now: Timestamp) -> Option<&'a Secret> {
+    same(secrets.iter().filter(|secret| secret.is_live(now) && !secret.is_imported()), digest)
+}
+
+/// The one with this digest. All are compared, so that the time does not tell which one it was.
+fn same<'a>(secrets: impl Iterator<Item = &'a Arc<Secret>>, digest: &Digest) -> Option<&'a Secret> {
+    let matches = |secret: &&Arc<Secret>| secret.digest().is_some_and(|kept| kept.matches(digest));
+    secrets.filter(matches).fold(None, |_, matched| Some(matched))
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::{hkdf, hmac};
+use aws_lc_rs::hkdf;
 
 use crate::clock::Timestamp;
+use crate::mac::MacKey;
 use crate::random;
 use crate::secret::Pepper;
 
@@ -67,7 +68,7 @@ pub struct Keyring {
     record: KeyringRecord,
     pepper: Pepper,
     current: usize,
-    macs: Vec<(KeyId, hmac::Key)>,
+    macs: Vec<(KeyId, MacKey)>,
 }
 
 impl KeyringRecord {
@@ -106,13 +107,13 @@ impl Keyring {
         if record.keys.len() > MAX_KEYS {
             return Err(KeyringError::TooMany(record.keys.len()));
         }
-        let mut macs: Vec<(KeyId, hmac::Key)> = Vec::with_capacity(record.keys.len());
+        let mut macs: Vec<(KeyId, MacKey)> = Vec::with_capacity(record.keys.len());
         for key in &record.keys {
             if macs.iter().any(|(id, _)| *id == key.id) {
                 return Err(KeyringError::DuplicateId(key.id));
             }
             let derived = derive(&key.bytes, b"northgate token v1");
-            macs.push((key.id, hmac::Key::new(hmac::HMAC_SHA256, &derived)));
+            macs.push((key.id, MacKey::new(&derived)));
         }
         let current = record.keys.iter().position(|key| key.retire_at.is_none()).unwrap_or(0);
         Ok(Keyring { pepper: Pepper::new(&record.pepper.0), current, macs, record })
@@ -129,13 +130,13 @@ impl Keyring {
     }
 
     /// The key that makes new tokens.
-    pub(crate) fn current(&self) -> (KeyId, &hmac::Key) {
+    pub(crate) fn current(&self) -> (KeyId, &MacKey) {
         let (id, mac) = &self.macs[self.current];
         (*id, mac)
     }
 
     /// The key with this id, current or retiring. A retired key is of no use to anyone: all its tokens have expired.
-    pub(crate) fn find(&self, id: KeyId) -> Option<&hmac::Key> {
+    pub(crate) fn find(&self, id: KeyId) -> Option<&MacKey> {
         self.macs.iter().find(|(known, _)| *known == id).map(|(_, mac)| mac)
     }
 

@@ -1,5 +1,6 @@
 //! Login: an application presents its secret and opens a grant.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::application::AppId;
@@ -22,8 +23,13 @@ pub struct Login {
 pub enum LoginError {
     #[error("the appId or the secret is not right")]
     Rejected,
+    /// So many were wrong that this one may not even have been looked at.
+    #[error("too many secrets were wrong; the next one is looked at in {}s", .0.as_secs_f32())]
+    TooManyFailures(Duration),
     #[error("the application is frozen")]
     Frozen,
+    #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
+    TooManyCalls(Duration),
     /// It has closed so many grants that their revocations reach their bound.
     #[error("the application has closed too many grants within the lifetime of their access tokens")]
     TooManyClosed,
@@ -34,16 +40,23 @@ pub enum LoginError {
 }
 
 impl Auth {
-    /// Opens a grant for the application that presents its secret (API: Application Access Security, Authentication).
-    pub async fn login(&self, app: &AppId, secret: &SecretText, now: Timestamp) -> Result<Login, LoginError> {
-        let application = self.authenticate(app, secret, now).await?;
+    /// Opens a grant for the application that presents its secret from an address (API: Application Access Security, Authentication).
+    pub async fn login(
+        &self,
+        app: &AppId,
+        secret: &SecretText,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<Login, LoginError> {
+        let application = self.authenticate(app, secret, from, now).await?;
         if application.is_frozen() {
             return Err(LoginError::Frozen);
         }
+        let policy = self.policy(&application);
+        application.calls.use_grant(policy.calls_per_minute, now).map_err(LoginError::TooManyCalls)?;
         if self.has_closed_too_many(application.number, now) {
             return Err(LoginError::TooManyClosed);
         }
-        let policy = self.policy(&application);
         let grant = Grant {
             id: GrantId::random(),
             generation: 0,
@@ -81,6 +94,7 @@ impl From<AuthenticationError> for LoginError {
     fn from(error: AuthenticationError) -> LoginError {
         match error {
             AuthenticationError::Rejected => LoginError::Rejected,
+            AuthenticationError::Throttled(wait) => LoginError::TooManyFailures(wait),
             AuthenticationError::Busy => LoginError::Busy,
         }
     }

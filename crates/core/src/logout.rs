@@ -1,5 +1,7 @@
 //! Logout: whoever holds an access token ends its grant.
 
+use std::time::Duration;
+
 use crate::application::AppNumber;
 use crate::auth::Auth;
 use crate::clock::Timestamp;
@@ -25,6 +27,8 @@ pub enum LogoutError {
     Token(#[source] TokenError),
     #[error("the token is a refresh token")]
     WrongKind,
+    #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
+    TooManyCalls(Duration),
     /// The grant is not live any more, and the application has closed so many that no more can be remembered.
     #[error("the application has closed too many grants within the lifetime of their access tokens")]
     TooManyClosed,
@@ -43,10 +47,12 @@ impl Auth {
         let (Some(application), false) = (application, self.is_over(&claims, now)) else {
             return Ok(Logout::AlreadyOver(claims.grant));
         };
+        let policy = self.policy(&application);
+        application.calls.use_grant(policy.calls_per_minute, now).map_err(LogoutError::TooManyCalls)?;
         if self.has_closed_too_many(application.number, now) && self.is_gone(claims.grant).await? {
             return Err(LogoutError::TooManyClosed);
         }
-        let mut revocation = self.ended(&self.policy(&application), now);
+        let mut revocation = self.ended(&policy, now);
         // The token may have been issued with a longer lifetime than today's, and a later policy may honour it again.
         revocation.forget_at = revocation.forget_at.max(claims.expires_at.plus(self.settings.leeway));
         let closing = Closing { grant: claims.grant, revocation };

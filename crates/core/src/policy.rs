@@ -49,6 +49,9 @@ pub struct Policy {
     pub max_grants: u32,
     pub access_lifetime: Duration,
     pub refresh_lifetime: Duration,
+    /// Logins, refreshes and logouts in a minute, and as many calls verified; 0 is no limit. At most
+    /// [`Rate::MAX`](crate::throttle::Rate::MAX).
+    pub calls_per_minute: u32,
 }
 
 /// What an operator set for one application; what is `None` follows the defaults of the configuration.
@@ -61,6 +64,7 @@ pub struct Overrides {
     pub max_grants: Option<u32>,
     pub access_lifetime: Option<Duration>,
     pub refresh_lifetime: Option<Duration>,
+    pub calls_per_minute: Option<u32>,
 }
 
 impl Overrides {
@@ -74,6 +78,7 @@ impl Overrides {
             max_grants: self.max_grants.unwrap_or(defaults.max_grants),
             access_lifetime: self.access_lifetime.unwrap_or(defaults.access_lifetime),
             refresh_lifetime: self.refresh_lifetime.unwrap_or(defaults.refresh_lifetime),
+            calls_per_minute: self.calls_per_minute.unwrap_or(defaults.calls_per_minute),
         }
     }
 
@@ -87,6 +92,7 @@ impl Overrides {
             max_grants: newer.max_grants.or(self.max_grants),
             access_lifetime: newer.access_lifetime.or(self.access_lifetime),
             refresh_lifetime: newer.refresh_lifetime.or(self.refresh_lifetime),
+            calls_per_minute: newer.calls_per_minute.or(self.calls_per_minute),
         }
     }
 }

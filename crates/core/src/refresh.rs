@@ -7,6 +7,9 @@
 //! | older | reuse | refused; by policy the grant is closed |
 //! | > record | the record went back in time (a restored backup, a fail-over) | accepted; the record catches up |
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use crate::application::{AppId, AppNumber, Application};
 use crate::auth::{Auth, AuthenticationError, Pair};
 use crate::clock::Timestamp;
@@ -41,8 +44,13 @@ pub enum How {
 pub enum RefreshError {
     #[error("the appId or the secret is not right")]
     Rejected,
+    /// So many were wrong that this one may not even have been looked at.
+    #[error("too many secrets were wrong; the next one is looked at in {}s", .0.as_secs_f32())]
+    TooManyFailures(Duration),
     #[error("the application is frozen")]
     Frozen,
+    #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
+    TooManyCalls(Duration),
     #[error("the refresh token is not good")]
     Refused(#[source] Refusal),
     #[error("too many imported secrets wait to be checked")]
@@ -76,14 +84,16 @@ impl Auth {
         app: &AppId,
         secret: &SecretText,
         refresh_token: &str,
+        from: IpAddr,
         now: Timestamp,
     ) -> Result<Refresh, RefreshError> {
-        let application = self.authenticate(app, secret, now).await?;
+        let application = self.authenticate(app, secret, from, now).await?;
         if application.is_frozen() {
             return Err(RefreshError::Frozen);
         }
-        let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let policy = self.policy(&application);
+        application.calls.use_grant(policy.calls_per_minute, now).map_err(RefreshError::TooManyCalls)?;
+        let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let (grant, how) = self.step(application.number, &presented, &policy, now).await?;
         let pair = self.pair(application.number, &grant, &policy, now);
         Ok(Refresh { pair, grant: presented.grant, how })
@@ -185,6 +195,7 @@ impl From<AuthenticationError> for RefreshError {
     fn from(error: AuthenticationError) -> RefreshError {
         match error {
             AuthenticationError::Rejected => RefreshError::Rejected,
+            AuthenticationError::Throttled(wait) => RefreshError::TooManyFailures(wait),
             AuthenticationError::Busy => RefreshError::Busy,
         }
     }

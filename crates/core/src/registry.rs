@@ -9,7 +9,6 @@ use crate::application::{AppId, AppNumber, Application};
 use crate::clock::Timestamp;
 use crate::grant::{GrantId, GrantKey};
 use crate::policy::LAST_ONLY_OVERLAP;
-use crate::secret::Kept;
 
 /// That a grant was closed while access tokens of it may still be around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +185,7 @@ impl Registry {
 }
 
 fn imported_secrets(application: &Application) -> usize {
-    application.secrets.iter().filter(|secret| matches!(secret.kept, Kept::Argon2id(_))).count()
+    application.secrets.iter().filter(|secret| secret.is_imported()).count()
 }
 
 #[cfg(test)]
@@ -205,6 +204,7 @@ mod tests {
             created_at: Timestamp::from_millis(0),
             revision: 0,
             secrets: Vec::new(),
+            calls: Arc::default(),
         })
     }
 

@@ -7,10 +7,11 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::{constant_time, hmac};
+use aws_lc_rs::constant_time;
 
 use crate::application::{AppId, TextError, check_text};
 use crate::clock::Timestamp;
+use crate::mac::MacKey;
 use crate::random;
 
 pub use hashing::{Busy, Hashing};
@@ -50,24 +51,18 @@ impl fmt::Debug for SecretText {
 
 /// The key under which secrets are digested. It lives in the keyring, so that a stolen database does not even allow
 /// guessing.
-pub struct Pepper(hmac::Key);
+pub struct Pepper(MacKey);
 
 impl Pepper {
     /// The pepper with these bytes.
     pub fn new(bytes: &[u8; 32]) -> Pepper {
-        Pepper(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+        Pepper(MacKey::new(bytes))
     }
 
     /// HMAC-SHA-256 over the appId and the secret: two applications with one secret have two digests.
     pub fn digest(&self, app: &AppId, secret: &SecretText) -> Digest {
-        let mut context = hmac::Context::with_key(&self.0);
-        context.update(app.as_str().as_bytes());
         // No appId contains NUL, so that the two texts cannot run into each other.
-        context.update(&[0]);
-        context.update(secret.0.as_bytes());
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.sign().as_ref());
-        Digest(digest)
+        Digest(self.0.tag(&[app.as_str().as_bytes(), &[0], secret.0.as_bytes()]))
     }
 }
 
@@ -173,6 +168,11 @@ impl Secret {
             self.last_used_at.store(now.as_millis(), Ordering::Relaxed);
         }
         is_news
+    }
+
+    /// Whether it was chosen elsewhere, perhaps by people, so that it may be guessed.
+    pub fn is_imported(&self) -> bool {
+        matches!(self.kept, Kept::Argon2id(_))
     }
 
     /// The digest to compare a presented one with; `None` for an imported secret that nobody presented yet.

@@ -62,7 +62,17 @@ impl NewApplication {
     /// The application with the number that the store chose.
     pub fn numbered(self, number: AppNumber) -> Application {
         let NewApplication { id, name, state, overrides, created_at, secrets } = self;
-        Application { number, id, name, state, overrides, created_at, revision: 0, secrets }
+        Application {
+            number,
+            id,
+            name,
+            state,
+            overrides,
+            created_at,
+            revision: 0,
+            secrets,
+            calls: Arc::default(),
+        }
     }
 }
 

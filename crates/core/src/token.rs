@@ -14,7 +14,7 @@
 //!
 //! All numbers are big-endian. The text form is base64url without padding (RFC 4648 §5): 64 characters.
 
-use aws_lc_rs::{constant_time, hmac};
+use aws_lc_rs::constant_time;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -22,6 +22,7 @@ use crate::application::AppNumber;
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantId, GrantKey};
 use crate::keyring::{KeyId, Keyring};
+use crate::mac::MacKey;
 
 const VERSION: u8 = 1;
 const CLAIMS: usize = 32;
@@ -144,9 +145,9 @@ impl Claims {
     }
 }
 
-fn mac(key: &hmac::Key, claims: &[u8]) -> [u8; MAC] {
+fn mac(key: &MacKey, claims: &[u8]) -> [u8; MAC] {
     let mut mac = [0; MAC];
-    mac.copy_from_slice(&hmac::sign(key, claims).as_ref()[..MAC]);
+    mac.copy_from_slice(&key.tag(&[claims])[..MAC]);
     mac
 }
 

@@ -1,6 +1,7 @@
 //! Verify: whether an access token is good for a call, from memory alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::application::{AppId, Application};
 use crate::auth::Auth;
@@ -31,6 +32,9 @@ pub enum VerifyError {
     Frozen,
     #[error("its grant was closed")]
     Revoked,
+    /// It is good, but the application makes too many calls.
+    #[error("its application calls too often; the next call is in {}s", .0.as_secs_f32())]
+    TooManyCalls(Duration),
 }
 
 impl Auth {
@@ -50,7 +54,10 @@ impl Auth {
         if application.id != *app_key {
             return Err(VerifyError::NotYours);
         }
-        let expires_at = self.access_end(&claims, &application);
+        let policy = self.policy(&application);
+        // A lifetime that the operator made shorter holds for tokens issued before, too: a revocation need not be
+        // remembered for longer than today's policy says.
+        let expires_at = claims.expires_at.min(claims.issued_at.plus(policy.access_lifetime));
         if now >= expires_at.plus(self.settings.leeway) {
             return Err(VerifyError::Expired);
         }
@@ -60,12 +67,8 @@ impl Auth {
         if self.registry().revocation(claims.grant).is_some_and(|revocation| revocation.has_ended(now)) {
             return Err(VerifyError::Revoked);
         }
+        // Only calls that would pass are counted: anybody can make others in its name.
+        application.calls.verify(policy.calls_per_minute, now).map_err(VerifyError::TooManyCalls)?;
         Ok(Verified { application, grant: claims.grant, expires_at })
-    }
-
-    /// The end of an access token. A lifetime that the operator made shorter holds for tokens issued before, too:
-    /// a revocation need not be remembered for longer than today's policy says.
-    fn access_end(&self, claims: &Claims, application: &Application) -> Timestamp {
-        claims.expires_at.min(claims.issued_at.plus(self.policy(application).access_lifetime))
     }
 }

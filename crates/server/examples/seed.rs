@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +54,16 @@ fn auth(data_dir: &Path) -> Auth {
         max_grants: 32,
         access_lifetime: day / 24,
         refresh_lifetime: 30 * day,
+        calls_per_minute: 0,
     };
-    let settings = Settings { policy, leeway: Duration::ZERO, closed_grants: 10_000, hashes_at_once: 1 };
+    let settings = Settings {
+        policy,
+        leeway: Duration::ZERO,
+        closed_grants: 10_000,
+        hashes_at_once: 1,
+        failures_per_source: 0,
+        failures_per_application: 0,
+    };
     Auth::new(Arc::new(store), keyring, settings)
 }
 
@@ -92,7 +101,8 @@ async fn log_in(auth: &Arc<Auth>, known: &Arc<Vec<(AppId, SecretText)>>, count: 
         let (auth, known) = (Arc::clone(auth), Arc::clone(known));
         working.spawn(async move {
             let (app, secret) = &known[n % known.len()];
-            let pair = auth.login(app, secret, Clock::System.now()).await.unwrap().pair;
+            let pair =
+                auth.login(app, secret, Ipv4Addr::LOCALHOST.into(), Clock::System.now()).await.unwrap().pair;
             let mut line = String::with_capacity(256);
             writeln!(line, "{app} {} {} {}", secret.reveal(), pair.refresh_token, pair.access_token).unwrap();
             line

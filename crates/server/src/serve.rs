@@ -136,6 +136,8 @@ fn open_auth(
         leeway: config.verify_leeway,
         closed_grants: config.limits.closed_grants as usize,
         hashes_at_once: config.limits.hashes_at_once as usize,
+        failures_per_source: config.limits.failures_per_source,
+        failures_per_application: config.limits.failures_per_application,
     };
     Ok((Arc::new(Auth::new(store, keyring, settings)), file))
 }

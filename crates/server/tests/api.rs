@@ -21,6 +21,8 @@ mod refresh;
 mod routes;
 #[path = "api/socket.rs"]
 mod socket;
+#[path = "api/throttle.rs"]
+mod throttle;
 #[path = "api/verify.rs"]
 mod verify;
 #[path = "api/world.rs"]

@@ -66,7 +66,8 @@ pub(crate) struct Memory {
 }
 
 impl EmbeddedStore {
-    /// Opens the store in `data_dir` and makes it where there is none. At most `queue_bound` operations wait at a time.
+    /// Opens the store in `data_dir` and makes it where there is none. At most `queue_bound` operations wait at a time,
+    /// and a login only while less than half as many do.
     /// `clock` tells which revocations need not be known any more.
     pub fn open(data_dir: &Path, queue_bound: usize, clock: Clock) -> Result<EmbeddedStore, OpenError> {
         let lock = data_dir::lock(data_dir)?;
@@ -93,6 +94,16 @@ impl EmbeddedStore {
     /// Figures about the work, for metrics.
     pub fn figures(&self) -> &Figures {
         &self.memory.figures
+    }
+
+    /// How many operations wait for the writer at this moment.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many may.
+    pub fn queue_bound(&self) -> usize {
+        self.queue.bound()
     }
 
     async fn ask<A>(&self, write: impl FnOnce(Answer<A>) -> Write) -> Result<A, StoreError> {

@@ -7,5 +7,6 @@ mod laws {
     pub mod durability;
     pub mod files;
     pub mod grants;
+    pub mod overload;
     pub mod world;
 }

@@ -11,6 +11,7 @@ mod operations {
     pub mod order;
     pub mod refresh;
     pub mod secrets;
+    pub mod throttle;
     pub mod verify;
     pub mod world;
 }

@@ -28,6 +28,9 @@ pub struct PolicyFlags {
     /// How long a refresh token is good, such as 30d
     #[arg(long, value_name = "TIME")]
     refresh_lifetime: Option<String>,
+    /// How many logins, refreshes and logouts in a minute, and how many calls verified; 0 is no limit
+    #[arg(long, value_name = "COUNT")]
+    calls_per_minute: Option<u32>,
 }
 
 impl PolicyFlags {
@@ -40,6 +43,7 @@ impl PolicyFlags {
             max_grants: self.max_grants,
             access_lifetime: self.access_lifetime,
             refresh_lifetime: self.refresh_lifetime,
+            calls_per_minute: self.calls_per_minute,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use northgate_core::throttle::Rate;
+
 use crate::config::layers::Settings;
 use crate::config::{ConfigError, HOUR, MINUTE};
 
@@ -25,6 +27,10 @@ pub struct Limits {
     /// Per application.
     pub closed_grants: u32,
     pub hashes_at_once: u32,
+    /// Wrong secrets in a minute from one address; 0 is no limit.
+    pub failures_per_source: u32,
+    /// Wrong secrets in a minute from all addresses together; 0 is no limit.
+    pub failures_per_application: u32,
     /// Worker threads; none given means one per core.
     pub threads: Option<usize>,
 }
@@ -45,6 +51,8 @@ impl Limits {
             commit_queue: settings.count("limits.commit_queue", 1..=1_000_000)?,
             closed_grants: settings.count("limits.closed_grants", 1..=1_000_000)?,
             hashes_at_once: settings.count("limits.hashes_at_once", 1..=64)?,
+            failures_per_source: settings.count("limits.failures_per_source", 0..=Rate::MAX)?,
+            failures_per_application: settings.count("limits.failures_per_application", 0..=Rate::MAX)?,
             threads: (threads > 0).then_some(threads),
         })
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use northgate_core::policy::{Logins, MAX_GRANTS_LIMIT, OnReuse, Policy, Rotation};
+use northgate_core::throttle::Rate;
 
 use crate::config::layers::Settings;
 use crate::config::{ConfigError, HOUR};
@@ -23,5 +24,6 @@ pub(super) fn take(settings: &mut Settings) -> Result<Policy, ConfigError> {
         max_grants: settings.count("policy.max_grants", 1..=MAX_GRANTS_LIMIT)?,
         access_lifetime: settings.duration("policy.access_lifetime", SECOND..=30 * DAY)?,
         refresh_lifetime: settings.duration("policy.refresh_lifetime", SECOND..=3650 * DAY)?,
+        calls_per_minute: settings.count("policy.calls_per_minute", 0..=Rate::MAX)?,
     })
 }

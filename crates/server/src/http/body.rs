@@ -67,10 +67,10 @@ pub async fn read(request: Request, bounds: Bounds) -> Result<Received, Unread> 
     }
 }
 
-/// Gets the body of a request out of the way of an answer that does not depend on it.
+/// Gets the body of a request out of the way of an answer that does not depend on it. A client that asks before it sends
+/// is told to go on: otherwise the answer would have to end the connection.
 pub async fn pass_over(request: Request, bounds: Bounds) {
-    let (head, body) = request.into_parts();
-    refuse(&head.headers, body, Instant::now() + bounds.time).await;
+    discard(request.into_body(), Instant::now() + bounds.time).await;
 }
 
 /// A client that asks before it sends (`Expect: 100-continue`) is told by the answer itself: it is encouraged to

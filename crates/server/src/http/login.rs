@@ -11,7 +11,7 @@ use northgate_core::secret::SecretText;
 
 use crate::http::decode::decode;
 use crate::http::failure::{self, Failure};
-use crate::http::observe::Observed;
+use crate::http::observe::{self, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
@@ -27,19 +27,23 @@ pub async fn login(State(api): State<Arc<Api>>, request: Request) -> Response<Bo
 }
 
 async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<Login, Failure> {
+    let from = observe::peer(&request);
     let body = body::read(request, api.body).await?;
     let [app, secret] = decode(["appId", "secret"], body.content_type(), &body.bytes)?;
     let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
     let app = observed.application.insert(app);
-    Ok(api.auth.login(app, &secret, api.clock.now()).await?)
+    Ok(api.auth.login(app, &secret, from, api.clock.now()).await?)
 }
 
 impl From<LoginError> for Failure {
     fn from(error: LoginError) -> Failure {
         let (problem, outcome) = match &error {
             LoginError::Rejected => (Problem::Rejected, Outcome::Rejected),
+            LoginError::TooManyFailures(wait) | LoginError::TooManyCalls(wait) => {
+                (Problem::Throttled(Some(*wait)), Outcome::Throttled)
+            }
             LoginError::Frozen => (Problem::Frozen, Outcome::Frozen),
-            LoginError::TooManyClosed => (Problem::Throttled, Outcome::Throttled),
+            LoginError::TooManyClosed => (Problem::Throttled(None), Outcome::Throttled),
             LoginError::Busy => (Problem::Busy, Outcome::Busy),
             LoginError::Store(error) => failure::store(error),
         };

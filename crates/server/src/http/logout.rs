@@ -54,7 +54,8 @@ impl From<LogoutError> for Failure {
     fn from(error: LogoutError) -> Failure {
         let (problem, outcome) = match &error {
             LogoutError::Token(_) | LogoutError::WrongKind => (Problem::Invalid, Outcome::Refused),
-            LogoutError::TooManyClosed => (Problem::Throttled, Outcome::Throttled),
+            LogoutError::TooManyCalls(wait) => (Problem::Throttled(Some(*wait)), Outcome::Throttled),
+            LogoutError::TooManyClosed => (Problem::Throttled(None), Outcome::Throttled),
             LogoutError::Store(error) => failure::store(error),
         };
         Failure::new(problem, outcome, &error)

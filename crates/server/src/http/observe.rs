@@ -5,6 +5,7 @@ mod request_id;
 mod tests;
 
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -61,6 +62,12 @@ impl Observed {
         answer.extensions_mut().insert(self);
         answer
     }
+}
+
+/// Whom a request comes from: the other end of its connection. `X-Forwarded-For` says nothing, since anybody can write it.
+pub fn peer<B>(request: &Request<B>) -> IpAddr {
+    // Every connection has a peer; a request without one was not sent over any.
+    request.extensions().get().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |Peer(address)| address.ip())
 }
 
 /// A service that is observed.

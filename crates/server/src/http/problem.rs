@@ -1,5 +1,7 @@
 //! What a client hears when it does not get what it asked for: status, code and text, written here and nowhere else.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -20,7 +22,10 @@ pub enum Problem {
     Frozen,
     /// The refresh token is not good: never said why.
     Refused,
-    Throttled,
+    /// Too much of something; where that is known, how long to wait.
+    Throttled(Option<Duration>),
+    /// Too many calls of an application on the platform.
+    CallThrottled(Duration),
     /// The access token of a call is not good, or not the application's.
     NotVerified,
     /// A call does not say which application makes it.
@@ -48,12 +53,15 @@ impl Problem {
             Problem::Busy => {
                 answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
+            Problem::Throttled(Some(wait)) | Problem::CallThrottled(wait) => {
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
+            }
             Problem::Missing
             | Problem::Invalid
             | Problem::Rejected
             | Problem::Frozen
             | Problem::Refused
-            | Problem::Throttled
+            | Problem::Throttled(None)
             | Problem::NotVerified
             | Problem::NoAppKey
             | Problem::NotFound
@@ -86,9 +94,13 @@ impl Problem {
                 StatusCode::BAD_REQUEST,
                 r#"{"error_code":"100247","error_desc":"Operation not allowed. The application has been frozen."}"#,
             ),
-            (Problem::Throttled, _) => {
+            (Problem::Throttled(_), _) => {
                 (StatusCode::FORBIDDEN, r#"{"error_code":"1010009","error_desc":"app throttle exceed."}"#)
             }
+            (Problem::CallThrottled(_), _) => (
+                StatusCode::FORBIDDEN,
+                r#"{"error_code":"1010009","error_desc":"app throttle exceed.","resultcode":"1010009","resultmsg":"app throttle exceed."}"#,
+            ),
             // Gateways of the platform say `resultcode`, its services `error_code`: with both, every client is content.
             (Problem::NotVerified, _) => (
                 StatusCode::FORBIDDEN,
@@ -125,17 +137,23 @@ impl Problem {
     }
 }
 
+/// The header has whole seconds: who comes back after them does not come too early.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Problem; 14] = [
+    const ALL: [Problem; 15] = [
         Problem::Missing,
         Problem::Invalid,
         Problem::Rejected,
         Problem::Frozen,
         Problem::Refused,
-        Problem::Throttled,
+        Problem::Throttled(None),
+        Problem::CallThrottled(Duration::ZERO),
         Problem::NotVerified,
         Problem::NoAppKey,
         Problem::NotFound,
@@ -170,6 +188,7 @@ mod tests {
             (400, "100449"),
             (400, "50400"),
             (403, "1010009"),
+            (403, "1010009"),
             (403, "1010005"),
             (401, "100025"),
             (404, "50404"),
@@ -192,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_answer_to_a_call_has_the_members_of_gateways_and_of_services() {
-        for problem in [Problem::NotVerified, Problem::NoAppKey] {
+        for problem in [Problem::NotVerified, Problem::NoAppKey, Problem::CallThrottled(Duration::ZERO)] {
             let (_, body) = problem.status_and_body(Dialect::Intl);
             let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
             assert_eq!(body["resultcode"], body["error_code"]);
@@ -203,6 +222,8 @@ mod tests {
     #[test]
     fn who_is_busy_says_when_to_come_again_and_who_was_too_slow_loses_the_connection() {
         assert_eq!(Problem::Busy.answer(Dialect::Intl).headers()[RETRY_AFTER], "1");
+        let throttled = Problem::Throttled(Some(Duration::from_millis(1001)));
+        assert_eq!(throttled.answer(Dialect::Intl).headers()[RETRY_AFTER], "2");
         assert_eq!(Problem::TooSlow.answer(Dialect::Intl).headers()[CONNECTION], "close");
         assert!(!Problem::Rejected.answer(Dialect::Intl).headers().contains_key(CONNECTION));
     }

@@ -12,7 +12,7 @@ use northgate_core::secret::SecretText;
 use crate::http::audit::Audit;
 use crate::http::decode::decode;
 use crate::http::failure::{self, Failure};
-use crate::http::observe::Observed;
+use crate::http::observe::{self, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
@@ -31,12 +31,13 @@ pub async fn refresh(State(api): State<Arc<Api>>, request: Request) -> Response<
 }
 
 async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<Refresh, Failure> {
+    let from = observe::peer(&request);
     let body = body::read(request, api.body).await?;
     let names = ["appId", "secret", "refreshToken"];
     let [app, secret, refresh_token] = decode(names, body.content_type(), &body.bytes)?;
     let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
     let app = observed.application.insert(app);
-    Ok(api.auth.refresh(app, &secret, &refresh_token, api.clock.now()).await?)
+    Ok(api.auth.refresh(app, &secret, &refresh_token, from, api.clock.now()).await?)
 }
 
 /// What the log hears of a success; the client cannot tell one from another.
@@ -54,6 +55,9 @@ impl From<RefreshError> for Failure {
     fn from(error: RefreshError) -> Failure {
         let (problem, outcome) = match &error {
             RefreshError::Rejected => (Problem::Rejected, Outcome::Rejected),
+            RefreshError::TooManyFailures(wait) | RefreshError::TooManyCalls(wait) => {
+                (Problem::Throttled(Some(*wait)), Outcome::Throttled)
+            }
             RefreshError::Frozen => (Problem::Frozen, Outcome::Frozen),
             RefreshError::Refused(refusal) => return refused(*refusal, &error),
             RefreshError::Busy => (Problem::Busy, Outcome::Busy),

@@ -106,15 +106,16 @@ impl From<Unnamed> for Failure {
 
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Failure {
-        let outcome = match error {
-            VerifyError::Frozen => Outcome::Frozen,
+        let (problem, outcome) = match error {
+            VerifyError::TooManyCalls(wait) => (Problem::CallThrottled(wait), Outcome::Throttled),
+            VerifyError::Frozen => (Problem::NotVerified, Outcome::Frozen),
             VerifyError::Token(_)
             | VerifyError::WrongKind
             | VerifyError::Expired
             | VerifyError::NotYours
-            | VerifyError::Revoked => Outcome::Refused,
+            | VerifyError::Revoked => (Problem::NotVerified, Outcome::Refused),
         };
-        Failure::new(Problem::NotVerified, outcome, &error)
+        Failure::new(problem, outcome, &error)
     }
 }
 

@@ -46,6 +46,10 @@ impl Collector for OfStore {
             "Transactions that failed",
             &ConstCounter::new(figures.failures()),
         )?;
+        let waiting = ConstGauge::new(self.0.waiting() as u64);
+        put(&mut encoder, "commit_queue_waiting", "Operations that wait for a transaction", &waiting)?;
+        let bound = ConstGauge::new(self.0.queue_bound() as u64);
+        put(&mut encoder, "commit_queue_bound", "How many may wait; logins only up to the half", &bound)?;
         let journal = ConstGauge::new(figures.journal_bytes());
         put(&mut encoder, "journal_bytes", "Bytes of the journal that are not folded yet", &journal)
     }

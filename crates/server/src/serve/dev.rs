@@ -1,5 +1,6 @@
 //! `serve --dev`: everything that is needed to try it out, and lines to paste.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use northgate_core::administer::{Creation, Wanted};
@@ -44,7 +45,7 @@ pub async fn introduce(config: &Config, auth: &Auth, now: Timestamp) -> Result<(
 fn welcome(config: &Config, app_id: &str, secret: &str) -> String {
     let api = format!("https://{}{}/iocm/app/sec/v1.1.0", config.listen, config.api.prefix);
     let certificate = CertificateFiles::in_data_dir(&config.data_dir).chain;
-    let curl = format!("curl -sS --cacert {}", certificate.display());
+    let curl = format!("curl -sS --cacert {}", shell_word(&certificate.display().to_string()));
     let token = |name: &str| format!(r#"$(echo "$TOKENS" | sed 's/.*"{name}":"\([^"]*\)".*/\1/')"#);
     let json = "-H 'Content-Type: application/json'";
     let mut text = places(config);
@@ -81,8 +82,8 @@ fn welcome_back(config: &Config, auth: &Auth) -> String {
             "\nThe application `{DEMO}`:\n  appId   {id}\n  secret  was shown when it was created; add a new one with\n          \
              {program} app secret add {id} --data-dir {data_dir} --admin-listen {admin}\n\n",
             id = demo.id,
-            program = program(),
-            data_dir = config.data_dir.display(),
+            program = shell_word(&program()),
+            data_dir = shell_word(&config.data_dir.display().to_string()),
             admin = config.admin_listen,
         ),
         None => writeln!(text),
@@ -102,4 +103,27 @@ fn places(config: &Config) -> String {
 /// The program as it was called, so that a line with it works as pasted.
 fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "northgate".to_owned())
+}
+
+/// The text as one word of a shell's command line; people name their directories as they like.
+fn shell_word(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_quoted_only_where_a_shell_would_not_leave_it_alone() {
+        for (text, word) in
+            [("northgate-data/tls", "northgate-data/tls"), ("my data", "'my data'"), ("it's", r"'it'\''s'")]
+        {
+            assert_eq!(shell_word(text), word);
+        }
+    }
 }

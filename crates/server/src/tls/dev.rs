@@ -1,13 +1,13 @@
 //! The self-signed certificate of `serve --dev`.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 
 use crate::config::tls::CertificateFiles;
+use crate::private_file::{self, PrivateFileError};
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -22,19 +22,23 @@ pub enum DevCertificateError {
         #[source]
         cause: io::Error,
     },
+    #[error(transparent)]
+    Key(#[from] PrivateFileError),
 }
 
-/// Makes an ECDSA P-256 certificate for this machine's own names in `data_dir/tls`, unless there are files already.
+/// Makes an ECDSA P-256 certificate for this machine's own names in `data_dir/tls`, unless there is a key already. The
+/// key is written last and at once: a start that was killed before is made good by the next one.
 pub fn certificate(data_dir: &Path) -> Result<CertificateFiles, DevCertificateError> {
     let files = CertificateFiles::in_data_dir(data_dir);
-    if files.chain.exists() && files.key.exists() {
+    if files.key.exists() {
         return Ok(files);
     }
     let (chain, key) = make().map_err(DevCertificateError::Making)?;
     let folder = data_dir.join("tls");
     fs::create_dir_all(&folder).map_err(|cause| DevCertificateError::Writing { path: folder, cause })?;
-    write(&files.key, 0o600, &key)?;
-    write(&files.chain, 0o644, &chain)?;
+    let unwritten = |cause| DevCertificateError::Writing { path: files.chain.clone(), cause };
+    fs::write(&files.chain, chain).map_err(unwritten)?;
+    private_file::write(&files.key, &key)?;
     Ok(files)
 }
 
@@ -45,11 +49,4 @@ fn make() -> Result<(String, String), rcgen::Error> {
     wanted.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     wanted.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     Ok((wanted.self_signed(&key)?.pem(), key.serialize_pem()))
-}
-
-/// Never over a file that is there: half a pair may be somebody's real key.
-fn write(path: &Path, mode: u32, text: &str) -> Result<(), DevCertificateError> {
-    let open = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    open.and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|cause| DevCertificateError::Writing { path: path.to_owned(), cause })
 }

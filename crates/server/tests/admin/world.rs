@@ -1,6 +1,6 @@
 //! A running admin API: a store in a folder of its own, a clock that tests move, and an operator with the token.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -106,7 +106,7 @@ impl World {
 
     pub async fn login(&self, app_id: &str, secret: &str) -> Result<Pair, LoginError> {
         let (app, secret) = (AppId::parse(app_id).unwrap(), SecretText::parse(secret).unwrap());
-        Ok(self.auth.login(&app, &secret, self.clock.now()).await?.pair)
+        Ok(self.auth.login(&app, &secret, Ipv4Addr::LOCALHOST.into(), self.clock.now()).await?.pair)
     }
 }
 
@@ -125,6 +125,14 @@ fn settings() -> Settings {
         max_grants: 32,
         access_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
+        calls_per_minute: 0,
     };
-    Settings { policy, leeway: Duration::from_secs(30), closed_grants: 100, hashes_at_once: 2 }
+    Settings {
+        policy,
+        leeway: Duration::from_secs(30),
+        closed_grants: 100,
+        hashes_at_once: 2,
+        failures_per_source: 0,
+        failures_per_application: 0,
+    }
 }

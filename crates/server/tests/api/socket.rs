@@ -1,9 +1,9 @@
 //! A client that sends exactly the bytes it is given.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// An answer as it came.
 #[derive(Debug)]
@@ -76,6 +76,15 @@ impl Socket {
 /// One request over a new connection.
 pub async fn ask(to: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
     let mut socket = Socket::open(to).await;
+    socket.send(request).await;
+    socket.answer().await
+}
+
+/// The same from another of this machine's own addresses.
+pub async fn ask_from(from: Ipv4Addr, to: SocketAddr, request: impl AsRef<[u8]>) -> Answer {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    let mut socket = Socket(socket.connect(to).await.unwrap());
     socket.send(request).await;
     socket.answer().await
 }

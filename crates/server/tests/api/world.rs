@@ -61,6 +61,8 @@ pub struct Setup {
     /// Operations that may wait for the store once the world is made.
     pub queue: usize,
     pub overrides: Overrides,
+    /// Wrong secrets in a minute from one address.
+    pub failures_per_source: u32,
 }
 
 pub const SETUP: Setup = Setup {
@@ -76,7 +78,9 @@ pub const SETUP: Setup = Setup {
         max_grants: None,
         access_lifetime: None,
         refresh_lifetime: None,
+        calls_per_minute: None,
     },
+    failures_per_source: 0,
 };
 
 impl World {
@@ -85,11 +89,16 @@ impl World {
     }
 
     pub async fn with(setup: Setup) -> World {
+        // Tests that read the log missed lines now and then: `tracing` asks once whether anybody wants a line, and a test
+        // beside them that wrote it first, with nobody listening, could settle that for all. So somebody always listens.
+        let everything =
+            tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::sink);
+        let _ = tracing::subscriber::set_global_default(everything.finish());
         let directory = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Timestamp::from_millis(BEGIN_S * 1000));
         let record = KeyringRecord::random(clock.now());
-        let secret = create(&auth(&directory, 100, &clock, &record), &setup, clock.now()).await;
-        let auth = Arc::new(auth(&directory, setup.queue, &clock, &record));
+        let secret = create(&auth(&directory, 100, &setup, &clock, &record), &setup, clock.now()).await;
+        let auth = Arc::new(auth(&directory, setup.queue, &setup, &clock, &record));
         let is_ready = Arc::new(AtomicBool::new(true));
         let ready = Arc::clone(&is_ready);
         let api = Arc::new(Api {
@@ -138,7 +147,7 @@ impl World {
     }
 }
 
-fn auth(directory: &TempDir, queue: usize, clock: &Clock, record: &KeyringRecord) -> Auth {
+fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record: &KeyringRecord) -> Auth {
     let now = clock.clone();
     let store = EmbeddedStore::open(directory.path(), queue, Box::new(move || now.now())).unwrap();
     let policy = Policy {
@@ -149,9 +158,16 @@ fn auth(directory: &TempDir, queue: usize, clock: &Clock, record: &KeyringRecord
         max_grants: 32,
         access_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
+        calls_per_minute: 0,
     };
-    let settings =
-        Settings { policy, leeway: Duration::from_secs(30), closed_grants: 1000, hashes_at_once: 1 };
+    let settings = Settings {
+        policy,
+        leeway: Duration::from_secs(30),
+        closed_grants: 1000,
+        hashes_at_once: 1,
+        failures_per_source: setup.failures_per_source,
+        failures_per_application: 0,
+    };
     Auth::new(Arc::new(store), Keyring::new(record.clone()).unwrap(), settings)
 }
 
@@ -180,6 +196,8 @@ async fn serve(routes: impl Routes, stop: watch::Receiver<bool>) -> SocketAddr {
         commit_queue: 100,
         closed_grants: 1000,
         hashes_at_once: 1,
+        failures_per_source: 0,
+        failures_per_application: 0,
         threads: None,
     };
     tokio::spawn(async move { listener::serve(socket, None, routes, &limits, stop).await });

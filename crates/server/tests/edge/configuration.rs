@@ -65,6 +65,7 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
         max_grants: 32,
         access_lifetime: seconds(3600),
         refresh_lifetime: seconds(30 * 86_400),
+        calls_per_minute: 0,
     };
     assert_eq!(config.policy, policy);
     let tls = TlsSettings {
@@ -90,6 +91,8 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
         commit_queue: 8192,
         closed_grants: 10_000,
         hashes_at_once: 2,
+        failures_per_source: 30,
+        failures_per_application: 300,
         threads: None,
     };
     assert_eq!(config.limits, limits);

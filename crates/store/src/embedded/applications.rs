@@ -31,13 +31,21 @@ pub(crate) fn insert(connection: &Connection, new: NewApplication) -> rusqlite::
 
 /// Writes all that can change of an application.
 pub(crate) fn update(connection: &Connection, application: &Application) -> rusqlite::Result<()> {
-    let Overrides { rotation, retry_window, on_reuse, logins, max_grants, access_lifetime, refresh_lifetime } =
-        application.overrides;
+    let Overrides {
+        rotation,
+        retry_window,
+        on_reuse,
+        logins,
+        max_grants,
+        access_lifetime,
+        refresh_lifetime,
+        calls_per_minute,
+    } = application.overrides;
     connection
         .prepare_cached(
             "UPDATE applications SET name = ?2, state = ?3, revision = ?4, rotation = ?5, retry_window_ms = ?6,
-             on_reuse = ?7, logins = ?8, max_grants = ?9, access_lifetime_ms = ?10, refresh_lifetime_ms = ?11
-             WHERE number = ?1",
+             on_reuse = ?7, logins = ?8, max_grants = ?9, access_lifetime_ms = ?10, refresh_lifetime_ms = ?11,
+             calls_per_minute = ?12 WHERE number = ?1",
         )?
         .execute(params![
             application.number.0,
@@ -51,6 +59,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
             max_grants,
             access_lifetime.map(duration_millis),
             refresh_lifetime.map(duration_millis),
+            calls_per_minute,
         ])?;
     connection
         .prepare_cached("DELETE FROM secrets WHERE application = ?")?
@@ -103,7 +112,7 @@ pub(crate) fn load(connection: &Connection) -> Result<Vec<Application>, OpenErro
     let mut secrets = load_secrets(connection)?;
     let mut select = connection.prepare(
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
-         max_grants, access_lifetime_ms, refresh_lifetime_ms FROM applications ORDER BY number",
+         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute FROM applications ORDER BY number",
     )?;
     let mut rows = select.query([])?;
     let mut applications = Vec::new();
@@ -136,8 +145,10 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
             max_grants: row.get(10)?,
             access_lifetime: row.get::<_, Option<u64>>(11)?.map(Duration::from_millis),
             refresh_lifetime: row.get::<_, Option<u64>>(12)?.map(Duration::from_millis),
+            calls_per_minute: row.get(13)?,
         },
         secrets: Vec::new(),
+        calls: Arc::default(),
     })
 }
 

@@ -50,6 +50,11 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// Whether nobody waits for it.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
     /// What the journal has to say about this batch.
     pub fn entries(&self) -> &[u8] {
         &self.entries

@@ -1,9 +1,10 @@
 //! Folding: the journal's news about an application become its row in `grants`, and then the journal's rows can go.
 //!
 //! It is done in sweeps over all applications with news, in the order of their rows, a few with each commit: it costs
-//! no fsync of its own and never holds up a commit for long. The journal stays within about two sweeps.
+//! no fsync of its own and never holds up a commit for long. A busy sweep takes as long as the journal takes to fill
+//! once more, so that the journal stays within twice [`SWEEP_AT_BYTES`] and the cost is spread evenly.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use northgate_core::application::AppNumber;
 use rusqlite::{Connection, params};
@@ -14,19 +15,23 @@ use super::load::JournalExtent;
 
 /// A busy journal is swept when it has this many bytes: some 500,000 steps, read back in a fraction of a second.
 const SWEEP_AT_BYTES: u64 = 16 << 20;
-/// Journal rows removed with one commit.
-const ROWS_A_SLICE: i64 = 16;
+/// Journal rows removed with one commit: more than the one that it adds.
+const ROWS_BUSY: i64 = 4;
+/// What an idle writer does with one commit: a millisecond or two of work, since somebody may come.
+const APPLICATIONS_IDLE: usize = 256;
+const ROWS_IDLE: i64 = 256;
 
 /// How far folding has come.
 pub(crate) struct Fold {
     journal: JournalExtent,
-    news: HashSet<AppNumber>,
+    news: BTreeSet<AppNumber>,
     sweep: Option<Sweep>,
 }
 
 struct Sweep {
-    /// Applications still to be written, the next one last.
-    left: Vec<AppNumber>,
+    left: BTreeSet<AppNumber>,
+    /// How many there were at the beginning.
+    size: usize,
     /// The journal up to here is folded when none is left.
     upto: i64,
 }
@@ -56,9 +61,8 @@ impl Fold {
     /// Begins a sweep where there is news; tells whether one is under way.
     pub fn begin(&mut self) -> bool {
         if self.sweep.is_none() && self.journal.bytes > 0 {
-            let mut left: Vec<AppNumber> = std::mem::take(&mut self.news).into_iter().collect();
-            left.sort_unstable_by(|a, b| b.cmp(a));
-            self.sweep = Some(Sweep { left, upto: self.journal.last });
+            let left = std::mem::take(&mut self.news);
+            self.sweep = Some(Sweep { size: left.len(), left, upto: self.journal.last });
         }
         self.sweep.is_some()
     }
@@ -70,31 +74,40 @@ impl Fold {
         self.news.extend(touched);
     }
 
-    /// Folds up to `applications` applications in the open transaction, if a sweep is under way or due.
+    /// Folds a little in the open transaction, which adds `batch_bytes` to the journal, if a sweep is under way or due;
+    /// more where nobody waits for the transaction.
     pub fn slice(
         &mut self,
         connection: &Connection,
         memory: &Memory,
-        applications: usize,
+        batch_bytes: Option<usize>,
     ) -> rusqlite::Result<Slice> {
         if self.journal.bytes >= SWEEP_AT_BYTES {
             self.begin();
         }
         let Some(sweep) = &self.sweep else { return Ok(Slice::default()) };
+        let (applications, rows) = match batch_bytes {
+            None => (APPLICATIONS_IDLE, ROWS_IDLE),
+            Some(bytes) => ((sweep.size * bytes).div_ceil(SWEEP_AT_BYTES as usize), ROWS_BUSY),
+        };
         if sweep.left.is_empty() {
-            return remove_rows(connection, self.journal.first, sweep.upto);
+            let upto = sweep.upto.min(self.journal.first + rows - 1);
+            return remove_rows(connection, upto);
         }
-        let applications = applications.min(sweep.left.len());
-        for number in &sweep.left[sweep.left.len() - applications..] {
+        let mut folded = 0;
+        for number in sweep.left.iter().take(applications) {
             write_row(connection, memory, *number)?;
+            folded += 1;
         }
-        Ok(Slice { applications, ..Slice::default() })
+        Ok(Slice { applications: folded, ..Slice::default() })
     }
 
     /// The transaction of this slice is durable.
     pub fn done(&mut self, slice: Slice) {
         let Some(sweep) = &mut self.sweep else { return };
-        sweep.left.truncate(sweep.left.len() - slice.applications);
+        for _ in 0..slice.applications {
+            sweep.left.pop_first();
+        }
         if let Some(upto) = slice.rows_upto {
             self.journal.first = upto + 1;
             self.journal.bytes -= slice.row_bytes;
@@ -123,8 +136,7 @@ fn write_row(connection: &Connection, memory: &Memory, number: AppNumber) -> rus
     Ok(())
 }
 
-fn remove_rows(connection: &Connection, first: i64, sweep_upto: i64) -> rusqlite::Result<Slice> {
-    let upto = sweep_upto.min(first + ROWS_A_SLICE - 1);
+fn remove_rows(connection: &Connection, upto: i64) -> rusqlite::Result<Slice> {
     let row_bytes = connection
         .prepare_cached("SELECT ifnull(sum(length(entries)), 0) FROM journal WHERE batch <= ?")?
         .query_row([upto], |row| row.get(0))?;

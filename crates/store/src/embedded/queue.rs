@@ -44,6 +44,8 @@ impl Write {
     }
 }
 
+/// Writes wait here until the writer takes them. Logins find room in the first half only: an application that cannot
+/// refresh logs in, so that letting logins push refreshes out would make more of them, and an operator must get through.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
@@ -72,8 +74,9 @@ impl Queue {
     }
 
     pub fn push(&self, write: Write) -> Result<(), StoreError> {
+        let room = self.room_for(&write);
         let mut waiting = self.waiting();
-        if waiting.is_closed || waiting.writes.len() >= self.bound {
+        if waiting.is_closed || waiting.writes.len() >= room {
             return Err(StoreError::Busy);
         }
         waiting.writes.push(write);
@@ -102,6 +105,23 @@ impl Queue {
         self.waiting().writes.len()
     }
 
+    /// How many may wait.
+    pub fn bound(&self) -> usize {
+        self.bound
+    }
+
+    /// How many may wait before this one.
+    fn room_for(&self, write: &Write) -> usize {
+        match write {
+            Write::Open(..) => self.bound.div_ceil(2),
+            Write::Create(..)
+            | Write::Replace(..)
+            | Write::Delete(..)
+            | Write::Advance(..)
+            | Write::Close(..) => self.bound,
+        }
+    }
+
     pub fn close(&self) {
         self.waiting().is_closed = true;
         self.arrived.notify_one();
@@ -109,5 +129,47 @@ impl Queue {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use northgate_core::clock::Timestamp;
+    use northgate_core::grant::{Grant, GrantId};
+
+    const NOW: Timestamp = Timestamp::from_millis(0);
+    const GRANT: Grant = Grant { id: GrantId(1), generation: 0, refreshed_at: NOW, expires_at: NOW };
+
+    fn login(queue: &Queue) -> bool {
+        let application = AppNumber(1);
+        let opening = Opening { application, grant: GRANT, at_most: 1, close_others: None, now: NOW };
+        queue.push(Write::Open(opening, oneshot::channel().0)).is_ok()
+    }
+
+    fn refresh(queue: &Queue) -> bool {
+        let step = Step { application: AppNumber(1), from: 0, to: GRANT };
+        queue.push(Write::Advance(step, oneshot::channel().0)).is_ok()
+    }
+
+    fn delete(queue: &Queue) -> bool {
+        queue.push(Write::Delete(AppNumber(1), oneshot::channel().0)).is_ok()
+    }
+
+    #[test]
+    fn logins_leave_half_of_the_room_to_everything_else() {
+        let queue = Queue::new(5);
+        let taken = std::iter::repeat_with(|| login(&queue)).take_while(|is_taken| *is_taken).count();
+        assert_eq!(taken, 3);
+        assert!(refresh(&queue) && !login(&queue) && delete(&queue));
+        assert!(!refresh(&queue) && !delete(&queue) && !login(&queue));
+        assert_eq!(queue.len(), queue.bound());
+        assert_eq!(queue.take(&mut Vec::new(), Duration::ZERO), Found::Writes);
+        assert!(login(&queue));
+    }
+
+    #[test]
+    fn a_queue_for_one_takes_a_login() {
+        assert!(login(&Queue::new(1)));
     }
 }

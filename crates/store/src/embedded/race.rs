@@ -1,6 +1,7 @@
 //! A model of the commit path: the rules, the store, the queue and the batch as they are, over a commit that takes its
 //! time and sometimes fails. shuttle decides which thread goes on at each lock, wait and answer.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,9 @@ const WORKERS: u64 = 3;
 const INTERLEAVINGS: usize = 1_000;
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
+/// Where all callers are.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 const SETTINGS: Settings = Settings {
     policy: Policy {
         rotation: Rotation::Once,
@@ -36,10 +40,13 @@ const SETTINGS: Settings = Settings {
         max_grants: 32,
         access_lifetime: Duration::from_secs(3_600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
+        calls_per_minute: 0,
     },
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
     hashes_at_once: 2,
+    failures_per_source: 0,
+    failures_per_application: 0,
 };
 
 #[test]
@@ -83,7 +90,7 @@ fn race(disk: Disk) {
     let auth = Arc::new(Auth::new(Arc::clone(&store) as _, keyring, SETTINGS));
     let app = AppId::parse("app").unwrap();
     let secret = until_done(|| create(&auth, &app));
-    let login = until_done(|| block_on(auth.login(&app, &secret, NOW)).ok());
+    let login = until_done(|| block_on(auth.login(&app, &secret, HERE, NOW)).ok());
 
     let workers: Vec<_> = (1..=WORKERS)
         .map(|worker| {
@@ -91,7 +98,7 @@ fn race(disk: Disk) {
             let secret = SecretText::parse(secret.reveal()).unwrap();
             // A step of another moment gives another token.
             let now = NOW.plus(Duration::from_millis(worker));
-            thread::spawn(move || match block_on(auth.refresh(&app, &secret, &token, now)) {
+            thread::spawn(move || match block_on(auth.refresh(&app, &secret, &token, HERE, now)) {
                 Ok(refresh) => Some(refresh.pair.refresh_token),
                 Err(RefreshError::Store(_)) if disk == Disk::Bad => None,
                 Err(error) => panic!("{error}"),

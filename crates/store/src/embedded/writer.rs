@@ -21,27 +21,15 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often a busy writer looks for revocations to forget, and one that failed tries to open the file again.
 const ROUND: Duration = Duration::from_secs(10);
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
-/// While many wait for each commit, the writer lets more of them come before the next one: a commit costs as much as
-/// some twenty requests, and this is less time than it takes.
-const GATHER: Duration = Duration::from_micros(100);
+/// Applications whose secrets' last use is written with one commit, and the busy commits between two such: it can wait
+/// for an idle moment, but not for ever, and many neighbours at once share their pages.
+const LAST_USED_A_COMMIT: usize = 256;
+const LAST_USED_EVERY: u64 = 256;
+/// While many wait for each commit, the writer lets those come who are on their way, and looks again and again whether
+/// more are coming: a commit costs as much as some twenty requests, whoever shares it.
+const GATHER: Duration = Duration::from_micros(250);
+const GATHER_LOOKS: u32 = 4;
 const GATHER_FROM: usize = 8;
-
-/// What a commit does beside its writes, in applications: folding, and writing when secrets were last used.
-#[derive(Clone, Copy)]
-struct Upkeep {
-    fold: usize,
-    last_used: usize,
-}
-
-impl Upkeep {
-    /// An idle writer does a millisecond or two at a time, since somebody may come.
-    const IDLE: Upkeep = Upkeep { fold: 256, last_used: 256 };
-
-    /// Folding keeps pace with the writes; last uses can wait for an idle moment, but not for ever.
-    fn beside(writes: usize) -> Upkeep {
-        Upkeep { fold: 4.max(writes / 4), last_used: 1 }
-    }
-}
 
 pub(crate) struct Writer {
     database: PathBuf,
@@ -98,20 +86,20 @@ impl Writer {
     }
 
     pub fn run(mut self) {
-        let mut writes = Vec::new();
-        let mut last = 0;
+        let (mut writes, mut last, mut patience) = (Vec::new(), 0, PATIENCE);
         loop {
-            if last >= GATHER_FROM && self.queue.len() < last {
-                std::thread::sleep(GATHER);
+            if last >= GATHER_FROM {
+                gather(&self.queue);
             }
-            match self.queue.take(&mut writes, PATIENCE) {
+            match self.queue.take(&mut writes, patience) {
                 Found::Writes => {
                     last = writes.len();
-                    self.commit(std::mem::take(&mut writes), Upkeep::beside(last));
+                    self.commit(std::mem::take(&mut writes));
+                    patience = PATIENCE;
                 }
                 Found::Nothing => {
                     last = 0;
-                    self.idle();
+                    patience = if self.idle() { Duration::ZERO } else { PATIENCE };
                 }
                 Found::Closed => break,
             }
@@ -126,13 +114,13 @@ impl Writer {
     }
 
     /// Commits `writes` with a little folding, and answers them.
-    fn commit(&mut self, writes: Vec<Write>, upkeep: Upkeep) {
+    fn commit(&mut self, writes: Vec<Write>) {
         self.reopen_if_needed();
         let Some(open) = &mut self.open else {
             return writes.into_iter().for_each(|write| write.refuse(&(Arc::new(Closed) as _)));
         };
         let (count, begun) = (writes.len(), Instant::now());
-        match open.commit(&self.memory, writes, upkeep) {
+        match open.commit(&self.memory, writes) {
             Ok(()) => self.memory.figures.committed(count, begun.elapsed(), open.fold.journal_bytes()),
             Err(error) => self.failed(&error, count),
         }
@@ -156,18 +144,21 @@ impl Writer {
         }
     }
 
-    /// What an idle moment is good for: last uses, folding, a checkpoint.
-    fn idle(&mut self) {
+    /// What an idle moment is good for: last uses, folding, a checkpoint. Tells whether there is more of it to do.
+    fn idle(&mut self) -> bool {
         self.reopen_if_needed();
         if self.memory.figures.is_failing() {
-            return self.try_to_write();
+            self.try_to_write();
+            return false;
         }
-        let Some(Open { connection, checkpoints, fold }) = &mut self.open else { return };
-        if fold.begin() || self.memory.registry.has_used() {
-            self.commit(Vec::new(), Upkeep::IDLE);
+        let Some(Open { connection, checkpoints, fold }) = &mut self.open else { return false };
+        let is_work = fold.begin() || self.memory.registry.has_used();
+        if is_work {
+            self.commit(Vec::new());
         } else {
             checkpoints.idle(connection);
         }
+        is_work && self.open.is_some()
     }
 
     /// Only a write can show that the disk takes them again, and whoever heeds our readiness sends none.
@@ -224,12 +215,7 @@ impl Open {
     }
 
     /// One transaction with all of `writes`; all are answered, whatever becomes of it.
-    fn commit(
-        &mut self,
-        memory: &Memory,
-        writes: Vec<Write>,
-        upkeep: Upkeep,
-    ) -> Result<(), Arc<rusqlite::Error>> {
+    fn commit(&mut self, memory: &Memory, writes: Vec<Write>) -> Result<(), Arc<rusqlite::Error>> {
         let Open { connection, checkpoints, fold } = self;
         // Dropped without a commit, a transaction is rolled back.
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
@@ -243,7 +229,7 @@ impl Open {
         };
         let mut batch = Batch::new(memory, connection, writes.len());
         writes.into_iter().for_each(|write| batch.add(write));
-        let written = finish(&batch, connection, memory, fold, upkeep);
+        let written = finish(&batch, connection, memory, fold);
         match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
             Ok(slice) => {
                 fold.wrote(batch.entries().len(), batch.touched());
@@ -262,13 +248,25 @@ impl Open {
     }
 }
 
+/// Returns when no more came for a while.
+fn gather(queue: &Queue) {
+    let mut waiting = 0;
+    for _ in 0..GATHER_LOOKS {
+        std::thread::sleep(GATHER);
+        let now_waiting = queue.len();
+        if now_waiting == waiting {
+            return;
+        }
+        waiting = now_waiting;
+    }
+}
+
 /// What goes into the transaction beside the writes: their journal row, some last uses, and a slice of folding.
 fn finish(
     batch: &Batch<'_>,
     connection: &Connection,
     memory: &Memory,
     fold: &mut Fold,
-    upkeep: Upkeep,
 ) -> Result<Slice, Arc<rusqlite::Error>> {
     if let Some(failure) = batch.failure() {
         return Err(failure);
@@ -277,10 +275,13 @@ fn finish(
         let insert = connection.prepare_cached("INSERT INTO journal (batch, entries) VALUES (?, ?)");
         insert.and_then(|mut insert| insert.execute(params![fold.next_batch(), batch.entries()]))?;
     }
-    for application in memory.registry.take_used(upkeep.last_used) {
-        applications::update_last_used(connection, &application)?;
+    if batch.is_empty() || memory.figures.commits().is_multiple_of(LAST_USED_EVERY) {
+        for application in memory.registry.take_used(LAST_USED_A_COMMIT) {
+            applications::update_last_used(connection, &application)?;
+        }
     }
-    Ok(fold.slice(connection, memory, upkeep.fold)?)
+    let batch_bytes = (!batch.is_empty()).then(|| batch.entries().len());
+    Ok(fold.slice(connection, memory, batch_bytes)?)
 }
 
 /// The file was closed after an error and could not be opened again yet.

@@ -16,7 +16,7 @@ use northgate_core::secret::SecretText;
 use northgate_core::store::{Created, NewApplication, Store};
 use tokio::task::JoinSet;
 
-use super::house::{BEGINNING, House};
+use super::house::{BEGINNING, HERE, House};
 use super::shim::Shim;
 
 /// The child as its parent holds it.
@@ -126,12 +126,12 @@ async fn obey(house: &House, words: &[&str]) -> String {
                 Err(_) => "unavailable".to_owned(),
             }
         }
-        ["login", text] => match house.auth.login(&app(), &secret(text), now).await {
+        ["login", text] => match house.auth.login(&app(), &secret(text), HERE, now).await {
             Ok(login) => pair(&login.pair),
             Err(LoginError::Store(_)) => "unavailable".to_owned(),
             Err(error) => panic!("{error}"),
         },
-        ["refresh", text, token] => match house.auth.refresh(&app(), &secret(text), token, now).await {
+        ["refresh", text, token] => match house.auth.refresh(&app(), &secret(text), token, HERE, now).await {
             Ok(refresh) => pair(&refresh.pair),
             Err(RefreshError::Store(_)) => "unavailable".to_owned(),
             Err(RefreshError::Refused(refusal)) => format!("refused {refusal}"),

@@ -1,5 +1,6 @@
 //! The rules over an embedded store in a given directory: always the same keyring, and a clock that is given.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,10 +21,13 @@ const SETTINGS: Settings = Settings {
         max_grants: 32,
         access_lifetime: Duration::from_secs(3_600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
+        calls_per_minute: 0,
     },
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
     hashes_at_once: 2,
+    failures_per_source: 0,
+    failures_per_application: 0,
 };
 
 pub struct House {
@@ -31,6 +35,9 @@ pub struct House {
     pub store: Arc<EmbeddedStore>,
     clock: Arc<AtomicU64>,
 }
+
+/// Where all callers are.
+pub const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// When the clocks of these tests begin.
 pub const BEGINNING: u64 = 1_700_000_000_000;

@@ -10,7 +10,7 @@ use northgate_core::secret::SecretText;
 use northgate_core::verify::VerifyError;
 
 use super::child::{Answer, Child, Gone};
-use super::house::{BEGINNING, House};
+use super::house::{BEGINNING, HERE, House};
 
 /// A pair as it was handed out.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl Promises {
         let Some(secret) = &self.secret else { return };
         let (app, secret) = (AppId::parse("app").unwrap(), SecretText::parse(secret).unwrap());
         let present =
-            async |token: &str| house.auth.refresh(&app, &secret, token, house.now()).await.map(told);
+            async |token: &str| house.auth.refresh(&app, &secret, token, HERE, house.now()).await.map(told);
         for chain in &self.chains {
             let (last, before) = chain.split_last().unwrap();
             if let Some(before) = before.last() {

@@ -88,6 +88,7 @@ async fn all_of_an_application_survives_a_restart() {
             max_grants: Some(5),
             access_lifetime: Some(Duration::from_secs(60)),
             refresh_lifetime: None,
+            calls_per_minute: Some(100),
         },
         secrets: vec![Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)],
         ..(*application).clone()

@@ -47,6 +47,22 @@ async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_file_of_the_first_format_is_brought_to_this_one_with_all_that_is_in_it() {
+    let mut world = World::new();
+    let application = world.application("a").await;
+    let grant = world.open(&application, 1).await;
+    world.stop();
+    let first = "ALTER TABLE applications DROP COLUMN calls_per_minute; PRAGMA user_version = 1;";
+    let connection = rusqlite::Connection::open(world.data_dir.path().join(DATABASE)).unwrap();
+    connection.execute_batch(first).unwrap();
+    drop(connection);
+    world.start();
+    assert!(world.store().grant(grant).await.unwrap().is_some());
+    let found = world.store().registry().application(application.number).unwrap();
+    assert_eq!(found.overrides, application.overrides);
+}
+
+#[tokio::test]
 async fn a_file_of_another_program_is_refused() {
     let mut world = World::new();
     world.stop();

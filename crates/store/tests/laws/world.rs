@@ -19,13 +19,18 @@ pub const DAY: Duration = Duration::from_secs(86_400);
 pub struct World {
     pub data_dir: tempfile::TempDir,
     clock: Arc<AtomicU64>,
+    queue_bound: usize,
     store: Option<EmbeddedStore>,
 }
 
 impl World {
     pub fn new() -> World {
+        World::with_queue(4_096)
+    }
+
+    pub fn with_queue(queue_bound: usize) -> World {
         let clock = Arc::new(AtomicU64::new(1_700_000_000_000));
-        let mut world = World { data_dir: tempfile::tempdir().unwrap(), clock, store: None };
+        let mut world = World { data_dir: tempfile::tempdir().unwrap(), clock, queue_bound, store: None };
         world.start();
         world
     }
@@ -49,7 +54,7 @@ impl World {
     pub fn start(&mut self) {
         let clock = Arc::clone(&self.clock);
         let tell = Box::new(move || Timestamp::from_millis(clock.load(Ordering::SeqCst)));
-        self.store = Some(EmbeddedStore::open(self.data_dir.path(), 4_096, tell).unwrap());
+        self.store = Some(EmbeddedStore::open(self.data_dir.path(), self.queue_bound, tell).unwrap());
     }
 
     pub fn restart(&mut self) {

@@ -22,7 +22,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tokio::task::JoinSet;
 
-use super::world::{Customer, DAY, HOUR, MILLISECOND, MINUTE, SECOND, SETTINGS, World};
+use super::world::{Customer, DAY, HOME, HOUR, MILLISECOND, MINUTE, SECOND, SETTINGS, World};
 
 #[derive(Clone, Debug)]
 enum Deed {
@@ -147,11 +147,15 @@ impl Model {
         if *is_frozen {
             return Heard::Frozen;
         }
+        // Whose an expired one was is told as long as its key is there, which is not the model's business.
+        if now >= token.expires_at {
+            return Heard::Refused;
+        }
         if token.grant.application != *number {
             return Heard::NotYours;
         }
         let chain = self.chains.get_mut(&token.grant).unwrap();
-        if now >= token.expires_at || !chain.is_live {
+        if !chain.is_live {
             return Heard::Refused;
         }
         if token.generation == chain.generation && policy.rotation == Rotation::Once {
@@ -343,14 +347,15 @@ impl Trial {
         for _ in 0..at_once {
             let (auth, customer) = (Arc::clone(self.world.auth()), Arc::clone(&self.customers[app]));
             let text = self.refresh_tokens[token].text.clone();
-            workers.spawn(async move { auth.refresh(&customer.id, &customer.secret, &text, now).await });
+            workers
+                .spawn(async move { auth.refresh(&customer.id, &customer.secret, &text, HOME, now).await });
         }
         let mut heard = Vec::new();
         for answer in workers.join_all().await {
             heard.push(match answer {
                 Ok(refresh) => Heard::Pair(self.hand_out(app, refresh.pair)),
                 Err(RefreshError::Frozen) => Heard::Frozen,
-                Err(RefreshError::Refused(Refusal::NotYours)) => Heard::NotYours,
+                Err(RefreshError::Refused(Refusal::NotYours)) if now < claims.expires_at => Heard::NotYours,
                 Err(RefreshError::Refused(_)) => Heard::Refused,
                 Err(error) => panic!("{error}"),
             });

@@ -8,7 +8,7 @@ use northgate_core::refresh::{How, Refusal};
 use northgate_core::token::TokenError;
 use tokio::task::JoinSet;
 
-use super::world::{DAY, HOUR, MILLISECOND, MINUTE, SECOND, World};
+use super::world::{DAY, HOME, HOUR, MILLISECOND, MINUTE, SECOND, World};
 
 #[tokio::test]
 async fn a_refresh_gives_the_next_pair() {
@@ -219,7 +219,7 @@ async fn all_who_refresh_with_one_token_at_once_get_the_same_successor() {
         for _ in 0..32 {
             let (auth, app, token, now) =
                 (Arc::clone(world.auth()), Arc::clone(&app), token.clone(), world.now());
-            racers.spawn(async move { auth.refresh(&app.id, &app.secret, &token, now).await.unwrap() });
+            racers.spawn(async move { auth.refresh(&app.id, &app.secret, &token, HOME, now).await.unwrap() });
         }
         let answers = racers.join_all().await;
         assert_eq!(answers.iter().filter(|answer| answer.how == How::Advanced).count(), 1);
@@ -240,7 +240,7 @@ async fn without_a_retry_window_exactly_one_of_many_succeeds() {
     for _ in 0..32 {
         let (auth, app, token, now) =
             (Arc::clone(world.auth()), Arc::clone(&app), token.clone(), world.now());
-        racers.spawn(async move { auth.refresh(&app.id, &app.secret, &token, now).await.is_ok() });
+        racers.spawn(async move { auth.refresh(&app.id, &app.secret, &token, HOME, now).await.is_ok() });
     }
     assert_eq!(racers.join_all().await.into_iter().filter(|succeeded| *succeeded).count(), 1);
 }

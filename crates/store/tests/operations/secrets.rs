@@ -13,7 +13,7 @@ async fn add_secret(world: &World, app: &Customer) -> Result<Customer, Administe
     added.map(|(_, secret)| Customer { id: app.id.clone(), secret: secret.unwrap() })
 }
 
-fn imported(id: &str, secret: &str) -> Wanted {
+pub fn imported(id: &str, secret: &str) -> Wanted {
     Wanted {
         id: Some(AppId::parse(id).unwrap()),
         name: id.to_owned(),
@@ -22,7 +22,7 @@ fn imported(id: &str, secret: &str) -> Wanted {
     }
 }
 
-fn holder(id: &str, secret: &str) -> Customer {
+pub fn holder(id: &str, secret: &str) -> Customer {
     Customer { id: AppId::parse(id).unwrap(), secret: SecretText::parse(secret).unwrap() }
 }
 

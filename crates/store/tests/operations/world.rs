@@ -1,5 +1,6 @@
 //! The rules over an embedded store in a directory of its own, with a clock that stands still until it is moved.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,11 +35,17 @@ pub const SETTINGS: Settings = Settings {
         max_grants: 32,
         access_lifetime: HOUR,
         refresh_lifetime: Duration::from_secs(30 * 86_400),
+        calls_per_minute: 0,
     },
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
     hashes_at_once: 2,
+    failures_per_source: 0,
+    failures_per_application: 0,
 };
+
+/// Where applications call from unless a law says otherwise.
+pub const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 /// An application as its own servers know it.
 pub struct Customer {
@@ -159,7 +166,11 @@ impl World {
     }
 
     pub async fn try_login(&self, customer: &Customer) -> Result<Login, LoginError> {
-        self.auth().login(&customer.id, &customer.secret, self.now()).await
+        self.try_login_from(customer, HOME).await
+    }
+
+    pub async fn try_login_from(&self, customer: &Customer, from: IpAddr) -> Result<Login, LoginError> {
+        self.auth().login(&customer.id, &customer.secret, from, self.now()).await
     }
 
     pub async fn login(&self, customer: &Customer) -> Pair {
@@ -167,7 +178,7 @@ impl World {
     }
 
     pub async fn try_refresh(&self, customer: &Customer, token: &str) -> Result<Refresh, RefreshError> {
-        self.auth().refresh(&customer.id, &customer.secret, token, self.now()).await
+        self.auth().refresh(&customer.id, &customer.secret, token, HOME, self.now()).await
     }
 
     pub async fn refresh(&self, customer: &Customer, token: &str) -> Pair {

@@ -35,7 +35,7 @@ fn policy(details: &Details) -> Vec<Vec<String>> {
 }
 
 /// The members under the names of their flags.
-fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 7] {
+fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 8] {
     [
         ("rotation", policy.rotation.clone()),
         ("retry-window", policy.retry_window.clone()),
@@ -44,5 +44,6 @@ fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 7] {
         ("max-grants", policy.max_grants.map(|count| count.to_string())),
         ("access-lifetime", policy.access_lifetime.clone()),
         ("refresh-lifetime", policy.refresh_lifetime.clone()),
+        ("calls-per-minute", policy.calls_per_minute.map(|count| count.to_string())),
     ]
 }

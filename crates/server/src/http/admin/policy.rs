@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use northgate_core::policy::{Logins, MAX_GRANTS_LIMIT, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::throttle::Rate;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
@@ -35,6 +36,8 @@ pub struct PolicyMembers {
     pub access_lifetime: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_lifetime: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls_per_minute: Option<u32>,
 }
 
 impl PolicyMembers {
@@ -48,6 +51,7 @@ impl PolicyMembers {
             max_grants: Some(policy.max_grants),
             access_lifetime: Some(written(policy.access_lifetime)),
             refresh_lifetime: Some(written(policy.refresh_lifetime)),
+            calls_per_minute: Some(policy.calls_per_minute),
         }
     }
 
@@ -61,6 +65,7 @@ impl PolicyMembers {
             max_grants: overrides.max_grants,
             access_lifetime: overrides.access_lifetime.map(written),
             refresh_lifetime: overrides.refresh_lifetime.map(written),
+            calls_per_minute: overrides.calls_per_minute,
         }
     }
 
@@ -71,9 +76,10 @@ impl PolicyMembers {
             retry_window: duration("retryWindow", &self.retry_window, RETRY_WINDOW)?,
             on_reuse: word("onReuse", &self.on_reuse, OnReuse::parse, "deny or close")?,
             logins: word("logins", &self.logins, Logins::parse, "many or last-only")?,
-            max_grants: max_grants(self.max_grants)?,
+            max_grants: count("maxGrants", self.max_grants, 1..=MAX_GRANTS_LIMIT)?,
             access_lifetime: duration("accessLifetime", &self.access_lifetime, ACCESS_LIFETIME)?,
             refresh_lifetime: duration("refreshLifetime", &self.refresh_lifetime, REFRESH_LIFETIME)?,
+            calls_per_minute: count("callsPerMinute", self.calls_per_minute, 0..=Rate::MAX)?,
         })
     }
 
@@ -95,10 +101,11 @@ fn word<T>(
     Ok(Some(parsed))
 }
 
-fn max_grants(given: Option<u32>) -> Result<Option<u32>, Problem> {
+fn count(name: &str, given: Option<u32>, range: RangeInclusive<u32>) -> Result<Option<u32>, Problem> {
     match given {
-        Some(count) if !(1..=MAX_GRANTS_LIMIT).contains(&count) => {
-            Err(Problem::invalid(format!("maxGrants is 1 to {MAX_GRANTS_LIMIT}, and not {count}")))
+        Some(count) if !range.contains(&count) => {
+            let (from, to) = (range.start(), range.end());
+            Err(Problem::invalid(format!("{name} is {from} to {to}, and not {count}")))
         }
         Some(_) | None => Ok(given),
     }
@@ -153,6 +160,7 @@ mod tests {
             max_grants: Some(1),
             access_lifetime: Some(90 * SECOND),
             refresh_lifetime: Some(30 * DAY + HOUR),
+            calls_per_minute: Some(0),
         };
         let members = PolicyMembers::set(&overrides);
         assert_eq!(members.refresh_lifetime.as_deref(), Some("30d 1h"));

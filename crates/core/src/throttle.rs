@@ -1,0 +1,185 @@
+//! Throttle: how often an application may call, and how often a source may be wrong about a secret.
+//!
+//! A bucket holds what may be done in a minute, fills evenly, and is kept as one number: the time at which it will be
+//! full. Nothing has to be done for one that rests, and one that is not there is a full one.
+
+mod failures;
+mod recent;
+
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+pub(crate) use failures::Failures;
+
+const MINUTE_US: u64 = 60_000_000;
+
+/// How often something may happen in a minute: at once, or spread over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate(NonZeroU32);
+
+impl Rate {
+    /// The largest one: more than one application can ask of a machine.
+    pub const MAX: u32 = 1_000_000;
+
+    /// The rate of so many in a minute; 0 is no limit, and more than [`Rate::MAX`] is that.
+    pub fn per_minute(count: u32) -> Option<Rate> {
+        NonZeroU32::new(count.min(Rate::MAX)).map(Rate)
+    }
+
+    /// What one costs, as a time.
+    fn one_us(self) -> u64 {
+        MINUTE_US / u64::from(self.0.get())
+    }
+
+    /// What all that a full bucket holds cost.
+    fn all_us(self) -> u64 {
+        self.one_us() * u64::from(self.0.get())
+    }
+}
+
+/// A bucket, as the time at which it will be full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Level {
+    full_at_us: u64,
+}
+
+impl Level {
+    /// The level at `now`. What lies further ahead than it can get says that the clock was set back.
+    fn at(full_at_us: u64, now: Timestamp, furthest_us: u64) -> Level {
+        let now_us = micros(now);
+        Level { full_at_us: full_at_us.clamp(now_us, now_us + furthest_us) }
+    }
+
+    /// How long until there is one to take; `None` where there is one.
+    fn wait(self, rate: Rate, now: Timestamp) -> Option<Duration> {
+        let missing_us = (self.full_at_us + rate.one_us()).checked_sub(micros(now) + rate.all_us())?;
+        (missing_us > 0).then(|| Duration::from_micros(missing_us))
+    }
+}
+
+fn micros(at: Timestamp) -> u64 {
+    at.as_millis() * 1000
+}
+
+/// How often an application called lately. Its calls on the platform have a bucket of their own, so that making too many of
+/// them does not keep it from refreshing. Without locks, and untouched where there is no limit.
+#[derive(Debug, Default)]
+pub struct Calls {
+    grants: AtomicU64,
+    verifies: AtomicU64,
+}
+
+impl Calls {
+    /// Counts a login, refresh or logout, or says how long to wait with it.
+    pub(crate) fn use_grant(&self, per_minute: u32, now: Timestamp) -> Result<(), Duration> {
+        take(&self.grants, per_minute, now)
+    }
+
+    /// Counts a call on the platform, or says how long to wait with it.
+    pub(crate) fn verify(&self, per_minute: u32, now: Timestamp) -> Result<(), Duration> {
+        take(&self.verifies, per_minute, now)
+    }
+}
+
+fn take(bucket: &AtomicU64, per_minute: u32, now: Timestamp) -> Result<(), Duration> {
+    let Some(rate) = Rate::per_minute(per_minute) else { return Ok(()) };
+    let mut full_at_us = bucket.load(Ordering::Relaxed);
+    loop {
+        let level = Level::at(full_at_us, now, rate.all_us());
+        if let Some(wait) = level.wait(rate, now) {
+            return Err(wait);
+        }
+        let taken_us = level.full_at_us + rate.one_us();
+        match bucket.compare_exchange_weak(full_at_us, taken_us, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => return Ok(()),
+            // Somebody else took one; whoever loses often enough finds none left.
+            Err(present) => full_at_us = present,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BEGIN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn after(millis: u64) -> Timestamp {
+        BEGIN.plus(Duration::from_millis(millis))
+    }
+
+    /// How many it takes at one moment.
+    fn taken(calls: &Calls, per_minute: u32, now: Timestamp) -> usize {
+        std::iter::repeat_with(|| calls.use_grant(per_minute, now)).take(10_000).filter(Result::is_ok).count()
+    }
+
+    #[test]
+    fn a_minutes_worth_may_come_at_once_and_then_comes_evenly() {
+        let calls = Calls::default();
+        assert_eq!(taken(&calls, 60, BEGIN), 60);
+        assert_eq!(calls.use_grant(60, BEGIN), Err(Duration::from_secs(1)));
+        assert_eq!(taken(&calls, 60, after(999)), 0);
+        assert_eq!(taken(&calls, 60, after(1000)), 1);
+        assert_eq!(taken(&calls, 60, after(3500)), 2);
+        assert_eq!(taken(&calls, 60, after(10 * 60_000)), 60);
+    }
+
+    #[test]
+    fn what_is_refused_costs_nothing_so_that_hammering_does_not_shut_out() {
+        let calls = Calls::default();
+        assert_eq!(taken(&calls, 1, BEGIN), 1);
+        assert_eq!(taken(&calls, 1, after(59_999)), 0);
+        assert_eq!(taken(&calls, 1, after(60_000)), 1);
+    }
+
+    #[test]
+    fn calls_on_the_platform_leave_refreshes_alone() {
+        let calls = Calls::default();
+        while calls.verify(3, BEGIN).is_ok() {}
+        assert_eq!(taken(&calls, 3, BEGIN), 3);
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_counted() {
+        let calls = Calls::default();
+        assert_eq!(taken(&calls, 0, BEGIN), 10_000);
+        assert_eq!(taken(&calls, 5, BEGIN), 5);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_costs_a_minute_at_most() {
+        let calls = Calls::default();
+        assert_eq!(taken(&calls, 10, after(1_000_000_000)), 10);
+        assert_eq!(calls.use_grant(10, BEGIN), Err(Duration::from_secs(6)));
+        assert_eq!(taken(&calls, 10, after(0)), 0);
+        let first = Calls::default();
+        assert_eq!(taken(&first, Rate::MAX, Timestamp::MAX), 10_000);
+    }
+
+    proptest! {
+        #[test]
+        fn in_no_minute_twice_what_is_allowed(
+            per_minute in 1_u32..200,
+            steps in prop::collection::vec(0_u64..5_000, 1..400),
+        ) {
+            let calls = Calls::default();
+            let mut now = 0;
+            let mut passed = Vec::new();
+            for step in steps {
+                now += step;
+                if calls.use_grant(per_minute, after(now)).is_ok() {
+                    passed.push(now);
+                }
+            }
+            for begin in &passed {
+                let within = passed.iter().filter(|at| (*begin..begin + 60_000).contains(*at)).count();
+                // What was there at the beginning of the minute, and what flowed in during it.
+                prop_assert!(within <= 2 * per_minute as usize, "{within}");
+            }
+        }
+    }
+}
