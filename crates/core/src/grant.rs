@@ -49,13 +49,15 @@ impl Grant {
 }
 
 /// The grants of one application that must go so that one more fits into `at_most`: those that have expired, then
-/// the least recently refreshed ones. Every store follows this rule.
+/// those that were refreshed last before the clock was set back, then the least recently refreshed ones. None goes
+/// while there is room, since the clock may be wrong. Every store follows this rule.
 pub fn gives_way(grants: &[Grant], at_most: u32, now: Timestamp) -> Vec<GrantId> {
-    let (mut live, expired): (Vec<Grant>, Vec<Grant>) = grants.iter().partition(|grant| grant.is_live(now));
-    live.sort_by_key(|grant| (grant.refreshed_at, grant.id));
+    let mut in_turn = grants.to_vec();
+    in_turn
+        .sort_by_key(|grant| (grant.is_live(now), grant.refreshed_at <= now, grant.refreshed_at, grant.id));
     let room = (at_most as usize).saturating_sub(1);
-    let surplus = live.len().saturating_sub(room);
-    expired.iter().chain(&live[..surplus]).map(|grant| grant.id).collect()
+    let surplus = in_turn.len().saturating_sub(room);
+    in_turn[..surplus].iter().map(|grant| grant.id).collect()
 }
 
 #[cfg(test)]
@@ -82,5 +84,12 @@ mod tests {
     fn an_expired_grant_gives_way_before_a_live_one() {
         let grants = [grant(1, 30, 40), grant(2, 10, 100), grant(3, 20, 100)];
         assert_eq!(gives_way(&grants, 3, Timestamp::from_millis(50)), [GrantId(1)]);
+        assert_eq!(gives_way(&grants, 4, Timestamp::from_millis(50)), []);
+    }
+
+    #[test]
+    fn after_the_clock_was_set_back_the_newest_grant_does_not_give_way() {
+        let grants = [grant(1, 30, 200), grant(2, 90, 200), grant(3, 40, 200)];
+        assert_eq!(gives_way(&grants, 3, Timestamp::from_millis(50)), [GrantId(2)]);
     }
 }

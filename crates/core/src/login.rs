@@ -54,7 +54,7 @@ impl Auth {
         }
         let policy = self.policy(&application);
         application.calls.use_grant(policy.calls_per_minute, now).map_err(LoginError::TooManyCalls)?;
-        if self.has_closed_too_many(application.number) {
+        if self.has_closed_too_many(application.number, now) {
             return Err(LoginError::TooManyClosed);
         }
         let grant = Grant {

@@ -49,7 +49,7 @@ impl Auth {
         };
         let policy = self.policy(&application);
         application.calls.use_grant(policy.calls_per_minute, now).map_err(LogoutError::TooManyCalls)?;
-        if self.has_closed_too_many(application.number) && self.is_gone(claims.grant).await? {
+        if self.has_closed_too_many(application.number, now) && self.is_gone(claims.grant).await? {
             return Err(LogoutError::TooManyClosed);
         }
         let mut revocation = self.ended(&policy, now);
@@ -71,13 +71,13 @@ impl Auth {
     }
 
     /// Whether the application's revocations have reached their bound.
-    pub(crate) fn has_closed_too_many(&self, application: AppNumber) -> bool {
-        self.registry().revocation_count(application) >= self.settings.closed_grants
+    pub(crate) fn has_closed_too_many(&self, application: AppNumber, now: Timestamp) -> bool {
+        self.registry().has_revocations(application, self.settings.closed_grants, now)
     }
 
     fn is_over(&self, claims: &Claims, now: Timestamp) -> bool {
         let has_expired = now >= claims.expires_at.plus(self.settings.leeway);
         has_expired
-            || self.registry().revocation(claims.grant).is_some_and(|revocation| revocation.ends_at <= now)
+            || self.registry().revocation(claims.grant).is_some_and(|revocation| revocation.has_ended(now))
     }
 }

@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use crate::application::{AppId, AppNumber, Application};
 use crate::clock::Timestamp;
 use crate::grant::{GrantId, GrantKey};
+use crate::policy::LAST_ONLY_OVERLAP;
 
 /// That a grant was closed while access tokens of it may still be around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,19 @@ pub struct Revocation {
     pub ends_at: Timestamp,
     /// When the last of its access tokens has expired, so that this need not be known any more.
     pub forget_at: Timestamp,
+}
+
+impl Revocation {
+    /// Whether access tokens of the grant are refused at `now`. One that ends further ahead than any overlap was written
+    /// before the clock was set back, and has ended.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.ends_at <= now || self.ends_at.since(now) > LAST_ONLY_OVERLAP
+    }
+
+    /// How long at most an access token that was out when this was written may take to expire.
+    fn span(&self) -> Duration {
+        self.forget_at.since(self.ends_at) + LAST_ONLY_OVERLAP
+    }
 }
 
 /// The applications and revocations of the installation.
@@ -96,19 +111,17 @@ impl Registry {
         self.revocations().get(&grant.application)?.get(&grant.id).copied()
     }
 
-    /// The revocations of an application that need be known at `now`.
-    pub fn revocations_of(&self, number: AppNumber, now: Timestamp) -> Vec<(GrantId, Revocation)> {
+    /// The revocations of an application.
+    pub fn revocations_of(&self, number: AppNumber) -> Vec<(GrantId, Revocation)> {
         let all = self.revocations();
-        let of_it = all.get(&number).into_iter().flatten();
-        of_it
-            .filter(|(_, revocation)| now < revocation.forget_at)
-            .map(|(id, revocation)| (*id, *revocation))
-            .collect()
+        all.get(&number).into_iter().flatten().map(|(id, revocation)| (*id, *revocation)).collect()
     }
 
-    /// How many revocations of an application are known.
-    pub fn revocation_count(&self, number: AppNumber) -> usize {
-        self.revocations().get(&number).map_or(0, HashMap::len)
+    /// Whether `bound` or more revocations of an application need be known at `now`.
+    pub fn has_revocations(&self, number: AppNumber, bound: usize, now: Timestamp) -> bool {
+        let all = self.revocations();
+        let Some(of_it) = all.get(&number).filter(|of_it| of_it.len() >= bound) else { return bound == 0 };
+        of_it.values().filter(|revocation| now < revocation.forget_at).count() >= bound
     }
 
     /// Makes a durable revocation known. A grant that is closed twice ends at the earlier time.
@@ -119,11 +132,12 @@ impl Registry {
         known.forget_at = known.forget_at.max(revocation.forget_at);
     }
 
-    /// Drops the revocations that need not be known any more, and those of applications that are gone.
-    pub fn forget_revocations(&self, now: Timestamp) {
+    /// Drops the revocations that need not be known any more, and those of applications that are gone. Two clocks must
+    /// agree: the time is `now`, and the clock that says so has not jumped forward for `steady`.
+    pub fn forget_revocations(&self, now: Timestamp, steady: Duration) {
         let applications = self.applications();
         self.revocations_mut().retain(|number, of_one| {
-            of_one.retain(|_, revocation| now < revocation.forget_at);
+            of_one.retain(|_, revocation| now < revocation.forget_at || steady < revocation.span());
             !of_one.is_empty() && applications.by_number.contains_key(number)
         });
     }
@@ -192,6 +206,21 @@ mod tests {
             secrets: Vec::new(),
             calls: Arc::default(),
         })
+    }
+
+    #[test]
+    fn a_revocation_is_forgotten_when_its_time_is_over_by_both_clocks() {
+        let registry = Registry::default();
+        registry.put(application(1));
+        let grant = GrantKey { application: AppNumber(1), id: GrantId(7) };
+        let (ends_at, forget_at) = (Timestamp::from_millis(0), Timestamp::from_millis(3_600_000));
+        registry.revoke(grant, Revocation { ends_at, forget_at });
+        let (hour, day) = (Duration::from_secs(3_600), Duration::from_secs(86_400));
+        registry.forget_revocations(Timestamp::from_millis(3_599_999), day);
+        registry.forget_revocations(Timestamp::MAX, hour);
+        assert!(registry.revocation(grant).is_some());
+        registry.forget_revocations(forget_at, hour + LAST_ONLY_OVERLAP);
+        assert!(registry.revocation(grant).is_none());
     }
 
     /// One batch of a store can delete an application and create another with its appId. The store publishes both

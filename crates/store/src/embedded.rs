@@ -19,6 +19,7 @@ mod queue;
 #[cfg(test)]
 mod race;
 mod schema;
+mod steady;
 mod writer;
 
 use std::path::Path;
@@ -67,7 +68,7 @@ pub(crate) struct Memory {
 impl EmbeddedStore {
     /// Opens the store in `data_dir` and makes it where there is none. At most `queue_bound` operations wait at a time,
     /// and a login only while less than half as many do.
-    /// `clock` tells what has expired and need not be kept.
+    /// `clock` tells which revocations need not be known any more.
     pub fn open(data_dir: &Path, queue_bound: usize, clock: Clock) -> Result<EmbeddedStore, OpenError> {
         let lock = data_dir::lock(data_dir)?;
         let database = data_dir.join(DATABASE);

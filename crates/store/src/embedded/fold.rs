@@ -7,7 +7,6 @@
 use std::collections::BTreeSet;
 
 use northgate_core::application::AppNumber;
-use northgate_core::clock::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::Memory;
@@ -82,7 +81,6 @@ impl Fold {
         connection: &Connection,
         memory: &Memory,
         batch_bytes: Option<usize>,
-        now: Timestamp,
     ) -> rusqlite::Result<Slice> {
         if self.journal.bytes >= SWEEP_AT_BYTES {
             self.begin();
@@ -98,7 +96,7 @@ impl Fold {
         }
         let mut folded = 0;
         for number in sweep.left.iter().take(applications) {
-            write_row(connection, memory, *number, now)?;
+            write_row(connection, memory, *number)?;
             folded += 1;
         }
         Ok(Slice { applications: folded, ..Slice::default() })
@@ -120,16 +118,11 @@ impl Fold {
     }
 }
 
-fn write_row(
-    connection: &Connection,
-    memory: &Memory,
-    number: AppNumber,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
+fn write_row(connection: &Connection, memory: &Memory, number: AppNumber) -> rusqlite::Result<()> {
     let mut live = Vec::new();
     memory.grants.of(number).iter().for_each(|grant| put_grant(&mut live, grant));
     let mut closed = Vec::new();
-    for (id, revocation) in memory.registry.revocations_of(number, now) {
+    for (id, revocation) in memory.registry.revocations_of(number) {
         closed.extend_from_slice(&id.0.to_be_bytes());
         put_revocation(&mut closed, &revocation);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use northgate_core::application::AppNumber;
 use northgate_core::clock::Timestamp;
@@ -53,19 +54,18 @@ pub(crate) struct Loaded {
     pub unfolded: Vec<AppNumber>,
 }
 
-/// Fills `memory` with what is durable and not yet over at `now`. Readers see the old state until it is complete.
-pub(crate) fn load(connection: &Connection, memory: &Memory, now: Timestamp) -> Result<Loaded, OpenError> {
+/// Fills `memory` with what is durable. Readers see the old state until it is complete. What has expired is kept, since
+/// the clock of a machine that has just started may be wrong.
+pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, OpenError> {
     let registry = Registry::default();
     applications::load(connection)?.into_iter().for_each(|application| registry.put(Arc::new(application)));
     let mut grants = HashMap::with_capacity(registry.count());
     load_rows(connection, &registry, &mut grants)?;
     let loaded = replay(connection, &registry, &mut grants)?;
     // What belongs to no application was deleted after the journal spoke of it.
-    grants.retain(|number, of_one| {
-        of_one.retain(|grant| grant.is_live(now));
-        registry.application(*number).is_some()
-    });
-    registry.forget_revocations(now);
+    grants.retain(|number, _| registry.application(*number).is_some());
+    // The steady time is none yet: only what belongs to no application goes.
+    registry.forget_revocations(Timestamp::from_millis(0), Duration::ZERO);
     memory.registry.replace_all(registry);
     memory.grants.replace_all(grants);
     Ok(loaded)

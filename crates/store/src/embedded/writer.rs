@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use northgate_core::clock::Timestamp;
 use rusqlite::{Connection, ErrorCode, ffi, params};
 
 use super::batch::Batch;
@@ -14,6 +13,7 @@ use super::checkpoint::Checkpoints;
 use super::fold::{Fold, Slice};
 use super::load::{self, OpenError};
 use super::queue::{Found, Queue, Write};
+use super::steady::Steady;
 use super::{Clock, Memory, applications, schema};
 
 /// How long the writer waits for work before it does the housekeeping of an idle moment.
@@ -43,6 +43,7 @@ pub(crate) struct Writer {
     in_doubt: Option<Open>,
     opened_at: Instant,
     round_at: Instant,
+    steady: Steady,
 }
 
 /// The open file; dropped as a whole when it can no longer be trusted.
@@ -59,7 +60,7 @@ impl Writer {
         queue: Arc<Queue>,
         clock: Clock,
     ) -> Result<Writer, OpenError> {
-        let open = Open::new(database, &memory, clock())?;
+        let open = Open::new(database, &memory)?;
         // A disk that cannot be written to at the start is like one that fails later: readers are served.
         let (open, in_doubt) = match open.settle() {
             Ok(()) => (Some(open), None),
@@ -70,6 +71,7 @@ impl Writer {
             }
         };
         let now = Instant::now();
+        let steady = Steady::begin(now, clock());
         Ok(Writer {
             database: database.to_owned(),
             memory,
@@ -79,6 +81,7 @@ impl Writer {
             in_doubt,
             opened_at: now,
             round_at: now,
+            steady,
         })
     }
 
@@ -102,7 +105,9 @@ impl Writer {
             }
             if self.round_at.elapsed() >= ROUND {
                 self.round_at = Instant::now();
-                self.memory.registry.forget_revocations((self.clock)());
+                let now = (self.clock)();
+                let steady = self.steady.look(self.round_at, now);
+                self.memory.registry.forget_revocations(now, steady);
             }
         }
         self.idle();
@@ -115,7 +120,7 @@ impl Writer {
             return writes.into_iter().for_each(|write| write.refuse(&(Arc::new(Closed) as _)));
         };
         let (count, begun) = (writes.len(), Instant::now());
-        match open.commit(&self.memory, writes, (self.clock)()) {
+        match open.commit(&self.memory, writes) {
             Ok(()) => self.memory.figures.committed(count, begun.elapsed(), open.fold.journal_bytes()),
             Err(error) => self.failed(&error, count),
         }
@@ -174,7 +179,7 @@ impl Writer {
             return;
         }
         self.opened_at = Instant::now();
-        let opened = Open::new(&self.database, &self.memory, (self.clock)());
+        let opened = Open::new(&self.database, &self.memory);
         match opened.and_then(|open| open.settle().map(|()| open).map_err(OpenError::Sqlite)) {
             Ok(open) => {
                 self.open = Some(open);
@@ -189,10 +194,10 @@ impl Writer {
 }
 
 impl Open {
-    fn new(database: &Path, memory: &Memory, now: Timestamp) -> Result<Open, OpenError> {
+    fn new(database: &Path, memory: &Memory) -> Result<Open, OpenError> {
         let mut connection = schema::connect(database)?;
         schema::migrate(&mut connection)?;
-        let loaded = load::load(&connection, memory, now)?;
+        let loaded = load::load(&connection, memory)?;
         let checkpoints = Checkpoints::start(database)?;
         Ok(Open { connection, checkpoints, fold: Fold::new(loaded.journal, loaded.unfolded) })
     }
@@ -210,12 +215,7 @@ impl Open {
     }
 
     /// One transaction with all of `writes`; all are answered, whatever becomes of it.
-    fn commit(
-        &mut self,
-        memory: &Memory,
-        writes: Vec<Write>,
-        now: Timestamp,
-    ) -> Result<(), Arc<rusqlite::Error>> {
+    fn commit(&mut self, memory: &Memory, writes: Vec<Write>) -> Result<(), Arc<rusqlite::Error>> {
         let Open { connection, checkpoints, fold } = self;
         // Dropped without a commit, a transaction is rolled back.
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
@@ -229,7 +229,7 @@ impl Open {
         };
         let mut batch = Batch::new(memory, connection, writes.len());
         writes.into_iter().for_each(|write| batch.add(write));
-        let written = finish(&batch, connection, memory, fold, now);
+        let written = finish(&batch, connection, memory, fold);
         match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
             Ok(slice) => {
                 fold.wrote(batch.entries().len(), batch.touched());
@@ -267,7 +267,6 @@ fn finish(
     connection: &Connection,
     memory: &Memory,
     fold: &mut Fold,
-    now: Timestamp,
 ) -> Result<Slice, Arc<rusqlite::Error>> {
     if let Some(failure) = batch.failure() {
         return Err(failure);
@@ -282,7 +281,7 @@ fn finish(
         }
     }
     let batch_bytes = (!batch.is_empty()).then(|| batch.entries().len());
-    Ok(fold.slice(connection, memory, batch_bytes, now)?)
+    Ok(fold.slice(connection, memory, batch_bytes)?)
 }
 
 /// The file was closed after an error and could not be opened again yet.

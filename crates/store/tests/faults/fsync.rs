@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::chance::Chance;
-use super::failing::Trouble;
+use super::failing::{Trouble, until};
 use super::log::{self, Call};
 use super::shim::{ALWAYS, DATABASE, EIO, Plan, SYNC, WAL};
 
@@ -20,6 +20,20 @@ fn after_all_syncs_failed_for_a_while_nothing_that_is_answered_is_lost_with_the_
     for files in [WAL, WAL | DATABASE] {
         power_is_lost_after(Plan { calls: SYNC, files, action: EIO, from: 1, times: ALWAYS }, 3);
     }
+}
+
+/// The log keeps what a checkpoint could not bring to the disk, and the next one writes it again.
+#[test]
+fn after_a_sync_of_the_database_failed_in_a_checkpoint_nothing_that_is_answered_is_lost_with_the_power() {
+    let mut chance = Chance::new();
+    let mut trouble = Trouble::prepare();
+    trouble.shim.inject(Plan { calls: SYNC, files: DATABASE, action: EIO, from: 1, times: 1 });
+    for syncs in 1..=2 {
+        until(|| trouble.shim.seen() >= syncs);
+        trouble.promises.refresh(&mut trouble.child, 0).unwrap();
+    }
+    log::lose_power(trouble.data_dir.path(), &log::read(&trouble.shim.log()), &mut chance);
+    trouble.check();
 }
 
 fn power_is_lost_after(plan: Plan, tries: u32) {

@@ -63,7 +63,7 @@ fn deeds() -> impl Strategy<Value = Vec<Deed>> {
         2 => Just(Deed::Restart),
         1 => Just(Deed::RotateKeyring),
         6 => prop::sample::select(waits.to_vec()).prop_map(Deed::Wait),
-        1 => prop::sample::select(vec![SECOND, MINUTE]).prop_map(Deed::SetBack),
+        1 => prop::sample::select(vec![SECOND, MINUTE, HOUR, 16 * DAY]).prop_map(Deed::SetBack),
     ];
     prop::collection::vec(deed, 1..60)
 }
@@ -124,11 +124,12 @@ impl Model {
         let policy = self.apps[app].policy;
         let mut others: Vec<(&GrantKey, &mut Chain)> =
             self.chains.iter_mut().filter(|(_, chain)| chain.app == app && chain.is_live).collect();
-        others.sort_by_key(|(key, chain)| (chain.expires_at > now, chain.refreshed_at, key.id));
-        let live = others.iter().filter(|(_, chain)| chain.expires_at > now).count();
+        others.sort_by_key(|(key, chain)| {
+            (chain.expires_at > now, chain.refreshed_at <= now, chain.refreshed_at, key.id)
+        });
         let leaving = match policy.logins {
             Logins::LastOnly => others.len(),
-            Logins::Many => others.len() - live.min(policy.max_grants as usize - 1),
+            Logins::Many => others.len().saturating_sub(policy.max_grants as usize - 1),
         };
         for (_, chain) in &mut others[..leaving] {
             chain.is_live = false;
@@ -163,7 +164,7 @@ impl Model {
             chain.expires_at = now.plus(policy.refresh_lifetime);
         } else if token.generation != chain.generation {
             let is_retry = token.generation + 1 == chain.generation
-                && now < chain.refreshed_at.plus(policy.retry_window);
+                && now.since(chain.refreshed_at) < policy.retry_window;
             if !is_retry {
                 if policy.on_reuse == OnReuse::Close {
                     chain.close(now);
@@ -185,7 +186,7 @@ impl Model {
         if app.is_frozen {
             return Err(VerifyError::Frozen);
         }
-        if chain.ends_at.is_some_and(|at| at <= now) {
+        if chain.has_ended(now) {
             return Err(VerifyError::Revoked);
         }
         Ok(())
@@ -194,22 +195,21 @@ impl Model {
     fn logout(&mut self, token: &Claims, now: Timestamp) -> Logout {
         let chain = self.chains.get_mut(&token.grant).unwrap();
         let is_known = self.apps[chain.app].number == token.grant.application;
-        let is_over =
-            now >= token.expires_at.plus(SETTINGS.leeway) || chain.ends_at.is_some_and(|at| at <= now);
+        let is_over = now >= token.expires_at.plus(SETTINGS.leeway) || chain.has_ended(now);
         if !is_known || is_over {
             return Logout::AlreadyOver(token.grant);
         }
         chain.close(now);
         Logout::Closed(token.grant)
     }
-
-    /// A restart leaves out what has expired, which shows when the clock is set back afterwards.
-    fn restart(&mut self, now: Timestamp) {
-        self.chains.values_mut().for_each(|chain| chain.is_live &= now < chain.expires_at);
-    }
 }
 
 impl Chain {
+    /// An end that lies further ahead than the overlap is one from before the clock was set back.
+    fn has_ended(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|at| at <= now || at > now.plus(LAST_ONLY_OVERLAP))
+    }
+
     fn end(&mut self, at: Timestamp) {
         self.ends_at = Some(self.ends_at.map_or(at, |known| known.min(at)));
     }
@@ -236,7 +236,6 @@ struct Trial {
     access_tokens: Vec<Handed>,
     /// The one refresh token of a grant's generation; a rotation of the keyring begins anew.
     successors: HashMap<(GrantKey, u32), String>,
-    latest: Timestamp,
 }
 
 proptest! {
@@ -259,7 +258,6 @@ proptest! {
 impl Trial {
     async fn new() -> Trial {
         let world = World::new();
-        let latest = world.now();
         let mut trial = Trial {
             world,
             customers: Vec::new(),
@@ -267,7 +265,6 @@ impl Trial {
             refresh_tokens: Vec::new(),
             access_tokens: Vec::new(),
             successors: HashMap::new(),
-            latest,
         };
         for (app, id) in APPS.into_iter().enumerate() {
             trial.create(app, id).await;
@@ -318,10 +315,7 @@ impl Trial {
                 self.world.set(&self.customers[app], overrides).await;
                 self.model.apps[app].policy = overrides.over(&SETTINGS.policy);
             }
-            Deed::Restart => {
-                self.world.restart();
-                self.model.restart(self.world.now());
-            }
+            Deed::Restart => self.world.restart(),
             Deed::RotateKeyring => {
                 self.world.rotate_keyring();
                 self.successors.clear();
@@ -329,7 +323,6 @@ impl Trial {
             Deed::Wait(time) => self.world.advance(time),
             Deed::SetBack(time) => self.world.set_back(time),
         }
-        self.latest = self.latest.max(self.world.now());
     }
 
     async fn login(&mut self, app: usize) {
@@ -347,7 +340,7 @@ impl Trial {
     /// Several workers of one application present one token at once: the answers are those of some order.
     async fn refresh(&mut self, app: usize, token: usize, at_once: usize) {
         let (now, claims) = (self.world.now(), self.refresh_tokens[token].claims);
-        if self.was_over_once(&claims, now) {
+        if self.has_lost_its_key(&self.refresh_tokens[token]) {
             return;
         }
         let mut workers = JoinSet::new();
@@ -375,10 +368,11 @@ impl Trial {
 
     async fn logout(&mut self, token: usize) {
         let (now, claims) = (self.world.now(), self.access_tokens[token].claims);
-        if self.latest < claims.expires_at && !self.may_be_forgotten(&claims) {
-            let done = self.world.logout(&self.access_tokens[token].text).await.unwrap();
-            assert_eq!(done, self.model.logout(&claims, now));
+        if self.has_lost_its_key(&self.access_tokens[token]) {
+            return;
         }
+        let done = self.world.logout(&self.access_tokens[token].text).await.unwrap();
+        assert_eq!(done, self.model.logout(&claims, now));
     }
 
     /// Keeps what was handed out; of one generation there is one refresh token. Returns the generation.
@@ -397,12 +391,11 @@ impl Trial {
 
     fn check_access_tokens(&self) {
         let now = self.world.now();
-        let in_question = self.access_tokens.iter().filter(|token| self.latest < token.claims.expires_at);
-        for Handed { app, text, claims } in in_question {
-            if !self.may_be_forgotten(claims) {
-                let verdict = self.world.verify(&self.customers[*app], text);
-                assert_eq!(verdict, self.model.verify(*app, claims, now), "{claims:?}");
-            }
+        for Handed { app, text, claims } in
+            self.access_tokens.iter().filter(|token| !self.has_lost_its_key(token))
+        {
+            let verdict = self.world.verify(&self.customers[*app], text);
+            assert_eq!(verdict, self.model.verify(*app, claims, now), "{claims:?}");
         }
     }
 
@@ -417,14 +410,8 @@ impl Trial {
         }
     }
 
-    /// What was over once, and is not because the clock was set back, may have been dropped.
-    fn was_over_once(&self, claims: &Claims, now: Timestamp) -> bool {
-        now < claims.expires_at && claims.expires_at <= self.latest
-    }
-
-    /// A revocation is forgotten when, by the clock of that time, no access token of its grant is left.
-    fn may_be_forgotten(&self, claims: &Claims) -> bool {
-        let ends_at = self.model.chains[&claims.grant].ends_at;
-        ends_at.is_some_and(|at| at.plus(SETTINGS.policy.access_lifetime) <= self.latest)
+    /// A rotation drops the keys whose tokens have all expired by the clock of that moment.
+    fn has_lost_its_key(&self, token: &Handed) -> bool {
+        Claims::open(&token.text, &self.world.auth().keyring()).is_err()
     }
 }
