@@ -35,18 +35,18 @@ fuzz cases="1000000":
 dev:
     cargo run --release -- serve --dev
 
-# Ten seconds of load on a server of its own: login, refresh or verify. Needs curl and wrk.
-bench what="refresh" connections="64":
-    #!/usr/bin/env bash
-    set -euo pipefail
-    cargo build --release --bin northgate --example seed
-    dir=$(mktemp -d)
-    target/release/examples/seed "$dir/data" 1000 20000 >"$dir/seed"
-    NORTHGATE_LOG_REQUESTS=none target/release/northgate serve --dev --data-dir "$dir/data" \
-        --listen 127.0.0.1:18743 --admin-listen 127.0.0.1:18744 >/dev/null 2>&1 &
-    server=$!
-    trap 'kill $server; wait $server || true; rm -r "$dir"' EXIT
-    until curl -sf -o /dev/null http://127.0.0.1:18744/health/ready; do sleep 0.1; done
-    url=https://127.0.0.1:18743
-    [ "{{what}}" != verify ] || url=http://127.0.0.1:18744
-    SEED="$dir/seed" wrk -t1 -c{{connections}} -d10s --latency -s bench/{{what}}.lua "$url"
+# Every operation beside nginx: `just bench --quick`, `just bench refresh 64`. The method is in docs/performance.md.
+bench *arguments:
+    bench/run {{arguments}}
+
+# What grows with grants and connections, and what must not.
+bench-size *arguments:
+    bench/size {{arguments}}
+
+# Two server cores against one.
+bench-cores *arguments:
+    bench/cores {{arguments}}
+
+# The instructions of one request against bench/instructions.expected. Needs valgrind.
+bench-instructions *arguments="--check":
+    bench/instructions {{arguments}}

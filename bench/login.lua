@@ -1,4 +1,5 @@
 -- wrk script: logs in, as one application after the other. A line of SEED is `appId secret refreshToken accessToken`.
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "report.lua")
 local path = "/iocm/app/sec/v1.1.0/login"
 local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
 if os.getenv("CLOSE") == "1" then headers["Connection"] = "close" end

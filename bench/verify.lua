@@ -1,5 +1,6 @@
 -- wrk script: asks whether access tokens are good, as a gateway does. A line of SEED is
 -- `appId secret refreshToken accessToken`.
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "report.lua")
 local requests, next_one = {}, 0
 
 function init()

@@ -12,9 +12,9 @@ use crate::throttle::Calls;
 /// The longest appId, secret and token that the API promises: `String(256)`, in characters.
 pub const MAX_CHARS: usize = 256;
 
-/// The public name of an application, 1 to 256 printable characters.
+/// The public name of an application, 1 to 256 printable characters. Copies share the text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AppId(Box<str>);
+pub struct AppId(Arc<str>);
 
 /// Why a text is no appId, secret or name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,5 @@
 //! Applications and their secrets as rows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,21 +106,31 @@ pub(crate) fn update_last_used(connection: &Connection, application: &Applicatio
     Ok(())
 }
 
-/// All applications.
-pub(crate) fn load(connection: &Connection) -> Result<Vec<Application>, OpenError> {
-    let mut secrets = load_secrets(connection)?;
+/// Hands over all applications, one after the other: together with their rows they would take twice the memory.
+pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -> Result<(), OpenError> {
+    let mut select = connection.prepare(
+        "SELECT application, id, label, created_at, retire_at, last_used_at, digest, argon2id FROM secrets
+         ORDER BY application, id",
+    )?;
+    let mut secrets = select.query_and_then([], read_secret)?.peekable();
     let mut select = connection.prepare(
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
          max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute FROM applications ORDER BY number",
     )?;
     let mut rows = select.query([])?;
-    let mut applications = Vec::new();
     while let Some(row) = rows.next()? {
         let mut application = read(row)?;
-        application.secrets = secrets.remove(&application.number).unwrap_or_default();
-        applications.push(application);
+        let is_its_own = |secret: &Result<(AppNumber, Secret), OpenError>| {
+            secret.as_ref().is_ok_and(|(number, _)| *number == application.number)
+        };
+        while let Some(secret) = secrets.next_if(is_its_own) {
+            application.secrets.push(Arc::new(secret?.1));
+        }
+        application.secrets.shrink_to_fit();
+        take(application);
     }
-    Ok(applications)
+    // What is left is an error, or belongs to nobody, which the foreign key rules out.
+    secrets.next().map_or(Ok(()), |left| left.and(Err(OpenError::Damaged)))
 }
 
 fn read(row: &Row<'_>) -> Result<Application, OpenError> {
@@ -159,28 +168,15 @@ fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> Result
     }
 }
 
-fn load_secrets(connection: &Connection) -> Result<HashMap<AppNumber, Vec<Arc<Secret>>>, OpenError> {
-    let mut select = connection.prepare(
-        "SELECT application, id, label, created_at, retire_at, last_used_at, digest, argon2id FROM secrets
-         ORDER BY application, id",
-    )?;
-    let mut rows = select.query([])?;
-    let mut secrets: HashMap<AppNumber, Vec<Arc<Secret>>> = HashMap::new();
-    while let Some(row) = rows.next()? {
-        let kept = match (row.get::<_, Option<[u8; 32]>>(6)?, row.get::<_, Option<String>>(7)?) {
-            (Some(digest), None) => Kept::Digest(Digest::from_bytes(digest)),
-            (None, Some(phc)) => Kept::Argon2id(phc),
-            (_, _) => return Err(OpenError::Damaged),
-        };
-        let secret = Secret::new(SecretId(row.get(1)?), row.get(2)?, time(row.get(3)?), kept);
-        let (retire_at, last_used_at) =
-            (row.get::<_, Option<u64>>(4)?.map(time), row.get::<_, Option<u64>>(5)?.map(time));
-        secrets
-            .entry(AppNumber(row.get(0)?))
-            .or_default()
-            .push(Arc::new(secret.restored(retire_at, last_used_at)));
-    }
-    Ok(secrets)
+fn read_secret(row: &Row<'_>) -> Result<(AppNumber, Secret), OpenError> {
+    let kept = match (row.get::<_, Option<[u8; 32]>>(6)?, row.get::<_, Option<String>>(7)?) {
+        (Some(digest), None) => Kept::Digest(Digest::from_bytes(digest)),
+        (None, Some(phc)) => Kept::Argon2id(phc),
+        (_, _) => return Err(OpenError::Damaged),
+    };
+    let secret = Secret::new(SecretId(row.get(1)?), row.get(2)?, time(row.get(3)?), kept);
+    let times = (row.get::<_, Option<u64>>(4)?.map(time), row.get::<_, Option<u64>>(5)?.map(time));
+    Ok((AppNumber(row.get(0)?), secret.restored(times.0, times.1)))
 }
 
 fn millis(at: Timestamp) -> u64 {

@@ -58,7 +58,7 @@ pub(crate) struct Loaded {
 /// the clock of a machine that has just started may be wrong.
 pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, OpenError> {
     let registry = Registry::default();
-    applications::load(connection)?.into_iter().for_each(|application| registry.put(Arc::new(application)));
+    applications::load(connection, |application| registry.put(Arc::new(application)))?;
     let mut grants = HashMap::with_capacity(registry.count());
     load_rows(connection, &registry, &mut grants)?;
     let loaded = replay(connection, &registry, &mut grants)?;

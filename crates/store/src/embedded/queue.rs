@@ -156,14 +156,14 @@ mod tests {
         queue.push(Write::Delete(AppNumber(1), oneshot::channel().0)).is_ok()
     }
 
-    /// The queue's lock is shuttle's here, which works in its runs only; with one thread there is one way to go.
-    fn run(law: fn()) {
+    /// In tests the queue's locks are shuttle's, which work under it only.
+    fn check(law: fn()) {
         shuttle::check_random(law, 1);
     }
 
     #[test]
     fn logins_leave_half_of_the_room_to_everything_else() {
-        run(|| {
+        check(|| {
             let queue = Queue::new(5);
             let taken = std::iter::repeat_with(|| login(&queue)).take_while(|is_taken| *is_taken).count();
             assert_eq!(taken, 3);
@@ -177,6 +177,6 @@ mod tests {
 
     #[test]
     fn a_queue_for_one_takes_a_login() {
-        run(|| assert!(login(&Queue::new(1))));
+        check(|| assert!(login(&Queue::new(1))));
     }
 }
