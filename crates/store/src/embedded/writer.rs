@@ -193,6 +193,16 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    /// However the writer ends, by a stop or by a panic, nobody waits for it in vain and readiness tells.
+    fn drop(&mut self) {
+        self.memory.figures.failed();
+        self.queue.close();
+        // Those who wait learn from their answer's end.
+        self.queue.take(&mut Vec::new(), Duration::ZERO);
+    }
+}
+
 impl Open {
     fn new(database: &Path, memory: &Memory) -> Result<Open, OpenError> {
         let mut connection = schema::connect(database)?;
