@@ -77,7 +77,6 @@ impl Auth {
 
     fn is_over(&self, claims: &Claims, now: Timestamp) -> bool {
         let has_expired = now >= claims.expires_at.plus(self.settings.leeway);
-        has_expired
-            || self.registry().revocation(claims.grant).is_some_and(|revocation| revocation.has_ended(now))
+        has_expired || self.registry().is_revoked(claims.grant, now)
     }
 }

@@ -111,6 +111,11 @@ impl Registry {
         self.revocations().get(&grant.application)?.get(&grant.id).copied()
     }
 
+    /// Whether access tokens of a grant are refused at `now`.
+    pub fn is_revoked(&self, grant: GrantKey, now: Timestamp) -> bool {
+        self.revocation(grant).is_some_and(|revocation| revocation.has_ended(now))
+    }
+
     /// The revocations of an application.
     pub fn revocations_of(&self, number: AppNumber) -> Vec<(GrantId, Revocation)> {
         let all = self.revocations();

@@ -64,7 +64,7 @@ impl Auth {
         if application.is_frozen() {
             return Err(VerifyError::Frozen);
         }
-        if self.registry().revocation(claims.grant).is_some_and(|revocation| revocation.has_ended(now)) {
+        if self.registry().is_revoked(claims.grant, now) {
             return Err(VerifyError::Revoked);
         }
         // Only calls that would pass are counted: anybody can make others in its name.
