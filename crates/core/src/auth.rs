@@ -49,14 +49,17 @@ pub struct Pair {
     pub expires_in: Duration,
 }
 
-/// Why a caller was not recognised.
+/// Why a caller may not log in or refresh.
 #[derive(Debug)]
-pub(crate) enum AuthenticationError {
+pub(crate) enum AdmissionError {
     /// The application is unknown or the secret is not one of its own: never said which.
     Rejected,
     /// Too many were wrong before; whether this one is was perhaps not even looked at.
     Throttled(Duration),
     Busy,
+    Frozen,
+    /// It calls more often than its policy allows.
+    TooManyCalls(Duration),
 }
 
 impl Auth {
@@ -95,16 +98,33 @@ impl Auth {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
     }
 
-    /// The application that presents `secret` from an address. An unknown one costs the same work as a wrong secret.
-    ///
-    /// An allocated secret that is right is let through before anything is asked about its caller.
-    pub(crate) async fn authenticate(
+    /// The caller with its policy, if it is recognised, not frozen and not calling too often: asked in this order.
+    pub(crate) async fn admit(
         &self,
         app: &AppId,
         secret: &SecretText,
         from: IpAddr,
         now: Timestamp,
-    ) -> Result<Arc<Application>, AuthenticationError> {
+    ) -> Result<(Arc<Application>, Policy), AdmissionError> {
+        let application = self.authenticate(app, secret, from, now).await?;
+        if application.is_frozen() {
+            return Err(AdmissionError::Frozen);
+        }
+        let policy = self.policy(&application);
+        application.calls.use_grant(policy.calls_per_minute, now).map_err(AdmissionError::TooManyCalls)?;
+        Ok((application, policy))
+    }
+
+    /// The application that presents `secret` from an address. An unknown one costs the same work as a wrong secret.
+    ///
+    /// An allocated secret that is right is let through before anything is asked about its caller.
+    async fn authenticate(
+        &self,
+        app: &AppId,
+        secret: &SecretText,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Result<Arc<Application>, AdmissionError> {
         let application = self.registry().find(app);
         let secrets = application.as_ref().map_or(&[][..], |application| &application.secrets);
         let digest = self.keyring().pepper().digest(app, secret);
@@ -114,8 +134,8 @@ impl Auth {
         };
         let (Some(matched), Some(application)) = (matched, &application) else {
             return Err(match self.failures.failed(app, from, now) {
-                None => AuthenticationError::Rejected,
-                Some(wait) => AuthenticationError::Throttled(wait),
+                None => AdmissionError::Rejected,
+                Some(wait) => AdmissionError::Throttled(wait),
             });
         };
         if matched.used(now) {
@@ -132,13 +152,13 @@ impl Auth {
         digest: Digest,
         from: IpAddr,
         now: Timestamp,
-    ) -> Result<Option<&'a Secret>, AuthenticationError> {
+    ) -> Result<Option<&'a Secret>, AdmissionError> {
         if let Some(wait) = self.failures.wait(application.map(|application| application.number), from, now) {
-            return Err(AuthenticationError::Throttled(wait));
+            return Err(AdmissionError::Throttled(wait));
         }
         let secrets = application.map_or(&[][..], |application| &application.secrets);
         let Ok(matched) = self.imported(secrets, presented, digest, now).await else {
-            return Err(AuthenticationError::Busy);
+            return Err(AdmissionError::Busy);
         };
         match (matched, application) {
             (Some(_), Some(application)) => self.failures.succeeded(application.number, from, now),

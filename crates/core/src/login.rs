@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::application::AppId;
-use crate::auth::{Auth, AuthenticationError, Pair};
+use crate::auth::{AdmissionError, Auth, Pair};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantId, GrantKey};
 use crate::policy::{LAST_ONLY_OVERLAP, Logins, Policy};
@@ -48,12 +48,7 @@ impl Auth {
         from: IpAddr,
         now: Timestamp,
     ) -> Result<Login, LoginError> {
-        let application = self.authenticate(app, secret, from, now).await?;
-        if application.is_frozen() {
-            return Err(LoginError::Frozen);
-        }
-        let policy = self.policy(&application);
-        application.calls.use_grant(policy.calls_per_minute, now).map_err(LoginError::TooManyCalls)?;
+        let (application, policy) = self.admit(app, secret, from, now).await?;
         if self.has_closed_too_many(application.number, now) {
             return Err(LoginError::TooManyClosed);
         }
@@ -90,12 +85,14 @@ fn close_others(policy: &Policy, leeway: Duration, now: Timestamp) -> Option<Rev
     }
 }
 
-impl From<AuthenticationError> for LoginError {
-    fn from(error: AuthenticationError) -> LoginError {
+impl From<AdmissionError> for LoginError {
+    fn from(error: AdmissionError) -> LoginError {
         match error {
-            AuthenticationError::Rejected => LoginError::Rejected,
-            AuthenticationError::Throttled(wait) => LoginError::TooManyFailures(wait),
-            AuthenticationError::Busy => LoginError::Busy,
+            AdmissionError::Rejected => LoginError::Rejected,
+            AdmissionError::Throttled(wait) => LoginError::TooManyFailures(wait),
+            AdmissionError::Busy => LoginError::Busy,
+            AdmissionError::Frozen => LoginError::Frozen,
+            AdmissionError::TooManyCalls(wait) => LoginError::TooManyCalls(wait),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::application::{AppId, AppNumber, Application};
-use crate::auth::{Auth, AuthenticationError, Pair};
+use crate::auth::{AdmissionError, Auth, Pair};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantKey};
 use crate::policy::{OnReuse, Policy, Rotation};
@@ -87,12 +87,7 @@ impl Auth {
         from: IpAddr,
         now: Timestamp,
     ) -> Result<Refresh, RefreshError> {
-        let application = self.authenticate(app, secret, from, now).await?;
-        if application.is_frozen() {
-            return Err(RefreshError::Frozen);
-        }
-        let policy = self.policy(&application);
-        application.calls.use_grant(policy.calls_per_minute, now).map_err(RefreshError::TooManyCalls)?;
+        let (application, policy) = self.admit(app, secret, from, now).await?;
         let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let (grant, how) = self.step(application.number, &presented, &policy, now).await?;
         let pair = self.pair(application.number, &grant, &policy, now);
@@ -191,12 +186,14 @@ fn decide(presented: u32, record: &Grant, policy: &Policy, now: Timestamp) -> De
     Decision::Refuse
 }
 
-impl From<AuthenticationError> for RefreshError {
-    fn from(error: AuthenticationError) -> RefreshError {
+impl From<AdmissionError> for RefreshError {
+    fn from(error: AdmissionError) -> RefreshError {
         match error {
-            AuthenticationError::Rejected => RefreshError::Rejected,
-            AuthenticationError::Throttled(wait) => RefreshError::TooManyFailures(wait),
-            AuthenticationError::Busy => RefreshError::Busy,
+            AdmissionError::Rejected => RefreshError::Rejected,
+            AdmissionError::Throttled(wait) => RefreshError::TooManyFailures(wait),
+            AdmissionError::Busy => RefreshError::Busy,
+            AdmissionError::Frozen => RefreshError::Frozen,
+            AdmissionError::TooManyCalls(wait) => RefreshError::TooManyCalls(wait),
         }
     }
 }
