@@ -19,7 +19,6 @@ mod queue;
 #[cfg(test)]
 mod race;
 mod schema;
-mod steady;
 mod writer;
 
 use std::path::Path;

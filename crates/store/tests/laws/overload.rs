@@ -32,13 +32,13 @@ async fn waits<A>(asked: &mut Asked<'_, A>) -> bool {
 
 #[tokio::test]
 async fn while_the_writer_is_held_up_logins_find_half_of_the_queue_and_refreshes_all_of_it() {
-    let world = World::with_queue(8);
+    let world = World::with_queue(8).await;
     let application = world.application("a").await;
     let mut grants = Vec::new();
     for id in 0..5 {
         grants.push(world.open(&application, id).await);
     }
-    let store = world.store();
+    let store = world.embedded();
     let login = |id| store.open(world.opening(&application, id));
     let refresh = |id| {
         let to = Grant { generation: 1, ..world.grant(id) };
