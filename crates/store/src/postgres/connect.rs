@@ -1,6 +1,5 @@
 //! One connection to the database, with our settings on it.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,13 +67,10 @@ pub(crate) async fn connect(
         let (client, mut connection) = connected.map_err(Trouble::Unreachable)?;
         tokio::spawn(async move {
             let mut messages = poll_fn(move |context| connection.poll_message(context));
-            while let Some(message) = messages.next().await {
-                match (message, &notified) {
-                    (Ok(AsyncMessage::Notification(_)), Some(notified)) => notified.notify_one(),
-                    (Ok(_), _) => {}
-                    (Err(error), _) => {
-                        tracing::debug!(error = &error as &dyn Error, "a connection to the database ended");
-                    }
+            // After an error the connection must go, or whoever waits for it would wait on.
+            while let Some(Ok(message)) = messages.next().await {
+                if let (AsyncMessage::Notification(_), Some(notified)) = (message, &notified) {
+                    notified.notify_one();
                 }
             }
         });
@@ -100,7 +96,10 @@ async fn prepare(client: &Client, settings: &PostgresSettings, session: Session)
             // know these settings plan so anyway.
             let plans = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
             if let Err(error) = client.batch_execute(plans).await {
-                tracing::debug!(error = &error as &dyn Error, "the database has planner settings of its own");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the database has planner settings of its own"
+                );
             }
         }
         Session::Whole => {}

@@ -37,6 +37,8 @@ pub(crate) trait Work: Send + 'static {
     type Statements: Send + Sync;
     /// Operations that are done in one go at most.
     const AT_ONCE: usize;
+    /// Whether the figures count it among the writes.
+    const WRITES: bool = true;
 
     fn prepare(client: &Client) -> impl Future<Output = Result<Self::Statements, Trouble>> + Send;
 
@@ -179,7 +181,10 @@ impl<W: Work> Running<W> {
         } else {
             self.shared.figures.reconnected();
         }
-        performed.inspect(|()| self.shared.figures.committed(waiting - asks.len(), began.elapsed()))
+        if performed.is_ok() && W::WRITES {
+            self.shared.figures.committed(waiting - asks.len(), began.elapsed());
+        }
+        performed
     }
 
     async fn failed(&mut self, trouble: Trouble) {

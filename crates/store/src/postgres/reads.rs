@@ -29,6 +29,7 @@ impl Work for Reads {
     type Ask = ReadAsk;
     type Statements = Statements;
     const AT_ONCE: usize = 1_024;
+    const WRITES: bool = false;
 
     async fn prepare(client: &Client) -> Result<Statements, Trouble> {
         let (one, all) = tokio::try_join!(client.prepare(steps::PRESENT), client.prepare(ALL))?;
