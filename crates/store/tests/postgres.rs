@@ -9,4 +9,5 @@ mod postgres {
     pub mod nodes;
     pub mod proxy;
     pub mod server;
+    pub mod tls;
 }

@@ -96,7 +96,7 @@ async fn carry(mut client: TcpStream, mut server: TcpStream, state: &State) -> s
                     Fate::LoseAnswer => {
                         server.write_all(bytes).await?;
                         // Once the database answers, it is done.
-                        server.read(&mut answer).await?;
+                        let _withheld = server.read(&mut answer).await?;
                         return Ok(());
                     }
                 }

@@ -1,7 +1,9 @@
 //! A real PostgreSQL for the tests of one binary: started with the first of them, gone with the process however that ends.
 
+use std::fs::Permissions;
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -16,6 +18,7 @@ const RUN: &str = r#"
     trap '' INT
     "$1/initdb" -D "$2/data" -U northgate -A trust -E UTF8 --locale=C --no-sync >"$2/log" 2>&1 || exit 1
     "$1/postgres" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$2" \
+        -c ssl=on -c ssl_cert_file="$2/server.crt" -c ssl_key_file="$2/server.key" \
         -c fsync=off -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB >>"$2/log" 2>&1 &
     cat >/dev/null
     kill -QUIT $!
@@ -28,6 +31,8 @@ const START: Duration = Duration::from_secs(120);
 
 pub struct Server {
     pub port: u16,
+    /// The certificate of its TLS, for `localhost`, in PEM.
+    pub certificate: PathBuf,
     // The server lives as long as this end of its input.
     _process: Child,
 }
@@ -42,6 +47,7 @@ fn start() -> Server {
     let programs = programs();
     let dir = std::env::temp_dir().join(format!("northgate-postgres-{}", std::process::id()));
     std::fs::create_dir(&dir).unwrap();
+    let certificate = make_certificate(&dir);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut command = as_nobody_special(&dir);
     command.args(["sh", "-c", RUN, "sh"]).arg(&programs).arg(&dir).arg(port.to_string());
@@ -54,7 +60,16 @@ fn start() -> Server {
         assert!(began.elapsed() < START, "PostgreSQL did not start: {}", log());
         std::thread::sleep(Duration::from_millis(20));
     }
-    Server { port, _process: process }
+    Server { port, certificate, _process: process }
+}
+
+fn make_certificate(dir: &Path) -> PathBuf {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (dir.join("server.crt"), dir.join("server.key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    certificate
 }
 
 /// PostgreSQL refuses to run as root.
@@ -63,7 +78,7 @@ fn as_nobody_special(dir: &Path) -> Command {
     if whoami.stdout.trim_ascii() != b"0" {
         return Command::new("env");
     }
-    assert!(Command::new("chown").arg("postgres").arg(dir).status().unwrap().success());
+    assert!(Command::new("chown").args(["-R", "postgres"]).arg(dir).status().unwrap().success());
     let mut command = Command::new("setpriv");
     command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
     command
