@@ -83,6 +83,10 @@ const OLDEST: i32 = 1;
 /// The oldest server: `unnest` and row guards are older, but nothing older than this is tested by anybody.
 const SERVER: i32 = 130_000;
 
+/// What who makes a table hears when somebody else makes it at the same moment.
+const MADE_AT_ONCE: [SqlState; 3] =
+    [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT];
+
 /// Checks that the database can be used as it is.
 pub(crate) async fn check(client: &Client) -> Result<(), ConnectError> {
     check_server(client).await?;
@@ -135,7 +139,7 @@ async fn begin(client: &Client) -> Result<(), ConnectError> {
     match client.batch_execute(begin).await {
         Ok(()) => {}
         // Somebody else makes it at this moment: it is there.
-        Err(error) if is_of(&error, &[SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE]) => {}
+        Err(error) if is_of(&error, &MADE_AT_ONCE) => {}
         Err(error) => return Err(Trouble::from(error).into()),
     }
     let insert = "INSERT INTO northgate_schema (version, oldest_node) VALUES (0, 0) ON CONFLICT DO NOTHING";
