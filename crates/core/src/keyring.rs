@@ -18,6 +18,11 @@ pub struct KeyId(pub u16);
 pub struct KeyBytes([u8; 32]);
 
 impl KeyBytes {
+    /// New key bytes.
+    pub fn random() -> KeyBytes {
+        KeyBytes(random::bytes())
+    }
+
     /// The key bytes with this content, as the keyring file has them.
     pub fn from_bytes(bytes: [u8; 32]) -> KeyBytes {
         KeyBytes(bytes)

@@ -6,6 +6,8 @@ mod client;
 mod config;
 mod import;
 mod key;
+mod keyring_key;
+mod migrate;
 pub(crate) mod output;
 mod place;
 mod policy;
@@ -38,6 +40,10 @@ enum Command {
     App(app::App),
     /// List and rotate the keys that authenticate tokens.
     Key(key::Key),
+    /// Make the key that seals the keyring in a shared database.
+    KeyringKey(keyring_key::KeyringKey),
+    /// Set up the shared database, or bring it to this version; nodes may run meanwhile.
+    Migrate(migrate::Migrate),
     /// Write a consistent copy of the running server's database to a file.
     Backup(backup::Backup),
     /// Put a backup in place of the database of a server that is stopped.
@@ -63,6 +69,8 @@ fn execute(place: &Place, command: Command) -> Result<(), Box<dyn Error>> {
         Command::Serve(serve) => serve.run(place),
         Command::App(app) => wait_for(app.run(place)),
         Command::Key(key) => wait_for(key.run(place)),
+        Command::KeyringKey(key) => key.run(place),
+        Command::Migrate(migrate) => wait_for(migrate.run(place)),
         Command::Backup(backup) => wait_for(backup.run(place)),
         Command::Restore(restore) => restore.run(place),
         Command::Config(config) => config.run(place),

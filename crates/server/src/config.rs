@@ -1,6 +1,7 @@
 //! The configuration: four layers become one value that cannot be wrong, or a sentence that says what to write.
 
 pub mod api;
+pub mod database;
 pub mod layers;
 pub mod limits;
 pub mod log;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use northgate_core::policy::Policy;
 
 use api::Api;
+use database::DatabaseSettings;
 use layers::{Settings, Sources};
 use limits::Limits;
 use log::Log;
@@ -34,8 +36,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The private listener's address.
     pub admin_listen: SocketAddr,
+    /// The database that nodes share; none means the embedded store.
+    pub database: Option<DatabaseSettings>,
     /// The keyring file.
     pub keyring: PathBuf,
+    /// The file with the key that seals the keyring in a shared database.
+    pub keyring_key: PathBuf,
     /// How the application API looks.
     pub api: Api,
     /// The policy of applications that were created without one.
@@ -56,17 +62,22 @@ impl Config {
     pub fn load(sources: Sources) -> Result<Config, ConfigError> {
         let mut settings = Settings::gather(sources)?;
         let described = describe(&settings);
-        embedded_store_only(&mut settings)?;
         let data_dir = settings.text("data_dir", "a directory, such as \"/var/lib/northgate\"", not_empty)?;
         let data_dir = PathBuf::from(data_dir);
         let keyring = match settings.path("keyring")? {
             Some(path) => path,
             None => data_dir.join("keyring.toml"),
         };
+        let keyring_key = match settings.path("keyring_key")? {
+            Some(path) => path,
+            None => data_dir.join("keyring.key"),
+        };
         let config = Config {
             listen: settings.address("listen")?,
             admin_listen: settings.address("admin_listen")?,
+            database: DatabaseSettings::take(&mut settings)?,
             keyring,
+            keyring_key,
             api: Api::take(&mut settings)?,
             policy: policy::take(&mut settings)?,
             verify_leeway: settings.duration("verify.leeway", Duration::ZERO..=HOUR)?,
@@ -95,11 +106,6 @@ fn describe(settings: &Settings) -> String {
         let _ = writeln!(text, "{key} = {}  # {}", layers::shown(key, &setting.value), setting.origin);
     }
     text
-}
-
-fn embedded_store_only(settings: &mut Settings) -> Result<(), ConfigError> {
-    let only_empty = |text: &str| text.is_empty().then_some(());
-    settings.text("database_url", "\"\", because this version has the embedded store only", only_empty)
 }
 
 fn not_empty(text: &str) -> Option<String> {

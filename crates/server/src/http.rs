@@ -47,8 +47,8 @@ pub struct Api {
     pub dialect: Dialect,
     /// Of request bodies.
     pub body: Bounds,
-    /// Whether requests can be taken now.
-    pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Why requests cannot be taken now; `None` while they can.
+    pub why_not_ready: Box<dyn Fn() -> Option<String> + Send + Sync>,
     pub logged: LoggedRequests,
 }
 

@@ -1,6 +1,6 @@
 //! The keyring as a file: what must never be lost, and what nobody else may read.
 
-mod document;
+pub(crate) mod document;
 
 use std::path::{Path, PathBuf};
 

@@ -1,34 +1,34 @@
 //! Serving: from a configuration to two listeners, and down again in order.
 
 mod dev;
+mod doors;
+mod keyring;
+mod store;
 
 use std::error::Error;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::keyring::Keyring;
-use northgate_core::store::Store;
-use northgate_store::embedded::{EmbeddedStore, OpenError};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::admin_token::{AdminToken, AdminTokenError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::tls::{ClientCertificates, TlsSettings};
-use crate::http::admin::{Admin, BackUp, Turns};
+use crate::http::admin::{Admin, KeyringHome, Turns};
 use crate::http::body::Bounds;
 use crate::http::{self, Api, admin};
-use crate::keyring_file::{KeyringFile, KeyringFileError};
+use crate::keyring_database::{DatabaseKeyringError, UseKeyring};
+use crate::keyring_file::KeyringFileError;
 use crate::listener::{self, BindError, signals};
 use crate::metrics::{Metrics, collected};
 use crate::telemetry::{self, TelemetryError};
-use crate::tls::tickets::TicketSeeds;
-use crate::tls::{Tls, TlsError};
+use crate::tls::TlsError;
+use doors::{Doors, ticket_seeds};
+use store::{Choice, StoreOpenError};
 
 /// Open files that are not connections: the database, the log, the runtime.
 const FILES_BESIDES: u64 = 64;
@@ -48,9 +48,11 @@ pub enum ServeError {
     #[error(transparent)]
     Log(#[from] TelemetryError),
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Store(#[from] StoreOpenError),
     #[error(transparent)]
-    Keyring(#[from] KeyringFileError),
+    KeyringFile(#[from] KeyringFileError),
+    #[error(transparent)]
+    Keyring(#[from] DatabaseKeyringError),
     #[error(transparent)]
     AdminToken(#[from] AdminTokenError),
     #[error(transparent)]
@@ -80,8 +82,9 @@ pub fn run(serve: Serve) -> Result<(), ServeError> {
 async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<(), ServeError> {
     let (config, clock) = (&serve.config, Clock::System);
     let stop = signals::stop()?;
-    let store = open_store(config, &clock)?;
-    let (auth, keyring_file) = open_auth(config, &clock, Arc::clone(&store))?;
+    let store = Choice::open(config, &clock).await?;
+    let (home, keyring) = keyring::open(config, &store, clock.now()).await?;
+    let auth = Arc::new(Auth::new(store.rules(), keyring, settings(config)));
     if serve.is_dev {
         dev::make_certificate(config)?;
     }
@@ -90,22 +93,28 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
     raise_file_limit(config.limits.connections);
 
     let metrics = Arc::new(Metrics::default());
-    collected::register(&metrics, &store);
+    store.register(&metrics);
     collected::register_log(&metrics, log.lines());
     let is_stopping = Arc::new(AtomicBool::new(false));
-    let api = Arc::new(api(config, &clock, &auth, Arc::clone(&metrics), is_ready(&store, &is_stopping)));
+    let api = Arc::new(api(config, &clock, &auth, Arc::clone(&metrics), why_not_ready(&store, &is_stopping)));
     collected::register_certificate(&metrics, &doors.public_tls);
-    let on_rotate = {
+    let use_keyring: UseKeyring = {
         let (auth, tls) = (Arc::clone(&auth), doors.all_tls());
-        Box::new(move || tls.iter().for_each(|tls| tls.replace_ticket_seeds(ticket_seeds(&auth.keyring()))))
+        Arc::new(move |keyring: Keyring| {
+            tls.iter().for_each(|tls| tls.replace_ticket_seeds(ticket_seeds(&keyring)));
+            auth.replace_keyring(keyring);
+        })
     };
+    if let KeyringHome::Database(keyring) = &home {
+        tokio::spawn(Arc::clone(keyring).follow(Arc::clone(&use_keyring)));
+    }
     let admin = Admin {
         auth: Arc::clone(&auth),
         clock: clock.clone(),
         token,
-        keyring_file,
-        back_up: Some(back_up(&store)),
-        on_rotate,
+        keyring: home,
+        back_up: store.back_up(),
+        use_keyring,
         data_dir: config.data_dir.clone(),
         turns: Turns::default(),
     };
@@ -117,29 +126,26 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
     Ok(())
 }
 
-fn open_store(config: &Config, clock: &Clock) -> Result<Arc<EmbeddedStore>, OpenError> {
-    let clock = clock.clone();
-    let tell = Box::new(move || clock.now());
-    Ok(Arc::new(EmbeddedStore::open(&config.data_dir, config.limits.commit_queue as usize, tell)?))
-}
-
-fn open_auth(
-    config: &Config,
-    clock: &Clock,
-    store: Arc<EmbeddedStore>,
-) -> Result<(Arc<Auth>, KeyringFile), KeyringFileError> {
-    // Without applications nothing depends on a keyring, and one may be made.
-    let is_needed = store.registry().count() > 0;
-    let (file, keyring) = KeyringFile::open_or_create(&config.keyring, clock.now(), is_needed)?;
-    let settings = Settings {
+fn settings(config: &Config) -> Settings {
+    Settings {
         policy: config.policy,
         leeway: config.verify_leeway,
         closed_grants: config.limits.closed_grants as usize,
         hashes_at_once: config.limits.hashes_at_once as usize,
         failures_per_source: config.limits.failures_per_source,
         failures_per_application: config.limits.failures_per_application,
-    };
-    Ok((Arc::new(Auth::new(store, keyring, settings)), file))
+    }
+}
+
+fn why_not_ready(
+    store: &Choice,
+    is_stopping: &Arc<AtomicBool>,
+) -> Box<dyn Fn() -> Option<String> + Send + Sync> {
+    let (store, is_stopping) = (store.clone(), Arc::clone(is_stopping));
+    Box::new(move || match is_stopping.load(Ordering::Relaxed) {
+        true => Some("the server is stopping".to_owned()),
+        false => store.why_not_ready(),
+    })
 }
 
 fn api(
@@ -147,7 +153,7 @@ fn api(
     clock: &Clock,
     auth: &Arc<Auth>,
     metrics: Arc<Metrics>,
-    is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    why_not_ready: Box<dyn Fn() -> Option<String> + Send + Sync>,
 ) -> Api {
     Api {
         auth: Arc::clone(auth),
@@ -155,56 +161,8 @@ fn api(
         metrics,
         dialect: config.api.dialect,
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
-        is_ready,
+        why_not_ready,
         logged: config.log.requests,
-    }
-}
-
-fn is_ready(
-    store: &Arc<EmbeddedStore>,
-    is_stopping: &Arc<AtomicBool>,
-) -> Box<dyn Fn() -> bool + Send + Sync> {
-    let (store, is_stopping) = (Arc::clone(store), Arc::clone(is_stopping));
-    Box::new(move || !store.figures().is_failing() && !is_stopping.load(Ordering::Relaxed))
-}
-
-fn back_up(store: &Arc<EmbeddedStore>) -> BackUp {
-    let store = Arc::clone(store);
-    Box::new(move |to| {
-        let store = Arc::clone(&store);
-        Box::pin(async move { store.backup(Path::new(&to)).await })
-    })
-}
-
-/// The sockets of both listeners, and what encrypts them.
-struct Doors {
-    public: TcpListener,
-    public_tls: Arc<Tls>,
-    private: TcpListener,
-    private_tls: Option<Arc<Tls>>,
-}
-
-impl Doors {
-    fn open(config: &Config, keyring: &Keyring) -> Result<Doors, ServeError> {
-        let public_tls = Arc::new(Tls::load(config.tls.clone(), ticket_seeds(keyring))?);
-        // Off loopback, whoever is on the way could read the admin token. Its holder needs no certificate besides.
-        let private_tls = if config.admin_listen.ip().is_loopback() {
-            None
-        } else {
-            let settings =
-                TlsSettings { client_certificates: ClientCertificates::None, ..config.tls.clone() };
-            Some(Arc::new(Tls::load(settings, ticket_seeds(keyring))?))
-        };
-        let (public, private) = (listener::bind(config.listen)?, listener::bind(config.admin_listen)?);
-        let doors = Doors { public, public_tls, private, private_tls };
-        for tls in doors.all_tls() {
-            tokio::spawn(tls.keep_fresh(signals::hangup()?));
-        }
-        Ok(doors)
-    }
-
-    fn all_tls(&self) -> Vec<Arc<Tls>> {
-        [Some(&self.public_tls), self.private_tls.as_ref()].into_iter().flatten().cloned().collect()
     }
 }
 
@@ -259,10 +217,4 @@ fn raise_file_limit(connections: u32) {
         ),
         Err(error) => warn!(%error, "the limit of open files cannot be raised"),
     }
-}
-
-fn ticket_seeds(keyring: &Keyring) -> TicketSeeds {
-    let mut seeds = keyring.ticket_seeds();
-    let current = seeds.remove(0);
-    TicketSeeds { current, previous: seeds }
 }

@@ -8,6 +8,7 @@
 mod applications;
 mod connect;
 mod figures;
+mod keyring;
 mod lane;
 mod load;
 mod logins;
@@ -45,6 +46,7 @@ use upkeep::Upkeep;
 use watch::Watch;
 
 pub use figures::Figures;
+pub use keyring::{KeyringPut, SealedKeyring};
 pub use schema::{VERSION, migrate};
 pub use settings::{Database, PostgresSettings, UrlError};
 pub use tls::TlsError;
@@ -106,6 +108,7 @@ pub(crate) struct Shared {
     published: Published,
     figures: Figures,
     clock: Clock,
+    keyring: keyring::Shown,
     /// Wakes the watch when this node changed what others must know.
     changed: Notify,
 }
@@ -124,7 +127,14 @@ impl PostgresStore {
     pub async fn connect(settings: PostgresSettings, clock: Clock) -> Result<PostgresStore, ConnectError> {
         schema::check(&connect::connect(&settings, Session::Whole, None).await?).await?;
         let (published, figures) = (Published::default(), Figures::new());
-        let shared = Arc::new(Shared { settings, published, figures, clock, changed: Notify::new() });
+        let shared = Arc::new(Shared {
+            settings,
+            published,
+            figures,
+            clock,
+            keyring: keyring::Shown::default(),
+            changed: Notify::new(),
+        });
         let watch = Watch::start(Arc::clone(&shared)).await?;
         shared.figures.looked(std::time::Instant::now());
         let upkeep = Upkeep::new(Arc::clone(&shared));

@@ -24,6 +24,21 @@ pub struct Place {
     pub admin_listen: Option<String>,
 }
 
+/// For commands that work with the shared database.
+#[derive(Args)]
+pub struct DatabaseUrl {
+    /// The PostgreSQL database that nodes share: postgres://user:password@host:5432/name [env: NORTHGATE_DATABASE_URL]
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+}
+
+impl DatabaseUrl {
+    /// As a setting from the command line.
+    pub fn setting(self) -> Vec<(String, String)> {
+        self.database_url.map(|url| ("database.url".to_owned(), url)).into_iter().collect()
+    }
+}
+
 impl Place {
     /// The configuration, and the admin token where the environment has it.
     pub fn resolve(&self, more: Vec<(String, String)>) -> Result<(Config, Option<String>), Box<dyn Error>> {

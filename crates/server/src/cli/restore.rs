@@ -18,6 +18,11 @@ pub struct Restore {
 impl Restore {
     pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
         let (config, _) = place.resolve(Vec::new())?;
+        if config.database.is_some() {
+            return Err(
+                "a shared database is restored by its own means; this is for the embedded store".into()
+            );
+        }
         let kept = embedded::restore(&config.data_dir, &self.file)?;
         output::line(&format!("{} was restored into {}", self.file.display(), config.data_dir.display()));
         if let Some(kept) = kept {

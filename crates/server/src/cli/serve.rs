@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use clap::Args;
 
-use super::place::Place;
+use super::place::{DatabaseUrl, Place};
 use crate::serve;
 
 #[derive(Args)]
@@ -13,9 +13,8 @@ pub struct Serve {
     /// The address of the public listener [env: NORTHGATE_LISTEN]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
-    /// Reserved for a database shared by several nodes [env: NORTHGATE_DATABASE_URL]
-    #[arg(long, value_name = "URL")]
-    database_url: Option<String>,
+    #[command(flatten)]
+    database: DatabaseUrl,
     /// Try it out: both listeners on 127.0.0.1, a self-signed certificate and an application `demo`
     #[arg(long)]
     dev: bool,
@@ -23,9 +22,9 @@ pub struct Serve {
 
 impl Serve {
     pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
-        let named = [("listen", self.listen), ("database_url", self.database_url)];
-        let set = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
-        let (mut config, admin_token) = place.resolve(set.collect())?;
+        let listen = self.listen.map(|address| ("listen".to_owned(), address));
+        let set = self.database.setting().into_iter().chain(listen).collect();
+        let (mut config, admin_token) = place.resolve(set)?;
         if self.dev {
             config.listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
             config.admin_listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));

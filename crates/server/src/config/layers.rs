@@ -140,7 +140,7 @@ impl Settings {
 /// The value as TOML writes it; a database URL may hold a password and is never shown.
 pub(super) fn shown(key: &str, value: &Value) -> String {
     match (key, value.as_str()) {
-        ("database_url", Some(url)) if !url.is_empty() => "\"…\"".to_owned(),
+        ("database.url", Some(url)) if !url.is_empty() => "\"…\"".to_owned(),
         _ => value.to_string(),
     }
 }

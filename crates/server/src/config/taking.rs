@@ -61,15 +61,27 @@ impl Settings {
 
     /// Whole seconds, because tokens and timers count in them.
     pub fn duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
+        self.span(key, "a number and s, m, h or d, such as \"15m\"", Duration::from_secs(1), range)
+    }
+
+    /// Whole milliseconds: how long machines wait for each other.
+    pub fn instant(&mut self, key: &str, range: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
+        self.span(key, "a number and ms, s or m, such as \"250ms\"", Duration::from_millis(1), range)
+    }
+
+    fn span(
+        &mut self,
+        key: &str,
+        such: &str,
+        step: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Result<Duration, ConfigError> {
         let text = |duration: &Duration| humantime::format_duration(*duration).to_string();
-        let instead = format!(
-            "a number and s, m, h or d, such as \"15m\", from {} to {}",
-            text(range.start()),
-            text(range.end())
-        );
+        let instead = format!("{such}, from {} to {}", text(range.start()), text(range.end()));
         self.text(key, &instead, |text| {
             let duration = humantime::parse_duration(text).ok()?;
-            (duration.subsec_nanos() == 0 && range.contains(&duration)).then_some(duration)
+            let is_whole = duration.as_nanos().is_multiple_of(step.as_nanos());
+            (is_whole && range.contains(&duration)).then_some(duration)
         })
     }
 

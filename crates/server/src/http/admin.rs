@@ -26,6 +26,7 @@ use northgate_core::store::StoreError;
 
 use crate::admin_token::AdminToken;
 use crate::clock::Clock;
+use crate::keyring_database::{DatabaseKeyring, UseKeyring};
 use crate::keyring_file::KeyringFile;
 
 /// An application with all its members takes a few KiB; this leaves room without inviting anything.
@@ -43,13 +44,19 @@ pub struct Admin {
     pub auth: Arc<Auth>,
     pub clock: Clock,
     pub token: AdminToken,
-    pub keyring_file: KeyringFile,
+    pub keyring: KeyringHome,
     /// `None` where the database is backed up by its own means.
     pub back_up: Option<BackUp>,
-    /// Called after each rotation, with the new keyring in use: what is derived from it must be derived again.
-    pub on_rotate: Box<dyn Fn() + Send + Sync>,
+    pub use_keyring: UseKeyring,
     pub data_dir: PathBuf,
     pub turns: Turns,
+}
+
+/// Where the keyring is kept.
+pub enum KeyringHome {
+    File(Arc<KeyringFile>),
+    /// Shared by all nodes.
+    Database(Arc<DatabaseKeyring>),
 }
 
 /// What only one request does at a time.

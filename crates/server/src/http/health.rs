@@ -13,11 +13,13 @@ pub async fn live() -> Response<Body> {
     answer::json(StatusCode::OK, r#"{"status":"ok"}"#)
 }
 
-/// 200 while the store can write and no stop has begun.
+/// 200 while the store can write and shows what other nodes change, and no stop has begun; else the reason.
 pub async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
-    if (api.is_ready)() {
-        answer::json(StatusCode::OK, r#"{"status":"ok"}"#)
-    } else {
-        answer::json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"unavailable"}"#)
+    match (api.why_not_ready)() {
+        None => answer::json(StatusCode::OK, r#"{"status":"ok"}"#),
+        Some(reason) => {
+            let body = serde_json::json!({ "status": "unavailable", "reason": reason });
+            answer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string())
+        }
     }
 }

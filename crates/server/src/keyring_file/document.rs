@@ -69,11 +69,13 @@ fn key(key: Key) -> Result<KeyRecord, String> {
     })
 }
 
-fn hex(bytes: &[u8; 32]) -> String {
+/// The bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8; 32]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn bytes(hex: &str) -> Option<KeyBytes> {
+/// The bytes that 64 hexadecimal digits stand for.
+pub fn bytes(hex: &str) -> Option<KeyBytes> {
     let mut bytes = [0; 32];
     if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use northgate_store::embedded::EmbeddedStore;
+use northgate_store::postgres::PostgresStore;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -16,6 +17,11 @@ use crate::tls::Tls;
 /// Adds the figures of the embedded store.
 pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
     metrics.registry().register_collector(Box::new(OfStore(Arc::clone(store))));
+}
+
+/// Adds the figures of a node over PostgreSQL.
+pub fn register_postgres(metrics: &Metrics, store: &Arc<PostgresStore>) {
+    metrics.registry().register_collector(Box::new(OfDatabase(Arc::clone(store))));
 }
 
 /// Adds the lines that the log lost.
@@ -31,6 +37,7 @@ pub fn register_certificate(metrics: &Metrics, tls: &Arc<Tls>) {
 #[derive(Debug)]
 struct OfCertificate(Arc<Tls>);
 struct OfStore(Arc<EmbeddedStore>);
+struct OfDatabase(Arc<PostgresStore>);
 struct OfLog(Arc<Lines>);
 
 impl Collector for OfStore {
@@ -52,6 +59,31 @@ impl Collector for OfStore {
         put(&mut encoder, "commit_queue_bound", "How many may wait; logins only up to the half", &bound)?;
         let journal = ConstGauge::new(figures.journal_bytes());
         put(&mut encoder, "journal_bytes", "Bytes of the journal that are not folded yet", &journal)
+    }
+}
+
+impl Collector for OfDatabase {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let figures = self.0.figures();
+        let batch_seconds = figures.batch_time().as_secs_f64();
+        let counters = [
+            ("database_batches", "Batches of writes committed", figures.batches()),
+            ("database_batch_writes", "Operations in them", figures.writes()),
+            ("database_lost_races", "Steps that another node was faster with", figures.lost_races()),
+            ("database_retries", "Batches that failed and were tried again", figures.retries()),
+            ("database_reconnects", "Connections made anew", figures.reconnects()),
+            ("registry_reloads", "How often all applications were read", figures.reloads()),
+        ];
+        for (name, help, count) in counters {
+            put(&mut encoder, name, help, &ConstCounter::new(count))?;
+        }
+        put(&mut encoder, "database_batch_seconds", "Time spent in them", &ConstCounter::new(batch_seconds))?;
+        let waiting = ConstGauge::new(self.0.waiting() as u64);
+        put(&mut encoder, "database_queue_waiting", "Writes that wait for the database", &waiting)?;
+        let bound = ConstGauge::new(self.0.queue_bound() as u64);
+        put(&mut encoder, "database_queue_bound", "How many may; logins only up to the half", &bound)?;
+        let lag = ConstGauge::new(figures.registry_lag().as_secs_f64());
+        put(&mut encoder, "registry_lag_seconds", "Since the last look at what other nodes change", &lag)
     }
 }
 
@@ -82,6 +114,12 @@ fn put(
 impl fmt::Debug for OfStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OfStore")
+    }
+}
+
+impl fmt::Debug for OfDatabase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OfDatabase")
     }
 }
 

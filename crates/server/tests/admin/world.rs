@@ -14,7 +14,7 @@ use northgate_core::policy::{Logins, OnReuse, Policy, Rotation};
 use northgate_core::secret::SecretText;
 use northgate_server::admin_token::{self, AdminToken};
 use northgate_server::clock::Clock;
-use northgate_server::http::admin::{Admin, Turns, router};
+use northgate_server::http::admin::{Admin, KeyringHome, Turns, router};
 use northgate_server::keyring_file::KeyringFile;
 use northgate_store::embedded::EmbeddedStore;
 use reqwest::Method;
@@ -28,7 +28,7 @@ pub struct World {
     pub clock: Clock,
     pub address: SocketAddr,
     pub token: String,
-    /// How often `on_rotate` was called.
+    /// How often another keyring was put to use.
     pub rotations: Arc<AtomicUsize>,
     pub dir: tempfile::TempDir,
     pub http: reqwest::Client,
@@ -48,17 +48,18 @@ impl World {
         let store = Arc::new(store);
         let auth = Arc::new(Auth::new(store.clone(), keyring, settings()));
         let rotations = Arc::new(AtomicUsize::new(0));
-        let rotated = Arc::clone(&rotations);
+        let (rotated, in_use) = (Arc::clone(&rotations), Arc::clone(&auth));
         let admin = Admin {
             auth: Arc::clone(&auth),
             clock: clock.clone(),
             token: AdminToken::open_or_create(dir.path(), None).unwrap(),
-            keyring_file,
+            keyring: KeyringHome::File(Arc::new(keyring_file)),
             back_up: Some(Box::new(move |to: PathBuf| {
                 let store = Arc::clone(&store);
                 Box::pin(async move { store.backup(&to).await })
             })),
-            on_rotate: Box::new(move || {
+            use_keyring: Arc::new(move |keyring| {
+                in_use.replace_keyring(keyring);
                 rotated.fetch_add(1, Ordering::SeqCst);
             }),
             data_dir: dir.path().to_owned(),

@@ -36,6 +36,6 @@ async fn a_server_that_is_not_ready_is_still_alive() {
     let world = World::new().await;
     get(&world, "/health/ready").await.is(200, r#"{"status":"ok"}"#);
     world.is_ready.store(false, Ordering::Relaxed);
-    get(&world, "/health/ready").await.is(503, r#"{"status":"unavailable"}"#);
+    get(&world, "/health/ready").await.is(503, r#"{"reason":"the disk is full","status":"unavailable"}"#);
     get(&world, "/health/live").await.is(200, r#"{"status":"ok"}"#);
 }

@@ -107,7 +107,10 @@ impl World {
             metrics: Arc::new(Metrics::default()),
             dialect: setup.dialect,
             body: Bounds { size: BODY_MAX, time: setup.body_time },
-            is_ready: Box::new(move || ready.load(Ordering::Relaxed)),
+            why_not_ready: Box::new(move || match ready.load(Ordering::Relaxed) {
+                true => None,
+                false => Some("the disk is full".to_owned()),
+            }),
             logged: LoggedRequests::All,
         });
         let (stop, stopped) = watch::channel(false);

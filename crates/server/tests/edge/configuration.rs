@@ -257,10 +257,10 @@ const WRONG: &[(&str, &str, &str)] = &[
          write a PEM file with the authorities that tls.client_certificates = \"require\" needs",
     ),
     (
-        "database_url",
-        "postgres://northgate:secret@db/northgate",
-        "database_url = \"…\" (from the command line): \
-         write \"\", because this version has the embedded store only",
+        "database.poll_every",
+        "1us",
+        "database.poll_every = \"1us\" (from the command line): \
+         write a number and ms, s or m, such as \"250ms\", from 10ms to 1m",
     ),
 ];
 

@@ -8,12 +8,13 @@ use tokio_postgres::{Client, Transaction};
 
 use super::ConnectError;
 use super::connect::{Session, Trouble, connect};
+use super::keyring;
 use super::settings::PostgresSettings;
 
 /// Each entry takes a database from the version of its index to the next. Entries are never changed, only added, and
 /// what they do must leave nodes of the versions from [`OLDEST`] on working: they add tables, and columns that may be null
 /// or have a default.
-const MIGRATIONS: [&str; 1] = [V1];
+const MIGRATIONS: [&str; 2] = [V1, keyring::TABLE];
 
 /// u32 numbers are kept as int with the same bits, and u64 ids as bigint: they are compared for equality only.
 /// All times are milliseconds since the Unix epoch, UTC; `changed_at` is by the database's clock, all others by the nodes'.
@@ -166,7 +167,7 @@ async fn found(client: &Client) -> Result<Option<(i32, i32)>, ConnectError> {
 
 async fn has_foreign_tables(transaction: &Transaction<'_>) -> Result<bool, ConnectError> {
     let names = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()
-                 AND table_name IN ('applications', 'secrets', 'grants', 'revocations', 'removed')";
+                 AND table_name IN ('applications', 'secrets', 'grants', 'revocations', 'removed', 'keyring')";
     let row = transaction.query_one(names, &[]).await.map_err(Trouble::from)?;
     Ok(row.get::<_, i64>(0) > 0)
 }

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Statement};
 
 use super::Shared;
 use super::connect::{Session, Trouble, connect};
+use super::keyring;
 use super::load::{self, All, Look, News};
 use super::published::From;
 use super::settings::PostgresSettings;
@@ -58,6 +59,7 @@ enum Depth {
 struct Watching {
     client: Client,
     look: Look,
+    keyring: Statement,
     notified: Arc<Notify>,
 }
 
@@ -128,7 +130,7 @@ impl Watch {
             self.shared.figures.reconnected();
             self.connect().await?;
         }
-        let Some(Watching { client, look, .. }) = &self.session else { return Ok(()) };
+        let Some(Watching { client, look, keyring, .. }) = &self.session else { return Ok(()) };
         let began = Instant::now();
         let since = match depth {
             Depth::Glance => self.seen_at - millis(GLANCE),
@@ -136,7 +138,10 @@ impl Watch {
             Depth::Look => self.looked_at - millis(late_commits(&self.shared.settings)),
         };
         let limit = self.shared.settings.silence();
-        let news = timeout(limit, look.since(client, since)).await.unwrap_or(Err(Trouble::Silent(limit)))?;
+        let looked = timeout(limit, async {
+            tokio::try_join!(look.since(client, since), keyring::look(client, keyring, &self.shared.keyring))
+        });
+        let (news, ()) = looked.await.unwrap_or(Err(Trouble::Silent(limit)))?;
         self.seen_at = news.at;
         match depth {
             Depth::Glance => self.publish(news),
@@ -170,6 +175,7 @@ impl Watch {
             client.batch_execute("LISTEN northgate").await?;
         }
         let look = Look::prepare(&client).await?;
+        let keyring = keyring::prepare(&client).await?;
         let history = history(&client).await;
         if self.looked_at == 0 || history != self.history || self.last.elapsed() > RELOAD_AFTER {
             let loaded = timeout(RELOAD_WITHIN, load::all(&client)).await;
@@ -181,7 +187,7 @@ impl Watch {
             self.shared.figures.reloaded();
         }
         self.history = history;
-        self.session = Some(Watching { client, look, notified });
+        self.session = Some(Watching { client, look, keyring, notified });
         Ok(())
     }
 

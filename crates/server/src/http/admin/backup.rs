@@ -35,7 +35,9 @@ enum BackupError {
 
 pub async fn download(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
     let Some(back_up) = &admin.back_up else {
-        return Err(Problem::unsupported("this database is backed up with its own tools"));
+        return Err(Problem::unsupported(
+            "the nodes share a PostgreSQL database: back it up by its own means (pg_dump, pg_basebackup, point-in-time recovery), and keyring.key apart from it",
+        ));
     };
     let copied = copy(&admin, back_up).await;
     let (file, length) = copied.map_err(|error| Problem::failure(&error))?;

@@ -7,11 +7,12 @@ use axum::extract::State;
 use northgate_core::keyring::{Keyring, KeyringError};
 use tracing::info;
 
-use super::Admin;
 use super::answer::Keys;
 use super::operator::Operator;
 use super::problem::Problem;
-use crate::keyring_file::KeyringFileError;
+use super::{Admin, KeyringHome};
+use crate::keyring_database::DatabaseKeyringError;
+use crate::keyring_file::{KeyringFile, KeyringFileError};
 
 pub async fn list(_: Operator, State(admin): State<Arc<Admin>>) -> Json<Keys> {
     Json(Keys::new(admin.auth.keyring().record(), admin.clock.now()))
@@ -24,30 +25,55 @@ enum RotateError {
     Keyring(#[from] KeyringError),
     #[error("the new keyring could not be saved, the one before stays in use")]
     Save(#[from] KeyringFileError),
+    #[error("the new keyring could not be put into the database; if it was, all nodes take it up")]
+    Put(#[source] DatabaseKeyringError),
+    #[error("the rotation was broken off")]
+    Broken(#[from] tokio::task::JoinError),
 }
 
 pub async fn rotate(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<Keys>, Problem> {
-    let on_thread = Arc::clone(&admin);
-    // On a thread of its own it comes to its end even when the client hangs up between the file and the memory.
-    let rotated = tokio::task::spawn_blocking(move || rotate_and_save(&on_thread)).await;
-    match rotated.map_err(|error| Problem::failure(&error))? {
+    let on_its_own = Arc::clone(&admin);
+    // By itself it comes to its end even when the client hangs up between what is durable and the memory.
+    let rotated = tokio::spawn(async move { make_key(on_its_own).await }).await;
+    match rotated.unwrap_or_else(|broken| Err(broken.into())) {
         Ok(()) => {
             info!(target: "northgate::audit", "the keyring was rotated");
             Ok(Json(Keys::new(admin.auth.keyring().record(), admin.clock.now())))
         }
         Err(RotateError::Keyring(error)) => Err(Problem::conflict(RotateError::Keyring(error).to_string())),
-        Err(error @ RotateError::Save(_)) => Err(Problem::failure(&error)),
+        Err(error @ (RotateError::Save(_) | RotateError::Put(_) | RotateError::Broken(_))) => {
+            Err(Problem::failure(&error))
+        }
     }
 }
 
-fn rotate_and_save(admin: &Admin) -> Result<(), RotateError> {
+async fn make_key(admin: Arc<Admin>) -> Result<(), RotateError> {
+    match &admin.keyring {
+        KeyringHome::File(file) => {
+            let file = Arc::clone(file);
+            tokio::task::spawn_blocking(move || rotate_and_save(&admin, &file)).await?
+        }
+        KeyringHome::Database(keyring) => {
+            let next = || admin.auth.rotated_keyring(admin.clock.now());
+            keyring.rotate(next, &admin.use_keyring).await.map_err(|error| match error {
+                DatabaseKeyringError::Rotate(error) => RotateError::Keyring(error),
+                error @ (DatabaseKeyringError::Store(_)
+                | DatabaseKeyringError::Key(_)
+                | DatabaseKeyringError::Open(_)
+                | DatabaseKeyringError::NoKey(_)
+                | DatabaseKeyringError::Lost) => RotateError::Put(error),
+            })
+        }
+    }
+}
+
+fn rotate_and_save(admin: &Admin, file: &KeyringFile) -> Result<(), RotateError> {
     // A rotation that panicked has saved a keyring or not; either way the next one may start from what is in use.
     let _turn = admin.turns.rotate.lock().unwrap_or_else(PoisonError::into_inner);
     let record = admin.auth.rotated_keyring(admin.clock.now())?;
     let keyring = Keyring::new(record.clone())?;
     // Durable before it is used: a token made with a key that a crash takes away would be lost.
-    admin.keyring_file.save(&record)?;
-    admin.auth.replace_keyring(keyring);
-    (admin.on_rotate)();
+    file.save(&record)?;
+    (admin.use_keyring)(keyring);
     Ok(())
 }

@@ -1,0 +1,118 @@
+//! `[database]`: the PostgreSQL database that many nodes share, or none for the embedded store.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use northgate_store::postgres::{Database, PostgresSettings, UrlError};
+
+use crate::config::layers::Settings;
+use crate::config::taking::wrong;
+use crate::config::{ConfigError, HOUR, MINUTE};
+use crate::private_file::{self, PrivateFileError};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Clocks that jump do so when a machine starts; after so long the clock has shown that it is one to go by.
+const STEADY_FOR: Duration = HOUR;
+
+/// How this node uses the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    url: Url,
+    roots: Option<PathBuf>,
+    lanes: u32,
+    login_lanes: u32,
+    queue: u32,
+    connect_timeout: Duration,
+    statement_timeout: Duration,
+    lock_timeout: Duration,
+    answer_within: Duration,
+    poll_every: Duration,
+    behind_after: Duration,
+    notify: bool,
+}
+
+/// Where the URL is, which may hold a password and does not print.
+#[derive(Clone, PartialEq, Eq)]
+enum Url {
+    Given(String),
+    InFile(PathBuf),
+}
+
+/// Why the database that was named cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    #[error("database.url cannot be used")]
+    Url(#[source] UrlError),
+    #[error(transparent)]
+    File(#[from] PrivateFileError),
+    #[error("{} (database.url_file) is not there: write the database's URL into it, and make it private", .0.display())]
+    NoFile(PathBuf),
+}
+
+impl DatabaseSettings {
+    /// `None` where no database is named.
+    pub(super) fn take(settings: &mut Settings) -> Result<Option<DatabaseSettings>, ConfigError> {
+        let written = settings.peek("database.url_file")?;
+        let url = settings.text("database.url", "a URL in quotes", |text| Some(text.to_owned()))?;
+        let file = settings.path("database.url_file")?;
+        let mut taken = |url| {
+            Ok::<_, ConfigError>(DatabaseSettings {
+                url,
+                roots: settings.path("database.root_certificates")?,
+                lanes: settings.count("database.lanes", 1..=64)?,
+                login_lanes: settings.count("database.login_lanes", 1..=64)?,
+                queue: settings.count("database.queue", 1..=1_000_000)?,
+                connect_timeout: settings.instant("database.connect_timeout", SECOND..=MINUTE)?,
+                statement_timeout: settings
+                    .instant("database.statement_timeout", 100 * MILLISECOND..=MINUTE)?,
+                lock_timeout: settings.instant("database.lock_timeout", 10 * MILLISECOND..=MINUTE)?,
+                answer_within: settings.instant("database.answer_within", SECOND..=MINUTE)?,
+                poll_every: settings.instant("database.poll_every", 10 * MILLISECOND..=MINUTE)?,
+                behind_after: settings.instant("database.behind_after", 100 * MILLISECOND..=HOUR)?,
+                notify: settings.flag("database.notify")?,
+            })
+        };
+        match (url.is_empty(), file) {
+            (true, None) => taken(Url::Given(url)).map(|_| None),
+            (false, None) => taken(Url::Given(url)).map(Some),
+            (true, Some(file)) => taken(Url::InFile(file)).map(Some),
+            (false, Some(_)) => {
+                Err(wrong("database.url_file", &written, "\"\", because database.url is given as well"))
+            }
+        }
+    }
+
+    /// What the store takes; reads the URL where it is in a file.
+    pub fn resolve(&self) -> Result<PostgresSettings, DatabaseError> {
+        let url = match &self.url {
+            Url::Given(url) => url.clone(),
+            Url::InFile(path) => {
+                private_file::read(path)?.ok_or_else(|| DatabaseError::NoFile(path.clone()))?
+            }
+        };
+        let database = Database::parse(url.trim(), self.roots.as_deref().map(Path::new));
+        Ok(PostgresSettings {
+            database: database.map_err(DatabaseError::Url)?,
+            lanes: self.lanes as usize,
+            login_lanes: self.login_lanes as usize,
+            queue_bound: self.queue as usize,
+            connect_timeout: self.connect_timeout,
+            statement_timeout: self.statement_timeout,
+            lock_timeout: self.lock_timeout,
+            answer_within: self.answer_within,
+            poll_every: self.poll_every,
+            behind_after: self.behind_after,
+            notify: self.notify,
+            steady_for: STEADY_FOR,
+        })
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Url")
+    }
+}

@@ -1,0 +1,52 @@
+//! The sockets of both listeners, and what encrypts them.
+
+use std::sync::Arc;
+
+use northgate_core::keyring::Keyring;
+use tokio::net::TcpListener;
+
+use super::ServeError;
+use crate::config::Config;
+use crate::config::tls::{ClientCertificates, TlsSettings};
+use crate::listener::{self, signals};
+use crate::tls::Tls;
+use crate::tls::tickets::TicketSeeds;
+
+/// Both listeners, open.
+pub struct Doors {
+    pub public: TcpListener,
+    pub public_tls: Arc<Tls>,
+    pub private: TcpListener,
+    pub private_tls: Option<Arc<Tls>>,
+}
+
+impl Doors {
+    pub fn open(config: &Config, keyring: &Keyring) -> Result<Doors, ServeError> {
+        let public_tls = Arc::new(Tls::load(config.tls.clone(), ticket_seeds(keyring))?);
+        // Off loopback, whoever is on the way could read the admin token. Its holder needs no certificate besides.
+        let private_tls = if config.admin_listen.ip().is_loopback() {
+            None
+        } else {
+            let settings =
+                TlsSettings { client_certificates: ClientCertificates::None, ..config.tls.clone() };
+            Some(Arc::new(Tls::load(settings, ticket_seeds(keyring))?))
+        };
+        let (public, private) = (listener::bind(config.listen)?, listener::bind(config.admin_listen)?);
+        let doors = Doors { public, public_tls, private, private_tls };
+        for tls in doors.all_tls() {
+            tokio::spawn(tls.keep_fresh(signals::hangup()?));
+        }
+        Ok(doors)
+    }
+
+    pub fn all_tls(&self) -> Vec<Arc<Tls>> {
+        [Some(&self.public_tls), self.private_tls.as_ref()].into_iter().flatten().cloned().collect()
+    }
+}
+
+/// What session tickets are sealed under.
+pub fn ticket_seeds(keyring: &Keyring) -> TicketSeeds {
+    let mut seeds = keyring.ticket_seeds();
+    let current = seeds.remove(0);
+    TicketSeeds { current, previous: seeds }
+}

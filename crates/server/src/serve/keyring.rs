@@ -1,0 +1,33 @@
+//! Where the keyring is: beside the embedded store in a file, beside nodes that share a database in there.
+
+use std::sync::Arc;
+
+use northgate_core::clock::Timestamp;
+use northgate_core::keyring::Keyring;
+
+use super::ServeError;
+use super::store::Choice;
+use crate::config::Config;
+use crate::http::admin::KeyringHome;
+use crate::keyring_database::DatabaseKeyring;
+use crate::keyring_file::KeyringFile;
+
+pub async fn open(
+    config: &Config,
+    store: &Choice,
+    now: Timestamp,
+) -> Result<(KeyringHome, Keyring), ServeError> {
+    // Without applications nothing depends on a keyring, and one may be made.
+    let is_needed = store.rules().registry().count() > 0;
+    match store {
+        Choice::Embedded(_) => {
+            let (file, keyring) = KeyringFile::open_or_create(&config.keyring, now, is_needed)?;
+            Ok((KeyringHome::File(Arc::new(file)), keyring))
+        }
+        Choice::Postgres(store) => {
+            let path = config.keyring_key.clone();
+            let (home, keyring) = DatabaseKeyring::open_or_create(store, path, now, is_needed).await?;
+            Ok((KeyringHome::Database(Arc::new(home)), keyring))
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The choice of the store: the only place that knows which one it is.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use northgate_core::store::Store;
+use northgate_store::embedded::{DATABASE, EmbeddedStore, OpenError};
+use northgate_store::postgres::{ConnectError, PostgresStore};
+use tracing::warn;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::database::{DatabaseError, DatabaseSettings};
+use crate::http::admin::BackUp;
+use crate::metrics::{Metrics, collected};
+
+/// The store that the configuration asks for.
+#[derive(Clone)]
+pub enum Choice {
+    Embedded(Arc<EmbeddedStore>),
+    Postgres(Arc<PostgresStore>),
+}
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreOpenError {
+    #[error(transparent)]
+    Embedded(#[from] OpenError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("cannot use the data directory {}", path.display())]
+    DataDir {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+}
+
+impl Choice {
+    pub async fn open(config: &Config, clock: &Clock) -> Result<Choice, StoreOpenError> {
+        let clock = clock.clone();
+        let tell = Box::new(move || clock.now());
+        match &config.database {
+            None => {
+                let queue = config.limits.commit_queue as usize;
+                Ok(Choice::Embedded(Arc::new(EmbeddedStore::open(&config.data_dir, queue, tell)?)))
+            }
+            Some(database) => {
+                make_data_dir(&config.data_dir)?;
+                Ok(Choice::Postgres(Arc::new(connect(database, tell).await?)))
+            }
+        }
+    }
+
+    /// As the rules know it.
+    pub fn rules(&self) -> Arc<dyn Store> {
+        match self {
+            Choice::Embedded(store) => Arc::clone(store) as _,
+            Choice::Postgres(store) => Arc::clone(store) as _,
+        }
+    }
+
+    pub fn register(&self, metrics: &Metrics) {
+        match self {
+            Choice::Embedded(store) => collected::register(metrics, store),
+            Choice::Postgres(store) => collected::register_postgres(metrics, store),
+        }
+    }
+
+    /// Why requests had better go elsewhere, if they had.
+    pub fn why_not_ready(&self) -> Option<String> {
+        match self {
+            Choice::Embedded(store) => {
+                store.figures().is_failing().then(|| "the last write to the store failed".to_owned())
+            }
+            Choice::Postgres(store) => store.is_behind().then(|| {
+                let lag = store.figures().registry_lag().as_secs_f32();
+                format!(
+                    "this node is behind: it has not seen for {lag:.1} s what other nodes change, since the database \
+                     does not answer it in time"
+                )
+            }),
+        }
+    }
+
+    /// `None` where the database is backed up by its own means.
+    pub fn back_up(&self) -> Option<BackUp> {
+        match self {
+            Choice::Embedded(store) => {
+                let store = Arc::clone(store);
+                Some(Box::new(move |to| {
+                    let store = Arc::clone(&store);
+                    Box::pin(async move { store.backup(Path::new(&to)).await })
+                }))
+            }
+            Choice::Postgres(_) => None,
+        }
+    }
+}
+
+async fn connect(
+    database: &DatabaseSettings,
+    tell: northgate_store::postgres::Clock,
+) -> Result<PostgresStore, StoreOpenError> {
+    Ok(PostgresStore::connect(database.resolve()?, tell).await?)
+}
+
+/// For the admin token and the keyring's key. Several nodes on a machine may share it.
+fn make_data_dir(path: &Path) -> Result<(), StoreOpenError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|cause| StoreOpenError::DataDir { path: path.to_owned(), cause })?;
+    if path.join(DATABASE).exists() {
+        warn!(
+            "{} has an embedded store, which is not used beside database.url: `northgate export` and `import` move it",
+            path.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! The keyring in the database, sealed: what is in here is opened by whoever has the key, and not by this crate.
+
+use std::sync::Arc;
+
+use northgate_core::store::StoreError;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_postgres::{Client, Row, Statement};
+
+use super::connect::{Session, Trouble, connect};
+use super::{PostgresStore, Shared};
+
+/// One row at most. Each change has the next version.
+pub(super) const TABLE: &str = "
+    CREATE TABLE keyring (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one),
+        version bigint NOT NULL,
+        sealed bytea NOT NULL
+    );
+";
+
+const SELECT: &str = "SELECT version, sealed FROM keyring";
+
+/// A keyring as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedKeyring {
+    pub version: i64,
+    pub sealed: Vec<u8>,
+}
+
+/// What became of [`PostgresStore::put_keyring`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum KeyringPut {
+    Put,
+    /// Another one is there.
+    Lost(SealedKeyring),
+}
+
+/// The keyring that the last look found, if it found one; nothing before the first look.
+pub type LastSeen = Option<Option<Arc<SealedKeyring>>>;
+
+/// Where the latest keyring is shown to who follows it.
+pub(super) type Shown = watch::Sender<LastSeen>;
+
+impl PostgresStore {
+    /// The keyring, if the installation has one.
+    pub async fn keyring(&self) -> Result<Option<SealedKeyring>, StoreError> {
+        within(&self.shared, async |client| read(client).await).await
+    }
+
+    /// Puts a keyring in place of the one with version `from`, or where none is. One that is there already counts as put,
+    /// so that this may be repeated.
+    pub async fn put_keyring(&self, new: SealedKeyring, from: Option<i64>) -> Result<KeyringPut, StoreError> {
+        let put = within(&self.shared, async |client| {
+            let done = match from {
+                None => {
+                    let insert =
+                        "INSERT INTO keyring (version, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+                    client.execute(insert, &[&new.version, &new.sealed]).await?
+                }
+                Some(from) => {
+                    let update = "UPDATE keyring SET version = $1, sealed = $2 WHERE one AND version = $3";
+                    client.execute(update, &[&new.version, &new.sealed, &from]).await?
+                }
+            };
+            match read(client).await? {
+                _ if done > 0 => Ok(KeyringPut::Put),
+                Some(present) if present == new => Ok(KeyringPut::Put),
+                Some(present) => Ok(KeyringPut::Lost(present)),
+                // Somebody removed the row that holds all tokens together.
+                None => Err(Trouble::Damaged),
+            }
+        });
+        let put = put.await?;
+        self.shared.wake_others();
+        Ok(put)
+    }
+
+    /// What this node has seen last, and each change after it.
+    pub fn keyrings(&self) -> watch::Receiver<LastSeen> {
+        self.shared.keyring.subscribe()
+    }
+}
+
+/// What a connection that looks again and again reads the keyring with.
+pub(super) async fn prepare(client: &Client) -> Result<Statement, Trouble> {
+    Ok(client.prepare(SELECT).await?)
+}
+
+/// Looks whether there is another one.
+pub(super) async fn look(client: &Client, statement: &Statement, shown: &Shown) -> Result<(), Trouble> {
+    let row = client.query_opt(statement, &[]).await?;
+    let found = Some(row.map(|row| sealed(&row)).transpose()?.map(Arc::new));
+    shown.send_if_modified(|known| {
+        let is_other = *known != found;
+        *known = found;
+        is_other
+    });
+    Ok(())
+}
+
+async fn read(client: &Client) -> Result<Option<SealedKeyring>, Trouble> {
+    client.query_opt(SELECT, &[]).await?.map(|row| sealed(&row)).transpose()
+}
+
+fn sealed(row: &Row) -> Result<SealedKeyring, Trouble> {
+    Ok(SealedKeyring { version: row.try_get(0)?, sealed: row.try_get(1)? })
+}
+
+/// On a connection for the occasion, which is rare.
+async fn within<T>(
+    shared: &Shared,
+    work: impl AsyncFnOnce(&Client) -> Result<T, Trouble>,
+) -> Result<T, StoreError> {
+    let limit = shared.settings.answer_within;
+    let done = timeout(limit, async {
+        let client = connect(&shared.settings, Session::Whole, None).await?;
+        work(&client).await
+    });
+    let done = done.await.unwrap_or(Err(Trouble::Silent(limit)));
+    done.map_err(|trouble| StoreError::Unavailable(Arc::new(trouble)))
+}
