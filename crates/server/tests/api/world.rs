@@ -20,6 +20,7 @@ use northgate_server::config::log::LoggedRequests;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::listener::{self, connection::Routes};
 use northgate_server::metrics::Metrics;
+use northgate_server::tls::Tls;
 use northgate_store::embedded::EmbeddedStore;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -50,7 +51,7 @@ pub struct World {
     pub is_ready: Arc<AtomicBool>,
     /// The secret of the application `demo`.
     pub secret: String,
-    _stop: watch::Sender<bool>,
+    pub stop: watch::Sender<bool>,
     _directory: TempDir,
 }
 
@@ -112,9 +113,9 @@ impl World {
             logged: LoggedRequests::All,
         });
         let (stop, stopped) = watch::channel(false);
-        let public = serve(http::public(Arc::clone(&api), setup.prefix), stopped.clone()).await;
-        let private = serve(http::private(api, Router::new()), stopped).await;
-        World { public, private, auth, clock, is_ready, secret, _stop: stop, _directory: directory }
+        let public = serve(http::public(Arc::clone(&api), setup.prefix), None, stopped.clone()).await;
+        let private = serve(http::private(api, Router::new()), None, stopped).await;
+        World { public, private, auth, clock, is_ready, secret, stop, _directory: directory }
     }
 
     /// A login of `demo`.
@@ -194,7 +195,7 @@ async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
     }
 }
 
-async fn serve(routes: impl Routes, stop: watch::Receiver<bool>) -> SocketAddr {
+pub async fn serve(routes: impl Routes, tls: Option<Arc<Tls>>, stop: watch::Receiver<bool>) -> SocketAddr {
     let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
     let minute = Duration::from_secs(60);
@@ -214,6 +215,6 @@ async fn serve(routes: impl Routes, stop: watch::Receiver<bool>) -> SocketAddr {
         failures_per_application: 0,
         threads: None,
     };
-    tokio::spawn(async move { listener::serve(socket, None, routes, &limits, stop).await });
+    tokio::spawn(async move { listener::serve(socket, tls, routes, &limits, stop).await });
     address
 }
