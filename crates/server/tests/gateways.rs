@@ -12,6 +12,8 @@ mod gateway;
 mod installed;
 #[path = "gateways/platform.rs"]
 mod platform;
+#[path = "gateways/relay.rs"]
+mod relay;
 // These two are shared with the laws of the API, which need more of them.
 #[allow(dead_code)]
 #[path = "api/socket.rs"]

@@ -68,6 +68,7 @@ async fn a_body_arrives_whole_with_its_method() {
         assert_eq!(heard.status, 200, "{kind:?} {heard:?}");
         assert_eq!(heard.platform()["method"], "PUT", "{kind:?}");
         assert!(heard.platform()["body"] == body, "{kind:?}");
+        assert!(!street.relay.asked().contains("0123456789abcdef"), "Northgate was sent the body: {kind:?}");
     }
 }
 
@@ -226,5 +227,20 @@ async fn a_gateway_that_asks_for_the_style_of_oauth_passes_its_challenge_on() {
         assert_eq!(street.platform.calls(), 0, "{kind:?}");
         let alone = street.request(Method::GET, CALL).bearer_auth(&token);
         assert_eq!(hear(alone).await.told("x-northgate-app-id"), ["demo"], "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn northgate_is_asked_once_for_each_call_over_connections_that_stay_open() {
+    for kind in Kind::ALL {
+        let street = Street::new(kind).await;
+        let token = street.token().await;
+        for round in 0..6 {
+            let (call, status) = if round % 2 == 0 { (&token[..], 200) } else { ("nonsense", 403) };
+            assert_eq!(hear(street.call(call)).await.status, status, "{kind:?}");
+        }
+        assert_eq!(street.relay.asked().matches(" HTTP/1.1\r\n").count(), 6, "{kind:?}");
+        // A gateway of several threads has a connection for each.
+        assert!(street.relay.connections() <= 2, "{kind:?}: {}", street.relay.connections());
     }
 }

@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::gateway::{Gateway, Kind, Places};
 use crate::platform::Platform;
+use crate::relay::Relay;
 use crate::world::{self, BODY_MAX, SETUP, Setup, World};
 
 /// A call that is made unless a law is about another one.
@@ -35,6 +36,7 @@ pub struct Street {
     pub kind: Kind,
     pub world: World,
     pub platform: Platform,
+    pub relay: Relay,
     gateway: Gateway,
     http: Client,
     _home: TempDir,
@@ -71,10 +73,11 @@ impl Street {
         let home = tempfile::tempdir().unwrap();
         let public =
             world::serve(http::public(api(&world), ""), Some(tls(home.path())), world.stop.subscribe()).await;
+        let relay = Relay::start(world.private).await;
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let places = Places {
             public,
-            private: if plan.is_northgate_away { nobody } else { world.private },
+            private: if plan.is_northgate_away { nobody } else { relay.address },
             platform: platform.address,
             home: home.path(),
             change: plan.is_style_oauth.then(|| kind.in_style_of_oauth()),
@@ -82,7 +85,7 @@ impl Street {
         let gateway = Gateway::start(kind, &places);
         drop(turn);
         let http = client(&home.path().join("tls/cert.pem"));
-        let street = Street { kind, world, platform, gateway, http, _home: home };
+        let street = Street { kind, world, platform, relay, gateway, http, _home: home };
         street.until_it_answers().await;
         street
     }
@@ -125,8 +128,12 @@ pub async fn hear(request: RequestBuilder) -> Heard {
 }
 
 impl Heard {
+    /// The value of a header of the answer, which must not be there twice.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
+        let mut values = self.headers.get_all(name).iter().map(|value| value.to_str().unwrap());
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} is there twice");
+        value
     }
 
     /// The same header of the call, as often as the platform heard it.
