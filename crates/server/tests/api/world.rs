@@ -51,7 +51,7 @@ pub struct World {
     pub is_ready: Arc<AtomicBool>,
     /// The secret of the application `demo`.
     pub secret: String,
-    pub stop: watch::Sender<bool>,
+    _stop: watch::Sender<bool>,
     _directory: TempDir,
 }
 
@@ -115,7 +115,7 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let public = serve(http::public(Arc::clone(&api), setup.prefix), None, stopped.clone()).await;
         let private = serve(http::private(api, Router::new()), None, stopped).await;
-        World { public, private, auth, clock, is_ready, secret, stop, _directory: directory }
+        World { public, private, auth, clock, is_ready, secret, _stop: stop, _directory: directory }
     }
 
     /// A login of `demo`.

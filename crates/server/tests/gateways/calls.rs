@@ -208,7 +208,8 @@ async fn logins_reach_northgate_and_nothing_else_reaches_anybody() {
 #[tokio::test]
 async fn a_gateway_that_asks_for_the_style_of_oauth_passes_its_challenge_on() {
     for kind in Kind::ALL {
-        let street = Street::with(kind, Plan { is_style_oauth: true, ..PLAN }).await;
+        let overrides = Overrides { calls_per_minute: Some(1), ..SETUP.overrides };
+        let street = Street::with(kind, Plan { is_style_oauth: true, overrides, ..PLAN }).await;
         street.world.allow(&["GET /iocm/app/dm"]).await;
         let token = street.token().await;
         for (request, status, challenge) in [
@@ -225,8 +226,11 @@ async fn a_gateway_that_asks_for_the_style_of_oauth_passes_its_challenge_on() {
             assert_eq!(heard.header("WWW-Authenticate"), Some(challenge), "{kind:?} {heard:?}");
         }
         assert_eq!(street.platform.calls(), 0, "{kind:?}");
-        let alone = street.request(Method::GET, CALL).bearer_auth(&token);
-        assert_eq!(hear(alone).await.told("x-northgate-app-id"), ["demo"], "{kind:?}");
+        let alone = || street.request(Method::GET, CALL).bearer_auth(&token);
+        assert_eq!(hear(alone()).await.told("x-northgate-app-id"), ["demo"], "{kind:?}");
+        let heard = hear(alone()).await;
+        assert_eq!((heard.status, heard.header("Retry-After")), (429, Some("60")), "{kind:?} {heard:?}");
+        assert!(heard.body.starts_with(r#"{"error":"too_many_requests""#), "{kind:?} {heard:?}");
     }
 }
 

@@ -14,7 +14,7 @@ use northgate_server::tls::{Tls, dev};
 use reqwest::{Certificate, Client, Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::gateway::{Gateway, Kind, Places};
 use crate::platform::Platform;
@@ -39,6 +39,7 @@ pub struct Street {
     pub relay: Relay,
     gateway: Gateway,
     http: Client,
+    _stop: watch::Sender<bool>,
     _home: TempDir,
 }
 
@@ -71,8 +72,8 @@ impl Street {
         let world = World::with(Setup { overrides: plan.overrides, ..SETUP }).await;
         let platform = Platform::start().await;
         let home = tempfile::tempdir().unwrap();
-        let public =
-            world::serve(http::public(api(&world), ""), Some(tls(home.path())), world.stop.subscribe()).await;
+        let (stop, stopped) = watch::channel(false);
+        let public = world::serve(http::public(api(&world), ""), Some(tls(home.path())), stopped).await;
         let relay = Relay::start(world.private).await;
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let places = Places {
@@ -85,7 +86,7 @@ impl Street {
         let gateway = Gateway::start(kind, &places);
         drop(turn);
         let http = client(&home.path().join("tls/cert.pem"));
-        let street = Street { kind, world, platform, relay, gateway, http, _home: home };
+        let street = Street { kind, world, platform, relay, gateway, http, _stop: stop, _home: home };
         street.until_it_answers().await;
         street
     }
