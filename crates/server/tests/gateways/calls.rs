@@ -112,6 +112,9 @@ async fn what_a_client_writes_in_northgates_name_never_arrives() {
         {
             request = request.header(name, "smuggled");
         }
+        for name in ["X_Northgate_App_Id", "x_northgate_scope", "X_Northgate_Expires_At"] {
+            request = request.header(name, "smuggled");
+        }
         for name in ["X-Original-Method", "X-Original-URI", "X-Forwarded-Method", "X-Forwarded-Uri"] {
             request = request.header(name, "smuggled");
         }
@@ -169,6 +172,20 @@ async fn while_northgate_is_away_nothing_reaches_the_platform() {
         let heard = hear(street.call(&token).header("X-Northgate-App-Id", "demo")).await;
         // Traefik has no setting for another status.
         let status = if kind == Kind::Traefik { 500 } else { 503 };
+        assert_eq!((heard.status, street.platform.calls()), (status, 0), "{kind:?} {heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_is_away_is_not_taken_for_northgate() {
+    for kind in Kind::ALL {
+        let street = Street::with(kind, Plan { is_platform_away: true, ..PLAN }).await;
+        let token = street.token().await;
+        let heard = hear(street.call(&token)).await;
+        let status = match kind {
+            Kind::Nginx | Kind::Caddy | Kind::Traefik => 502,
+            Kind::HAProxy | Kind::Envoy => 503,
+        };
         assert_eq!((heard.status, street.platform.calls()), (status, 0), "{kind:?} {heard:?}");
     }
 }

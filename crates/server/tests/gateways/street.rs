@@ -14,6 +14,7 @@ use northgate_server::tls::{Tls, dev};
 use reqwest::{Certificate, Client, Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 use tokio::sync::{Mutex, watch};
 
 use crate::gateway::{Gateway, Kind, Places};
@@ -40,6 +41,7 @@ pub struct Street {
     gateway: Gateway,
     http: Client,
     _stop: watch::Sender<bool>,
+    _taken: TcpSocket,
     _home: TempDir,
 }
 
@@ -47,12 +49,18 @@ pub struct Street {
 #[derive(Clone, Copy)]
 pub struct Plan {
     pub overrides: Overrides,
-    /// The gateway looks for Northgate where it is not.
+    /// The gateway looks for it where it is not.
     pub is_northgate_away: bool,
+    pub is_platform_away: bool,
     pub is_style_oauth: bool,
 }
 
-pub const PLAN: Plan = Plan { overrides: SETUP.overrides, is_northgate_away: false, is_style_oauth: false };
+pub const PLAN: Plan = Plan {
+    overrides: SETUP.overrides,
+    is_northgate_away: false,
+    is_platform_away: false,
+    is_style_oauth: false,
+};
 
 /// What an application heard.
 #[derive(Debug)]
@@ -75,18 +83,22 @@ impl Street {
         let (stop, stopped) = watch::channel(false);
         let public = world::serve(http::public(api(&world), ""), Some(tls(home.path())), stopped).await;
         let relay = Relay::start(world.private).await;
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // Taken, so that nobody else gets it, and not listened on.
+        let taken = TcpSocket::new_v4().unwrap();
+        taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let nobody = taken.local_addr().unwrap();
         let places = Places {
             public,
             private: if plan.is_northgate_away { nobody } else { relay.address },
-            platform: platform.address,
+            platform: if plan.is_platform_away { nobody } else { platform.address },
             home: home.path(),
             change: plan.is_style_oauth.then(|| kind.in_style_of_oauth()),
         };
         let gateway = Gateway::start(kind, &places);
         drop(turn);
         let http = client(&home.path().join("tls/cert.pem"));
-        let street = Street { kind, world, platform, relay, gateway, http, _stop: stop, _home: home };
+        let street =
+            Street { kind, world, platform, relay, gateway, http, _stop: stop, _taken: taken, _home: home };
         street.until_it_answers().await;
         street
     }
