@@ -15,11 +15,11 @@ use super::settings::PostgresSettings;
 /// or have a default.
 const MIGRATIONS: [&str; 1] = [V1];
 
-/// u32 numbers are kept as int with the same bits, and u64 ids as bigint: they are compared for equality only.
+/// u32 numbers are kept as int4 with the same bits, and u64 ids as int8: they are compared for equality only.
 /// All times are milliseconds since the Unix epoch, UTC; `changed_at` is by the database's clock, all others by the nodes'.
 const V1: &str = "
     CREATE TABLE applications (
-        number int4 PRIMARY KEY,             -- never given twice: tokens carry it
+        number int4 PRIMARY KEY,            -- never given twice: tokens carry it
         app_id text NOT NULL UNIQUE,
         name text NOT NULL,
         state text NOT NULL,
@@ -55,7 +55,7 @@ const V1: &str = "
 
     CREATE TABLE revocations (
         application int4 NOT NULL,
-        id int8 NOT NULL,                 -- of the grant
+        id int8 NOT NULL,                   -- of the grant
         ends_at int8 NOT NULL,
         forget_at int8 NOT NULL,
         changed_at int8 NOT NULL,
