@@ -109,8 +109,12 @@ impl Auth {
         Ok(claims)
     }
 
-    /// Decides on the grant's present state, and again whenever somebody else was faster: each loss means that the
-    /// grant has moved, so that the loop ends.
+    /// Decides on the grant's state, and again whenever it turns out to be another: each loss means that the grant has
+    /// moved, so that the loop ends.
+    ///
+    /// A token says what the grant was when it was made, and mostly still is. So the first step is tried on its word:
+    /// the guard is on the generation, and whatever of that generation is there, the next state is the same. Only who is
+    /// to be answered without a step needs the record itself.
     async fn step(
         &self,
         application: AppNumber,
@@ -118,7 +122,10 @@ impl Auth {
         policy: &Policy,
         now: Timestamp,
     ) -> Result<(Grant, How), RefreshError> {
-        let mut record = self.store.grant(presented.grant).await.map_err(RefreshError::Store)?;
+        let mut record = match policy.rotation {
+            Rotation::Once => Some(presented.record()),
+            Rotation::Reusable => self.store.grant(presented.grant).await.map_err(RefreshError::Store)?,
+        };
         loop {
             let Some(current) = record else { return Err(RefreshError::Refused(Refusal::Closed)) };
             let (to, how) = match decide(presented.generation, &current, policy, now) {

@@ -71,6 +71,16 @@ impl Claims {
         }
     }
 
+    /// The grant as it was when this refresh token became its current one.
+    pub fn record(&self) -> Grant {
+        Grant {
+            id: self.grant.id,
+            generation: self.generation,
+            refreshed_at: self.issued_at,
+            expires_at: self.expires_at,
+        }
+    }
+
     /// An access token of the grant, issued now.
     pub fn access(
         application: AppNumber,

@@ -19,7 +19,6 @@ mod queue;
 #[cfg(test)]
 mod race;
 mod schema;
-mod steady;
 mod writer;
 
 use std::path::Path;
@@ -155,6 +154,11 @@ impl Store for EmbeddedStore {
     }
 
     async fn advance(&self, step: Step) -> Result<Advanced, StoreError> {
+        // A step that has lost already costs no commit.
+        let durable = self.memory.grants.find(GrantKey { application: step.application, id: step.to.id });
+        if durable.is_none_or(|grant| grant.generation != step.from) {
+            return Ok(Advanced::Lost(durable));
+        }
         self.ask(|answer| Write::Advance(step, answer)).await
     }
 

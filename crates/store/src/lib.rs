@@ -1,3 +1,5 @@
 //! Where applications and grants are kept. A store decides nothing: it does guarded steps and says what happened.
 
 pub mod embedded;
+pub mod postgres;
+mod steady;

@@ -1,6 +1,11 @@
-//! The rules over a real store: what an application and its operator see, whatever happens to the process.
+//! The rules over the embedded store: what an application and its operator see, whatever happens to the process.
+//! `operations_on_postgres.rs` runs the same files on PostgreSQL.
 
 #![allow(clippy::unwrap_used)]
+
+#[path = "postgres/server.rs"]
+#[allow(dead_code)]
+mod server;
 
 mod operations {
     pub mod clock;
@@ -15,3 +20,13 @@ mod operations {
     pub mod verify;
     pub mod world;
 }
+
+/// What a world is made of.
+#[allow(dead_code)]
+#[derive(Clone, Copy)]
+enum Kind {
+    Embedded,
+    Postgres,
+}
+
+const STORE: Kind = Kind::Embedded;

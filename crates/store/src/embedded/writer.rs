@@ -13,8 +13,8 @@ use super::checkpoint::Checkpoints;
 use super::fold::{Fold, Slice};
 use super::load::{self, OpenError};
 use super::queue::{Found, Queue, Write};
-use super::steady::Steady;
 use super::{Clock, Memory, applications, schema};
+use crate::steady::Steady;
 
 /// How long the writer waits for work before it does the housekeeping of an idle moment.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -8,13 +8,13 @@ use northgate_core::application::{Application, State};
 use northgate_core::grant::{GrantId, GrantKey};
 use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
 use northgate_core::secret::{Kept, Secret, SecretId};
-use northgate_core::store::{Advanced, Closing, Created, Deleted, Replaced, Step, Store};
+use northgate_core::store::{Advanced, Closing, Created, Deleted, Replaced, Step};
 
 use super::world::World;
 
 #[tokio::test]
 async fn an_application_that_was_created_is_found_by_its_id_and_its_number() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     assert_eq!(world.store().registry().find(&application.id).unwrap().number, application.number);
     assert_eq!(world.store().registry().application(application.number).unwrap().id, application.id);
@@ -22,7 +22,7 @@ async fn an_application_that_was_created_is_found_by_its_id_and_its_number() {
 
 #[tokio::test]
 async fn an_app_id_is_given_once_even_to_requests_of_one_moment() {
-    let world = World::new();
+    let world = World::new().await;
     let store = world.store();
     let wanted = || store.create(world.wanted("a"));
     let outcomes = tokio::join!(wanted(), wanted(), wanted());
@@ -33,16 +33,16 @@ async fn an_app_id_is_given_once_even_to_requests_of_one_moment() {
 
 #[tokio::test]
 async fn a_number_is_never_given_twice_so_that_old_tokens_find_nobody() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let first = world.application("a").await;
     assert_eq!(world.store().delete(first.number).await.unwrap(), Deleted::Deleted);
-    world.restart();
+    world.restart().await;
     assert!(world.application("a").await.number > first.number);
 }
 
 #[tokio::test]
 async fn a_deleted_application_takes_its_grants_and_revocations_with_it() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let application = world.application("a").await;
     let (open, closed) = (world.open(&application, 1).await, world.open(&application, 2).await);
     world.store().close(Closing { grant: closed, revocation: world.revocation() }).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_deleted_application_takes_its_grants_and_revocations_with_it() {
         assert_eq!(world.store().grant(open).await.unwrap(), None);
         assert_eq!(world.store().registry().revocation(closed), None);
         assert_eq!(world.store().registry().count(), 0);
-        world.restart();
+        world.restart().await;
     }
     assert_eq!(world.store().delete(application.number).await.unwrap(), Deleted::Unknown);
     let late = Step { application: application.number, from: 0, to: world.grant(1) };
@@ -63,7 +63,7 @@ async fn a_deleted_application_takes_its_grants_and_revocations_with_it() {
 
 #[tokio::test]
 async fn a_replacement_of_a_revision_that_has_passed_is_lost_and_shows_the_present_one() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     let next = |name: &str| Application { name: name.to_owned(), revision: 1, ..(*application).clone() };
     assert!(matches!(world.store().replace(next("one")).await.unwrap(), Replaced::Replaced(_)));
@@ -73,7 +73,7 @@ async fn a_replacement_of_a_revision_that_has_passed_is_lost_and_shows_the_prese
 
 #[tokio::test]
 async fn all_of_an_application_survives_a_restart() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let application = world.application("a").await;
     let phc = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g".to_owned();
     let second = Secret::new(SecretId(2), "second".to_owned(), world.now(), Kept::Argon2id(phc.clone()));
@@ -96,7 +96,7 @@ async fn all_of_an_application_survives_a_restart() {
         ..(*application).clone()
     };
     world.store().replace(replacement.clone()).await.unwrap();
-    world.restart();
+    world.restart().await;
     let found = world.store().registry().application(application.number).unwrap();
     assert_eq!((&found.id, &found.name), (&replacement.id, &replacement.name));
     assert_eq!((found.state, found.overrides, found.revision), (State::Frozen, replacement.overrides, 1));

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use northgate_core::grant::{Grant, GrantKey};
-use northgate_core::store::{Advanced, Closing, Step, Store};
+use northgate_core::store::{Advanced, Closing, Step};
 use proptest::prelude::*;
 
 use super::world::{DAY, World};
 
 #[tokio::test]
 async fn grants_and_revocations_survive_a_restart() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let application = world.application("a").await;
     let (open, closed) = (world.open(&application, 1).await, world.open(&application, 2).await);
     world.store().close(Closing { grant: closed, revocation: world.revocation() }).await.unwrap();
-    world.restart();
+    world.restart().await;
     assert_eq!(world.store().grant(open).await.unwrap(), Some(world.grant(1)));
     assert_eq!(world.store().grant(closed).await.unwrap(), None);
     assert_eq!(world.store().registry().revocation(closed), Some(world.revocation()));
@@ -23,13 +23,13 @@ async fn grants_and_revocations_survive_a_restart() {
 
 #[tokio::test]
 async fn a_restart_forgets_nothing_because_of_what_the_clock_says_then() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let application = world.application("a").await;
     let (open, closed) = (world.open(&application, 1).await, world.open(&application, 2).await);
     let revocation = world.revocation();
     world.store().close(Closing { grant: closed, revocation }).await.unwrap();
     world.advance(60 * DAY);
-    world.restart();
+    world.restart().await;
     assert!(world.store().grant(open).await.unwrap().is_some());
     assert_eq!(world.store().registry().revocation(closed), Some(revocation));
 }
@@ -59,13 +59,13 @@ proptest! {
     /// A model of two maps against the store, over any order of deeds and restarts.
     #[test]
     fn a_store_is_a_map_of_grants_whatever_happens_to_it(deeds in deeds()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(compare(deeds));
     }
 }
 
 async fn compare(deeds: Vec<Deed>) {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let mut applications = Vec::new();
     for id in ["a", "b", "c", "d"] {
         applications.push(world.application(id).await);
@@ -103,11 +103,11 @@ async fn compare(deeds: Vec<Deed>) {
                 world.store().close(Closing { grant, revocation: world.revocation() }).await.unwrap();
                 model.remove(&grant);
             }
-            Deed::Restart => world.restart(),
+            Deed::Restart => world.restart().await,
         }
         world.advance(std::time::Duration::from_secs(1));
     }
-    world.restart();
+    world.restart().await;
     for application in &applications {
         for grant in world.store().grants(application.number).await.unwrap() {
             let key = GrantKey { application: application.number, id: grant.id };

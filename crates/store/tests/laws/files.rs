@@ -26,7 +26,7 @@ fn open_error(world: &World) -> String {
 
 #[tokio::test]
 async fn a_second_store_on_one_data_directory_is_refused() {
-    let world = World::new();
+    let world = World::new().await;
     let refusal = open_error(&world);
     let owner = format!("is in use by the process {}", std::process::id());
     assert!(refusal.contains(&owner), "{refusal}");
@@ -34,7 +34,7 @@ async fn a_second_store_on_one_data_directory_is_refused() {
 
 #[tokio::test]
 async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     world.stop();
     let database = world.data_dir.path().join(DATABASE);
     let connection = rusqlite::Connection::open(&database).unwrap();
@@ -48,7 +48,7 @@ async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
 
 #[tokio::test]
 async fn a_file_of_the_first_format_is_brought_to_this_one_with_all_that_is_in_it() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let application = world.application("a").await;
     let grant = world.open(&application, 1).await;
     world.stop();
@@ -57,15 +57,15 @@ async fn a_file_of_the_first_format_is_brought_to_this_one_with_all_that_is_in_i
     let connection = rusqlite::Connection::open(world.data_dir.path().join(DATABASE)).unwrap();
     connection.execute_batch(first).unwrap();
     drop(connection);
-    world.start();
-    assert!(world.store().grant(grant).await.unwrap().is_some());
-    let found = world.store().registry().application(application.number).unwrap();
+    world.start().await;
+    assert!(world.embedded().grant(grant).await.unwrap().is_some());
+    let found = world.embedded().registry().application(application.number).unwrap();
     assert_eq!(found.overrides, application.overrides);
 }
 
 #[tokio::test]
 async fn a_file_of_another_program_is_refused() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     world.stop();
     let database = world.data_dir.path().join(DATABASE);
     fs::remove_file(&database).unwrap();
@@ -76,7 +76,7 @@ async fn a_file_of_another_program_is_refused() {
 
 #[tokio::test]
 async fn nobody_else_can_read_the_data() {
-    let world = World::new();
+    let world = World::new().await;
     world.application("a").await;
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     for entry in fs::read_dir(world.data_dir.path()).unwrap() {
@@ -87,50 +87,50 @@ async fn nobody_else_can_read_the_data() {
 
 #[tokio::test]
 async fn a_backup_holds_what_was_answered_before_it_and_can_be_restored() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let application = world.application("a").await;
     let before = world.open(&application, 1).await;
     let backup = world.data_dir.path().join("backup.db");
-    world.store().backup(&backup).await.unwrap();
+    world.embedded().backup(&backup).await.unwrap();
     let after = world.open(&application, 2).await;
     world.stop();
     let kept = restore(world.data_dir.path(), &backup).unwrap().unwrap();
     assert!(kept.join(DATABASE).exists());
-    world.start();
-    assert!(world.store().grant(before).await.unwrap().is_some());
-    assert_eq!(world.store().grant(after).await.unwrap(), None);
+    world.start().await;
+    assert!(world.embedded().grant(before).await.unwrap().is_some());
+    assert_eq!(world.embedded().grant(after).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_number_given_after_the_backup_is_not_given_again_after_its_restore() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     world.application("a").await;
     let backup = world.data_dir.path().join("backup.db");
-    world.store().backup(&backup).await.unwrap();
+    world.embedded().backup(&backup).await.unwrap();
     let lost = world.application("b").await;
     world.stop();
     restore(world.data_dir.path(), &backup).unwrap();
-    world.start();
+    world.start().await;
     assert!(world.application("c").await.number > lost.number);
 }
 
 #[tokio::test]
 async fn a_backup_is_not_restored_under_a_running_store() {
-    let world = World::new();
+    let world = World::new().await;
     let backup = world.data_dir.path().join("backup.db");
-    world.store().backup(&backup).await.unwrap();
+    world.embedded().backup(&backup).await.unwrap();
     let refusal = restore(world.data_dir.path(), &backup).unwrap_err().to_string();
     assert!(refusal.contains("is in use by the process"), "{refusal}");
 }
 
 #[tokio::test]
 async fn what_is_no_backup_is_not_restored() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     world.application("a").await;
     world.stop();
     let text = world.data_dir.path().join("notes.txt");
     fs::write(&text, "this is no database, but long enough to look like one".repeat(100)).unwrap();
     assert!(restore(world.data_dir.path(), &text).is_err());
-    world.start();
-    assert_eq!(world.store().registry().count(), 1);
+    world.start().await;
+    assert_eq!(world.embedded().registry().count(), 1);
 }

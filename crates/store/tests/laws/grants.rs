@@ -2,13 +2,13 @@
 
 use northgate_core::application::AppNumber;
 use northgate_core::grant::{GrantId, GrantKey};
-use northgate_core::store::{Advanced, Closing, Opened, Opening, Step, Store};
+use northgate_core::store::{Advanced, Closing, Opened, Opening, Step};
 
 use super::world::{HOUR, World};
 
 #[tokio::test]
 async fn a_grant_that_was_opened_is_there() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     let key = world.open(&application, 1).await;
     assert_eq!(world.store().grant(key).await.unwrap(), Some(world.grant(1)));
@@ -16,7 +16,7 @@ async fn a_grant_that_was_opened_is_there() {
 
 #[tokio::test]
 async fn a_grant_of_one_application_is_not_found_under_another() {
-    let world = World::new();
+    let world = World::new().await;
     let (a, b) = (world.application("a").await, world.application("b").await);
     world.open(&a, 1).await;
     let key = GrantKey { application: b.number, id: GrantId(1) };
@@ -25,7 +25,7 @@ async fn a_grant_of_one_application_is_not_found_under_another() {
 
 #[tokio::test]
 async fn a_grant_cannot_be_opened_for_an_application_that_does_not_exist() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     let opening = Opening { application: AppNumber(99), ..world.opening(&application, 1) };
     assert_eq!(world.store().open(opening).await.unwrap(), Opened::Unknown);
@@ -33,7 +33,7 @@ async fn a_grant_cannot_be_opened_for_an_application_that_does_not_exist() {
 
 #[tokio::test]
 async fn the_least_recently_refreshed_grant_gives_way_when_there_is_no_room() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     for id in [1, 2, 3] {
         world.open(&application, id).await;
@@ -53,7 +53,7 @@ async fn the_least_recently_refreshed_grant_gives_way_when_there_is_no_room() {
 
 #[tokio::test]
 async fn a_login_that_closes_the_others_leaves_one_grant_and_revokes_the_rest() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     let (first, second) = (world.open(&application, 1).await, world.open(&application, 2).await);
     let opening = Opening { close_others: Some(world.revocation()), ..world.opening(&application, 3) };
@@ -66,7 +66,7 @@ async fn a_login_that_closes_the_others_leaves_one_grant_and_revokes_the_rest() 
 
 #[tokio::test]
 async fn a_step_from_a_generation_that_has_passed_is_lost_and_shows_the_present_one() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     let key = world.open(&application, 1).await;
     let mut to = world.grant(1);
@@ -82,7 +82,7 @@ async fn a_step_from_a_generation_that_has_passed_is_lost_and_shows_the_present_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_steps_from_one_generation_exactly_one_is_done() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     world.open(&application, 1).await;
     let store = std::sync::Arc::new(world);
@@ -109,7 +109,7 @@ async fn of_many_steps_from_one_generation_exactly_one_is_done() {
 
 #[tokio::test]
 async fn a_closed_grant_is_gone_and_its_access_tokens_are_revoked() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     let key = world.open(&application, 1).await;
     world.store().close(Closing { grant: key, revocation: world.revocation() }).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_closed_grant_is_gone_and_its_access_tokens_are_revoked() {
 
 #[tokio::test]
 async fn a_grant_that_gave_way_can_still_be_revoked() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     let key = GrantKey { application: application.number, id: GrantId(77) };
     world.store().close(Closing { grant: key, revocation: world.revocation() }).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_grant_that_gave_way_can_still_be_revoked() {
 
 #[tokio::test]
 async fn a_grant_closed_twice_ends_at_the_earlier_time() {
-    let world = World::new();
+    let world = World::new().await;
     let application = world.application("a").await;
     let key = world.open(&application, 1).await;
     let first = world.revocation();

@@ -32,14 +32,17 @@ async fn waits<A>(asked: &mut Asked<'_, A>) -> bool {
 
 #[tokio::test]
 async fn while_the_writer_is_held_up_logins_find_half_of_the_queue_and_refreshes_all_of_it() {
-    let world = World::with_queue(8);
+    let world = World::with_queue(8).await;
     let application = world.application("a").await;
-    let grant = world.open(&application, 1).await;
-    let store = world.store();
+    let mut grants = Vec::new();
+    for id in 0..5 {
+        grants.push(world.open(&application, id).await);
+    }
+    let store = world.embedded();
     let login = |id| store.open(world.opening(&application, id));
-    let refresh = |from| {
-        let to = Grant { generation: from + 1, ..world.grant(1) };
-        store.advance(Step { application: application.number, from, to })
+    let refresh = |id| {
+        let to = Grant { generation: 1, ..world.grant(id) };
+        store.advance(Step { application: application.number, from: 0, to })
     };
     let held = hold(&world);
     let mut first = login(100);
@@ -54,14 +57,14 @@ async fn while_the_writer_is_held_up_logins_find_half_of_the_queue_and_refreshes
         logins.push(login);
     }
     assert!(!waits(&mut login(105)).await);
-    for from in 0..4 {
+    for id in 0..4 {
         assert!(!waits(&mut login(106)).await);
-        let mut refresh = refresh(from);
+        let mut refresh = refresh(id);
         assert!(waits(&mut refresh).await);
         refreshes.push(refresh);
     }
     assert!(!waits(&mut refresh(4)).await);
-    assert!(!waits(&mut store.close(Closing { grant, revocation: world.revocation() })).await);
+    assert!(!waits(&mut store.close(Closing { grant: grants[4], revocation: world.revocation() })).await);
     assert_eq!(store.waiting(), store.queue_bound());
     drop(held);
     for login in logins {
@@ -70,6 +73,8 @@ async fn while_the_writer_is_held_up_logins_find_half_of_the_queue_and_refreshes
     for refresh in refreshes {
         assert_eq!(refresh.await.unwrap(), Advanced::Advanced);
     }
-    assert_eq!(store.grant(grant).await.unwrap().unwrap().generation, 4);
+    for grant in &grants[..4] {
+        assert_eq!(store.grant(*grant).await.unwrap().unwrap().generation, 1);
+    }
     assert_eq!(login(105).await.unwrap(), Opened::Opened);
 }

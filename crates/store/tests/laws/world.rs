@@ -1,4 +1,4 @@
-//! A store in a directory of its own, with a clock that stands still until it is moved.
+//! A store in a place of its own, with a clock that stands still until it is moved.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,31 +13,61 @@ use northgate_core::registry::Revocation;
 use northgate_core::secret::{Digest, Kept, Secret, SecretId};
 use northgate_core::store::{Created, NewApplication, Opened, Opening, Store};
 use northgate_store::embedded::EmbeddedStore;
+use northgate_store::postgres::{PostgresStore, migrate};
+
+use crate::server::{Place, server};
+use crate::{Kind, STORE};
 
 pub const HOUR: Duration = Duration::from_secs(3_600);
 pub const DAY: Duration = Duration::from_secs(86_400);
 
 pub struct World {
     pub data_dir: tempfile::TempDir,
+    place: Option<Place>,
     clock: Arc<AtomicU64>,
     queue_bound: usize,
-    store: Option<EmbeddedStore>,
+    store: Option<Running>,
+}
+
+enum Running {
+    Embedded(EmbeddedStore),
+    Postgres(PostgresStore),
 }
 
 impl World {
-    pub fn new() -> World {
-        World::with_queue(4_096)
+    pub async fn new() -> World {
+        World::with_queue(4_096).await
     }
 
-    pub fn with_queue(queue_bound: usize) -> World {
+    pub async fn with_queue(queue_bound: usize) -> World {
         let clock = Arc::new(AtomicU64::new(1_700_000_000_000));
-        let mut world = World { data_dir: tempfile::tempdir().unwrap(), clock, queue_bound, store: None };
-        world.start();
+        let data_dir = tempfile::tempdir().unwrap();
+        let place = match STORE {
+            Kind::Embedded => None,
+            Kind::Postgres => {
+                let place = server().place().await;
+                migrate(&place.settings()).await.unwrap();
+                Some(place)
+            }
+        };
+        let mut world = World { data_dir, place, clock, queue_bound, store: None };
+        world.start().await;
         world
     }
 
-    pub fn store(&self) -> &EmbeddedStore {
-        self.store.as_ref().unwrap()
+    pub fn store(&self) -> &dyn Store {
+        match self.store.as_ref().unwrap() {
+            Running::Embedded(store) => store,
+            Running::Postgres(store) => store,
+        }
+    }
+
+    /// The store of laws that the embedded one has beside those of every store.
+    pub fn embedded(&self) -> &EmbeddedStore {
+        match self.store.as_ref().unwrap() {
+            Running::Embedded(store) => store,
+            Running::Postgres(_) => panic!("the law is about files"),
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -52,15 +82,20 @@ impl World {
         self.store = None;
     }
 
-    pub fn start(&mut self) {
+    pub async fn start(&mut self) {
         let clock = Arc::clone(&self.clock);
         let tell = Box::new(move || Timestamp::from_millis(clock.load(Ordering::SeqCst)));
-        self.store = Some(EmbeddedStore::open(self.data_dir.path(), self.queue_bound, tell).unwrap());
+        self.store = Some(match self.place {
+            None => {
+                Running::Embedded(EmbeddedStore::open(self.data_dir.path(), self.queue_bound, tell).unwrap())
+            }
+            Some(place) => Running::Postgres(PostgresStore::connect(place.settings(), tell).await.unwrap()),
+        });
     }
 
-    pub fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.stop();
-        self.start();
+        self.start().await;
     }
 
     pub fn wanted(&self, id: &str) -> NewApplication {

@@ -8,28 +8,28 @@ use super::world::{DAY, HOUR, MINUTE, SECOND, World};
 
 #[tokio::test]
 async fn a_token_that_was_revoked_stays_so_when_the_clock_is_set_back() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     world.logout(&pair.access_token).await.unwrap();
     world.set_back(10 * MINUTE);
     for _ in 0..2 {
         assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Revoked));
-        world.restart();
+        world.restart().await;
     }
 }
 
 #[tokio::test]
 async fn revocations_and_grants_outlive_a_start_with_a_clock_that_is_ahead() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let (closed, open) = (world.login(&app).await, world.login(&app).await);
     world.logout(&closed.access_token).await.unwrap();
     world.advance(400 * DAY);
     // Twice, so that what the first one knows is folded into the rows.
-    world.restart();
+    world.restart().await;
     world.login(&app).await;
-    world.restart();
+    world.restart().await;
     world.set_back(400 * DAY);
     assert_eq!(world.verify(&app, &closed.access_token), Err(VerifyError::Revoked));
     world.refresh(&app, &open.refresh_token).await;
@@ -37,7 +37,7 @@ async fn revocations_and_grants_outlive_a_start_with_a_clock_that_is_ahead() {
 
 #[tokio::test]
 async fn a_refresh_is_repeated_safely_whichever_way_the_clock_was_set_within_the_window() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let second = world.refresh(&app, &first.refresh_token).await;
@@ -51,7 +51,7 @@ async fn a_refresh_is_repeated_safely_whichever_way_the_clock_was_set_within_the
 
 #[tokio::test]
 async fn after_the_clock_was_set_back_a_login_does_not_take_the_one_before_it() {
-    let world = World::new();
+    let world = World::new().await;
     let two = Overrides { max_grants: Some(2), ..Overrides::default() };
     let app = world.customer_with("a", two).await;
     for _ in 0..2 {

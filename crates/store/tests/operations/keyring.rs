@@ -8,13 +8,13 @@ use super::world::{DAY, HOUR, World};
 
 #[tokio::test]
 async fn tokens_made_before_a_rotation_live_on_until_they_expire() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let old = world.login(&app).await;
     world.rotate_keyring();
     for _ in 0..2 {
         assert_eq!(world.verify(&app, &old.access_token), Ok(()));
-        world.restart();
+        world.restart().await;
     }
     // Each rotation drops the keys whose time is over; this one's last token has not expired yet.
     world.advance(29 * DAY);
@@ -29,7 +29,7 @@ async fn tokens_made_before_a_rotation_live_on_until_they_expire() {
 
 #[tokio::test]
 async fn a_retry_after_a_rotation_gives_the_same_generation_under_the_new_key() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let lost = world.refresh(&app, &first.refresh_token).await;
@@ -42,11 +42,11 @@ async fn a_retry_after_a_rotation_gives_the_same_generation_under_the_new_key() 
 
 #[tokio::test]
 async fn with_another_keyring_no_token_and_no_allocated_secret_is_good() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     world.advance(HOUR / 2);
-    world.lose_keyring();
+    world.lose_keyring().await;
     let forged = Err(VerifyError::Token(TokenError::Forged));
     assert_eq!(world.verify(&app, &pair.access_token), forged);
     assert!(world.try_login(&app).await.is_err());

@@ -9,7 +9,7 @@ use super::world::{HOUR, MILLISECOND, MINUTE, SECOND, SETTINGS, World};
 
 #[tokio::test]
 async fn each_login_opens_a_grant_of_its_own() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let (one, other) = (world.login(&app).await, world.login(&app).await);
     assert_ne!(one.refresh_token, other.refresh_token);
@@ -21,7 +21,7 @@ async fn each_login_opens_a_grant_of_its_own() {
 
 #[tokio::test]
 async fn the_grant_that_was_refreshed_longest_ago_gives_way_when_there_are_too_many() {
-    let world = World::new();
+    let world = World::new().await;
     let two = Overrides { max_grants: Some(2), ..Overrides::default() };
     let app = world.customer_with("a", two).await;
     let first = world.login(&app).await;
@@ -36,7 +36,7 @@ async fn the_grant_that_was_refreshed_longest_ago_gives_way_when_there_are_too_m
 
 #[tokio::test]
 async fn the_access_tokens_of_a_grant_that_gave_way_live_on() {
-    let world = World::new();
+    let world = World::new().await;
     let one = Overrides { max_grants: Some(1), ..Overrides::default() };
     let app = world.customer_with("a", one).await;
     let first = world.login(&app).await;
@@ -46,7 +46,7 @@ async fn the_access_tokens_of_a_grant_that_gave_way_live_on() {
 
 #[tokio::test]
 async fn under_last_only_a_login_ends_the_others_after_the_overlap() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let last_only = Overrides { logins: Some(Logins::LastOnly), ..Overrides::default() };
     let app = world.customer_with("a", last_only).await;
     let first = world.login(&app).await;
@@ -58,14 +58,14 @@ async fn under_last_only_a_login_ends_the_others_after_the_overlap() {
     for _ in 0..2 {
         assert_eq!(world.verify(&app, &first.access_token), Err(VerifyError::Revoked));
         assert_eq!(world.verify(&app, &second.access_token), Ok(()));
-        world.restart();
+        world.restart().await;
     }
     world.refresh(&app, &second.refresh_token).await;
 }
 
 #[tokio::test]
 async fn an_application_that_closed_too_many_grants_waits_until_their_access_tokens_have_expired() {
-    let mut world = World::with(northgate_core::auth::Settings { closed_grants: 2, ..SETTINGS });
+    let mut world = World::with(northgate_core::auth::Settings { closed_grants: 2, ..SETTINGS }).await;
     let (app, other) = (world.customer("a").await, world.customer("b").await);
     for _ in 0..2 {
         let pair = world.login(&app).await;
@@ -74,13 +74,13 @@ async fn an_application_that_closed_too_many_grants_waits_until_their_access_tok
     assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::TooManyClosed)));
     world.login(&other).await;
     world.advance(HOUR + MINUTE);
-    world.restart();
+    world.restart().await;
     world.login(&app).await;
 }
 
 #[tokio::test]
 async fn a_frozen_application_can_do_nothing_and_an_unfrozen_one_has_what_did_not_expire() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     world.freeze(&app).await;
@@ -89,7 +89,7 @@ async fn a_frozen_application_can_do_nothing_and_an_unfrozen_one_has_what_did_no
         let refreshed = world.try_refresh(&app, &pair.refresh_token).await;
         assert!(matches!(refreshed.err(), Some(northgate_core::refresh::RefreshError::Frozen)));
         assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Frozen));
-        world.restart();
+        world.restart().await;
     }
     world.unfreeze(&app).await;
     assert_eq!(world.verify(&app, &pair.access_token), Ok(()));
@@ -102,7 +102,7 @@ async fn a_frozen_application_can_do_nothing_and_an_unfrozen_one_has_what_did_no
 
 #[tokio::test]
 async fn a_deleted_application_is_gone_with_its_tokens_even_when_its_app_id_is_used_again() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     world.auth().delete(&app.id).await.unwrap();
@@ -113,6 +113,6 @@ async fn a_deleted_application_is_gone_with_its_tokens_even_when_its_app_id_is_u
         assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::Rejected)));
         assert_eq!(world.verify(&successor, &pair.access_token), Err(VerifyError::NotYours));
         assert_eq!(world.refusal(&successor, &pair.refresh_token).await, Refusal::NotYours);
-        world.restart();
+        world.restart().await;
     }
 }

@@ -10,7 +10,7 @@ use super::world::{HOUR, MINUTE, World};
 
 #[tokio::test]
 async fn a_logout_ends_the_grants_refresh_token_and_all_its_access_tokens() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let (first, other) = (world.login(&app).await, world.login(&app).await);
     let second = world.refresh(&app, &first.refresh_token).await;
@@ -21,29 +21,29 @@ async fn a_logout_ends_the_grants_refresh_token_and_all_its_access_tokens() {
             assert_eq!(world.refusal(&app, &pair.refresh_token).await, Refusal::Closed);
         }
         assert_eq!(world.verify(&app, &other.access_token), Ok(()));
-        world.restart();
+        world.restart().await;
     }
     world.refresh(&app, &other.refresh_token).await;
 }
 
 #[tokio::test]
 async fn a_second_logout_changes_nothing() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     world.logout(&pair.access_token).await.unwrap();
     for _ in 0..2 {
         assert!(matches!(world.logout(&pair.access_token).await.unwrap(), Logout::AlreadyOver(_)));
-        world.restart();
+        world.restart().await;
     }
     world.advance(2 * HOUR);
-    world.restart();
+    world.restart().await;
     assert!(matches!(world.logout(&pair.access_token).await.unwrap(), Logout::AlreadyOver(_)));
 }
 
 #[tokio::test]
 async fn a_grant_that_gave_way_can_be_logged_out() {
-    let world = World::new();
+    let world = World::new().await;
     let one = Overrides { max_grants: Some(1), ..Overrides::default() };
     let app = world.customer_with("a", one).await;
     let (first, second) = (world.login(&app).await, world.login(&app).await);
@@ -54,7 +54,7 @@ async fn a_grant_that_gave_way_can_be_logged_out() {
 
 #[tokio::test]
 async fn a_refresh_under_way_at_a_logout_ends_with_it() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     let (_, refreshed) =
@@ -68,7 +68,7 @@ async fn a_refresh_under_way_at_a_logout_ends_with_it() {
 
 #[tokio::test]
 async fn a_frozen_or_deleted_applications_token_can_be_logged_out() {
-    let world = World::new();
+    let world = World::new().await;
     let (frozen, deleted) = (world.customer("a").await, world.customer("b").await);
     let (one, other) = (world.login(&frozen).await, world.login(&deleted).await);
     world.freeze(&frozen).await;
@@ -81,7 +81,7 @@ async fn a_frozen_or_deleted_applications_token_can_be_logged_out() {
 
 #[tokio::test]
 async fn what_is_no_access_token_logs_nobody_out() {
-    let (world, elsewhere) = (World::new(), World::new());
+    let (world, elsewhere) = (World::new().await, World::new().await);
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     assert!(matches!(world.logout(&pair.refresh_token).await, Err(LogoutError::WrongKind)));
@@ -96,13 +96,13 @@ async fn what_is_no_access_token_logs_nobody_out() {
 /// shorter it was forgotten before the token's own end, and making the lifetime longer again brought the token back.
 #[tokio::test]
 async fn a_logged_out_token_stays_over_when_lifetimes_are_made_shorter_and_longer_again() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     world.set(&app, Overrides { access_lifetime: Some(MINUTE), ..Overrides::default() }).await;
     world.logout(&pair.access_token).await.unwrap();
     world.advance(5 * MINUTE);
-    world.restart();
+    world.restart().await;
     world.set(&app, Overrides { access_lifetime: Some(HOUR), ..Overrides::default() }).await;
     assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Revoked));
 }

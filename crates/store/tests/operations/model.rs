@@ -243,7 +243,7 @@ proptest! {
 
     #[test]
     fn whatever_happens_every_answer_is_what_the_model_says_and_no_chain_forks(deeds in deeds()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut trial = Trial::new().await;
             for deed in deeds {
@@ -257,7 +257,7 @@ proptest! {
 
 impl Trial {
     async fn new() -> Trial {
-        let world = World::new();
+        let world = World::new().await;
         let mut trial = Trial {
             world,
             customers: Vec::new(),
@@ -315,7 +315,7 @@ impl Trial {
                 self.world.set(&self.customers[app], overrides).await;
                 self.model.apps[app].policy = overrides.over(&SETTINGS.policy);
             }
-            Deed::Restart => self.world.restart(),
+            Deed::Restart => self.world.restart().await,
             Deed::RotateKeyring => {
                 self.world.rotate_keyring();
                 self.successors.clear();

@@ -9,7 +9,7 @@ use super::world::{Customer, World};
 
 #[tokio::test]
 async fn an_unknown_application_and_a_wrong_secret_are_told_before_anything_else() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     world.freeze(&app).await;
@@ -26,7 +26,7 @@ async fn an_unknown_application_and_a_wrong_secret_are_told_before_anything_else
 
 #[tokio::test]
 async fn frozen_is_told_before_the_token_is_looked_at() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     world.freeze(&app).await;
     let refused = world.try_refresh(&app, "no token").await.err();
@@ -35,7 +35,7 @@ async fn frozen_is_told_before_the_token_is_looked_at() {
 
 #[tokio::test]
 async fn whose_token_it_is_is_told_before_whether_it_is_used_up() {
-    let world = World::new();
+    let world = World::new().await;
     let (mine, theirs) = (world.customer("a").await, world.customer("b").await);
     let first = world.login(&mine).await;
     let second = world.refresh(&mine, &first.refresh_token).await;

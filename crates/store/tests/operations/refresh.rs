@@ -12,7 +12,7 @@ use super::world::{DAY, HOME, HOUR, MILLISECOND, MINUTE, SECOND, World};
 
 #[tokio::test]
 async fn a_refresh_gives_the_next_pair() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let second = world.try_refresh(&app, &first.refresh_token).await.unwrap();
@@ -25,7 +25,7 @@ async fn a_refresh_gives_the_next_pair() {
 
 #[tokio::test]
 async fn the_access_tokens_before_a_refresh_live_on() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     world.refresh(&app, &first.refresh_token).await;
@@ -34,7 +34,7 @@ async fn the_access_tokens_before_a_refresh_live_on() {
 
 #[tokio::test]
 async fn a_retry_gives_the_same_refresh_token_and_a_fresh_access_token() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let lost = world.refresh(&app, &first.refresh_token).await;
@@ -49,18 +49,18 @@ async fn a_retry_gives_the_same_refresh_token_and_a_fresh_access_token() {
 
 #[tokio::test]
 async fn a_retry_after_a_restart_gives_the_same_refresh_token() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let lost = world.refresh(&app, &first.refresh_token).await;
-    world.restart();
+    world.restart().await;
     let again = world.refresh(&app, &first.refresh_token).await;
     assert_eq!(again.refresh_token, lost.refresh_token);
 }
 
 #[tokio::test]
 async fn a_retry_after_the_window_is_refused_and_the_grant_lives_on() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let second = world.refresh(&app, &first.refresh_token).await;
@@ -72,7 +72,7 @@ async fn a_retry_after_the_window_is_refused_and_the_grant_lives_on() {
 
 #[tokio::test]
 async fn the_window_is_counted_from_the_refresh_and_not_from_the_last_retry() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     world.refresh(&app, &first.refresh_token).await;
@@ -84,7 +84,7 @@ async fn the_window_is_counted_from_the_refresh_and_not_from_the_last_retry() {
 
 #[tokio::test]
 async fn an_older_ancestor_is_refused() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let mut last = world.refresh(&app, &first.refresh_token).await;
@@ -98,7 +98,7 @@ async fn an_older_ancestor_is_refused() {
 
 #[tokio::test]
 async fn the_predecessor_is_refused_inside_the_window_once_its_successor_was_used() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let second = world.refresh(&app, &first.refresh_token).await;
@@ -109,7 +109,7 @@ async fn the_predecessor_is_refused_inside_the_window_once_its_successor_was_use
 
 #[tokio::test]
 async fn a_reuse_closes_the_grant_where_the_policy_says_so() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let close = Overrides { on_reuse: Some(OnReuse::Close), ..Overrides::default() };
     let app = world.customer_with("a", close).await;
     let first = world.login(&app).await;
@@ -120,13 +120,13 @@ async fn a_reuse_closes_the_grant_where_the_policy_says_so() {
     for _ in 0..2 {
         assert_eq!(world.refusal(&app, &second.refresh_token).await, Refusal::Closed);
         assert!(world.verify(&app, &second.access_token).is_err());
-        world.restart();
+        world.restart().await;
     }
 }
 
 #[tokio::test]
 async fn a_token_ahead_of_a_restored_record_is_accepted_and_the_record_catches_up() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let backup = world.backup().await;
@@ -134,7 +134,7 @@ async fn a_token_ahead_of_a_restored_record_is_accepted_and_the_record_catches_u
     for _ in 0..2 {
         last = world.refresh(&app, &last.refresh_token).await;
     }
-    world.put_back(&backup);
+    world.put_back(&backup).await;
     let caught_up = world.try_refresh(&app, &last.refresh_token).await.unwrap();
     assert_eq!(caught_up.how, How::CaughtUp { from: 0, to: 4 });
     let again = world.try_refresh(&app, &last.refresh_token).await.unwrap();
@@ -146,11 +146,11 @@ async fn a_token_ahead_of_a_restored_record_is_accepted_and_the_record_catches_u
 
 #[tokio::test]
 async fn a_reusable_refresh_token_stays_the_same_and_nothing_is_written() {
-    let world = World::new();
+    let world = World::new().await;
     let reusable = Overrides { rotation: Some(Rotation::Reusable), ..Overrides::default() };
     let app = world.customer_with("a", reusable).await;
     let first = world.login(&app).await;
-    let writes = world.store().figures().writes();
+    let writes = world.writes();
     for _ in 0..3 {
         world.advance(DAY);
         let again = world.try_refresh(&app, &first.refresh_token).await.unwrap();
@@ -158,12 +158,12 @@ async fn a_reusable_refresh_token_stays_the_same_and_nothing_is_written() {
         assert_eq!(again.pair.refresh_token, first.refresh_token);
         assert_eq!(world.verify(&app, &again.pair.access_token), Ok(()));
     }
-    assert_eq!(world.store().figures().writes(), writes);
+    assert_eq!(world.writes(), writes);
 }
 
 #[tokio::test]
 async fn a_refresh_token_ends_at_its_expiry_and_not_a_millisecond_later() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let (one, other) = (world.login(&app).await, world.login(&app).await);
     world.advance(30 * DAY - MILLISECOND);
@@ -174,7 +174,7 @@ async fn a_refresh_token_ends_at_its_expiry_and_not_a_millisecond_later() {
 
 #[tokio::test]
 async fn each_refresh_gives_the_whole_lifetime_again() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let mut pair = world.login(&app).await;
     for _ in 0..3 {
@@ -185,7 +185,7 @@ async fn each_refresh_gives_the_whole_lifetime_again() {
 
 #[tokio::test]
 async fn an_access_token_is_no_refresh_token() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     assert_eq!(world.refusal(&app, &pair.access_token).await, Refusal::WrongKind);
@@ -193,7 +193,7 @@ async fn an_access_token_is_no_refresh_token() {
 
 #[tokio::test]
 async fn a_refresh_token_of_another_application_is_refused_and_not_used_up() {
-    let world = World::new();
+    let world = World::new().await;
     let (mine, theirs) = (world.customer("a").await, world.customer("b").await);
     let pair = world.login(&mine).await;
     assert_eq!(world.refusal(&theirs, &pair.refresh_token).await, Refusal::NotYours);
@@ -202,7 +202,7 @@ async fn a_refresh_token_of_another_application_is_refused_and_not_used_up() {
 
 #[tokio::test]
 async fn a_refresh_token_of_another_installation_is_refused() {
-    let (world, elsewhere) = (World::new(), World::new());
+    let (world, elsewhere) = (World::new().await, World::new().await);
     let (here, there) = (world.customer("a").await, elsewhere.customer("a").await);
     let pair = elsewhere.login(&there).await;
     world.login(&here).await;
@@ -211,7 +211,7 @@ async fn a_refresh_token_of_another_installation_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_who_refresh_with_one_token_at_once_get_the_same_successor() {
-    let world = World::new();
+    let world = World::new().await;
     let app = Arc::new(world.customer("a").await);
     let mut token = world.login(&app).await.refresh_token;
     for _ in 0..5 {
@@ -232,7 +232,7 @@ async fn all_who_refresh_with_one_token_at_once_get_the_same_successor() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_retry_window_exactly_one_of_many_succeeds() {
-    let world = World::new();
+    let world = World::new().await;
     let strict = Overrides { retry_window: Some(Duration::ZERO), ..Overrides::default() };
     let app = Arc::new(world.customer_with("a", strict).await);
     let token = world.login(&app).await.refresh_token;
@@ -247,13 +247,13 @@ async fn without_a_retry_window_exactly_one_of_many_succeeds() {
 
 #[tokio::test]
 async fn a_clock_that_was_set_back_breaks_no_chain() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let first = world.login(&app).await;
     let second = world.refresh(&app, &first.refresh_token).await;
     world.set_back(DAY);
     let again = world.refresh(&app, &first.refresh_token).await;
     assert_eq!(again.refresh_token, second.refresh_token);
-    world.restart();
+    world.restart().await;
     world.refresh(&app, &second.refresh_token).await;
 }

@@ -34,7 +34,7 @@ async fn is_rejected(world: &World, app: &Customer) -> bool {
 
 #[tokio::test]
 async fn a_secret_is_changed_without_a_moment_in_which_none_is_good() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let old = world.customer("a").await;
     let grant = world.login(&old).await;
     let new = add_secret(&world, &old).await.unwrap();
@@ -47,14 +47,14 @@ async fn a_secret_is_changed_without_a_moment_in_which_none_is_good() {
     for _ in 0..2 {
         assert!(is_rejected(&world, &old).await);
         world.login(&new).await;
-        world.restart();
+        world.restart().await;
     }
     world.refresh(&new, &grant.refresh_token).await;
 }
 
 #[tokio::test]
 async fn an_application_has_at_most_eight_secrets_and_retired_ones_make_room() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     for _ in 1..MAX_SECRETS {
         add_secret(&world, &app).await.unwrap();
@@ -69,14 +69,14 @@ async fn an_application_has_at_most_eight_secrets_and_retired_ones_make_room() {
 
 #[tokio::test]
 async fn a_secret_of_another_application_is_rejected() {
-    let world = World::new();
+    let world = World::new().await;
     let (mine, theirs) = (world.customer("a").await, world.customer("b").await);
     assert!(is_rejected(&world, &Customer { id: mine.id, secret: theirs.secret }).await);
 }
 
 #[tokio::test]
 async fn an_imported_secret_works_as_before_and_a_wrong_one_is_rejected() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let created = world.auth().create(imported("a", "hunter2"), world.now()).await.unwrap();
     assert!(matches!(created, Creation::Created(_, None)));
     let (right, wrong) = (holder("a", "hunter2"), holder("a", "hunter3"));
@@ -86,13 +86,13 @@ async fn an_imported_secret_works_as_before_and_a_wrong_one_is_rejected() {
         world.login(&right).await;
         world.login(&right).await;
         assert!(is_rejected(&world, &wrong).await);
-        world.restart();
+        world.restart().await;
     }
 }
 
 #[tokio::test]
 async fn importing_twice_is_told_from_importing_something_else() {
-    let world = World::new();
+    let world = World::new().await;
     world.auth().create(imported("a", "hunter2"), world.now()).await.unwrap();
     let same = world.auth().create(imported("a", "hunter2"), world.now()).await.unwrap();
     assert!(matches!(same, Creation::Same(_)));
@@ -102,7 +102,7 @@ async fn importing_twice_is_told_from_importing_something_else() {
 
 #[tokio::test]
 async fn a_remembered_secret_is_refused_when_it_is_retired() {
-    let world = World::new();
+    let world = World::new().await;
     world.auth().create(imported("a", "hunter2"), world.now()).await.unwrap();
     let app = holder("a", "hunter2");
     world.login(&app).await;

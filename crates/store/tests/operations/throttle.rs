@@ -20,8 +20,8 @@ fn calls(per_minute: u32) -> Overrides {
     Overrides { calls_per_minute: Some(per_minute), ..Overrides::default() }
 }
 
-fn guarded() -> World {
-    World::with(Settings { failures_per_source: 3, failures_per_application: 6, ..SETTINGS })
+async fn guarded() -> World {
+    World::with(Settings { failures_per_source: 3, failures_per_application: 6, ..SETTINGS }).await
 }
 
 /// What a wrong secret hears.
@@ -45,7 +45,7 @@ async fn import(world: &World, app: &str) -> Customer {
 
 #[tokio::test]
 async fn an_application_that_calls_too_often_waits_alone() {
-    let world = World::new();
+    let world = World::new().await;
     let (app, other) = (world.customer_with("a", calls(3)).await, world.customer_with("b", calls(3)).await);
     let pair = world.login(&app).await;
     let pair = world.refresh(&app, &pair.refresh_token).await;
@@ -66,7 +66,7 @@ async fn an_application_that_calls_too_often_waits_alone() {
 
 #[tokio::test]
 async fn calls_on_the_platform_are_limited_apart_from_refreshes() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer_with("a", calls(2)).await;
     let pair = world.login(&app).await;
     assert_eq!(world.verify(&app, &pair.access_token), Ok(()));
@@ -78,7 +78,7 @@ async fn calls_on_the_platform_are_limited_apart_from_refreshes() {
 
 #[tokio::test]
 async fn nobody_else_can_use_up_the_calls_of_an_application() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer_with("a", calls(2)).await;
     let pair = world.login(&app).await;
     for _ in 0..10 {
@@ -92,7 +92,7 @@ async fn nobody_else_can_use_up_the_calls_of_an_application() {
 
 #[tokio::test]
 async fn a_limit_holds_from_when_it_is_set_and_changing_the_application_does_not_refill_it() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     for _ in 0..5 {
         world.login(&app).await;
@@ -101,7 +101,7 @@ async fn a_limit_holds_from_when_it_is_set_and_changing_the_application_does_not
     world.login(&app).await;
     world.set(&app, Overrides { max_grants: Some(3), ..Overrides::default() }).await;
     assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::TooManyCalls(_))));
-    world.restart();
+    world.restart().await;
     world.login(&app).await;
     assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::TooManyCalls(_))));
     world.set(&app, calls(0)).await;
@@ -110,7 +110,7 @@ async fn a_limit_holds_from_when_it_is_set_and_changing_the_application_does_not
 
 #[tokio::test]
 async fn a_guesser_is_told_to_wait_and_heard_again_afterwards() {
-    let world = guarded();
+    let world = guarded().await;
     world.customer("a").await;
     for _ in 0..3 {
         assert!(matches!(guess(&world, "a", HOME).await, LoginError::Rejected));
@@ -128,7 +128,7 @@ async fn a_guesser_is_told_to_wait_and_heard_again_afterwards() {
 
 #[tokio::test]
 async fn what_a_guesser_hears_does_not_tell_which_applications_there_are() {
-    let world = guarded();
+    let world = guarded().await;
     world.customer("allocated").await;
     import(&world, "imported").await;
     for app in ["allocated", "imported", "nobody"] {
@@ -142,19 +142,19 @@ async fn what_a_guesser_hears_does_not_tell_which_applications_there_are() {
 
 #[tokio::test]
 async fn an_allocated_secret_is_right_whoever_guesses_from_the_same_address() {
-    let mut world = guarded();
+    let mut world = guarded().await;
     let app = world.customer("a").await;
     for _ in 0..2 {
         guess_on(&world, "a", HOME).await;
         let pair = world.login(&app).await;
         world.refresh(&app, &pair.refresh_token).await;
-        world.restart();
+        world.restart().await;
     }
 }
 
 #[tokio::test]
 async fn an_imported_secret_is_right_from_where_it_was_right_before_whoever_guesses_there() {
-    let world = guarded();
+    let world = guarded().await;
     let app = import(&world, "a").await;
     world.login(&app).await;
     guess_on(&world, "a", HOME).await;
@@ -169,11 +169,11 @@ async fn an_imported_secret_is_right_from_where_it_was_right_before_whoever_gues
 
 #[tokio::test]
 async fn an_imported_secret_is_right_from_anywhere_that_does_not_guess() {
-    let mut world = guarded();
+    let mut world = guarded().await;
     let app = import(&world, "a").await;
     guess_on(&world, "a", ELSEWHERE).await;
     world.login(&app).await;
-    world.restart();
+    world.restart().await;
     guess_on(&world, "a", ELSEWHERE).await;
     world.login(&app).await;
 }
@@ -182,7 +182,7 @@ async fn an_imported_secret_is_right_from_anywhere_that_does_not_guess() {
 /// the trying.
 #[tokio::test]
 async fn a_guesser_that_comes_upon_an_imported_secret_while_it_has_to_wait_does_not_learn_it() {
-    let world = guarded();
+    let world = guarded().await;
     let app = import(&world, "a").await;
     world.login(&app).await;
     guess_on(&world, "a", ELSEWHERE).await;
@@ -195,7 +195,7 @@ async fn a_guesser_that_comes_upon_an_imported_secret_while_it_has_to_wait_does_
 #[tokio::test]
 async fn an_application_guessed_at_from_many_addresses_leaves_each_one_guess_and_the_right_secret_its_first()
 {
-    let world = guarded();
+    let world = guarded().await;
     let app = import(&world, "a").await;
     let other = import(&world, "b").await;
     let address = |last| IpAddr::V4(Ipv4Addr::new(203, 0, 113, last));

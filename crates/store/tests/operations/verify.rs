@@ -19,7 +19,7 @@ use super::world::{Customer, HOUR, MILLISECOND, MINUTE, SETTINGS, World};
 
 #[tokio::test]
 async fn an_access_token_ends_at_its_expiry_and_the_leeway_and_not_a_millisecond_later() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     assert_eq!(pair.expires_in, HOUR);
@@ -31,7 +31,7 @@ async fn an_access_token_ends_at_its_expiry_and_the_leeway_and_not_a_millisecond
 
 #[tokio::test]
 async fn a_refresh_token_is_no_access_token() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     assert_eq!(world.verify(&app, &pair.refresh_token), Err(VerifyError::WrongKind));
@@ -39,7 +39,7 @@ async fn a_refresh_token_is_no_access_token() {
 
 #[tokio::test]
 async fn an_access_token_is_good_for_its_own_application_only() {
-    let world = World::new();
+    let world = World::new().await;
     let (mine, theirs) = (world.customer("a").await, world.customer("b").await);
     let pair = world.login(&mine).await;
     assert_eq!(world.verify(&theirs, &pair.access_token), Err(VerifyError::NotYours));
@@ -47,7 +47,7 @@ async fn an_access_token_is_good_for_its_own_application_only() {
 
 #[tokio::test]
 async fn an_access_token_of_another_installation_is_forged() {
-    let (world, elsewhere) = (World::new(), World::new());
+    let (world, elsewhere) = (World::new().await, World::new().await);
     let (here, there) = (world.customer("a").await, elsewhere.customer("a").await);
     let pair = elsewhere.login(&there).await;
     let refused = Err(VerifyError::Token(TokenError::Forged));
@@ -56,7 +56,7 @@ async fn an_access_token_of_another_installation_is_forged() {
 
 #[tokio::test]
 async fn a_shorter_lifetime_holds_for_tokens_issued_before() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     world.set(&app, Overrides { access_lifetime: Some(10 * MINUTE), ..Overrides::default() }).await;
@@ -68,7 +68,7 @@ async fn a_shorter_lifetime_holds_for_tokens_issued_before() {
 
 #[tokio::test]
 async fn a_longer_lifetime_does_not_hold_for_tokens_issued_before() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let before = world.login(&app).await;
     world.set(&app, Overrides { access_lifetime: Some(2 * HOUR), ..Overrides::default() }).await;
@@ -80,7 +80,7 @@ async fn a_longer_lifetime_does_not_hold_for_tokens_issued_before() {
 
 #[tokio::test]
 async fn without_an_app_key_the_token_names_its_application() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     let verified = world.auth().verify(None, &pair.access_token, None, world.now()).unwrap();
@@ -89,7 +89,7 @@ async fn without_an_app_key_the_token_names_its_application() {
 
 #[tokio::test]
 async fn an_application_with_rules_may_make_the_calls_that_they_cover_and_no_others() {
-    let mut world = World::new();
+    let mut world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     allow(&world, &app, &["GET /iocm/app/dm"]).await;
@@ -101,7 +101,7 @@ async fn an_application_with_rules_may_make_the_calls_that_they_cover_and_no_oth
             let refused = call(&world, &app, &pair, method, target);
             assert_eq!(refused, Err(VerifyError::Forbidden), "{method} {target}");
         }
-        world.restart();
+        world.restart().await;
     }
     // Who is not told which call it is cannot say that it is allowed.
     assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Forbidden));
@@ -111,7 +111,7 @@ async fn an_application_with_rules_may_make_the_calls_that_they_cover_and_no_oth
 
 #[tokio::test]
 async fn a_change_of_the_policy_leaves_the_allow_rules_alone() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     allow(&world, &app, &["GET /iocm/app/dm"]).await;
@@ -121,7 +121,7 @@ async fn a_change_of_the_policy_leaves_the_allow_rules_alone() {
 
 #[tokio::test]
 async fn calls_that_are_forbidden_take_nothing_from_those_that_are_allowed() {
-    let world = World::new();
+    let world = World::new().await;
     let overrides = Overrides { calls_per_minute: Some(1), ..Overrides::default() };
     let app = world.customer_with("a", overrides).await;
     let pair = world.login(&app).await;
@@ -135,7 +135,7 @@ async fn calls_that_are_forbidden_take_nothing_from_those_that_are_allowed() {
 
 #[tokio::test]
 async fn verify_asks_nothing_of_the_store_but_what_is_in_memory() {
-    let world = World::new();
+    let world = World::new().await;
     let app = world.customer("a").await;
     let (good, closed) = (world.login(&app).await, world.login(&app).await);
     world.logout(&closed.access_token).await.unwrap();

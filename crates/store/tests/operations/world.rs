@@ -1,7 +1,7 @@
-//! The rules over an embedded store in a directory of its own, with a clock that stands still until it is moved.
+//! The rules over a store in a place of its own, with a clock that stands still until it is moved.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,8 +17,13 @@ use northgate_core::logout::{Logout, LogoutError};
 use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::{Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
+use northgate_core::store::Store;
 use northgate_core::verify::VerifyError;
 use northgate_store::embedded::{EmbeddedStore, restore};
+use northgate_store::postgres::{PostgresStore, migrate};
+
+use crate::server::{Place, server};
+use crate::{Kind, STORE};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);
@@ -56,23 +61,43 @@ pub struct Customer {
 
 pub struct World {
     data_dir: tempfile::TempDir,
+    place: Option<Place>,
     clock: Arc<AtomicU64>,
     pub settings: Settings,
     keyring: KeyringRecord,
-    running: Option<(Arc<Auth>, Arc<EmbeddedStore>)>,
+    running: Option<(Arc<Auth>, Running)>,
 }
 
+enum Running {
+    Embedded(Arc<EmbeddedStore>),
+    Postgres(Arc<PostgresStore>),
+}
+
+/// A copy of the store at one moment.
+pub struct Backup(PathBuf);
+
+/// The tables of a database, and copies of them.
+const TABLES: [&str; 5] = ["applications", "secrets", "grants", "revocations", "removed"];
+
 impl World {
-    pub fn new() -> World {
-        World::with(SETTINGS)
+    pub async fn new() -> World {
+        World::with(SETTINGS).await
     }
 
-    pub fn with(settings: Settings) -> World {
+    pub async fn with(settings: Settings) -> World {
         let clock = Arc::new(AtomicU64::new(1_700_000_000_000));
         let keyring = KeyringRecord::random(Timestamp::from_millis(0));
         let data_dir = tempfile::tempdir().unwrap();
-        let mut world = World { data_dir, clock, settings, keyring, running: None };
-        world.start();
+        let place = match STORE {
+            Kind::Embedded => None,
+            Kind::Postgres => {
+                let place = server().place().await;
+                migrate(&place.settings()).await.unwrap();
+                Some(place)
+            }
+        };
+        let mut world = World { data_dir, place, clock, settings, keyring, running: None };
+        world.start().await;
         world
     }
 
@@ -80,8 +105,12 @@ impl World {
         &self.running.as_ref().unwrap().0
     }
 
-    pub fn store(&self) -> &EmbeddedStore {
-        &self.running.as_ref().unwrap().1
+    /// How many operations were written since the start.
+    pub fn writes(&self) -> u64 {
+        match &self.running.as_ref().unwrap().1 {
+            Running::Embedded(store) => store.figures().writes(),
+            Running::Postgres(store) => store.figures().writes(),
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -100,23 +129,32 @@ impl World {
         self.running = None;
     }
 
-    pub fn start(&mut self) {
+    pub async fn start(&mut self) {
         let clock = Arc::clone(&self.clock);
         let tell = Box::new(move || Timestamp::from_millis(clock.load(Ordering::SeqCst)));
-        let store = Arc::new(EmbeddedStore::open(self.data_dir.path(), 4_096, tell).unwrap());
+        let (store, running): (Arc<dyn Store>, Running) = match self.place {
+            None => {
+                let store = Arc::new(EmbeddedStore::open(self.data_dir.path(), 4_096, tell).unwrap());
+                (Arc::clone(&store) as _, Running::Embedded(store))
+            }
+            Some(place) => {
+                let store = Arc::new(PostgresStore::connect(place.settings(), tell).await.unwrap());
+                (Arc::clone(&store) as _, Running::Postgres(store))
+            }
+        };
         let keyring = Keyring::new(self.keyring.clone()).unwrap();
-        self.running = Some((Arc::new(Auth::new(Arc::clone(&store) as _, keyring, self.settings)), store));
+        self.running = Some((Arc::new(Auth::new(store, keyring, self.settings)), running));
     }
 
-    pub fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.stop();
-        self.start();
+        self.start().await;
     }
 
     /// Restarts with the keyring of another installation.
-    pub fn lose_keyring(&mut self) {
+    pub async fn lose_keyring(&mut self) {
         self.keyring = KeyringRecord::random(self.now());
-        self.restart();
+        self.restart().await;
     }
 
     pub fn rotate_keyring(&mut self) {
@@ -124,17 +162,35 @@ impl World {
         self.auth().replace_keyring(Keyring::new(self.keyring.clone()).unwrap());
     }
 
-    pub async fn backup(&self) -> PathBuf {
+    pub async fn backup(&self) -> Backup {
         let path = self.data_dir.path().join("backup.db");
-        self.store().backup(&path).await.unwrap();
-        path
+        match &self.running.as_ref().unwrap().1 {
+            Running::Embedded(store) => store.backup(&path).await.unwrap(),
+            Running::Postgres(_) => {
+                let copies = TABLES.map(|table| format!("CREATE TABLE copy_of_{table} AS TABLE {table};"));
+                self.do_in_database(&copies.concat()).await;
+            }
+        }
+        Backup(path)
     }
 
-    /// Puts the data directory back to a backup, as an operator does after the disk was lost.
-    pub fn put_back(&mut self, backup: &Path) {
+    /// Puts the store back to a backup, as an operator does after the disk was lost.
+    pub async fn put_back(&mut self, Backup(path): &Backup) {
         self.stop();
-        restore(self.data_dir.path(), backup).unwrap();
-        self.start();
+        match self.place {
+            None => drop(restore(self.data_dir.path(), path).unwrap()),
+            Some(_) => {
+                let copies = TABLES
+                    .map(|table| format!("DELETE FROM {table}; INSERT INTO {table} TABLE copy_of_{table};"));
+                self.do_in_database(&copies.concat()).await;
+            }
+        }
+        self.start().await;
+    }
+
+    async fn do_in_database(&self, statements: &str) {
+        let client = server().client(&self.place.unwrap().url()).await;
+        client.batch_execute(statements).await.unwrap();
     }
 
     pub async fn customer(&self, id: &str) -> Customer {

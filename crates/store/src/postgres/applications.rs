@@ -1,0 +1,212 @@
+//! Creating, replacing and deleting applications: one at a time, since operators do it and not applications.
+
+use std::sync::Arc;
+
+use northgate_core::application::{AppId, AppNumber, Application};
+use northgate_core::secret::Kept;
+use northgate_core::store::{Created, Deleted, NewApplication, Replaced};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, GenericClient, Transaction};
+
+use super::Shared;
+use super::connect::Trouble;
+use super::lane::{Ask, Work};
+use super::published::From;
+use super::rows::{self, APPLICATION, APPLICATION_VALUES, DATABASE_NOW, SECRET, SECRET_VALUES, Value};
+
+pub(crate) struct Applications(pub Arc<Shared>);
+
+pub(crate) enum ApplicationAsk {
+    /// With the number that it will have, once it was given one.
+    Create(Ask<NewApplication, Created>, Option<AppNumber>),
+    Replace(Ask<Application, Replaced>),
+    Delete(Ask<AppNumber, Deleted>),
+}
+
+/// Numbers that are skipped when one is given that is known already: an asynchronous fail-over took the sequence back.
+const SKIPPED: i64 = 1_000;
+
+impl Work for Applications {
+    type Ask = ApplicationAsk;
+    type Statements = ();
+    const AT_ONCE: usize = 1;
+
+    async fn prepare(_client: &Client) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    fn is_abandoned(ask: &ApplicationAsk) -> bool {
+        match ask {
+            ApplicationAsk::Create(ask, _) => ask.answer.is_closed(),
+            ApplicationAsk::Replace(ask) => ask.answer.is_closed(),
+            ApplicationAsk::Delete(ask) => ask.answer.is_closed(),
+        }
+    }
+
+    async fn perform(
+        &mut self,
+        client: &mut Client,
+        _statements: &(),
+        asks: &mut Vec<ApplicationAsk>,
+        again: bool,
+    ) -> Result<(), Trouble> {
+        match asks.first_mut() {
+            None => return Ok(()),
+            Some(ApplicationAsk::Create(ask, number)) => {
+                let number = match number {
+                    Some(number) => *number,
+                    None => *number.insert(self.next_number(client).await?),
+                };
+                let created = self.create(client, ask.what.clone().numbered(number)).await?;
+                if let (Some(created), Some(ApplicationAsk::Create(ask, _))) = (created, asks.pop()) {
+                    ask.tell(created);
+                }
+            }
+            Some(ApplicationAsk::Replace(ask)) => {
+                let replaced = self.replace(client, &ask.what, again).await?;
+                if let Some(ApplicationAsk::Replace(ask)) = asks.pop() {
+                    ask.tell(replaced);
+                }
+            }
+            Some(ApplicationAsk::Delete(ask)) => {
+                let deleted = self.delete(client, ask.what, again).await?;
+                if let Some(ApplicationAsk::Delete(ask)) = asks.pop() {
+                    ask.tell(deleted);
+                }
+            }
+        }
+        self.0.wake_others();
+        Ok(())
+    }
+}
+
+impl Applications {
+    /// A number that was never given, also if the sequence was.
+    async fn next_number(&self, client: &Client) -> Result<AppNumber, Trouble> {
+        loop {
+            let next: i64 =
+                client.query_one("SELECT nextval('application_numbers')", &[]).await?.try_get(0)?;
+            let number = AppNumber(u32::try_from(next).map_err(|_| Trouble::Damaged)?);
+            if self.0.published.registry.application(number).is_none() {
+                return Ok(number);
+            }
+            client.execute("SELECT setval('application_numbers', $1)", &[&(next + SKIPPED)]).await?;
+        }
+    }
+
+    /// Done once, however often it is done again: the number tells whose the row is.
+    async fn create(&self, client: &mut Client, new: Application) -> Result<Option<Created>, Trouble> {
+        let transaction = client.transaction().await?;
+        let insert = format!(
+            "INSERT INTO applications ({APPLICATION}, changed_at) VALUES ({APPLICATION_VALUES}, {DATABASE_NOW})
+             ON CONFLICT (app_id) DO NOTHING"
+        );
+        let is_new = transaction.execute(&insert, &borrowed(&rows::application_values(&new))).await? > 0;
+        if is_new {
+            write_secrets(&transaction, &new).await?;
+            transaction.commit().await?;
+            return Ok(Some(Created::Created(self.0.published.put(new, From::Here))));
+        }
+        transaction.rollback().await?;
+        // Nobody holds it where it was deleted just now: then it is tried again.
+        let Some(holder) = read(client, By::Id(&new.id)).await? else { return Ok(None) };
+        let (number, holder) = (holder.number, self.0.published.put(holder, From::Read));
+        Ok(Some(if number == new.number { Created::Created(holder) } else { Created::Taken(holder) }))
+    }
+
+    async fn replace(&self, client: &mut Client, to: &Application, again: bool) -> Result<Replaced, Trouble> {
+        let transaction = client.transaction().await?;
+        let lock = "SELECT FROM applications WHERE number = $1 FOR UPDATE";
+        transaction.execute(lock, &[&rows::number(to.number)]).await?;
+        let Some(present) = read(&transaction, By::Number(to.number)).await? else {
+            return Ok(Replaced::Unknown);
+        };
+        if present.revision + 1 == to.revision {
+            write_secrets(&transaction, to).await?;
+            // Last, so that little time passes between what it says of the time and the commit.
+            let update = format!(
+                "UPDATE applications SET ({APPLICATION}, changed_at) = ({APPLICATION_VALUES}, {DATABASE_NOW})
+                 WHERE number = $1"
+            );
+            transaction.execute(&update, &borrowed(&rows::application_values(to))).await?;
+            transaction.commit().await?;
+            return Ok(Replaced::Replaced(self.0.published.put(to.clone(), From::Here)));
+        }
+        let is_done = again && is_same(&present, to);
+        let present = self.0.published.put(present, if is_done { From::Here } else { From::Read });
+        Ok(if is_done { Replaced::Replaced(present) } else { Replaced::Lost(present) })
+    }
+
+    async fn delete(&self, client: &mut Client, number: AppNumber, again: bool) -> Result<Deleted, Trouble> {
+        let transaction = client.transaction().await?;
+        let key = rows::number(number);
+        // First, so that a login that is under way is waited for, and its grant found.
+        let found = transaction.execute("DELETE FROM applications WHERE number = $1", &[&key]).await?;
+        for table in ["secrets", "grants", "revocations"] {
+            transaction.execute(&format!("DELETE FROM {table} WHERE application = $1"), &[&key]).await?;
+        }
+        if found > 0 {
+            let removed =
+                format!("INSERT INTO removed (application, changed_at) VALUES ($1, {DATABASE_NOW})");
+            transaction.execute(&removed, &[&key]).await?;
+        }
+        transaction.commit().await?;
+        self.0.published.remove(number);
+        Ok(if found > 0 || again { Deleted::Deleted } else { Deleted::Unknown })
+    }
+}
+
+enum By<'a> {
+    Number(AppNumber),
+    Id(&'a AppId),
+}
+
+async fn read(client: &impl GenericClient, by: By<'_>) -> Result<Option<Application>, Trouble> {
+    let (column, value): (_, Value) = match by {
+        By::Number(number) => ("number", Box::new(rows::number(number))),
+        By::Id(id) => ("app_id", Box::new(id.as_str().to_owned())),
+    };
+    let select = format!("SELECT {APPLICATION} FROM applications WHERE {column} = $1");
+    let Some(row) = client.query_opt(&select, &[&*value as _]).await? else { return Ok(None) };
+    let mut application = rows::application(&row)?;
+    let select = format!("SELECT {SECRET} FROM secrets WHERE application = $1 ORDER BY id");
+    for row in client.query(&select, &[&rows::number(application.number)]).await? {
+        application.secrets.push(Arc::new(rows::secret(&row)?.1));
+    }
+    Ok(Some(application))
+}
+
+/// The secrets as they shall be; of the last uses the later one stays, since other nodes know of others.
+async fn write_secrets(transaction: &Transaction<'_>, application: &Application) -> Result<(), Trouble> {
+    let kept: Vec<i32> = application.secrets.iter().map(|secret| secret.id.0 as i32).collect();
+    let delete = "DELETE FROM secrets WHERE application = $1 AND id <> ALL ($2)";
+    transaction.execute(delete, &[&rows::number(application.number), &kept]).await?;
+    let insert = format!(
+        "INSERT INTO secrets AS s ({SECRET}) VALUES ({SECRET_VALUES})
+         ON CONFLICT (application, id) DO UPDATE SET label = excluded.label, retire_at = excluded.retire_at,
+             last_used_at = greatest(s.last_used_at, excluded.last_used_at)"
+    );
+    for secret in &application.secrets {
+        transaction.execute(&insert, &borrowed(&rows::secret_values(application.number, secret))).await?;
+    }
+    Ok(())
+}
+
+/// Whether a row is what a change that was cut off was to write: two changes to one revision differ in something.
+fn is_same(one: &Application, other: &Application) -> bool {
+    let secrets = |application: &Application| -> Vec<_> {
+        application.secrets.iter().map(|secret| (secret.id, secret.retire_at, secret.label.clone())).collect()
+    };
+    (one.revision, one.state, &one.name, one.overrides, &one.allow)
+        == (other.revision, other.state, &other.name, other.overrides, &other.allow)
+        && secrets(one) == secrets(other)
+        && one.secrets.iter().zip(&other.secrets).all(|(one, other)| match (&one.kept, &other.kept) {
+            (Kept::Digest(one), Kept::Digest(other)) => one.matches(other),
+            (Kept::Argon2id(one), Kept::Argon2id(other)) => one == other,
+            (Kept::Digest(_), Kept::Argon2id(_)) | (Kept::Argon2id(_), Kept::Digest(_)) => false,
+        })
+}
+
+fn borrowed(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
+}

@@ -1,0 +1,202 @@
+//! Applications, secrets and grants as rows. Who adds a field to one of them adds it here and in a migration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use northgate_core::allow::Allow;
+use northgate_core::application::{AppId, AppNumber, Application, State};
+use northgate_core::clock::Timestamp;
+use northgate_core::grant::{Grant, GrantId, GrantKey};
+use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
+use northgate_core::registry::Revocation;
+use northgate_core::secret::{Digest, Kept, Secret, SecretId};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::connect::Trouble;
+
+/// The database's clock, in milliseconds.
+pub(crate) const DATABASE_NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::int8";
+
+/// In the order of [`application_values`] and [`application`].
+pub(crate) const APPLICATION: &str = "number, app_id, name, state, created_at, revision, rotation, retry_window_ms, \
+    on_reuse, logins, max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow";
+/// As many as those.
+pub(crate) const APPLICATION_VALUES: &str =
+    "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15";
+
+/// In the order of [`secret_values`] and [`secret`].
+pub(crate) const SECRET: &str =
+    "application, id, label, created_at, retire_at, last_used_at, digest, argon2id";
+/// As many as those.
+pub(crate) const SECRET_VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8";
+
+pub(crate) type Value = Box<dyn ToSql + Sync + Send>;
+
+pub(crate) fn application_values(application: &Application) -> Vec<Value> {
+    let Overrides {
+        rotation,
+        retry_window,
+        on_reuse,
+        logins,
+        max_grants,
+        access_lifetime,
+        refresh_lifetime,
+        calls_per_minute,
+    } = application.overrides;
+    vec![
+        Box::new(number(application.number)),
+        Box::new(application.id.as_str().to_owned()),
+        Box::new(application.name.clone()),
+        Box::new(application.state.as_str()),
+        Box::new(millis(application.created_at)),
+        Box::new(application.revision as i32),
+        Box::new(rotation.map(Rotation::as_str)),
+        Box::new(retry_window.map(duration_millis)),
+        Box::new(on_reuse.map(OnReuse::as_str)),
+        Box::new(logins.map(Logins::as_str)),
+        Box::new(max_grants.map(i64::from)),
+        Box::new(access_lifetime.map(duration_millis)),
+        Box::new(refresh_lifetime.map(duration_millis)),
+        Box::new(calls_per_minute.map(i64::from)),
+        Box::new(allow_text(&application.allow)),
+    ]
+}
+
+pub(crate) fn application(row: &Row) -> Result<Application, Trouble> {
+    let state = match row.try_get(3)? {
+        "active" => State::Active,
+        "frozen" => State::Frozen,
+        _ => return Err(Trouble::Damaged),
+    };
+    Ok(Application {
+        number: AppNumber(row.try_get::<_, i32>(0)? as u32),
+        id: AppId::parse(row.try_get(1)?).map_err(|_| Trouble::Damaged)?,
+        name: row.try_get(2)?,
+        state,
+        created_at: time(row.try_get(4)?),
+        revision: row.try_get::<_, i32>(5)? as u32,
+        overrides: Overrides {
+            rotation: word(row, 6, Rotation::parse)?,
+            retry_window: duration(row, 7)?,
+            on_reuse: word(row, 8, OnReuse::parse)?,
+            logins: word(row, 9, Logins::parse)?,
+            max_grants: count(row, 10)?,
+            access_lifetime: duration(row, 11)?,
+            refresh_lifetime: duration(row, 12)?,
+            calls_per_minute: count(row, 13)?,
+        },
+        allow: allow(row, 14)?,
+        secrets: Vec::new(),
+        calls: Arc::default(),
+    })
+}
+
+pub(crate) fn secret_values(application: AppNumber, secret: &Secret) -> Vec<Value> {
+    let (digest, argon2id) = match &secret.kept {
+        Kept::Digest(digest) => (Some(digest.as_bytes().to_vec()), None),
+        Kept::Argon2id(phc) => (None, Some(phc.clone())),
+    };
+    vec![
+        Box::new(number(application)),
+        Box::new(secret.id.0 as i32),
+        Box::new(secret.label.clone()),
+        Box::new(millis(secret.created_at)),
+        Box::new(secret.retire_at.map(millis)),
+        Box::new(secret.last_used_at().map(millis)),
+        Box::new(digest),
+        Box::new(argon2id),
+    ]
+}
+
+pub(crate) fn secret(row: &Row) -> Result<(AppNumber, Secret), Trouble> {
+    let kept = match (row.try_get::<_, Option<&[u8]>>(6)?, row.try_get::<_, Option<String>>(7)?) {
+        (Some(digest), None) => {
+            Kept::Digest(Digest::from_bytes(digest.try_into().map_err(|_| Trouble::Damaged)?))
+        }
+        (None, Some(phc)) => Kept::Argon2id(phc),
+        (_, _) => return Err(Trouble::Damaged),
+    };
+    let id = SecretId(row.try_get::<_, i32>(1)? as u32);
+    let secret = Secret::new(id, row.try_get(2)?, time(row.try_get(3)?), kept);
+    let times = (row.try_get::<_, Option<i64>>(4)?.map(time), row.try_get::<_, Option<i64>>(5)?.map(time));
+    Ok((AppNumber(row.try_get::<_, i32>(0)? as u32), secret.restored(times.0, times.1)))
+}
+
+/// A grant from `application, id, generation, refreshed_at, expires_at`.
+pub(crate) fn grant(row: &Row) -> Result<(AppNumber, Grant), Trouble> {
+    let grant = Grant {
+        id: GrantId(row.try_get::<_, i64>(1)? as u64),
+        generation: row.try_get::<_, i32>(2)? as u32,
+        refreshed_at: time(row.try_get(3)?),
+        expires_at: time(row.try_get(4)?),
+    };
+    Ok((AppNumber(row.try_get::<_, i32>(0)? as u32), grant))
+}
+
+/// A revocation from `application, id, ends_at, forget_at`.
+pub(crate) fn revocation(row: &Row) -> Result<(GrantKey, Revocation), Trouble> {
+    let revocation = Revocation { ends_at: time(row.try_get(2)?), forget_at: time(row.try_get(3)?) };
+    Ok((key(row)?, revocation))
+}
+
+/// A grant's key from `application, id`.
+pub(crate) fn key(row: &Row) -> Result<GrantKey, Trouble> {
+    let application = AppNumber(row.try_get::<_, i32>(0)? as u32);
+    Ok(GrantKey { application, id: GrantId(row.try_get::<_, i64>(1)? as u64) })
+}
+
+/// The application's number with the same bits.
+pub(crate) fn number(number: AppNumber) -> i32 {
+    number.0 as i32
+}
+
+/// The grant's id with the same bits.
+pub(crate) fn id(id: GrantId) -> i64 {
+    id.0 as i64
+}
+
+/// A key in the order in which the database sorts it: all who lock several rows lock them in this order.
+pub(crate) fn place(key: GrantKey) -> (i32, i64) {
+    (number(key.application), id(key.id))
+}
+
+pub(crate) fn millis(at: Timestamp) -> i64 {
+    at.as_millis() as i64
+}
+
+pub(crate) fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis.max(0) as u64)
+}
+
+fn allow_text(allow: &Allow) -> Option<String> {
+    Some(allow.texts().join("\n")).filter(|text| !text.is_empty())
+}
+
+fn allow(row: &Row, column: usize) -> Result<Allow, Trouble> {
+    let text = row.try_get::<_, Option<&str>>(column)?.unwrap_or_default();
+    Allow::parse(&text.lines().collect::<Vec<_>>()).map_err(|_| Trouble::Damaged)
+}
+
+fn duration_millis(duration: Duration) -> i64 {
+    duration.as_millis() as i64
+}
+
+fn duration(row: &Row, column: usize) -> Result<Option<Duration>, Trouble> {
+    let millis = row.try_get::<_, Option<i64>>(column)?;
+    millis
+        .map(|millis| u64::try_from(millis).map(Duration::from_millis))
+        .transpose()
+        .map_err(|_| Trouble::Damaged)
+}
+
+fn count(row: &Row, column: usize) -> Result<Option<u32>, Trouble> {
+    row.try_get::<_, Option<i64>>(column)?.map(u32::try_from).transpose().map_err(|_| Trouble::Damaged)
+}
+
+fn word<T>(row: &Row, column: usize, parse: fn(&str) -> Option<T>) -> Result<Option<T>, Trouble> {
+    match row.try_get::<_, Option<&str>>(column)? {
+        None => Ok(None),
+        Some(word) => Ok(Some(parse(word).ok_or(Trouble::Damaged)?)),
+    }
+}

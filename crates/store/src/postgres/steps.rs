@@ -1,0 +1,229 @@
+//! Refreshes and logouts: each kind is one statement for all that wait, in one round trip.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use northgate_core::grant::{Grant, GrantKey};
+use northgate_core::registry::Revocation;
+use northgate_core::store::{Advanced, Closing, Step};
+use tokio_postgres::{Client, Statement};
+
+use super::Shared;
+use super::connect::Trouble;
+use super::lane::{Ask, Work};
+use super::rows;
+
+pub(crate) struct Steps(pub Arc<Shared>);
+
+pub(crate) enum StepAsk {
+    Advance(Ask<Step, Advanced>),
+    Close(Ask<Closing, ()>),
+}
+
+pub(crate) struct Statements {
+    advance: Statement,
+    present: Statement,
+    close: Statement,
+}
+
+/// The guard is on the generation. What comes back was moved.
+const ADVANCE: &str = "
+    UPDATE grants AS g SET generation = s.generation, refreshed_at = s.refreshed_at, expires_at = s.expires_at
+    FROM unnest($1::int4[], $2::int8[], $3::int4[], $4::int4[], $5::int8[], $6::int8[])
+        AS s (application, id, was, generation, refreshed_at, expires_at)
+    WHERE g.application = s.application AND g.id = s.id AND g.generation = s.was
+    RETURNING g.application, g.id";
+
+/// Grants by their keys.
+pub(crate) const PRESENT: &str = "
+    SELECT g.application, g.id, g.generation, g.refreshed_at, g.expires_at
+    FROM unnest($1::int4[], $2::int8[]) AS s (application, id)
+    JOIN grants AS g ON g.application = s.application AND g.id = s.id";
+
+/// An application that was deleted has taken its revocations with it. A grant closed twice ends at the earlier time.
+fn close() -> String {
+    format!(
+        "WITH s AS (
+            SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[])
+                AS s (application, id, ends_at, forget_at)
+        ), gone AS (
+            DELETE FROM grants AS g USING s WHERE g.application = s.application AND g.id = s.id
+        )
+        INSERT INTO revocations AS r (application, id, ends_at, forget_at, changed_at)
+        SELECT s.application, s.id, s.ends_at, s.forget_at, {now} FROM s JOIN applications AS a ON a.number = s.application
+        ON CONFLICT (application, id) DO UPDATE SET ends_at = least(r.ends_at, excluded.ends_at),
+            forget_at = greatest(r.forget_at, excluded.forget_at), changed_at = excluded.changed_at
+        RETURNING application, id",
+        now = rows::DATABASE_NOW
+    )
+}
+
+impl Work for Steps {
+    type Ask = StepAsk;
+    type Statements = Statements;
+    const AT_ONCE: usize = 1_024;
+
+    async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+        let close = close();
+        let (advance, present, close) =
+            tokio::try_join!(client.prepare(ADVANCE), client.prepare(PRESENT), client.prepare(&close))?;
+        Ok(Statements { advance, present, close })
+    }
+
+    fn is_abandoned(ask: &StepAsk) -> bool {
+        match ask {
+            StepAsk::Advance(ask) => ask.answer.is_closed(),
+            StepAsk::Close(ask) => ask.answer.is_closed(),
+        }
+    }
+
+    async fn perform(
+        &mut self,
+        client: &mut Client,
+        statements: &Statements,
+        asks: &mut Vec<StepAsk>,
+        again: bool,
+    ) -> Result<(), Trouble> {
+        let batch = Batch::of(asks);
+        // Sent at once, and done by the database one after the other.
+        let (moved, closed) = tokio::try_join!(
+            biased;
+            advance(client, statements, &batch.steps),
+            close_all(client, statements, &batch.closings)
+        )?;
+        let lost: Vec<Place> = batch.steps.keys().filter(|place| !moved.contains(*place)).copied().collect();
+        let mut states = present(client, &statements.present, &lost).await?;
+        for (key, place) in closed {
+            self.0.published.registry.revoke(key, batch.closings[&place]);
+        }
+        if !batch.closings.is_empty() {
+            self.0.wake_others();
+        }
+        self.0.figures.lost(lost.len());
+        states.extend(moved.iter().map(|place| (*place, batch.steps[place].to)));
+        answer(asks, &batch, &moved, &states, again);
+        Ok(())
+    }
+}
+
+/// A grant's key as the database sorts it.
+type Place = (i32, i64);
+
+/// One statement's worth of each kind.
+struct Batch {
+    /// The first step of each grant. What becomes of the others of it follows from what became of this one.
+    steps: BTreeMap<Place, Step>,
+    closings: BTreeMap<Place, Revocation>,
+}
+
+impl Batch {
+    fn of(asks: &[StepAsk]) -> Batch {
+        let (mut steps, mut closings) = (BTreeMap::new(), BTreeMap::new());
+        for ask in asks {
+            match ask {
+                StepAsk::Advance(ask) => {
+                    steps.entry(place_of(&ask.what)).or_insert(ask.what);
+                }
+                StepAsk::Close(ask) => {
+                    let Closing { grant, revocation } = ask.what;
+                    let both = closings.entry(rows::place(grant)).or_insert(revocation);
+                    both.ends_at = both.ends_at.min(revocation.ends_at);
+                    both.forget_at = both.forget_at.max(revocation.forget_at);
+                }
+            }
+        }
+        Batch { steps, closings }
+    }
+}
+
+fn place_of(step: &Step) -> Place {
+    rows::place(GrantKey { application: step.application, id: step.to.id })
+}
+
+/// The grants that were moved.
+async fn advance(
+    client: &Client,
+    statements: &Statements,
+    steps: &BTreeMap<Place, Step>,
+) -> Result<HashSet<Place>, Trouble> {
+    if steps.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let (applications, ids) = columns(steps.keys());
+    let was: Vec<i32> = steps.values().map(|step| step.from as i32).collect();
+    let generations: Vec<i32> = steps.values().map(|step| step.to.generation as i32).collect();
+    let refreshed: Vec<i64> = steps.values().map(|step| rows::millis(step.to.refreshed_at)).collect();
+    let expires: Vec<i64> = steps.values().map(|step| rows::millis(step.to.expires_at)).collect();
+    let moved = client
+        .query(&statements.advance, &[&applications, &ids, &was, &generations, &refreshed, &expires])
+        .await?;
+    moved.iter().map(|row| Ok(rows::place(rows::key(row)?))).collect()
+}
+
+/// The grants of which access tokens are refused from now on: those of applications that are there.
+async fn close_all(
+    client: &Client,
+    statements: &Statements,
+    closings: &BTreeMap<Place, Revocation>,
+) -> Result<Vec<(GrantKey, Place)>, Trouble> {
+    if closings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (applications, ids) = columns(closings.keys());
+    let ends: Vec<i64> = closings.values().map(|closing| rows::millis(closing.ends_at)).collect();
+    let forget: Vec<i64> = closings.values().map(|closing| rows::millis(closing.forget_at)).collect();
+    let closed = client.query(&statements.close, &[&applications, &ids, &ends, &forget]).await?;
+    closed.iter().map(|row| rows::key(row).map(|key| (key, rows::place(key)))).collect()
+}
+
+/// The grants that are there of those at `places`.
+pub(crate) async fn present(
+    client: &Client,
+    statement: &Statement,
+    places: &[Place],
+) -> Result<HashMap<Place, Grant>, Trouble> {
+    if places.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let (applications, ids) = columns(places.iter());
+    let present = client.query(statement, &[&applications, &ids]).await?;
+    let grants = present.iter().map(|row| {
+        let (application, grant) = rows::grant(row)?;
+        Ok((rows::place(GrantKey { application, id: grant.id }), grant))
+    });
+    grants.collect()
+}
+
+fn columns<'a>(places: impl Iterator<Item = &'a Place>) -> (Vec<i32>, Vec<i64>) {
+    places.copied().unzip()
+}
+
+/// Answers everybody but those whose guard may hold now that the first step of their grant is done.
+fn answer(
+    asks: &mut Vec<StepAsk>,
+    batch: &Batch,
+    moved: &HashSet<Place>,
+    states: &HashMap<Place, Grant>,
+    again: bool,
+) {
+    let mut first: HashSet<Place> = batch.steps.keys().copied().collect();
+    for ask in std::mem::take(asks) {
+        match ask {
+            StepAsk::Close(ask) => ask.tell(()),
+            StepAsk::Advance(ask) => {
+                let place = place_of(&ask.what);
+                let state = states.get(&place).copied();
+                let is_first = first.remove(&place);
+                // Where an attempt was cut off and the grant is in the very state that it was to bring, it brought it.
+                let is_done = moved.contains(&place) || again && state == Some(ask.what.to);
+                if is_first && is_done {
+                    ask.tell(Advanced::Advanced);
+                } else if !is_first && state.is_some_and(|grant| grant.generation == ask.what.from) {
+                    asks.push(StepAsk::Advance(ask));
+                } else {
+                    ask.tell(Advanced::Lost(state));
+                }
+            }
+        }
+    }
+}

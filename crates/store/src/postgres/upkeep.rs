@@ -1,0 +1,122 @@
+//! Upkeep, a little at a time: when secrets were last used is written, and what has expired is removed.
+//!
+//! Nothing depends on it: the number of grants is bounded anyway. An index on when grants expire would make every refresh
+//! write it, so expired rows are found by walking through the applications, a range at a time, by every node from a place of
+//! its own.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use northgate_core::application::Application;
+use northgate_core::clock::Timestamp;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::Client;
+
+use super::Shared;
+use super::connect::{Session, Trouble, connect};
+use super::rows::{self, DATABASE_NOW};
+use crate::steady::Steady;
+
+/// How often something is done, and how much of it.
+const EVERY: Duration = Duration::from_secs(1);
+const LAST_USED_AT_ONCE: usize = 1_024;
+const APPLICATIONS_AT_ONCE: i64 = 512;
+/// How long something must have expired: longer than clocks of nodes differ.
+const MARGIN: Duration = Duration::from_secs(86_400);
+/// How long a removed application is remembered for nodes that were away.
+const REMEMBER_REMOVED: Duration = Duration::from_secs(86_400);
+
+pub(crate) struct Upkeep {
+    shared: Arc<Shared>,
+    client: Option<Client>,
+    /// The first number that the walk has not come to.
+    next: i32,
+    steady: Steady,
+}
+
+impl Upkeep {
+    pub fn new(shared: Arc<Shared>) -> Upkeep {
+        let steady = Steady::begin(Instant::now(), (shared.clock)());
+        // Any place will do, if only another for each node.
+        let applications = shared.published.registry.all();
+        let place = std::process::id() as usize % applications.len().max(1);
+        let next = applications.get(place).map_or(i32::MIN, |application| rows::number(application.number));
+        Upkeep { shared, client: None, next, steady }
+    }
+
+    pub async fn run(mut self) {
+        loop {
+            sleep(EVERY).await;
+            let limit = self.shared.settings.silence();
+            let done = timeout(limit, self.round()).await.unwrap_or(Err(Trouble::Silent(limit)));
+            if let Err(trouble) = done {
+                self.client = None;
+                tracing::debug!(error = &trouble as &dyn Error, "upkeep is put off");
+            }
+        }
+    }
+
+    async fn round(&mut self) -> Result<(), Trouble> {
+        let client = match self.client.take() {
+            Some(client) if !client.is_closed() => client,
+            Some(_) | None => connect(&self.shared.settings, Session::Lane, None).await?,
+        };
+        let used = self.shared.published.registry.take_used(LAST_USED_AT_ONCE);
+        if let Err(trouble) = write_last_used(&client, &used).await {
+            used.iter().for_each(|application| self.shared.published.registry.mark_used(application.number));
+            return Err(trouble);
+        }
+        let now = (self.shared.clock)();
+        let steady = self.steady.look(Instant::now(), now);
+        if steady >= self.shared.settings.steady_for {
+            self.next = sweep(&client, self.next, now).await?;
+        }
+        self.client = Some(client);
+        Ok(())
+    }
+}
+
+async fn write_last_used(client: &Client, used: &[Arc<Application>]) -> Result<(), Trouble> {
+    let (mut applications, mut ids, mut times) = (Vec::new(), Vec::new(), Vec::new());
+    for application in used {
+        for secret in &application.secrets {
+            if let Some(at) = secret.last_used_at() {
+                applications.push(rows::number(application.number));
+                ids.push(secret.id.0 as i32);
+                times.push(rows::millis(at));
+            }
+        }
+    }
+    if applications.is_empty() {
+        return Ok(());
+    }
+    let update = "
+        UPDATE secrets AS s SET last_used_at = u.at
+        FROM unnest($1::int4[], $2::int4[], $3::int8[]) AS u (application, id, at)
+        WHERE s.application = u.application AND s.id = u.id AND coalesce(s.last_used_at, 0) < u.at";
+    client.execute(update, &[&applications, &ids, &times]).await?;
+    Ok(())
+}
+
+/// Removes what has expired by this node's clock and the database's, of the applications from `next` on. Returns where the
+/// next sweep begins.
+async fn sweep(client: &Client, next: i32, now: Timestamp) -> Result<i32, Trouble> {
+    let range = "SELECT max(number), count(*) FROM
+                 (SELECT number FROM applications WHERE number >= $1 ORDER BY number LIMIT $2) AS range";
+    let range = client.query_one(range, &[&next, &APPLICATIONS_AT_ONCE]).await?;
+    let (last, count): (Option<i32>, i64) = (range.try_get(0)?, range.try_get(1)?);
+    let is_end = count < APPLICATIONS_AT_ONCE;
+    // The last range also takes what belongs to no application, behind them all.
+    let last = if is_end { i32::MAX } else { last.unwrap_or(i32::MAX) };
+    let before = now.as_millis() as i64 - MARGIN.as_millis() as i64;
+    for (table, column) in [("grants", "expires_at"), ("revocations", "forget_at")] {
+        let delete = format!(
+            "DELETE FROM {table} WHERE application BETWEEN $1 AND $2 AND {column} < least($3, {DATABASE_NOW} - $4)"
+        );
+        client.execute(&delete, &[&next, &last, &before, &(MARGIN.as_millis() as i64)]).await?;
+    }
+    let removed = format!("DELETE FROM removed WHERE changed_at < {DATABASE_NOW} - $1");
+    client.execute(&removed, &[&(REMEMBER_REMOVED.as_millis() as i64)]).await?;
+    Ok(if is_end { i32::MIN } else { last.saturating_add(1) })
+}

@@ -1,0 +1,212 @@
+//! The watch: what other nodes change comes to this node's registry, at the latest with the next look.
+//!
+//! A look reads what carries a time of change since the last one, and a while before that: a transaction gets its time
+//! when it writes and shows when it commits. All that is read is absolute, so that it may be read any number of times.
+//! Between those, a notification is worth a glance at what is quite new.
+
+use std::error::Error;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_postgres::Client;
+
+use super::Shared;
+use super::connect::{Session, Trouble, connect};
+use super::load::{self, All, Look, News};
+use super::published::From;
+use super::settings::PostgresSettings;
+use crate::steady::Steady;
+
+/// How far back a glance goes: it is about what committed just now, and what it misses comes with the next look.
+const GLANCE: Duration = Duration::from_millis(500);
+/// Once in so many looks, how far back one goes: a commit can wait long for a standby that is away.
+const LONG_LOOK: (u64, Duration) = (240, Duration::from_secs(600));
+/// After so long without a look the registry is read anew; what was removed is remembered for longer.
+const RELOAD_AFTER: Duration = Duration::from_secs(1_800);
+/// Some ten million applications.
+const RELOAD_WITHIN: Duration = Duration::from_secs(600);
+/// Wake-ups that come closely after each other share a glance, and changes a notification.
+const GATHER: Duration = Duration::from_millis(10);
+/// How often the registry is looked through for revocations to forget.
+const ROUND: Duration = Duration::from_secs(10);
+
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+    session: Option<Watching>,
+    /// The database's clock at the last look, and at the last look or glance.
+    looked_at: i64,
+    seen_at: i64,
+    /// When the last look began, by this node's time.
+    last: Instant,
+    looks: u64,
+    /// Which line of the database's history this is; another one after a standby was promoted.
+    history: Option<String>,
+    steady: Steady,
+    round_at: Instant,
+}
+
+/// How far back is looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    Look,
+    Glance,
+}
+
+struct Watching {
+    client: Client,
+    look: Look,
+    notified: Arc<Notify>,
+}
+
+impl Watch {
+    /// Reads the whole registry.
+    pub async fn start(shared: Arc<Shared>) -> Result<Watch, Trouble> {
+        let now = Instant::now();
+        let steady = Steady::begin(now, (shared.clock)());
+        let mut watch = Watch {
+            shared,
+            session: None,
+            looked_at: 0,
+            seen_at: 0,
+            last: now,
+            looks: 0,
+            history: None,
+            steady,
+            round_at: now,
+        };
+        watch.connect().await?;
+        Ok(watch)
+    }
+
+    pub async fn run(mut self) {
+        let mut ticks = interval(self.shared.settings.poll_every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let shared = Arc::clone(&self.shared);
+            let notified = self.session.as_ref().map(|session| Arc::clone(&session.notified));
+            let others = async {
+                match notified {
+                    Some(notified) => notified.notified().await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                _ = ticks.tick() => self.attempt(Depth::Look).await,
+                () = others => {
+                    sleep(GATHER).await;
+                    self.attempt(Depth::Glance).await;
+                }
+                () = shared.changed.notified() => {
+                    sleep(GATHER).await;
+                    self.wake_others().await;
+                }
+            }
+            self.forget();
+        }
+    }
+
+    async fn attempt(&mut self, depth: Depth) {
+        if let Err(trouble) = self.look(depth).await {
+            self.session = None;
+            tracing::warn!(error = &trouble as &dyn Error, "cannot see what other nodes change");
+        }
+    }
+
+    async fn wake_others(&mut self) {
+        if let Some(session) = &self.session {
+            // Where this fails or takes too long, they see it with their next look.
+            let notify = session.client.batch_execute("NOTIFY northgate");
+            let _ = timeout(self.shared.settings.behind_after, notify).await;
+        }
+    }
+
+    async fn look(&mut self, depth: Depth) -> Result<(), Trouble> {
+        if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
+            self.shared.figures.reconnected();
+            self.connect().await?;
+        }
+        let Some(Watching { client, look, .. }) = &self.session else { return Ok(()) };
+        let began = Instant::now();
+        let since = match depth {
+            Depth::Glance => self.seen_at - millis(GLANCE),
+            Depth::Look if self.looks.is_multiple_of(LONG_LOOK.0) => self.looked_at - millis(LONG_LOOK.1),
+            Depth::Look => self.looked_at - millis(late_commits(&self.shared.settings)),
+        };
+        let limit = self.shared.settings.silence();
+        let news = timeout(limit, look.since(client, since)).await.unwrap_or(Err(Trouble::Silent(limit)))?;
+        self.seen_at = news.at;
+        match depth {
+            Depth::Glance => self.publish(news),
+            Depth::Look => {
+                self.looks += 1;
+                (self.looked_at, self.last) = (news.at, began);
+                self.publish(news);
+                self.shared.figures.looked(began);
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&self, news: News) {
+        let published = &self.shared.published;
+        for application in news.applications {
+            published.put(application, From::Read);
+        }
+        // A number is not given again, so that what is removed was removed last.
+        news.removed.into_iter().for_each(|number| published.remove(number));
+        for (grant, revocation) in news.revocations {
+            published.registry.revoke(grant, revocation);
+        }
+    }
+
+    /// Connects, and reads everything where looking back is not enough.
+    async fn connect(&mut self) -> Result<(), Trouble> {
+        let notified = Arc::new(Notify::new());
+        let client = connect(&self.shared.settings, Session::Whole, Some(Arc::clone(&notified))).await?;
+        if self.shared.settings.notify {
+            client.batch_execute("LISTEN northgate").await?;
+        }
+        let look = Look::prepare(&client).await?;
+        let history = history(&client).await;
+        if self.looked_at == 0 || history != self.history || self.last.elapsed() > RELOAD_AFTER {
+            let loaded = timeout(RELOAD_WITHIN, load::all(&client)).await;
+            let All { applications, revocations, at } =
+                loaded.unwrap_or(Err(Trouble::Silent(RELOAD_WITHIN)))?;
+            self.shared.published.replace_all(applications, revocations);
+            All::tidy(&self.shared.published.registry);
+            (self.looked_at, self.seen_at) = (at, at);
+            self.shared.figures.reloaded();
+        }
+        self.history = history;
+        self.session = Some(Watching { client, look, notified });
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        if self.round_at.elapsed() >= ROUND {
+            self.round_at = Instant::now();
+            let now = (self.shared.clock)();
+            let steady = self.steady.look(self.round_at, now);
+            self.shared.published.registry.forget_revocations(now, steady);
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    duration.as_millis() as i64
+}
+
+/// How long a transaction may take from the time that it gives its change to its commit: a statement, a pause, and the commit.
+fn late_commits(settings: &PostgresSettings) -> Duration {
+    2 * settings.statement_timeout + Duration::from_secs(1)
+}
+
+/// The timeline of a PostgreSQL server: a promoted standby begins another, and may lack what the last one had. Engines that
+/// lose nothing in a fail-over have none.
+async fn history(client: &Client) -> Option<String> {
+    let timeline = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
+    client.query_one(timeline, &[]).await.ok()?.try_get(0).ok()
+}
