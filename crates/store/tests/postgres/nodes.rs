@@ -90,7 +90,14 @@ async fn what_is_changed_on_one_node_holds_on_the_other_with_and_without_notific
         b.auth.change(&app.id, &Change::State(State::Active), NOW).await.unwrap();
         until(|| a.verifies(&app, &second.access_token)).await;
         let last_only = Overrides { logins: Some(Logins::LastOnly), ..Overrides::default() };
-        a.auth.change(&app.id, &Change::Set(Some("renamed".to_owned()), last_only), NOW).await.unwrap();
+        a.auth
+            .change(
+                &app.id,
+                &Change::Set { name: Some("renamed".to_owned()), overrides: last_only, allow: None },
+                NOW,
+            )
+            .await
+            .unwrap();
         until(|| b.auth.registry().find(&app.id).unwrap().name == "renamed").await;
         a.auth.delete(&app.id).await.unwrap();
         until(|| b.auth.registry().find(&app.id).is_none()).await;
@@ -99,6 +106,28 @@ async fn what_is_changed_on_one_node_holds_on_the_other_with_and_without_notific
         assert!(!a.verifies(&successor, &second.access_token));
         assert!(!a.store.is_behind() && !b.store.is_behind());
     }
+}
+
+/// What is written gets its time before it shows: a node that looked in between must look back.
+#[tokio::test]
+async fn a_change_that_commits_long_after_it_was_written_is_seen() {
+    let installation = Installation::new().await;
+    let (a, b) = (installation.node().await, installation.node().await);
+    let app = a.customer("app", Overrides::default()).await;
+    b.knows(&app).await;
+    let writer = installation.database().await;
+    let write = "BEGIN; UPDATE applications SET name = 'late', revision = revision + 1,
+                 changed_at = (extract(epoch FROM clock_timestamp()) * 1000)::int8";
+    writer.batch_execute(write).await.unwrap();
+    // Whatever is seen after this was seen by later looks.
+    for id in ["b", "c", "d"] {
+        let other = a.customer(id, Overrides::default()).await;
+        b.knows(&other).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(b.auth.registry().find(&app.id).unwrap().name, "app");
+    writer.batch_execute("COMMIT").await.unwrap();
+    until(|| b.auth.registry().find(&app.id).unwrap().name == "late").await;
 }
 
 /// A look that read the row before a change would put the application back to what it was until the next look.
@@ -110,7 +139,11 @@ async fn a_node_never_goes_back_behind_a_change_of_its_own() {
     let app = node.customer("app", Overrides::default()).await;
     for n in 1..100 {
         node.auth
-            .change(&app.id, &Change::Set(Some(n.to_string()), Overrides::default()), NOW)
+            .change(
+                &app.id,
+                &Change::Set { name: Some(n.to_string()), overrides: Overrides::default(), allow: None },
+                NOW,
+            )
             .await
             .unwrap();
         for _ in 0..20 {
@@ -153,6 +186,7 @@ async fn an_app_id_is_given_once_whichever_node_is_asked() {
         name: "app".to_owned(),
         secret: None,
         overrides: Overrides::default(),
+        allow: northgate_core::allow::Allow::default(),
     };
     let (one, other) = tokio::join!(a.auth.create(wanted(), NOW), b.auth.create(wanted(), NOW));
     let created = [one.unwrap(), other.unwrap()]
