@@ -14,7 +14,10 @@ impl Chance {
         // A test has no configuration to take it from.
         #[allow(clippy::disallowed_methods)]
         let given = std::env::var("NORTHGATE_KILL_SEED").ok();
-        let seed = given.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.parse().unwrap());
+        Chance::of(given.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.parse().unwrap()))
+    }
+
+    pub fn of(seed: u64) -> Chance {
         Chance { seed, state: seed }
     }
 
@@ -24,12 +27,16 @@ impl Chance {
 
     /// Another sequence, decided by this one.
     pub fn fork(&mut self) -> Chance {
-        let seed = self.next();
-        Chance { seed, state: seed }
+        Chance::of(self.next())
     }
 
     pub fn one_in(&mut self, n: u64) -> bool {
         self.next().is_multiple_of(n)
+    }
+
+    /// Any number below `n`.
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
     }
 
     /// Anything below `longest`.

@@ -1,7 +1,9 @@
 //! A real PostgreSQL for the tests of one binary: started with the first of them, gone with the process however that ends.
 
+#[path = "installed.rs"]
+pub mod installed;
+
 use std::fs::Permissions;
-use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use northgate_store::postgres::{Database, PostgresSettings};
+
+use installed::{as_nobody_special, programs};
 
 /// Runs the server until its standard input ends, which happens with the process that holds the other end. Nothing in it
 /// must outlive the tests, so that it need not be synced to the disk.
@@ -70,38 +74,6 @@ fn make_certificate(dir: &Path) -> PathBuf {
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
     certificate
-}
-
-/// PostgreSQL refuses to run as root.
-fn as_nobody_special(dir: &Path) -> Command {
-    let whoami = Command::new("id").arg("-u").output().unwrap();
-    if whoami.stdout.trim_ascii() != b"0" {
-        return Command::new("env");
-    }
-    assert!(Command::new("chown").args(["-R", "postgres"]).arg(dir).status().unwrap().success());
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
-    command
-}
-
-/// The directory of the server's programs, which are installed where they are missing.
-fn programs() -> PathBuf {
-    find().unwrap_or_else(|| {
-        let _ = std::io::stderr().write_all(b"installing the package postgresql\n");
-        let install = "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy postgresql";
-        let _ = Command::new("sh").args(["-c", install]).stdout(Stdio::null()).status();
-        find().expect("these tests need PostgreSQL: install the package postgresql (Debian, Ubuntu)")
-    })
-}
-
-fn find() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-    let mut found: Vec<PathBuf> = versions
-        .filter_map(|version| Some(version.ok()?.path().join("bin")))
-        .filter(|programs| programs.join("initdb").exists())
-        .collect();
-    found.sort();
-    found.pop()
 }
 
 impl Server {

@@ -1,0 +1,104 @@
+//! An application with the habits of real ones: it goes on from the last pair that it was given, asks again what was not
+//! answered, and has two workers that know nothing of each other.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::calls::{Calls, Identity};
+use super::chance::Chance;
+use super::history::{Answer, Deed, Pair};
+
+/// The longest pause between two deeds.
+const PAUSE: Duration = Duration::from_millis(2_000);
+
+pub struct Application {
+    who: Identity,
+    calls: Calls,
+    chance: Chance,
+    pair: Option<Pair>,
+    is_logging_out: bool,
+}
+
+impl Application {
+    pub fn new(who: Identity, calls: Calls, chance: Chance) -> Application {
+        Application { who, calls, chance, pair: None, is_logging_out: false }
+    }
+
+    /// Works until it is told to stop.
+    pub async fn live(mut self, stop: watch::Receiver<bool>) -> Application {
+        while !*stop.borrow() {
+            sleep(self.chance.duration(PAUSE)).await;
+            self.work().await;
+        }
+        self
+    }
+
+    /// Shows that its last pair is good: everywhere, and for a next one.
+    pub async fn settle(&mut self) {
+        let Some(pair) = self.pair.clone() else { return self.log_in().await };
+        if !self.is_logging_out {
+            for node in 0..self.calls.nodes() {
+                self.calls.verify(&self.who, &pair.access, node).await;
+            }
+            self.refresh(&pair).await;
+        }
+    }
+
+    async fn work(&mut self) {
+        let Some(pair) = self.pair.clone() else { return self.log_in().await };
+        self.is_logging_out |= self.chance.one_in(24);
+        if self.is_logging_out {
+            let answer = self.calls.ask(&self.who, Deed::Logout(pair.access), false).await;
+            if matches!(answer, Answer::Done) {
+                (self.pair, self.is_logging_out) = (None, false);
+            }
+        } else if self.chance.one_in(3) {
+            let node = (0..self.calls.nodes()).find(|_| self.chance.one_in(3)).unwrap_or(0);
+            self.calls.verify(&self.who, &pair.access, node).await;
+        } else if self.chance.one_in(4) {
+            self.race(&pair).await;
+        } else {
+            self.refresh(&pair).await;
+        }
+    }
+
+    async fn log_in(&mut self) {
+        let answer = self.calls.ask(&self.who, Deed::Login, self.chance.one_in(4)).await;
+        if let Answer::Pair(pair) = answer {
+            self.pair = Some(pair);
+        }
+    }
+
+    async fn refresh(&mut self, pair: &Pair) {
+        let is_alone = self.chance.one_in(4);
+        let answer = self.calls.ask(&self.who, Deed::Refresh(pair.refresh.clone()), is_alone).await;
+        self.take(&[answer]);
+    }
+
+    /// Two workers at once, and each has a connection of its own: mostly to different nodes.
+    async fn race(&mut self, pair: &Pair) {
+        let deed = || Deed::Refresh(pair.refresh.clone());
+        let (one, other) =
+            tokio::join!(self.calls.ask(&self.who, deed(), true), self.calls.ask(&self.who, deed(), true));
+        self.take(&[one, other]);
+    }
+
+    /// Goes on from an answer; or not, as if it had been lost on its last yard. Whoever is refused logs in again.
+    fn take(&mut self, answers: &[Answer]) {
+        if self.chance.one_in(8) {
+            return;
+        }
+        for answer in answers {
+            match answer {
+                Answer::Pair(pair) => {
+                    self.pair = Some(pair.clone());
+                    return;
+                }
+                Answer::Refused => self.pair = None,
+                Answer::Done | Answer::Frozen | Answer::Away | Answer::Unanswered | Answer::Other(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! The checker: reads the record of a campaign and names everything in it that must not be. It believes nobody: what
+//! excuses a refusal must be in the record, too.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::history::{Answer, At, Deed, Event, Fault, Grant, Record, Token, Trouble};
+
+/// How late a node may know of a freeze or a logout, beside what this machine is late anyway.
+pub const BOUND: Duration = Duration::from_secs(1);
+/// How long after the database is back it may still be away for somebody.
+pub const SETTLE: Duration = Duration::from_secs(5);
+/// How long a used refresh token must get its answer again: the retry window, less than which clocks differ.
+const RETRY: Duration = Duration::from_secs(54);
+/// How near to a late answer a node must have said that it is not ready: it says so from when it could be late, and is
+/// asked five times a second.
+const SAID_SO: Duration = Duration::from_secs(2);
+
+/// Sentences about what was wrong.
+pub fn violations(record: &Record) -> Vec<String> {
+    let stories = stories(record);
+    let mut found = forks(record);
+    for event in &record.events {
+        let empty = Story::default();
+        let story = event.application.and_then(|which| stories.get(&which)).unwrap_or(&empty);
+        let wrong = [
+            unexpected(record, event),
+            quiet(record, event),
+            refused(record, story, event),
+            frozen(record, story, event),
+            late(record, story, event),
+        ];
+        found.extend(wrong.into_iter().flatten().map(|what| format!("{what}: {event:?}")));
+    }
+    if record.troubles.iter().any(|trouble| trouble.fault == Fault::LoseWrites) && record.caught_up == 0 {
+        found.push("writes were lost and no grant was said to have caught up".to_owned());
+    }
+    found
+}
+
+/// What happened to one application.
+#[derive(Default)]
+pub struct Story<'a> {
+    events: Vec<&'a Event>,
+    /// From the first attempt to freeze it to the answer that it is unfrozen.
+    pub freezes: Vec<Freeze>,
+}
+
+pub struct Freeze {
+    asked: Duration,
+    pub answered: Duration,
+    pub unfreeze_asked: Duration,
+    unfrozen: Duration,
+}
+
+/// Every application's.
+pub fn stories(record: &Record) -> HashMap<usize, Story<'_>> {
+    let mut stories: HashMap<usize, Story> = HashMap::new();
+    for event in &record.events {
+        if let Some(which) = event.application {
+            stories.entry(which).or_default().events.push(event);
+        }
+    }
+    for story in stories.values_mut() {
+        story.events.sort_by_key(|event| event.begin);
+        story.freezes = freezes(&story.events);
+    }
+    stories
+}
+
+/// The operator tries until it is answered, and freezes no application twice.
+fn freezes(events: &[&Event]) -> Vec<Freeze> {
+    let mut freezes: Vec<Freeze> = Vec::new();
+    for event in events {
+        let is_done = matches!(event.answer, Answer::Done);
+        let open = freezes.last_mut().filter(|freeze| freeze.unfrozen == Duration::MAX);
+        match (&event.deed, open) {
+            (Deed::Freeze, None) => {
+                let answered = if is_done { event.end } else { Duration::MAX };
+                let (unfreeze_asked, unfrozen) = (Duration::MAX, Duration::MAX);
+                freezes.push(Freeze { asked: event.begin, answered, unfreeze_asked, unfrozen });
+            }
+            (Deed::Freeze, Some(freeze)) if is_done => freeze.answered = freeze.answered.min(event.end),
+            (Deed::Unfreeze, Some(freeze)) => {
+                freeze.unfreeze_asked = freeze.unfreeze_asked.min(event.begin);
+                if is_done {
+                    freeze.unfrozen = event.end;
+                }
+            }
+            (Deed::Freeze | Deed::Unfreeze, _) => {}
+            (
+                Deed::Login
+                | Deed::Refresh(_)
+                | Deed::Logout(_)
+                | Deed::Verify(_)
+                | Deed::SetPolicy
+                | Deed::Ready,
+                _,
+            ) => {}
+        }
+    }
+    freezes
+}
+
+/// A generation of a grant has one refresh token, unless the record of it was lost between two answers.
+fn forks(record: &Record) -> Vec<String> {
+    let mut first: HashMap<(Grant, u32), (&str, &Event)> = HashMap::new();
+    let mut found = Vec::new();
+    let mut events: Vec<&Event> = record.events.iter().collect();
+    events.sort_by_key(|event| event.end);
+    for event in events {
+        let Answer::Pair(pair) = &event.answer else { continue };
+        let token = &pair.refresh;
+        let (text, before) = *first.entry((token.grant, token.generation)).or_insert((&token.text, event));
+        if text != token.text && !was_lost(record, before.begin, event.end) {
+            found.push(format!("the chain forked: {before:?} and {event:?}"));
+        }
+    }
+    found
+}
+
+/// Answers that nobody has a use for, and a database that is away when it is not.
+fn unexpected(record: &Record, event: &Event) -> Option<&'static str> {
+    let is_excused = |trouble: &Trouble| event.begin <= trouble.end + SETTLE && trouble.begin <= event.end;
+    match event.answer {
+        Answer::Other(_) => Some("an answer that there should not be"),
+        Answer::Away if !record.troubles.iter().any(is_excused) => {
+            Some("the store was away without a reason")
+        }
+        Answer::Away
+        | Answer::Pair(_)
+        | Answer::Done
+        | Answer::Frozen
+        | Answer::Refused
+        | Answer::Unanswered => None,
+    }
+}
+
+/// At the end everything works.
+fn quiet(record: &Record, event: &Event) -> Option<&'static str> {
+    let is_good = matches!(event.answer, Answer::Pair(_) | Answer::Done);
+    (event.begin >= record.quiet_from && !is_good)
+        .then_some("it should have worked when nothing was broken any more")
+}
+
+/// A pair that was answered works on its next use.
+fn refused(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
+    if !matches!(event.answer, Answer::Refused) {
+        return None;
+    }
+    let before = || story.events.iter().filter(|other| other.begin < event.end);
+    let was_logged_out = |token: &Token| {
+        before().any(|other| matches!(&other.deed, Deed::Logout(ended) if ended.grant == token.grant))
+    };
+    match &event.deed {
+        Deed::Refresh(token) => {
+            let is_superseded = before().any(|other| {
+                matches!(&other.deed, Deed::Refresh(later) if later.grant == token.grant && later.generation > token.generation)
+            });
+            let is_too_late = before().any(|other| {
+                matches!(&other.deed, Deed::Refresh(same) if same == token) && other.begin + RETRY < event.end
+            });
+            let is_lost = before().any(|other| {
+                let Answer::Pair(pair) = &other.answer else { return false };
+                matches!(other.deed, Deed::Login)
+                    && pair.refresh.grant == token.grant
+                    && was_lost(record, other.begin, other.end)
+            });
+            let is_excused = was_logged_out(token) || is_superseded || is_too_late || is_lost;
+            (!is_excused).then_some("a good refresh token was refused")
+        }
+        Deed::Verify(token) => {
+            let is_excused = was_logged_out(token) || may_be_frozen(record, story, event);
+            (!is_excused).then_some("a good access token was refused")
+        }
+        Deed::Login => Some("a good secret was refused"),
+        Deed::Logout(_) | Deed::Freeze | Deed::Unfreeze | Deed::SetPolicy | Deed::Ready => {
+            Some("what was asked was refused")
+        }
+    }
+}
+
+fn frozen(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
+    let is_called_so = matches!(event.answer, Answer::Frozen);
+    (is_called_so && !may_be_frozen(record, story, event)).then_some("it was called frozen, and was not")
+}
+
+/// Whoever is frozen or logged out is refused by every node that calls itself ready, from the bound on.
+fn late(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
+    let grant = match (&event.deed, &event.answer) {
+        (Deed::Verify(token), Answer::Done) | (Deed::Refresh(token), Answer::Pair(_)) => Some(token.grant),
+        (Deed::Login, Answer::Pair(_)) => None,
+        (_, _) => return None,
+    };
+    let bound = BOUND + record.slack;
+    let is_frozen = story.freezes.iter().any(|freeze| {
+        freeze.answered.saturating_add(bound) < event.begin && event.end < freeze.unfreeze_asked
+    });
+    let is_logged_out = story.events.iter().any(|other| {
+        matches!((&other.deed, &other.answer), (Deed::Logout(token), Answer::Done) if Some(token.grant) == grant)
+            && other.end + bound < event.begin
+            && !was_lost(record, other.begin, other.end)
+    });
+    ((is_frozen || is_logged_out) && !said_so(record, event))
+        .then_some("it was frozen or logged out, and a node did not know in time")
+}
+
+fn may_be_frozen(record: &Record, story: &Story, event: &Event) -> bool {
+    let bound = BOUND + record.slack;
+    story.freezes.iter().any(|freeze| {
+        let is_late = event.begin <= freeze.unfrozen.saturating_add(bound) || said_so(record, event);
+        freeze.asked <= event.end && is_late
+    })
+}
+
+/// Whether the node that answered had said that it may be behind; behind the balancer it may have been any.
+pub fn said_so(record: &Record, event: &Event) -> bool {
+    record.events.iter().any(|other| {
+        let is_this_node = event.at == At::Balancer || other.at == event.at;
+        let is_near = other.begin <= event.end + SAID_SO && event.begin <= other.end + SAID_SO;
+        matches!(other.deed, Deed::Ready) && !matches!(other.answer, Answer::Done) && is_this_node && is_near
+    })
+}
+
+/// Whether writes were lost within this time.
+fn was_lost(record: &Record, from: Duration, to: Duration) -> bool {
+    let lost = record.troubles.iter().filter(|trouble| trouble.fault == Fault::LoseWrites);
+    lost.into_iter().any(|trouble| trouble.begin <= to && from <= trouble.end)
+}

@@ -1,0 +1,175 @@
+//! The checker itself is checked: with records that were made up, each of which breaks one promise.
+
+use std::time::Duration;
+
+use super::checker::violations;
+use super::history::{Answer, At, Deed, Event, Fault, Pair, Record, Token, Trouble};
+
+const GRANT: u64 = 7;
+
+fn token(generation: u32, text: &str) -> Token {
+    Token { text: text.to_owned(), grant: (1, GRANT), generation, issued_at_ms: 0 }
+}
+
+fn pair(generation: u32, text: &str) -> Answer {
+    Answer::Pair(Pair { access: access(generation), refresh: token(generation, text) })
+}
+
+fn access(generation: u32) -> Token {
+    token(generation, "access")
+}
+
+fn refresh(generation: u32, text: &str) -> Deed {
+    Deed::Refresh(token(generation, text))
+}
+
+/// Of application 0, half a second long.
+fn event(begin_s: f32, deed: Deed, answer: Answer) -> Event {
+    let begin = Duration::from_secs_f32(begin_s);
+    let at = match deed {
+        Deed::Login | Deed::Refresh(_) | Deed::Logout(_) => At::Balancer,
+        Deed::Verify(_) | Deed::Freeze | Deed::Unfreeze | Deed::SetPolicy | Deed::Ready => At::Node(0),
+    };
+    let application = (!matches!(deed, Deed::Ready)).then_some(0);
+    Event { begin, end: begin + Duration::from_millis(500), application, at, deed, answer }
+}
+
+fn trouble(fault: Fault, begin_s: u64, end_s: u64) -> Trouble {
+    Trouble { fault, begin: Duration::from_secs(begin_s), end: Duration::from_secs(end_s) }
+}
+
+fn record(events: Vec<Event>, troubles: Vec<Trouble>) -> Record {
+    let quiet_from = Duration::from_secs(1_000);
+    Record { events, troubles, quiet_from, slack: Duration::from_millis(250), caught_up: 1 }
+}
+
+/// A login, and then this.
+fn after_login(events: Vec<Event>) -> Record {
+    let mut all = vec![event(0.0, Deed::Login, pair(0, "r0"))];
+    all.extend(events);
+    record(all, Vec::new())
+}
+
+fn is_called(record: &Record, what: &str) {
+    let found = violations(record);
+    assert!(found.len() == 1 && found[0].contains(what), "{found:#?}");
+}
+
+fn is_fine(record: &Record) {
+    assert_eq!(violations(record), Vec::<String>::new());
+}
+
+#[test]
+fn a_life_with_retries_races_a_freeze_and_a_logout_is_fine() {
+    is_fine(&after_login(vec![
+        event(1.0, refresh(0, "r0"), Answer::Unanswered),
+        event(5.0, refresh(0, "r0"), pair(1, "r1")),
+        event(5.1, refresh(0, "r0"), pair(1, "r1")),
+        event(6.0, refresh(1, "r1"), pair(2, "r2")),
+        event(6.2, refresh(0, "r0"), Answer::Refused),
+        event(7.0, Deed::Freeze, Answer::Unanswered),
+        event(8.0, Deed::Freeze, Answer::Done),
+        event(9.0, Deed::Verify(access(2)), Answer::Done),
+        event(9.5, refresh(2, "r2"), Answer::Frozen),
+        event(10.0, Deed::Verify(access(2)), Answer::Refused),
+        event(11.0, Deed::Unfreeze, Answer::Done),
+        event(12.0, Deed::Verify(access(2)), Answer::Refused),
+        event(20.0, Deed::Verify(access(2)), Answer::Done),
+        event(21.0, Deed::Logout(access(2)), Answer::Done),
+        event(22.0, refresh(2, "r2"), Answer::Refused),
+    ]));
+}
+
+#[test]
+fn two_successors_of_one_token_are_a_fork() {
+    let forked = vec![event(1.0, refresh(0, "r0"), pair(1, "r1")), event(2.0, refresh(0, "r0"), pair(1, "other"))];
+    is_called(&after_login(forked.clone()), "the chain forked");
+    // Unless the first of them went with writes that were lost.
+    let lost = Record { troubles: vec![trouble(Fault::LoseWrites, 1, 2)], ..after_login(forked.clone()) };
+    is_fine(&lost);
+    let not_then = Record { troubles: vec![trouble(Fault::LoseWrites, 50, 60)], ..after_login(forked.clone()) };
+    is_called(&not_then, "the chain forked");
+    let nothing_lost = Record { troubles: vec![trouble(Fault::FailOver, 1, 2)], ..after_login(forked) };
+    is_called(&nothing_lost, "the chain forked");
+}
+
+#[test]
+fn a_refresh_token_that_was_given_out_and_not_used_up_is_good() {
+    is_called(&after_login(vec![event(1.0, refresh(0, "r0"), Answer::Refused)]), "a good refresh token was refused");
+    // Its answer was lost, and it is within the window.
+    let retried = vec![event(1.0, refresh(0, "r0"), Answer::Unanswered), event(50.0, refresh(0, "r0"), Answer::Refused)];
+    is_called(&after_login(retried), "a good refresh token was refused");
+    let too_late = vec![event(1.0, refresh(0, "r0"), Answer::Unanswered), event(60.0, refresh(0, "r0"), Answer::Refused)];
+    is_fine(&after_login(too_late));
+    // That somebody uses a successor only later excuses nothing.
+    let later = vec![event(1.0, refresh(0, "r0"), Answer::Refused), event(3.0, refresh(1, "r1"), pair(2, "r2"))];
+    is_called(&after_login(later), "a good refresh token was refused");
+}
+
+#[test]
+fn a_grant_whose_login_was_lost_may_be_refused_and_one_from_before_may_not() {
+    let refused = after_login(vec![event(9.0, refresh(0, "r0"), Answer::Refused)]);
+    is_fine(&Record { troubles: vec![trouble(Fault::LoseWrites, 0, 5)], ..refused.clone() });
+    let before = Record { troubles: vec![trouble(Fault::LoseWrites, 3, 5)], ..refused };
+    is_called(&before, "a good refresh token was refused");
+}
+
+#[test]
+fn an_access_token_that_was_given_out_is_good_and_so_is_the_secret() {
+    is_called(&after_login(vec![event(1.0, Deed::Verify(access(0)), Answer::Refused)]), "a good access token");
+    is_called(&after_login(vec![event(1.0, Deed::Login, Answer::Refused)]), "a good secret");
+    is_called(&after_login(vec![event(1.0, refresh(0, "r0"), Answer::Frozen)]), "it was called frozen");
+}
+
+#[test]
+fn whoever_is_frozen_or_logged_out_is_known_everywhere_within_the_bound() {
+    let frozen = |begin_s| {
+        let late = event(begin_s, Deed::Verify(access(0)), Answer::Done);
+        after_login(vec![event(1.0, Deed::Freeze, Answer::Done), late, event(30.0, Deed::Unfreeze, Answer::Done)])
+    };
+    // Answered at 1.5; the bound and the slack are 1.25.
+    is_fine(&frozen(2.7));
+    is_called(&frozen(2.8), "a node did not know in time");
+    let refreshed = event(9.0, refresh(0, "r0"), pair(1, "r1"));
+    is_called(&after_login(vec![event(1.0, Deed::Freeze, Answer::Done), refreshed.clone()]), "did not know in time");
+    let logged_out = event(1.0, Deed::Logout(access(0)), Answer::Done);
+    is_called(&after_login(vec![logged_out.clone(), refreshed]), "did not know in time");
+    let verified = event(9.0, Deed::Verify(access(0)), Answer::Done);
+    is_called(&after_login(vec![logged_out, verified]), "did not know in time");
+}
+
+#[test]
+fn a_node_that_says_that_it_is_behind_may_be_late_and_another_may_not() {
+    let late = |node, begin_s| {
+        let mut ready = event(begin_s, Deed::Ready, Answer::Away);
+        ready.at = At::Node(node);
+        let verified = event(9.0, Deed::Verify(access(0)), Answer::Done);
+        let mut record = after_login(vec![event(1.0, Deed::Freeze, Answer::Done), ready, verified]);
+        record.troubles.push(trouble(Fault::CutNodeFromDatabase(node), 1, 20));
+        record
+    };
+    is_fine(&late(0, 8.0));
+    is_called(&late(1, 8.0), "did not know in time");
+    is_called(&late(0, 3.0), "did not know in time");
+}
+
+#[test]
+fn the_store_is_away_only_while_it_is_and_nothing_else_is_answered() {
+    let away = |begin_s| after_login(vec![event(begin_s, refresh(0, "r0"), Answer::Away)]);
+    let failed_over = |begin_s| Record { troubles: vec![trouble(Fault::FailOver, 10, 20)], ..away(begin_s) };
+    is_fine(&failed_over(12.0));
+    is_fine(&failed_over(24.9));
+    is_called(&failed_over(25.1), "away without a reason");
+    is_called(&failed_over(9.0), "away without a reason");
+    let other = Answer::Other("500 not ours".to_owned());
+    is_called(&after_login(vec![event(1.0, refresh(0, "r0"), other)]), "an answer that there should not be");
+}
+
+#[test]
+fn at_the_end_everything_is_answered_and_what_was_lost_has_caught_up() {
+    let unanswered = event(1_001.0, refresh(0, "r0"), Answer::Unanswered);
+    is_called(&after_login(vec![unanswered]), "should have worked");
+    let mut silent = record(Vec::new(), vec![trouble(Fault::LoseWrites, 1, 2)]);
+    silent.caught_up = 0;
+    is_called(&silent, "no grant was said to have caught up");
+}

@@ -1,0 +1,149 @@
+//! What was asked, when, and what was answered; and what was broken meanwhile. All times are since the start.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// A token, and what it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub text: String,
+    pub grant: Grant,
+    pub generation: u32,
+    pub issued_at_ms: u64,
+}
+
+/// The application's number and the grant's id.
+pub type Grant = (u32, u64);
+
+#[derive(Clone, Debug)]
+pub struct Pair {
+    pub access: Token,
+    pub refresh: Token,
+}
+
+#[derive(Clone, Debug)]
+pub enum Deed {
+    Login,
+    Refresh(Token),
+    Logout(Token),
+    Verify(Token),
+    Freeze,
+    Unfreeze,
+    SetPolicy,
+    /// Whether a node wants requests.
+    Ready,
+}
+
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Pair(Pair),
+    Done,
+    Frozen,
+    Refused,
+    /// 500 with 50252, or 503: the store is away.
+    Away,
+    /// No whole answer in time.
+    Unanswered,
+    Other(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    Balancer,
+    Node(usize),
+}
+
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub begin: Duration,
+    pub end: Duration,
+    /// By its place among all; those of a node belong to none.
+    pub application: Option<usize>,
+    pub at: At,
+    pub deed: Deed,
+    pub answer: Answer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    KillNode(usize),
+    CutNodeFromDatabase(usize),
+    StallNodeFromDatabase(usize),
+    CutNodeFromBalancer(usize),
+    StallNodeFromBalancer(usize),
+    CutReplication,
+    StallReplication,
+    FailOver,
+    /// An asynchronous fail-over that loses the last writes.
+    LoseWrites,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Trouble {
+    pub fault: Fault,
+    pub begin: Duration,
+    pub end: Duration,
+}
+
+/// All that happened, for the checker.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub events: Vec<Event>,
+    pub troubles: Vec<Trouble>,
+    /// From here on nothing was broken any more, and each application showed that its pair is good.
+    pub quiet_from: Duration,
+    /// How late this machine runs what is due.
+    pub slack: Duration,
+    /// How often nodes wrote that a grant had gone back and caught up.
+    pub caught_up: usize,
+}
+
+/// The record while it is made.
+pub struct History {
+    start: Instant,
+    events: Mutex<Vec<Event>>,
+    troubles: Mutex<Vec<Trouble>>,
+}
+
+impl History {
+    pub fn new() -> History {
+        History { start: Instant::now(), events: Mutex::default(), troubles: Mutex::default() }
+    }
+
+    pub fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    pub fn add(&self, begin: Duration, application: Option<usize>, at: At, deed: Deed, answer: Answer) {
+        let event = Event { begin, end: self.now(), application, at, deed, answer };
+        self.events.lock().unwrap().push(event);
+    }
+
+    pub fn add_trouble(&self, fault: Fault, begin: Duration) {
+        self.troubles.lock().unwrap().push(Trouble { fault, begin, end: self.now() });
+    }
+
+    pub fn into_record(&self, quiet_from: Duration, slack: Duration, caught_up: usize) -> Record {
+        let events = std::mem::take(&mut *self.events.lock().unwrap());
+        let troubles = std::mem::take(&mut *self.troubles.lock().unwrap());
+        Record { events, troubles, quiet_from, slack, caught_up }
+    }
+}
+
+impl Token {
+    /// Reads the layout that docs/tokens.md has.
+    pub fn read(text: &str) -> Option<Token> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|bytes| bytes.len() == 48)?;
+        let number =
+            |from: usize, to: usize| bytes[from..to].iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+        Some(Token {
+            text: text.to_owned(),
+            grant: (number(4, 8) as u32, number(8, 16)),
+            generation: number(16, 20) as u32,
+            issued_at_ms: number(20, 26),
+        })
+    }
+}

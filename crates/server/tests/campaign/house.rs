@@ -1,0 +1,111 @@
+//! The house: three nodes, HAProxy before them, a primary and a standby behind them, and links that can be cut.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::databases::Databases;
+use super::installed_programs;
+use super::leash::Leash;
+use super::node::{Node, Ports};
+
+/// By how much the nodes' clocks are off.
+const CLOCKS_MS: [i64; 3] = [0, 3_000, -2_000];
+
+pub struct House {
+    pub nodes: Vec<Node>,
+    pub databases: Databases,
+    pub balancer: u16,
+    /// In PEM.
+    pub certificate: String,
+    _balancer: Leash,
+    _dir: Dir,
+}
+
+impl House {
+    pub async fn build() -> House {
+        let dir = Dir::new();
+        let certificate = make_certificate(&dir.0);
+        let ports = free_ports::<9>();
+        let databases = Databases::start(&dir.0, [ports[0], ports[1]]).await;
+        let mut nodes = Vec::new();
+        for (number, clock_ms) in CLOCKS_MS.into_iter().enumerate() {
+            let ports = Ports { public: ports[2 + 2 * number], private: ports[3 + 2 * number] };
+            nodes.push(Node::new(number + 1, &dir.0, ports, databases.ports(), clock_ms).await);
+        }
+        nodes[0].set_up();
+        nodes.iter_mut().for_each(Node::start);
+        let balancer = ports[8];
+        let process = start_balancer(&dir.0, balancer, &nodes);
+        House { nodes, databases, balancer, certificate, _balancer: process, _dir: dir }
+    }
+
+    /// How often a grant was found to have gone back and caught up.
+    pub fn caught_up(&self) -> usize {
+        let message = "has caught up with its refresh token";
+        self.nodes.iter().map(|node| node.log().matches(message).count()).sum()
+    }
+
+    /// What nodes said of things that must not happen.
+    pub fn panics(&self) -> usize {
+        self.nodes.iter().map(|node| node.log().matches("panicked").count()).sum()
+    }
+}
+
+/// The very file of `deploy/cluster`, with other addresses, and plain health checks as on any loopback address.
+fn start_balancer(dir: &Path, port: u16, nodes: &[Node]) -> Leash {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/cluster/haproxy.cfg");
+    let mut text = fs::read_to_string(file).unwrap();
+    let mut replace = |from: &str, to: &str| {
+        assert!(text.contains(from), "deploy/cluster/haproxy.cfg has no {from:?}");
+        text = text.replace(from, to);
+    };
+    replace("bind :8743", &format!("bind 127.0.0.1:{port}"));
+    replace(" check-ssl verify required ca-file /etc/haproxy/northgate-ca.pem", "");
+    for (number, node) in nodes.iter().enumerate() {
+        let Ports { public, private } = node.links();
+        let name = format!("northgate-{}", number + 1);
+        replace(&format!("{name}:8743 port 8744"), &format!("127.0.0.1:{public} port {private}"));
+    }
+    fs::write(dir.join("haproxy.cfg"), text).unwrap();
+    let mut command = Command::new(installed_programs::debian("haproxy"));
+    command.args(["-db", "-f"]).arg(dir.join("haproxy.cfg"));
+    Leash::start(&command, dir, "haproxy", "KILL")
+}
+
+fn make_certificate(dir: &Path) -> String {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
+    // As the program wants it: for nobody else to read.
+    let key = dir.join("key.pem");
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    assert!(Command::new("chmod").arg("600").arg(key).status().unwrap().success());
+    made.cert.pem()
+}
+
+/// All held until all are known, so that they differ.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// Removed at the end, unless something was wrong: then the logs in it are worth reading.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new() -> Dir {
+        let dir = std::env::temp_dir().join(format!("northgate-campaign-{}", std::process::id()));
+        fs::create_dir(&dir).unwrap();
+        Dir(dir)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Processes that end with the tests, however those end.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Runs a program until our end of its standard input is gone, and then sends it a signal.
+const RUN: &str = r#"
+    trap '' INT
+    signal=$1
+    shift
+    "$@" &
+    echo $! >"$0"
+    cat >/dev/null
+    kill -"$signal" $! 2>/dev/null
+    wait
+"#;
+
+pub struct Leash {
+    holder: Child,
+    pid: String,
+    signal: &'static str,
+}
+
+impl Leash {
+    /// Starts a program that writes to `NAME.log` in `folder`; `signal` ends it, whatever it is doing.
+    pub fn start(program: &Command, folder: &Path, name: &str, signal: &'static str) -> Leash {
+        let pid_file = folder.join(format!("{name}.pid"));
+        let _ = fs::remove_file(&pid_file);
+        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log")));
+        let log = log.unwrap();
+        let mut holder = Command::new("sh");
+        holder
+            .args(["-c", RUN])
+            .arg(&pid_file)
+            .arg(signal)
+            .arg(program.get_program())
+            .args(program.get_args());
+        for (key, value) in program.get_envs() {
+            holder.env(key, value.unwrap());
+        }
+        holder.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
+        let holder = holder.spawn().unwrap();
+        let pid = loop {
+            match fs::read_to_string(&pid_file) {
+                Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
+                Ok(_) | Err(_) => std::thread::sleep(Duration::from_millis(2)),
+            }
+        };
+        Leash { holder, pid, signal }
+    }
+
+    /// It is gone when this returns.
+    pub fn end(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = Command::new("kill")
+            .args([&format!("-{}", self.signal), &self.pid])
+            .stderr(Stdio::null())
+            .status();
+        drop(self.holder.stdin.take());
+        let _ = self.holder.wait();
+    }
+}

@@ -1,0 +1,107 @@
+//! One node: the real program as a process of its own, with a clock of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::leash::Leash;
+use super::link::{Link, Mode};
+
+/// The operator's, on all nodes.
+pub const ADMIN_TOKEN: &str = "operator-of-the-campaign";
+
+pub struct Node {
+    name: String,
+    dir: PathBuf,
+    url: String,
+    clock_ms: i64,
+    ports: Ports,
+    process: Option<Leash>,
+    /// To each database.
+    databases: [Link; 2],
+    /// From the balancer, and from gateways and the operator.
+    public: Link,
+    private: Link,
+}
+
+#[derive(Clone, Copy)]
+pub struct Ports {
+    pub public: u16,
+    pub private: u16,
+}
+
+impl Node {
+    /// Not started yet. `dir` has the keyring's key and `cert.pem`, `key.pem`.
+    pub async fn new(number: usize, dir: &Path, ports: Ports, databases: [u16; 2], clock_ms: i64) -> Node {
+        let databases = [Link::to(databases[0]).await, Link::to(databases[1]).await];
+        let [one, other] = [&databases[0], &databases[1]].map(|link| format!("127.0.0.1:{}", link.port));
+        let url = format!("postgres://northgate@{one},{other}/postgres?sslmode=disable");
+        let (public, private) = (Link::to(ports.public).await, Link::to(ports.private).await);
+        let name = format!("northgate-{number}");
+        Node { name, dir: dir.to_owned(), url, clock_ms, ports, process: None, databases, public, private }
+    }
+
+    pub fn start(&mut self) {
+        let mut serve = Command::new(env!("CARGO_BIN_EXE_northgate"));
+        serve.args(["serve", "--database-url", &self.url, "--data-dir"]).arg(self.dir.join(&self.name));
+        serve.args(["--listen", &format!("127.0.0.1:{}", self.ports.public)]);
+        serve.args(["--admin-listen", &format!("127.0.0.1:{}", self.ports.private)]);
+        serve.env("NORTHGATE_KEYRING_KEY", self.dir.join("keyring.key"));
+        serve.env("NORTHGATE_TLS_CERTIFICATES", self.dir.join("cert.pem"));
+        serve.env("NORTHGATE_TLS_KEYS", self.dir.join("key.pem"));
+        serve.env("NORTHGATE_ADMIN_TOKEN", ADMIN_TOKEN);
+        serve.env("NORTHGATE_LOG_FORMAT", "json").env("NORTHGATE_LOG_REQUESTS", "failed");
+        serve.env("LD_PRELOAD", clock(&self.dir)).env("CLOCK_OFFSET_MS", self.clock_ms.to_string());
+        self.process = Some(Leash::start(&serve, &self.dir, &self.name, "KILL"));
+    }
+
+    /// `northgate migrate` and the key that all nodes have.
+    pub fn set_up(&self) {
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_northgate"));
+            command.args(arguments).env("NORTHGATE_KEYRING_KEY", self.dir.join("keyring.key"));
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        run(&["migrate", "--database-url", &self.url]);
+        run(&["keyring-key", "create"]);
+    }
+
+    /// SIGKILL: it is gone at once, whatever it was doing.
+    pub fn kill(&mut self) {
+        self.process.take().unwrap().end();
+    }
+
+    pub fn set_database_links(&self, mode: Mode) {
+        self.databases.iter().for_each(|link| link.set(mode));
+    }
+
+    /// The way from the balancer.
+    pub fn set_public_link(&self, mode: Mode) {
+        self.public.set(mode);
+    }
+
+    /// Where others reach it.
+    pub fn links(&self) -> Ports {
+        Ports { public: self.public.port, private: self.private.port }
+    }
+
+    /// What it wrote, over all its starts.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join(format!("{}.log", self.name))).unwrap()
+    }
+}
+
+/// The library that sets clocks off.
+fn clock(dir: &Path) -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaign/clock.c");
+        let library = dir.join("clock.so");
+        let compiled =
+            Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
+        assert!(compiled.unwrap().success(), "clock.c does not compile");
+        library
+    })
+}

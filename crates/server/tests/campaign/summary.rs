@@ -1,0 +1,71 @@
+//! What a campaign came to, in a few lines.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::checker::{said_so, stories};
+use super::history::{Answer, Deed, Record};
+
+pub fn summary(record: &Record) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in &record.events {
+        *counts.entry(name(&event.deed)).or_default() += 1;
+        let answer = match event.answer {
+            Answer::Away => "answered with 500 or 503",
+            Answer::Unanswered => "not answered",
+            Answer::Refused => "refused",
+            Answer::Frozen => "frozen",
+            Answer::Pair(_) | Answer::Done | Answer::Other(_) => continue,
+        };
+        if !matches!(event.deed, Deed::Ready) {
+            *counts.entry(answer).or_default() += 1;
+        }
+    }
+    let faults: Vec<String> = record.troubles.iter().map(|trouble| format!("{:?}", trouble.fault)).collect();
+    let (latest, longest) = (latest_freeze(record), longest_silence(record));
+    format!(
+        "{counts:?}\nfaults: {}\ncaught up: {}\nlatest use after a freeze: {latest:?} (slack of this machine: {:?})\n\
+         longest time without a pair for anybody: {longest:?}",
+        faults.join(", "),
+        record.caught_up,
+        record.slack,
+    )
+}
+
+fn name(deed: &Deed) -> &'static str {
+    match deed {
+        Deed::Login => "login",
+        Deed::Refresh(_) => "refresh",
+        Deed::Logout(_) => "logout",
+        Deed::Verify(_) => "verify",
+        Deed::Freeze => "freeze",
+        Deed::Unfreeze => "unfreeze",
+        Deed::SetPolicy => "set policy",
+        Deed::Ready => "looks at readiness",
+    }
+}
+
+/// How long after the answer to a freeze a token of the application was verified by a node that called itself ready.
+fn latest_freeze(record: &Record) -> Duration {
+    let stories = stories(record);
+    let mut latest = Duration::ZERO;
+    for event in &record.events {
+        let (Deed::Verify(_), Answer::Done, Some(which)) = (&event.deed, &event.answer, event.application)
+        else {
+            continue;
+        };
+        for freeze in &stories[&which].freezes {
+            if freeze.answered < event.begin && event.end < freeze.unfreeze_asked && !said_so(record, event) {
+                latest = latest.max(event.begin - freeze.answered);
+            }
+        }
+    }
+    latest
+}
+
+fn longest_silence(record: &Record) -> Duration {
+    let pairs = record.events.iter().filter(|event| matches!(event.answer, Answer::Pair(_)));
+    let mut ends: Vec<Duration> = pairs.map(|event| event.end).collect();
+    ends.sort();
+    ends.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+}
