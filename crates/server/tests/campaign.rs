@@ -77,8 +77,9 @@ async fn three_nodes_keep_every_promise_while_anything_between_them_is_broken() 
     let applications =
         setting("NORTHGATE_CAMPAIGN_APPLICATIONS").map_or(APPLICATIONS, |count| count as usize);
     let mut house = House::build().await;
+    println!("seed {seed}, {applications} applications");
     let record = campaign(&mut house, seed, minutes, applications).await;
-    println!("seed {seed}, {applications} applications\n{}", summary::summary(&record));
+    println!("{}", summary::summary(&record));
     let found = checker::violations(&record);
     assert!(found.is_empty(), "{} violations, the first: {:#?}", found.len(), &found[..found.len().min(10)]);
     assert_eq!(house.panics(), 0, "a node panicked");
@@ -170,7 +171,8 @@ async fn see_that_clocks_differ(calls: &Calls, who: &Identity) {
     let (mut earliest, mut latest) = (u64::MAX, 0);
     // The balancer gives each of them its turn.
     for _ in 0..2 * calls.nodes() {
-        let Answer::Pair(pair) = calls.ask(who, Deed::Login, true).await else { panic!("no login") };
+        let answer = calls.ask(who, Deed::Login, true).await;
+        let Answer::Pair(pair) = answer else { panic!("no login: {answer:?}") };
         (earliest, latest) = (earliest.min(pair.access.issued_at_ms), latest.max(pair.access.issued_at_ms));
     }
     assert!(latest > earliest + 4_000, "the clocks of the nodes do not differ");

@@ -82,12 +82,14 @@ fn a_life_with_retries_races_a_freeze_and_a_logout_is_fine() {
 
 #[test]
 fn two_successors_of_one_token_are_a_fork() {
-    let forked = vec![event(1.0, refresh(0, "r0"), pair(1, "r1")), event(2.0, refresh(0, "r0"), pair(1, "other"))];
+    let forked =
+        vec![event(1.0, refresh(0, "r0"), pair(1, "r1")), event(2.0, refresh(0, "r0"), pair(1, "other"))];
     is_called(&after_login(forked.clone()), "the chain forked");
     // Unless the first of them went with writes that were lost.
     let lost = Record { troubles: vec![trouble(Fault::LoseWrites, 1, 2)], ..after_login(forked.clone()) };
     is_fine(&lost);
-    let not_then = Record { troubles: vec![trouble(Fault::LoseWrites, 50, 60)], ..after_login(forked.clone()) };
+    let not_then =
+        Record { troubles: vec![trouble(Fault::LoseWrites, 50, 60)], ..after_login(forked.clone()) };
     is_called(&not_then, "the chain forked");
     let nothing_lost = Record { troubles: vec![trouble(Fault::FailOver, 1, 2)], ..after_login(forked) };
     is_called(&nothing_lost, "the chain forked");
@@ -95,14 +97,24 @@ fn two_successors_of_one_token_are_a_fork() {
 
 #[test]
 fn a_refresh_token_that_was_given_out_and_not_used_up_is_good() {
-    is_called(&after_login(vec![event(1.0, refresh(0, "r0"), Answer::Refused)]), "a good refresh token was refused");
+    is_called(
+        &after_login(vec![event(1.0, refresh(0, "r0"), Answer::Refused)]),
+        "a good refresh token was refused",
+    );
     // Its answer was lost, and it is within the window.
-    let retried = vec![event(1.0, refresh(0, "r0"), Answer::Unanswered), event(50.0, refresh(0, "r0"), Answer::Refused)];
+    let retried = vec![
+        event(1.0, refresh(0, "r0"), Answer::Unanswered),
+        event(50.0, refresh(0, "r0"), Answer::Refused),
+    ];
     is_called(&after_login(retried), "a good refresh token was refused");
-    let too_late = vec![event(1.0, refresh(0, "r0"), Answer::Unanswered), event(60.0, refresh(0, "r0"), Answer::Refused)];
+    let too_late = vec![
+        event(1.0, refresh(0, "r0"), Answer::Unanswered),
+        event(60.0, refresh(0, "r0"), Answer::Refused),
+    ];
     is_fine(&after_login(too_late));
     // That somebody uses a successor only later excuses nothing.
-    let later = vec![event(1.0, refresh(0, "r0"), Answer::Refused), event(3.0, refresh(1, "r1"), pair(2, "r2"))];
+    let later =
+        vec![event(1.0, refresh(0, "r0"), Answer::Refused), event(3.0, refresh(1, "r1"), pair(2, "r2"))];
     is_called(&after_login(later), "a good refresh token was refused");
 }
 
@@ -116,7 +128,10 @@ fn a_grant_whose_login_was_lost_may_be_refused_and_one_from_before_may_not() {
 
 #[test]
 fn an_access_token_that_was_given_out_is_good_and_so_is_the_secret() {
-    is_called(&after_login(vec![event(1.0, Deed::Verify(access(0)), Answer::Refused)]), "a good access token");
+    is_called(
+        &after_login(vec![event(1.0, Deed::Verify(access(0)), Answer::Refused)]),
+        "a good access token",
+    );
     is_called(&after_login(vec![event(1.0, Deed::Login, Answer::Refused)]), "a good secret");
     is_called(&after_login(vec![event(1.0, refresh(0, "r0"), Answer::Frozen)]), "it was called frozen");
 }
@@ -125,13 +140,20 @@ fn an_access_token_that_was_given_out_is_good_and_so_is_the_secret() {
 fn whoever_is_frozen_or_logged_out_is_known_everywhere_within_the_bound() {
     let frozen = |begin_s| {
         let late = event(begin_s, Deed::Verify(access(0)), Answer::Done);
-        after_login(vec![event(1.0, Deed::Freeze, Answer::Done), late, event(30.0, Deed::Unfreeze, Answer::Done)])
+        after_login(vec![
+            event(1.0, Deed::Freeze, Answer::Done),
+            late,
+            event(30.0, Deed::Unfreeze, Answer::Done),
+        ])
     };
     // Answered at 1.5; the bound and the slack are 1.25.
     is_fine(&frozen(2.7));
     is_called(&frozen(2.8), "a node did not know in time");
     let refreshed = event(9.0, refresh(0, "r0"), pair(1, "r1"));
-    is_called(&after_login(vec![event(1.0, Deed::Freeze, Answer::Done), refreshed.clone()]), "did not know in time");
+    is_called(
+        &after_login(vec![event(1.0, Deed::Freeze, Answer::Done), refreshed.clone()]),
+        "did not know in time",
+    );
     let logged_out = event(1.0, Deed::Logout(access(0)), Answer::Done);
     is_called(&after_login(vec![logged_out.clone(), refreshed]), "did not know in time");
     let verified = event(9.0, Deed::Verify(access(0)), Answer::Done);

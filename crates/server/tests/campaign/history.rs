@@ -47,6 +47,8 @@ pub enum Answer {
     Away,
     /// No whole answer in time.
     Unanswered,
+    /// Anything else, to be read where it is printed.
+    #[allow(dead_code)]
     Other(String),
 }
 
