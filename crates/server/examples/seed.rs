@@ -1,7 +1,7 @@
-//! Fills a data directory for a benchmark: applications with grants, made by the rules themselves, and one line
-//! `appId secret refreshToken accessToken` for each grant on standard output.
+//! Fills a data directory or a database for a benchmark: applications with grants, made by the rules themselves, and one
+//! line `appId secret refreshToken accessToken` for each grant on standard output.
 //!
-//! `seed DATA_DIR APPLICATIONS GRANTS [--reusable]`
+//! `seed DATA_DIR APPLICATIONS GRANTS [--reusable] [--database-url URL]`; the key of a database's keyring is made in DATA_DIR.
 
 // It prints, and what goes wrong ends it.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
@@ -17,11 +17,17 @@ use northgate_core::administer::{Creation, Wanted};
 use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Settings};
+use northgate_core::keyring::Keyring;
 use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::secret::SecretText;
+use northgate_core::store::Store;
 use northgate_server::clock::Clock;
+use northgate_server::config::Config;
+use northgate_server::config::layers::Sources;
+use northgate_server::keyring_database::DatabaseKeyring;
 use northgate_server::keyring_file::KeyringFile;
 use northgate_store::embedded::EmbeddedStore;
+use northgate_store::postgres::{self, PostgresStore};
 use tokio::task::JoinSet;
 
 /// Operations under way at once: they share commits.
@@ -33,7 +39,12 @@ async fn main() {
     let (data_dir, applications, grants) =
         (Path::new(&arguments[1]), number(&arguments[2]), number(&arguments[3]));
     let rotation = arguments.iter().any(|argument| argument == "--reusable").then_some(Rotation::Reusable);
-    let auth = Arc::new(auth(data_dir));
+    let url = arguments.iter().skip_while(|argument| *argument != "--database-url").nth(1);
+    let (store, keyring) = match url {
+        None => embedded(data_dir),
+        Some(url) => database(data_dir, url).await,
+    };
+    let auth = Arc::new(auth(store, keyring));
     let known = Arc::new(create(&auth, applications, Overrides { rotation, ..Overrides::default() }).await);
     log_in(&auth, &known, grants).await;
 }
@@ -42,10 +53,29 @@ fn number(text: &str) -> usize {
     text.parse().unwrap()
 }
 
-fn auth(data_dir: &Path) -> Auth {
+fn embedded(data_dir: &Path) -> (Arc<dyn Store>, Keyring) {
     let store = EmbeddedStore::open(data_dir, 8 * AT_ONCE, Box::new(|| Clock::System.now())).unwrap();
     let (_, keyring) =
         KeyringFile::open_or_create(&data_dir.join("keyring.toml"), Clock::System.now(), false).unwrap();
+    (Arc::new(store), keyring)
+}
+
+/// Sets up an empty database as the nodes will find it.
+async fn database(data_dir: &Path, url: &str) -> (Arc<dyn Store>, Keyring) {
+    std::fs::create_dir_all(data_dir).unwrap();
+    let set = [("data_dir", data_dir.to_str().unwrap()), ("database.url", url)];
+    let set = set.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let config = Config::load(Sources::of_process(None, set.to_vec())).unwrap();
+    let settings = config.database.unwrap().resolve().unwrap();
+    postgres::migrate(&settings).await.unwrap();
+    let clock = Box::new(|| Clock::System.now());
+    let store = Arc::new(PostgresStore::connect(settings, clock).await.unwrap());
+    let opened = DatabaseKeyring::open_or_create(&store, config.keyring_key, Clock::System.now(), false);
+    let (_, keyring) = opened.await.unwrap();
+    (store, keyring)
+}
+
+fn auth(store: Arc<dyn Store>, keyring: Keyring) -> Auth {
     let day = Duration::from_secs(86_400);
     let policy = Policy {
         rotation: Rotation::Once,
@@ -65,7 +95,7 @@ fn auth(data_dir: &Path) -> Auth {
         failures_per_source: 0,
         failures_per_application: 0,
     };
-    Auth::new(Arc::new(store), keyring, settings)
+    Auth::new(store, keyring, settings)
 }
 
 async fn create(auth: &Arc<Auth>, count: usize, overrides: Overrides) -> Vec<(AppId, SecretText)> {

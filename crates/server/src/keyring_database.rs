@@ -126,9 +126,11 @@ impl DatabaseKeyring {
         if let Some(found) = found.filter(|found| found.version >= taken.version) {
             return Ok(self.take_up(found, use_keyring)?);
         }
-        warn!("the database has lost the latest keyring; this node puts it back");
-        // Where another node was faster, what it put is shown next.
-        self.store.put_keyring(taken, found.map(|found| found.version)).await?;
+        // It may have been looked at before this node made the keyring, or another node was faster: what is there is shown next.
+        match self.store.put_keyring(taken, found.map(|found| found.version)).await? {
+            KeyringPut::Put => warn!("the database had lost the latest keyring; this node has put it back"),
+            KeyringPut::Lost(_) => {}
+        }
         Ok(())
     }
 

@@ -146,7 +146,7 @@ async fn break_things(faults: &mut Faults<'_>, minutes: Option<u64>) {
     let end = faults.calls.history.now() + Duration::from_secs(60 * minutes);
     while faults.calls.history.now() < end {
         for fault in faults.round() {
-            sleep(Duration::from_secs(1) + faults.chance.duration(Duration::from_secs(4))).await;
+            sleep(Duration::from_secs(1) + faults.chance.duration(Duration::from_secs(5))).await;
             println!("{:?}: {fault:?}", faults.calls.history.now());
             faults.strike(fault).await;
         }
@@ -158,7 +158,15 @@ async fn create(calls: &Calls, count: usize) -> Vec<Identity> {
     let mut creating = JoinSet::new();
     for index in 0..count {
         let calls = calls.clone();
-        creating.spawn(async move { calls.create(index).await.unwrap() });
+        creating.spawn(async move {
+            // So many at once may be too many.
+            loop {
+                match calls.create(index).await {
+                    Some(who) => return who,
+                    None => sleep(Duration::from_millis(100)).await,
+                }
+            }
+        });
     }
     let mut who = creating.join_all().await;
     who.sort_by_key(|who| who.index);

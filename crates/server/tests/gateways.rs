@@ -8,6 +8,8 @@
 mod calls;
 #[path = "gateways/gateway.rs"]
 mod gateway;
+// Shared with other tests that need programs.
+#[allow(dead_code)]
 #[path = "gateways/installed.rs"]
 mod installed;
 #[path = "gateways/platform.rs"]

@@ -8,8 +8,8 @@ use super::history::{Answer, At, Deed, Event, Fault, Grant, Record, Token, Troub
 
 /// How late a node may know of a freeze or a logout, beside what this machine is late anyway.
 pub const BOUND: Duration = Duration::from_secs(1);
-/// How long after the database is back it may still be away for somebody.
-pub const SETTLE: Duration = Duration::from_secs(5);
+/// How long after all nodes want requests again one may still fail: the balancer has to see that they do.
+pub const SETTLE: Duration = Duration::from_secs(2);
 /// How long a used refresh token must get its answer again: the retry window, less than which clocks differ.
 const RETRY: Duration = Duration::from_secs(54);
 /// How near to a late answer a node must have said that it is not ready: it says so from when it could be late, and is
@@ -126,6 +126,9 @@ fn unexpected(record: &Record, event: &Event) -> Option<&'static str> {
         Answer::Other(_) => Some("an answer that there should not be"),
         Answer::Away if !record.troubles.iter().any(is_excused) => {
             Some("the store was away without a reason")
+        }
+        Answer::Unanswered if !record.troubles.iter().any(is_excused) => {
+            Some("it was not answered without a reason")
         }
         Answer::Away
         | Answer::Pair(_)

