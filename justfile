@@ -16,6 +16,10 @@ test:
 clients:
     tests/clients/run
 
+# Three nodes while everything between them is broken: `just campaign --seed 7 --minutes 10`.
+campaign *arguments:
+    tests/campaign/run {{arguments}}
+
 # Format, lints, and what the dependencies may be.
 lint:
     cargo fmt --check
@@ -42,6 +46,10 @@ bench *arguments:
 # What grows with grants and connections, and what must not.
 bench-size *arguments:
     bench/size {{arguments}}
+
+# Nodes that share a PostgreSQL database, beside pgbench.
+bench-postgres *arguments:
+    bench/postgres {{arguments}}
 
 # Two server cores against one.
 bench-cores *arguments:

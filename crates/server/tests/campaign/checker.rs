@@ -121,6 +121,10 @@ fn forks(record: &Record) -> Vec<String> {
 
 /// Answers that nobody has a use for, and a database that is away when it is not.
 fn unexpected(record: &Record, event: &Event) -> Option<&'static str> {
+    // Nodes that start are looked at, too.
+    if matches!(event.deed, Deed::Ready) {
+        return None;
+    }
     let is_excused = |trouble: &Trouble| event.begin <= trouble.end + SETTLE && trouble.begin <= event.end;
     match event.answer {
         Answer::Other(_) => Some("an answer that there should not be"),

@@ -51,8 +51,8 @@ impl Node {
         serve.env("NORTHGATE_TLS_CERTIFICATES", self.dir.join("cert.pem"));
         serve.env("NORTHGATE_TLS_KEYS", self.dir.join("key.pem"));
         serve.env("NORTHGATE_ADMIN_TOKEN", ADMIN_TOKEN);
-        // Shorter than clients here wait, so that they hear of it.
-        serve.env("NORTHGATE_DATABASE_ANSWER_WITHIN", "2s");
+        // Less than the balancer takes to see that a node is not ready, so that clients hear of it.
+        serve.env("NORTHGATE_DATABASE_ANSWER_WITHIN", "1s");
         serve.env("NORTHGATE_LOG_FORMAT", "json").env("NORTHGATE_LOG_REQUESTS", "failed");
         serve.env("LD_PRELOAD", clock(&self.dir)).env("CLOCK_OFFSET_MS", self.clock_ms.to_string());
         self.process = Some(Leash::start(&serve, &self.dir, &self.name, "KILL"));
