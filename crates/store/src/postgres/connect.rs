@@ -95,8 +95,9 @@ async fn prepare(client: &Client, settings: &PostgresSettings, session: Session)
         Session::Lane => {
             // Each key of a batch is looked up in the order of the arrays, whatever the statistics say: a plan that
             // flips would read the whole table, and lock rows in another order than other nodes. Engines that do not
-            // know these settings plan so anyway.
-            let plans = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+            // know these settings plan so anyway. A plan that has to do with what is off looks so dear that it would be
+            // compiled each time.
+            let plans = "SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
             if let Err(error) = client.batch_execute(plans).await {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,

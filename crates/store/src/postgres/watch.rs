@@ -186,8 +186,9 @@ impl Watch {
             (self.looked_at, self.seen_at) = (at, at);
             self.shared.figures.reloaded();
         }
-        // From here on only what changed is read, whatever the statistics say of how much that is.
-        if let Err(error) = client.batch_execute("SET enable_seqscan = off").await {
+        // From here on only what changed is read, whatever the statistics say of how much that is. Small tables have no
+        // other plan than a scan, which looks so dear then that it would be compiled for each look.
+        if let Err(error) = client.batch_execute("SET jit = off; SET enable_seqscan = off").await {
             tracing::debug!(error = &error as &dyn Error, "the database has planner settings of its own");
         }
         self.history = history;

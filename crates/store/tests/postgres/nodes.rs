@@ -12,6 +12,7 @@ use northgate_store::postgres::PostgresSettings;
 use tokio::task::JoinSet;
 
 use super::node::{Installation, NOW, until};
+use super::server::server;
 
 #[tokio::test]
 async fn a_pair_obtained_on_one_node_is_refreshed_on_another_and_verified_on_a_third_at_once() {
@@ -232,4 +233,22 @@ async fn what_expired_more_than_a_day_ago_is_removed_and_nothing_else() {
     }
     assert_eq!(count("revocations").await, 1);
     node.refresh(&app, &kept.refresh_token, NOW).await.unwrap();
+}
+
+/// With scans switched off, the plan of a small table's only scan looked so dear that PostgreSQL compiled it anew for each look:
+/// a seventh of a core for each node that did nothing.
+#[tokio::test]
+async fn no_look_at_what_changed_is_compiled() {
+    let installation = Installation::new().await;
+    let (node, other) = (installation.node().await, installation.node().await);
+    // Both have looked since they started: this one for the change, and the change shows.
+    let app = node.customer("app", Overrides::default()).await;
+    other.knows(&app).await;
+    let client = server().client(&installation.place.url()).await;
+    let backends = "SELECT pid FROM pg_stat_activity WHERE application_name = 'northgate'";
+    let pids: Vec<i32> = client.query(backends, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    // Other tests share the server, and theirs may end meanwhile.
+    let maps: Vec<String> =
+        pids.iter().filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()).collect();
+    assert!(!maps.is_empty() && maps.iter().all(|maps| !maps.contains("llvmjit")));
 }
