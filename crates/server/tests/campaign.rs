@@ -132,7 +132,7 @@ async fn campaign(house: &mut House, seed: u64, minutes: Option<u64>, count: usi
     }
     settling.join_all().await;
     // A node is late as often as this process is, on its way through several.
-    history.into_record(quiet_from, Duration::from_millis(250) + 3 * late, house.caught_up())
+    history.take_record(quiet_from, Duration::from_millis(250) + 3 * late, house.caught_up())
 }
 
 async fn break_things(faults: &mut Faults<'_>, minutes: Option<u64>) {

@@ -128,7 +128,7 @@ impl History {
         self.troubles.lock().unwrap().push(Trouble { fault, begin, end: self.now() });
     }
 
-    pub fn into_record(&self, quiet_from: Duration, slack: Duration, caught_up: usize) -> Record {
+    pub fn take_record(&self, quiet_from: Duration, slack: Duration, caught_up: usize) -> Record {
         let events = std::mem::take(&mut *self.events.lock().unwrap());
         let troubles = std::mem::take(&mut *self.troubles.lock().unwrap());
         Record { events, troubles, quiet_from, slack, caught_up }
