@@ -63,7 +63,9 @@ fn embedded(data_dir: &Path) -> (Arc<dyn Store>, Keyring) {
 /// Sets up an empty database as the nodes will find it.
 async fn database(data_dir: &Path, url: &str) -> (Arc<dyn Store>, Keyring) {
     std::fs::create_dir_all(data_dir).unwrap();
-    let set = [("data_dir", data_dir.to_str().unwrap()), ("database.url", url)];
+    // Applications are created one after the other, each with a commit of its own.
+    let patience = ("database.answer_within", "60s");
+    let set = [("data_dir", data_dir.to_str().unwrap()), ("database.url", url), patience];
     let set = set.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let config = Config::load(Sources::of_process(None, set.to_vec())).unwrap();
     let settings = config.database.unwrap().resolve().unwrap();
