@@ -60,7 +60,9 @@ pub(crate) async fn connect(
     session: Session,
     notified: Option<Arc<Notify>>,
 ) -> Result<Client, Trouble> {
-    let made = timeout(settings.connect_timeout, async {
+    // Each host may take its time, and then the settings.
+    let limit = settings.connect_timeout * (settings.database.config.get_hosts().len() as u32 + 1);
+    let made = timeout(limit, async {
         let mut config = settings.database.config.clone();
         config.connect_timeout(settings.connect_timeout).tcp_user_timeout(settings.silence());
         let connected = config.connect(settings.database.tls.clone()).await;
@@ -77,7 +79,7 @@ pub(crate) async fn connect(
         prepare(&client, settings, session).await?;
         Ok(client)
     });
-    made.await.unwrap_or(Err(Trouble::Silent(settings.connect_timeout)))
+    made.await.unwrap_or(Err(Trouble::Silent(limit)))
 }
 
 async fn prepare(client: &Client, settings: &PostgresSettings, session: Session) -> Result<(), Trouble> {

@@ -27,26 +27,26 @@ pub(crate) struct Statements {
 
 /// The lock under which logins of one application happen one after the other, whichever node they come to.
 const LOCK_APPLICATIONS: &str =
-    "SELECT number FROM applications WHERE number = ANY($1::int[]) ORDER BY number FOR UPDATE";
+    "SELECT number FROM applications WHERE number = ANY($1::int4[]) ORDER BY number FOR UPDATE";
 
 /// Locked as well, so that none is refreshed between the decision and its end.
 const LOCK_GRANTS: &str = "
     SELECT application, id, generation, refreshed_at, expires_at FROM grants
-    WHERE application = ANY($1::int[]) ORDER BY application, id FOR UPDATE";
+    WHERE application = ANY($1::int4[]) ORDER BY application, id FOR UPDATE";
 
 const REMOVE: &str = "
-    DELETE FROM grants AS g USING unnest($1::int[], $2::bigint[]) AS s (application, id)
+    DELETE FROM grants AS g USING unnest($1::int4[], $2::int8[]) AS s (application, id)
     WHERE g.application = s.application AND g.id = s.id";
 
 const INSERT: &str = "
     INSERT INTO grants (application, id, generation, refreshed_at, expires_at)
-    SELECT * FROM unnest($1::int[], $2::bigint[], $3::int[], $4::bigint[], $5::bigint[])";
+    SELECT * FROM unnest($1::int4[], $2::int8[], $3::int4[], $4::int8[], $5::int8[])";
 
 fn revoke() -> String {
     format!(
         "INSERT INTO revocations AS r (application, id, ends_at, forget_at, changed_at)
          SELECT application, id, ends_at, forget_at, {now}
-         FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[]) AS s (application, id, ends_at, forget_at)
+         FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[]) AS s (application, id, ends_at, forget_at)
          ON CONFLICT (application, id) DO UPDATE SET ends_at = least(r.ends_at, excluded.ends_at),
              forget_at = greatest(r.forget_at, excluded.forget_at), changed_at = excluded.changed_at",
         now = rows::DATABASE_NOW

@@ -23,7 +23,7 @@ pub(crate) struct Statements {
 }
 
 const ALL: &str = "
-    SELECT application, id, generation, refreshed_at, expires_at FROM grants WHERE application = ANY($1::int[])";
+    SELECT application, id, generation, refreshed_at, expires_at FROM grants WHERE application = ANY($1::int4[])";
 
 impl Work for Reads {
     type Ask = ReadAsk;

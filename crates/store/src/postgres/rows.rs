@@ -15,7 +15,7 @@ use tokio_postgres::types::ToSql;
 use super::connect::Trouble;
 
 /// The database's clock, in milliseconds.
-pub(crate) const DATABASE_NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+pub(crate) const DATABASE_NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::int8";
 
 /// In the order of [`application_values`] and [`application`].
 pub(crate) const APPLICATION: &str = "number, app_id, name, state, created_at, revision, rotation, retry_window_ms, \

@@ -16,57 +16,57 @@ use super::settings::PostgresSettings;
 /// or have a default.
 const MIGRATIONS: [&str; 2] = [V1, keyring::TABLE];
 
-/// u32 numbers are kept as int with the same bits, and u64 ids as bigint: they are compared for equality only.
+/// u32 numbers are kept as int4 with the same bits, and u64 ids as int8: they are compared for equality only.
 /// All times are milliseconds since the Unix epoch, UTC; `changed_at` is by the database's clock, all others by the nodes'.
 const V1: &str = "
     CREATE TABLE applications (
-        number int PRIMARY KEY,             -- never given twice: tokens carry it
+        number int4 PRIMARY KEY,            -- never given twice: tokens carry it
         app_id text NOT NULL UNIQUE,
         name text NOT NULL,
         state text NOT NULL,
-        created_at bigint NOT NULL,
-        revision int NOT NULL,
-        rotation text, retry_window_ms bigint, on_reuse text, logins text, max_grants bigint,
-        access_lifetime_ms bigint, refresh_lifetime_ms bigint, calls_per_minute bigint,
-        changed_at bigint NOT NULL
+        created_at int8 NOT NULL,
+        revision int4 NOT NULL,
+        rotation text, retry_window_ms int8, on_reuse text, logins text, max_grants int8,
+        access_lifetime_ms int8, refresh_lifetime_ms int8, calls_per_minute int8,
+        changed_at int8 NOT NULL
     );
     CREATE INDEX applications_changed ON applications (changed_at);
     CREATE SEQUENCE application_numbers MAXVALUE 2147483647;
 
     CREATE TABLE secrets (
-        application int NOT NULL,
-        id int NOT NULL,
+        application int4 NOT NULL,
+        id int4 NOT NULL,
         label text NOT NULL,
-        created_at bigint NOT NULL,
-        retire_at bigint,
-        last_used_at bigint,
+        created_at int8 NOT NULL,
+        retire_at int8,
+        last_used_at int8,
         digest bytea,                       -- HMAC-SHA-256 under the keyring's pepper
         argon2id text,                      -- or a PHC string
         PRIMARY KEY (application, id)
     );
 
     CREATE TABLE grants (
-        application int NOT NULL,
-        generation int NOT NULL,
-        id bigint NOT NULL,
-        refreshed_at bigint NOT NULL,
-        expires_at bigint NOT NULL,
+        application int4 NOT NULL,
+        generation int4 NOT NULL,
+        id int8 NOT NULL,
+        refreshed_at int8 NOT NULL,
+        expires_at int8 NOT NULL,
         PRIMARY KEY (application, id)
     );
 
     CREATE TABLE revocations (
-        application int NOT NULL,
-        id bigint NOT NULL,                 -- of the grant
-        ends_at bigint NOT NULL,
-        forget_at bigint NOT NULL,
-        changed_at bigint NOT NULL,
+        application int4 NOT NULL,
+        id int8 NOT NULL,                   -- of the grant
+        ends_at int8 NOT NULL,
+        forget_at int8 NOT NULL,
+        changed_at int8 NOT NULL,
         PRIMARY KEY (application, id)
     );
     CREATE INDEX revocations_changed ON revocations (changed_at);
 
     CREATE TABLE removed (
-        application int PRIMARY KEY,
-        changed_at bigint NOT NULL
+        application int4 PRIMARY KEY,
+        changed_at int8 NOT NULL
     );
     CREATE INDEX removed_changed ON removed (changed_at);
 ";
@@ -135,7 +135,7 @@ pub async fn migrate(settings: &PostgresSettings) -> Result<i32, ConnectError> {
 async fn begin(client: &Client) -> Result<(), ConnectError> {
     let begin = "
         CREATE TABLE IF NOT EXISTS northgate_schema (
-            one boolean PRIMARY KEY DEFAULT true CHECK (one), version int NOT NULL, oldest_node int NOT NULL
+            one boolean PRIMARY KEY DEFAULT true CHECK (one), version int4 NOT NULL, oldest_node int4 NOT NULL
         )";
     match client.batch_execute(begin).await {
         Ok(()) => {}

@@ -18,7 +18,7 @@ pub struct PostgresSettings {
     pub login_lanes: usize,
     /// Operations that may wait for the database; for logins there is half as much room.
     pub queue_bound: usize,
-    /// How long a connection may take to be made.
+    /// How long a connection to one host may take to be made.
     pub connect_timeout: Duration,
     /// How long the database may work on one statement, and a transaction may stand still.
     pub statement_timeout: Duration,

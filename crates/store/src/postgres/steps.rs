@@ -29,7 +29,7 @@ pub(crate) struct Statements {
 /// The guard is on the generation. What comes back was moved.
 const ADVANCE: &str = "
     UPDATE grants AS g SET generation = s.generation, refreshed_at = s.refreshed_at, expires_at = s.expires_at
-    FROM unnest($1::int[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::bigint[])
+    FROM unnest($1::int4[], $2::int8[], $3::int4[], $4::int4[], $5::int8[], $6::int8[])
         AS s (application, id, was, generation, refreshed_at, expires_at)
     WHERE g.application = s.application AND g.id = s.id AND g.generation = s.was
     RETURNING g.application, g.id";
@@ -37,14 +37,14 @@ const ADVANCE: &str = "
 /// Grants by their keys.
 pub(crate) const PRESENT: &str = "
     SELECT g.application, g.id, g.generation, g.refreshed_at, g.expires_at
-    FROM unnest($1::int[], $2::bigint[]) AS s (application, id)
+    FROM unnest($1::int4[], $2::int8[]) AS s (application, id)
     JOIN grants AS g ON g.application = s.application AND g.id = s.id";
 
 /// An application that was deleted has taken its revocations with it. A grant closed twice ends at the earlier time.
 fn close() -> String {
     format!(
         "WITH s AS (
-            SELECT * FROM unnest($1::int[], $2::bigint[], $3::bigint[], $4::bigint[])
+            SELECT * FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[])
                 AS s (application, id, ends_at, forget_at)
         ), gone AS (
             DELETE FROM grants AS g USING s WHERE g.application = s.application AND g.id = s.id

@@ -93,7 +93,7 @@ async fn write_last_used(client: &Client, used: &[Arc<Application>]) -> Result<(
     }
     let update = "
         UPDATE secrets AS s SET last_used_at = u.at
-        FROM unnest($1::int[], $2::int[], $3::bigint[]) AS u (application, id, at)
+        FROM unnest($1::int4[], $2::int4[], $3::int8[]) AS u (application, id, at)
         WHERE s.application = u.application AND s.id = u.id AND coalesce(s.last_used_at, 0) < u.at";
     client.execute(update, &[&applications, &ids, &times]).await?;
     Ok(())

@@ -186,6 +186,10 @@ impl Watch {
             (self.looked_at, self.seen_at) = (at, at);
             self.shared.figures.reloaded();
         }
+        // From here on only what changed is read, whatever the statistics say of how much that is.
+        if let Err(error) = client.batch_execute("SET enable_seqscan = off").await {
+            tracing::debug!(error = &error as &dyn Error, "the database has planner settings of its own");
+        }
         self.history = history;
         self.session = Some(Watching { client, look, keyring, notified });
         Ok(())

@@ -101,6 +101,28 @@ async fn what_is_changed_on_one_node_holds_on_the_other_with_and_without_notific
     }
 }
 
+/// What is written gets its time before it shows: a node that looked in between must look back.
+#[tokio::test]
+async fn a_change_that_commits_long_after_it_was_written_is_seen() {
+    let installation = Installation::new().await;
+    let (a, b) = (installation.node().await, installation.node().await);
+    let app = a.customer("app", Overrides::default()).await;
+    b.knows(&app).await;
+    let writer = installation.database().await;
+    let write = "BEGIN; UPDATE applications SET name = 'late', revision = revision + 1,
+                 changed_at = (extract(epoch FROM clock_timestamp()) * 1000)::int8";
+    writer.batch_execute(write).await.unwrap();
+    // Whatever is seen after this was seen by later looks.
+    for id in ["b", "c", "d"] {
+        let other = a.customer(id, Overrides::default()).await;
+        b.knows(&other).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(b.auth.registry().find(&app.id).unwrap().name, "app");
+    writer.batch_execute("COMMIT").await.unwrap();
+    until(|| b.auth.registry().find(&app.id).unwrap().name == "late").await;
+}
+
 /// A look that read the row before a change would put the application back to what it was until the next look.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_never_goes_back_behind_a_change_of_its_own() {
