@@ -8,6 +8,7 @@ mod import;
 mod key;
 mod keyring_key;
 mod migrate;
+mod moving;
 pub(crate) mod output;
 mod place;
 mod policy;
@@ -48,6 +49,11 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in place of the database of a server that is stopped.
     Restore(restore::Restore),
+    /// Write all of an installation to a file, to be moved to another store: an embedded one that is stopped, or a shared
+    /// database as of one moment.
+    Export(moving::Export),
+    /// Take an installation from a file into an empty store.
+    Import(moving::Import),
     /// Check the configuration.
     Config(config::Config),
 }
@@ -72,6 +78,8 @@ fn execute(place: &Place, command: Command) -> Result<(), Box<dyn Error>> {
         Command::KeyringKey(key) => key.run(place),
         Command::Migrate(migrate) => wait_for(migrate.run(place)),
         Command::Backup(backup) => wait_for(backup.run(place)),
+        Command::Export(export) => wait_for(export.run(place)),
+        Command::Import(import) => wait_for(import.run(place)),
         Command::Restore(restore) => restore.run(place),
         Command::Config(config) => config.run(place),
     }

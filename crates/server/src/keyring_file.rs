@@ -60,6 +60,13 @@ impl KeyringFile {
         Ok((file, keyring))
     }
 
+    /// Makes the file of a keyring that came from elsewhere.
+    pub fn create(path: &Path, record: &KeyringRecord) -> Result<KeyringFile, KeyringFileError> {
+        let file = KeyringFile { path: path.to_owned() };
+        file.save(record)?;
+        Ok(file)
+    }
+
     /// Puts `record` in place of what the file holds; durable when this returns.
     pub fn save(&self, record: &KeyringRecord) -> Result<(), KeyringFileError> {
         Ok(private_file::write(&self.path, &document::format(record))?)

@@ -10,6 +10,7 @@ pub mod keyring_file;
 pub mod keyring_key;
 pub mod listener;
 pub mod metrics;
+pub mod moving;
 mod private_file;
 mod rfc3339;
 pub mod serve;

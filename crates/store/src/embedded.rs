@@ -15,6 +15,7 @@ mod fold;
 mod grants;
 mod journal;
 mod load;
+mod moving;
 mod queue;
 #[cfg(test)]
 mod race;
@@ -42,6 +43,7 @@ pub use backup::{RestoreError, restore};
 pub use data_dir::{DATABASE, DataDirError};
 pub use figures::Figures;
 pub use load::OpenError;
+pub use moving::{Import, MoveError};
 
 /// The one-file store. Dropping it writes what is waiting and closes the file.
 pub struct EmbeddedStore {

@@ -12,6 +12,7 @@ mod keyring;
 mod lane;
 mod load;
 mod logins;
+mod moving;
 mod published;
 mod reads;
 mod rows;
@@ -47,6 +48,7 @@ use watch::Watch;
 
 pub use figures::Figures;
 pub use keyring::{KeyringPut, SealedKeyring};
+pub use moving::{Export, Import, MoveError, PAGE};
 pub use schema::{VERSION, migrate};
 pub use settings::{Database, PostgresSettings, UrlError};
 pub use tls::TlsError;
