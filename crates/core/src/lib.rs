@@ -4,6 +4,7 @@
 //! `token`, …). [`Auth`](auth::Auth) has the verbs as methods; [`Store`](store::Store) is what it needs of a store.
 
 pub mod administer;
+pub mod allow;
 pub mod application;
 pub mod auth;
 pub mod clock;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::allow::Call;
 use crate::application::{AppId, Application};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
@@ -32,6 +33,9 @@ pub enum VerifyError {
     Frozen,
     #[error("its grant was closed")]
     Revoked,
+    /// It is good, but the application's allow rules do not cover the call, or nobody said which call it is.
+    #[error("its application may not make this call")]
+    Forbidden,
     /// It is good, but the application makes too many calls.
     #[error("its application calls too often; the next call is in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
@@ -39,10 +43,12 @@ pub enum VerifyError {
 
 impl Auth {
     /// Checks the access token with which an application makes a call (API: headers `app_key` and `Authorization`).
+    /// Without an `app_key`, the token alone names its application.
     pub fn verify(
         &self,
-        app_key: &AppId,
+        app_key: Option<&AppId>,
         access_token: &str,
+        call: Option<Call<'_>>,
         now: Timestamp,
     ) -> Result<Verified, VerifyError> {
         let claims = Claims::open(access_token, &self.keyring()).map_err(VerifyError::Token)?;
@@ -51,7 +57,7 @@ impl Auth {
         }
         let application =
             self.registry().application(claims.grant.application).ok_or(VerifyError::NotYours)?;
-        if application.id != *app_key {
+        if app_key.is_some_and(|app_key| application.id != *app_key) {
             return Err(VerifyError::NotYours);
         }
         let policy = self.policy(&application);
@@ -66,6 +72,9 @@ impl Auth {
         }
         if self.registry().is_revoked(claims.grant, now) {
             return Err(VerifyError::Revoked);
+        }
+        if !application.allow.permits(call) {
+            return Err(VerifyError::Forbidden);
         }
         // Only calls that would pass are counted: anybody can make others in its name.
         application.calls.verify(policy.calls_per_minute, now).map_err(VerifyError::TooManyCalls)?;

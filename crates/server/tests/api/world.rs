@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use northgate_core::administer::{Change, Creation, Wanted};
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, State};
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
@@ -19,6 +20,7 @@ use northgate_server::config::log::LoggedRequests;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::listener::{self, connection::Routes};
 use northgate_server::metrics::Metrics;
+use northgate_server::tls::Tls;
 use northgate_store::embedded::EmbeddedStore;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -114,8 +116,8 @@ impl World {
             logged: LoggedRequests::All,
         });
         let (stop, stopped) = watch::channel(false);
-        let public = serve(http::public(Arc::clone(&api), setup.prefix), stopped.clone()).await;
-        let private = serve(http::private(api, Router::new()), stopped).await;
+        let public = serve(http::public(Arc::clone(&api), setup.prefix), None, stopped.clone()).await;
+        let private = serve(http::private(api, Router::new()), None, stopped).await;
         World { public, private, auth, clock, is_ready, secret, _stop: stop, _directory: directory }
     }
 
@@ -142,6 +144,13 @@ impl World {
             "GET /verify HTTP/1.1\r\nHost: h\r\napp_key: demo\r\nAuthorization: Bearer {token}\r\n\r\n"
         );
         ask(self.private, request).await
+    }
+
+    /// Lets `demo` make these calls only.
+    pub async fn allow(&self, rules: &[&str]) {
+        let allow = Some(Allow::parse(rules).unwrap());
+        let change = Change::Set { name: None, overrides: Overrides::default(), allow };
+        self.auth.change(&AppId::parse("demo").unwrap(), &change, self.clock.now()).await.unwrap();
     }
 
     pub async fn freeze(&self) {
@@ -176,14 +185,20 @@ fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record:
 
 async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
     let id = Some(AppId::parse("demo").unwrap());
-    let wanted = Wanted { id, name: "demo".to_owned(), secret: None, overrides: setup.overrides };
+    let wanted = Wanted {
+        id,
+        name: "demo".to_owned(),
+        secret: None,
+        overrides: setup.overrides,
+        allow: Allow::default(),
+    };
     match auth.create(wanted, now).await.unwrap() {
         Creation::Created(_, Some(secret)) => secret.reveal().to_owned(),
         Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not created"),
     }
 }
 
-async fn serve(routes: impl Routes, stop: watch::Receiver<bool>) -> SocketAddr {
+pub async fn serve(routes: impl Routes, tls: Option<Arc<Tls>>, stop: watch::Receiver<bool>) -> SocketAddr {
     let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
     let minute = Duration::from_secs(60);
@@ -203,6 +218,6 @@ async fn serve(routes: impl Routes, stop: watch::Receiver<bool>) -> SocketAddr {
         failures_per_application: 0,
         threads: None,
     };
-    tokio::spawn(async move { listener::serve(socket, None, routes, &limits, stop).await });
+    tokio::spawn(async move { listener::serve(socket, tls, routes, &limits, stop).await });
     address
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
@@ -44,7 +45,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
         .prepare_cached(
             "UPDATE applications SET name = ?2, state = ?3, revision = ?4, rotation = ?5, retry_window_ms = ?6,
              on_reuse = ?7, logins = ?8, max_grants = ?9, access_lifetime_ms = ?10, refresh_lifetime_ms = ?11,
-             calls_per_minute = ?12 WHERE number = ?1",
+             calls_per_minute = ?12, allow = ?13 WHERE number = ?1",
         )?
         .execute(params![
             application.number.0,
@@ -59,6 +60,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
             access_lifetime.map(duration_millis),
             refresh_lifetime.map(duration_millis),
             calls_per_minute,
+            allow_text(&application.allow),
         ])?;
     connection
         .prepare_cached("DELETE FROM secrets WHERE application = ?")?
@@ -115,7 +117,7 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
     let mut secrets = select.query_and_then([], read_secret)?.peekable();
     let mut select = connection.prepare(
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
-         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute FROM applications ORDER BY number",
+         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow FROM applications ORDER BY number",
     )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
@@ -156,9 +158,21 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
             refresh_lifetime: row.get::<_, Option<u64>>(12)?.map(Duration::from_millis),
             calls_per_minute: row.get(13)?,
         },
+        allow: allow(row, 14)?,
         secrets: Vec::new(),
         calls: Arc::default(),
     })
+}
+
+/// A rule has no line break in it.
+fn allow_text(allow: &Allow) -> Option<String> {
+    Some(allow.texts().join("\n")).filter(|text| !text.is_empty())
+}
+
+fn allow(row: &Row<'_>, column: usize) -> Result<Allow, OpenError> {
+    let text: Option<String> = row.get(column)?;
+    let lines: Vec<&str> = text.iter().flat_map(|text| text.lines()).collect();
+    Ok(Allow::parse(&lines).map_err(|_| Damaged)?)
 }
 
 fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> Result<Option<T>, OpenError> {

@@ -48,13 +48,26 @@ impl Write {
 /// refresh logs in, so that letting logins push refreshes out would make more of them, and an operator must get through.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    arrived: Condvar,
+    rung: Condvar,
     bound: usize,
 }
 
 struct Waiting {
     writes: Vec<Write>,
+    /// Whether the writer may take them: those who share their commit have come.
+    is_rung: bool,
     is_closed: bool,
+}
+
+/// Whose write is the first to wait for the next commit rings for the writer, by dropping this at the latest.
+#[must_use]
+pub(crate) struct Bell<'q>(&'q Queue);
+
+impl Drop for Bell<'_> {
+    fn drop(&mut self) {
+        self.0.waiting().is_rung = true;
+        self.0.rung.notify_one();
+    }
 }
 
 /// What the writer finds in the queue.
@@ -69,30 +82,30 @@ pub(crate) enum Found {
 
 impl Queue {
     pub fn new(bound: usize) -> Queue {
-        let waiting = Waiting { writes: Vec::new(), is_closed: false };
-        Queue { waiting: Mutex::new(waiting), arrived: Condvar::new(), bound }
+        let waiting = Waiting { writes: Vec::new(), is_rung: false, is_closed: false };
+        Queue { waiting: Mutex::new(waiting), rung: Condvar::new(), bound }
     }
 
-    pub fn push(&self, write: Write) -> Result<(), StoreError> {
+    /// Puts a write into the queue, and hands the bell to the first one since the writer took some.
+    pub fn push(&self, write: Write) -> Result<Option<Bell<'_>>, StoreError> {
         let room = self.room_for(&write);
         let mut waiting = self.waiting();
         if waiting.is_closed || waiting.writes.len() >= room {
             return Err(StoreError::Busy);
         }
         waiting.writes.push(write);
-        // The writer sleeps only while the queue is empty.
-        if waiting.writes.len() == 1 {
-            self.arrived.notify_one();
-        }
-        Ok(())
+        let is_first = waiting.writes.len() == 1;
+        drop(waiting);
+        Ok(is_first.then(|| Bell(self)))
     }
 
-    /// Moves all that waits into `writes`, which must be empty; waits up to `patience` for the first.
+    /// Moves all that waits into `writes`, which must be empty; waits up to `patience` for the bell.
     pub fn take(&self, writes: &mut Vec<Write>, patience: Duration) -> Found {
-        let is_idle = |waiting: &mut Waiting| waiting.writes.is_empty() && !waiting.is_closed;
-        let waited = self.arrived.wait_timeout_while(self.waiting(), patience, is_idle);
+        let is_silent = |waiting: &mut Waiting| !waiting.is_rung && !waiting.is_closed;
+        let waited = self.rung.wait_timeout_while(self.waiting(), patience, is_silent);
         let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut waiting.writes, writes);
+        waiting.is_rung = false;
         match (writes.is_empty(), waiting.is_closed) {
             (false, _) => Found::Writes,
             (true, true) => Found::Closed,
@@ -124,7 +137,7 @@ impl Queue {
 
     pub fn close(&self) {
         self.waiting().is_closed = true;
-        self.arrived.notify_one();
+        self.rung.notify_one();
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

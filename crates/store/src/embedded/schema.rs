@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(crate) const APPLICATION_ID: i32 = 0x4E47_4154;
 
 /// Each entry takes a file from the version of its index to the next. Entries are never changed, only added.
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 3] = [V1, V2, V3];
 
 const V1: &str = "
     CREATE TABLE applications (
@@ -48,6 +48,9 @@ const V1: &str = "
 ";
 
 const V2: &str = "ALTER TABLE applications ADD COLUMN calls_per_minute INTEGER;";
+
+/// The allow rules, one a line; none where the column is null.
+const V3: &str = "ALTER TABLE applications ADD COLUMN allow TEXT;";
 
 /// The version of files that this program writes.
 pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;

@@ -25,11 +25,6 @@ const REOPEN_AFTER: Duration = Duration::from_secs(1);
 /// for an idle moment, but not for ever, and many neighbours at once share their pages.
 const LAST_USED_A_COMMIT: usize = 256;
 const LAST_USED_EVERY: u64 = 256;
-/// While many wait for each commit, the writer lets those come who are on their way, and looks again and again whether
-/// more are coming: a commit costs as much as some twenty requests, whoever shares it.
-const GATHER: Duration = Duration::from_micros(250);
-const GATHER_LOOKS: u32 = 4;
-const GATHER_FROM: usize = 8;
 
 pub(crate) struct Writer {
     database: PathBuf,
@@ -86,19 +81,14 @@ impl Writer {
     }
 
     pub fn run(mut self) {
-        let (mut writes, mut last, mut patience) = (Vec::new(), 0, PATIENCE);
+        let (mut writes, mut patience) = (Vec::new(), PATIENCE);
         loop {
-            if last >= GATHER_FROM {
-                gather(&self.queue);
-            }
             match self.queue.take(&mut writes, patience) {
                 Found::Writes => {
-                    last = writes.len();
                     self.commit(std::mem::take(&mut writes));
                     patience = PATIENCE;
                 }
                 Found::Nothing => {
-                    last = 0;
                     patience = if self.idle() { Duration::ZERO } else { PATIENCE };
                 }
                 Found::Closed => break,
@@ -255,19 +245,6 @@ impl Open {
                 Err(error)
             }
         }
-    }
-}
-
-/// Returns when no more came for a while.
-fn gather(queue: &Queue) {
-    let mut waiting = 0;
-    for _ in 0..GATHER_LOOKS {
-        std::thread::sleep(GATHER);
-        let now_waiting = queue.len();
-        if now_waiting == waiting {
-            return;
-        }
-        waiting = now_waiting;
     }
 }
 

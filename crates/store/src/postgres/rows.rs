@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
@@ -19,9 +20,10 @@ pub(crate) const DATABASE_NOW: &str = "(extract(epoch FROM clock_timestamp()) * 
 
 /// In the order of [`application_values`] and [`application`].
 pub(crate) const APPLICATION: &str = "number, app_id, name, state, created_at, revision, rotation, retry_window_ms, \
-    on_reuse, logins, max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute";
+    on_reuse, logins, max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow";
 /// As many as those.
-pub(crate) const APPLICATION_VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14";
+pub(crate) const APPLICATION_VALUES: &str =
+    "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15";
 
 /// In the order of [`secret_values`] and [`secret`].
 pub(crate) const SECRET: &str =
@@ -57,6 +59,7 @@ pub(crate) fn application_values(application: &Application) -> Vec<Value> {
         Box::new(access_lifetime.map(duration_millis)),
         Box::new(refresh_lifetime.map(duration_millis)),
         Box::new(calls_per_minute.map(i64::from)),
+        Box::new(allow_text(&application.allow)),
     ]
 }
 
@@ -83,6 +86,7 @@ pub(crate) fn application(row: &Row) -> Result<Application, Trouble> {
             refresh_lifetime: duration(row, 12)?,
             calls_per_minute: count(row, 13)?,
         },
+        allow: allow(row, 14)?,
         secrets: Vec::new(),
         calls: Arc::default(),
     })
@@ -163,6 +167,15 @@ pub(crate) fn millis(at: Timestamp) -> i64 {
 
 pub(crate) fn time(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis.max(0) as u64)
+}
+
+fn allow_text(allow: &Allow) -> Option<String> {
+    Some(allow.texts().join("\n")).filter(|text| !text.is_empty())
+}
+
+fn allow(row: &Row, column: usize) -> Result<Allow, Trouble> {
+    let text = row.try_get::<_, Option<&str>>(column)?.unwrap_or_default();
+    Allow::parse(&text.lines().collect::<Vec<_>>()).map_err(|_| Trouble::Damaged)
 }
 
 fn duration_millis(duration: Duration) -> i64 {

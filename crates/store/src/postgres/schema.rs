@@ -28,6 +28,7 @@ const V1: &str = "
         revision int4 NOT NULL,
         rotation text, retry_window_ms int8, on_reuse text, logins text, max_grants int8,
         access_lifetime_ms int8, refresh_lifetime_ms int8, calls_per_minute int8,
+        allow text,                         -- the allow rules, one a line
         changed_at int8 NOT NULL
     );
     CREATE INDEX applications_changed ON applications (changed_at);

@@ -1,6 +1,7 @@
 //! Laws of secrets: several at a time, retired at a time, imported from elsewhere.
 
 use northgate_core::administer::{AdministerError, Change, Creation, Wanted};
+use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::login::LoginError;
 use northgate_core::policy::Overrides;
@@ -19,6 +20,7 @@ pub fn imported(id: &str, secret: &str) -> Wanted {
         name: id.to_owned(),
         secret: Some(SecretText::parse(secret).unwrap()),
         overrides: Overrides::default(),
+        allow: Allow::default(),
     }
 }
 

@@ -145,7 +145,11 @@ async fn what_others_changed_while_the_connection_was_lost_is_seen_after_it() {
     until(|| proxy.cuts() > 0).await;
     near.auth.logout(&pair.access_token, NOW).await.unwrap();
     near.auth
-        .change(&app.id, &Change::Set(Some("renamed".to_owned()), Overrides::default()), NOW)
+        .change(
+            &app.id,
+            &Change::Set { name: Some("renamed".to_owned()), overrides: Overrides::default(), allow: None },
+            NOW,
+        )
         .await
         .unwrap();
     proxy.set_down(false);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use northgate_core::administer::{Creation, Wanted};
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, Application};
 use northgate_core::auth::{Auth, Pair, Settings};
 use northgate_core::clock::Timestamp;
@@ -81,7 +82,13 @@ impl Installation {
 impl Node {
     pub async fn customer(&self, id: &str, overrides: Overrides) -> Arc<Customer> {
         let id = AppId::parse(id).unwrap();
-        let wanted = Wanted { id: Some(id.clone()), name: id.to_string(), secret: None, overrides };
+        let wanted = Wanted {
+            id: Some(id.clone()),
+            name: id.to_string(),
+            secret: None,
+            overrides,
+            allow: Allow::default(),
+        };
         match self.auth.create(wanted, NOW).await.unwrap() {
             Creation::Created(_, secret) => Arc::new(Customer { id, secret: secret.unwrap() }),
             Creation::Same(_) | Creation::Taken(_) => panic!("{id} is taken"),
@@ -108,7 +115,7 @@ impl Node {
     }
 
     pub fn verifies(&self, customer: &Customer, token: &str) -> bool {
-        self.auth.verify(&customer.id, token, NOW).is_ok()
+        self.auth.verify(Some(&customer.id), token, None, NOW).is_ok()
     }
 }
 

@@ -90,7 +90,14 @@ async fn what_is_changed_on_one_node_holds_on_the_other_with_and_without_notific
         b.auth.change(&app.id, &Change::State(State::Active), NOW).await.unwrap();
         until(|| a.verifies(&app, &second.access_token)).await;
         let last_only = Overrides { logins: Some(Logins::LastOnly), ..Overrides::default() };
-        a.auth.change(&app.id, &Change::Set(Some("renamed".to_owned()), last_only), NOW).await.unwrap();
+        a.auth
+            .change(
+                &app.id,
+                &Change::Set { name: Some("renamed".to_owned()), overrides: last_only, allow: None },
+                NOW,
+            )
+            .await
+            .unwrap();
         until(|| b.auth.registry().find(&app.id).unwrap().name == "renamed").await;
         a.auth.delete(&app.id).await.unwrap();
         until(|| b.auth.registry().find(&app.id).is_none()).await;
@@ -132,7 +139,11 @@ async fn a_node_never_goes_back_behind_a_change_of_its_own() {
     let app = node.customer("app", Overrides::default()).await;
     for n in 1..100 {
         node.auth
-            .change(&app.id, &Change::Set(Some(n.to_string()), Overrides::default()), NOW)
+            .change(
+                &app.id,
+                &Change::Set { name: Some(n.to_string()), overrides: Overrides::default(), allow: None },
+                NOW,
+            )
             .await
             .unwrap();
         for _ in 0..20 {
@@ -175,6 +186,7 @@ async fn an_app_id_is_given_once_whichever_node_is_asked() {
         name: "app".to_owned(),
         secret: None,
         overrides: Overrides::default(),
+        allow: northgate_core::allow::Allow::default(),
     };
     let (one, other) = tokio::join!(a.auth.create(wanted(), NOW), b.auth.create(wanted(), NOW));
     let created = [one.unwrap(), other.unwrap()]

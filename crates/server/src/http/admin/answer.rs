@@ -81,6 +81,9 @@ pub struct Details {
     pub policy: PolicyMembers,
     /// What of it was set for this application; the rest follows the configuration.
     pub overrides: PolicyMembers,
+    /// The allow rules; none is no rule.
+    #[serde(default)]
+    pub allow: Vec<String>,
     pub secrets: Vec<SecretLine>,
     pub grants: Vec<GrantLine>,
 }
@@ -91,6 +94,7 @@ impl Details {
             line: Line::new(application),
             policy: PolicyMembers::of(policy),
             overrides: PolicyMembers::set(&application.overrides),
+            allow: application.allow.texts(),
             secrets: application.secrets.iter().map(|secret| SecretLine::new(secret)).collect(),
             grants: grants.iter().map(GrantLine::new).collect(),
         }
