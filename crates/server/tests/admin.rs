@@ -15,5 +15,12 @@ mod import;
 mod keys;
 #[path = "admin/secrets.rs"]
 mod secrets;
+#[path = "../../store/tests/postgres/server.rs"]
+#[allow(dead_code)]
+mod server;
+#[path = "api/store.rs"]
+mod store;
 #[path = "admin/world.rs"]
 mod world;
+
+const STORE: store::Kind = store::Kind::Embedded;

@@ -16,10 +16,17 @@ mod platform;
 mod relay;
 // These two are shared with the laws of the API, which need more of them.
 #[allow(dead_code)]
+#[path = "../../store/tests/postgres/server.rs"]
+#[allow(dead_code)]
+mod server;
 #[path = "api/socket.rs"]
 mod socket;
+#[allow(dead_code)]
+#[path = "api/store.rs"]
+mod store;
 #[path = "gateways/street.rs"]
 mod street;
-#[allow(dead_code)]
 #[path = "api/world.rs"]
 mod world;
+
+const STORE: store::Kind = store::Kind::Embedded;

@@ -114,7 +114,7 @@ fn import_embedded(config: &Config, mut reader: Reader) -> Result<Counts, Box<dy
         );
     }
     loop {
-        match reader.next()? {
+        match reader.read()? {
             Next::Application(holding) => import.add(&holding)?,
             Next::End(whole) => {
                 // First, so that there are never applications without it; without them it is only in the way.
@@ -151,7 +151,7 @@ async fn import_postgres(
     let import = postgres::Import::begin(&settings, &sealed(reader.keyring(), &key)).await?;
     let mut page = Vec::with_capacity(postgres::PAGE);
     loop {
-        match reader.next()? {
+        match reader.read()? {
             Next::Application(holding) => {
                 page.push(*holding);
                 if page.len() == postgres::PAGE {

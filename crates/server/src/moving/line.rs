@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId};
@@ -62,6 +63,8 @@ pub struct ApplicationLine {
     created_at: u64,
     revision: u32,
     policy: PolicyMembers,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    allow: Vec<String>,
     secrets: Vec<SecretMembers>,
     /// Id, generation, when refreshed, when expired.
     grants: Vec<(GrantName, u32, u64, u64)>,
@@ -100,6 +103,7 @@ impl ApplicationLine {
             created_at: millis(application.created_at),
             revision: application.revision,
             policy: PolicyMembers::set(&application.overrides),
+            allow: application.allow.texts(),
             secrets: application.secrets.iter().map(|secret| SecretMembers::of(secret)).collect(),
             grants: grants
                 .iter()
@@ -123,6 +127,7 @@ impl ApplicationLine {
             name: self.name,
             state: if self.frozen { State::Frozen } else { State::Active },
             overrides,
+            allow: Allow::parse(&self.allow).map_err(|error| format!("its allow rules: {error}"))?,
             created_at: time(self.created_at),
             revision: self.revision,
             secrets: secrets.collect::<Result<_, String>>()?,

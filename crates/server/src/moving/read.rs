@@ -39,7 +39,7 @@ pub enum Next {
 impl Reader {
     pub fn open(path: &Path) -> Result<Reader, FileError> {
         let mut lines = Lines::open(path)?;
-        let first = lines.next()?;
+        let first = lines.read()?;
         let foreign = || FileError::Foreign(path.to_owned());
         let mark: Mark = serde_json::from_slice(&first).map_err(|_| foreign())?;
         if mark.northgate != "export" {
@@ -61,8 +61,8 @@ impl Reader {
         &self.keyring
     }
 
-    pub fn next(&mut self) -> Result<Next, FileError> {
-        let text = self.lines.next()?;
+    pub fn read(&mut self) -> Result<Next, FileError> {
+        let text = self.lines.read()?;
         match serde_json::from_slice(&text).map_err(|error| self.lines.malformed(&error))? {
             Line::Application(line) => {
                 self.sum.update(&text);
@@ -88,7 +88,7 @@ impl Lines {
     }
 
     /// The next line with its end; without it, the file is torn.
-    fn next(&mut self) -> Result<Vec<u8>, FileError> {
+    fn read(&mut self) -> Result<Vec<u8>, FileError> {
         self.number += 1;
         let mut text = Vec::new();
         let read = (&mut self.file).take(LONGEST_LINE).read_until(b'\n', &mut text);

@@ -1,7 +1,6 @@
 //! Laws of the command line, which runs as a process of its own.
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -165,20 +164,6 @@ async fn an_import_tells_what_it_did_not_create_and_fails_when_a_row_was_not_goo
     assert_eq!(places[2], "row 3: c invalid: the secret is empty");
     assert_eq!(summary, ["0 created, 1 unchanged, 1 in conflict, 1 invalid"]);
     assert_eq!((said.code, said.err.as_str()), (1, "error: 2 rows were not imported\n"));
-}
-
-#[tokio::test]
-async fn a_backup_is_private_and_replaces_no_file_unasked() {
-    let world = World::start().await;
-    let file = world.dir.path().join("copy.db");
-    let name = file.to_str().unwrap();
-    assert_eq!(world.run(&["backup", name], "").await.code, 0);
-    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    let said = world.run(&["backup", name], "").await;
-    assert!(said.code == 1 && said.err.contains("--force"), "{said:?}");
-    assert_eq!(world.run(&["backup", name, "--force"], "").await.code, 0);
-    let said = world.run(&["restore", name], "").await;
-    assert!(said.code == 1 && said.err.contains("in use"), "{said:?}");
 }
 
 #[tokio::test]

@@ -14,11 +14,13 @@ use northgate_core::policy::{Logins, OnReuse, Policy, Rotation};
 use northgate_core::secret::SecretText;
 use northgate_server::admin_token::{self, AdminToken};
 use northgate_server::clock::Clock;
-use northgate_server::http::admin::{Admin, KeyringHome, Turns, router};
+use northgate_server::http::admin::{Admin, BackUp, KeyringHome, Turns, router};
 use northgate_server::keyring_file::KeyringFile;
 use northgate_store::embedded::EmbeddedStore;
 use reqwest::Method;
 use serde_json::Value;
+
+use crate::store::Place;
 
 /// 2023-11-14T22:13:20Z.
 pub const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -32,6 +34,7 @@ pub struct World {
     pub rotations: Arc<AtomicUsize>,
     pub dir: tempfile::TempDir,
     pub http: reqwest::Client,
+    _place: Place,
 }
 
 /// What was answered: the status and the JSON, `null` for an empty body.
@@ -43,10 +46,9 @@ impl World {
         let clock = Clock::manual(START);
         let path = dir.path().join("keyring.toml");
         let (keyring_file, keyring) = KeyringFile::open_or_create(&path, START, false).unwrap();
-        let store_clock = clock.clone();
-        let store = EmbeddedStore::open(dir.path(), 1000, Box::new(move || store_clock.now())).unwrap();
-        let store = Arc::new(store);
-        let auth = Arc::new(Auth::new(store.clone(), keyring, settings()));
+        let place = Place::new().await;
+        let store = place.open(1000, &clock).await;
+        let auth = Arc::new(Auth::new(store.rules, keyring, settings()));
         let rotations = Arc::new(AtomicUsize::new(0));
         let (rotated, in_use) = (Arc::clone(&rotations), Arc::clone(&auth));
         let admin = Admin {
@@ -54,10 +56,7 @@ impl World {
             clock: clock.clone(),
             token: AdminToken::open_or_create(dir.path(), None).unwrap(),
             keyring: KeyringHome::File(Arc::new(keyring_file)),
-            back_up: Some(Box::new(move |to: PathBuf| {
-                let store = Arc::clone(&store);
-                Box::pin(async move { store.backup(&to).await })
-            })),
+            back_up: store.embedded.map(back_up),
             use_keyring: Arc::new(move |keyring| {
                 in_use.replace_keyring(keyring);
                 rotated.fetch_add(1, Ordering::SeqCst);
@@ -69,7 +68,7 @@ impl World {
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router(Arc::new(admin))).await });
         let token = admin_token::find(dir.path(), None).unwrap().reveal().to_owned();
-        World { auth, clock, address, token, rotations, dir, http: http() }
+        World { auth, clock, address, token, rotations, dir, http: http(), _place: place }
     }
 
     pub async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
@@ -109,6 +108,13 @@ impl World {
         let (app, secret) = (AppId::parse(app_id).unwrap(), SecretText::parse(secret).unwrap());
         Ok(self.auth.login(&app, &secret, Ipv4Addr::LOCALHOST.into(), self.clock.now()).await?.pair)
     }
+}
+
+fn back_up(store: Arc<EmbeddedStore>) -> BackUp {
+    Box::new(move |to: PathBuf| {
+        let store = Arc::clone(&store);
+        Box::pin(async move { store.backup(&to).await })
+    })
 }
 
 fn http() -> reqwest::Client {

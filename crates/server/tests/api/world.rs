@@ -1,4 +1,4 @@
-//! Both listeners of a Northgate over a store in a temporary directory, with a clock that tests move.
+//! Both listeners of a Northgate over a store in a place of its own, with a clock that tests move.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,11 +21,10 @@ use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::listener::{self, connection::Routes};
 use northgate_server::metrics::Metrics;
 use northgate_server::tls::Tls;
-use northgate_store::embedded::EmbeddedStore;
-use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::socket::{Answer, ask, post};
+use crate::store::Place;
 
 pub const LOGIN: &str = "/iocm/app/sec/v1.1.0/login";
 pub const REFRESH: &str = "/iocm/app/sec/v1.1.0/refreshToken";
@@ -52,7 +51,7 @@ pub struct World {
     /// The secret of the application `demo`.
     pub secret: String,
     _stop: watch::Sender<bool>,
-    _directory: TempDir,
+    _place: Place,
 }
 
 /// What differs from one world to another.
@@ -96,11 +95,11 @@ impl World {
         let everything =
             tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::sink);
         let _ = tracing::subscriber::set_global_default(everything.finish());
-        let directory = tempfile::tempdir().unwrap();
+        let place = Place::new().await;
         let clock = Clock::manual(Timestamp::from_millis(BEGIN_S * 1000));
         let record = KeyringRecord::random(clock.now());
-        let secret = create(&auth(&directory, 100, &setup, &clock, &record), &setup, clock.now()).await;
-        let auth = Arc::new(auth(&directory, setup.queue, &setup, &clock, &record));
+        let secret = create(&auth(&place, 100, &setup, &clock, &record).await, &setup, clock.now()).await;
+        let auth = Arc::new(auth(&place, setup.queue, &setup, &clock, &record).await);
         let is_ready = Arc::new(AtomicBool::new(true));
         let ready = Arc::clone(&is_ready);
         let api = Arc::new(Api {
@@ -118,7 +117,7 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let public = serve(http::public(Arc::clone(&api), setup.prefix), None, stopped.clone()).await;
         let private = serve(http::private(api, Router::new()), None, stopped).await;
-        World { public, private, auth, clock, is_ready, secret, _stop: stop, _directory: directory }
+        World { public, private, auth, clock, is_ready, secret, _stop: stop, _place: place }
     }
 
     /// A login of `demo`.
@@ -159,9 +158,8 @@ impl World {
     }
 }
 
-fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record: &KeyringRecord) -> Auth {
-    let now = clock.clone();
-    let store = EmbeddedStore::open(directory.path(), queue, Box::new(move || now.now())).unwrap();
+async fn auth(place: &Place, queue: usize, setup: &Setup, clock: &Clock, record: &KeyringRecord) -> Auth {
+    let store = place.open(queue, clock).await.rules;
     let policy = Policy {
         rotation: Rotation::Once,
         retry_window: Duration::from_secs(60),
@@ -180,7 +178,7 @@ fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record:
         failures_per_source: setup.failures_per_source,
         failures_per_application: 0,
     };
-    Auth::new(Arc::new(store), Keyring::new(record.clone()).unwrap(), settings)
+    Auth::new(store, Keyring::new(record.clone()).unwrap(), settings)
 }
 
 async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
