@@ -10,10 +10,10 @@ use crate::world::World;
 
 /// What a command said and how it ended.
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
@@ -41,8 +41,8 @@ fn northgate(data_dir: &Path, address: &str, arguments: &[&str], input: &str) ->
 }
 
 impl World {
-    async fn run(&self, arguments: &[&str], input: &str) -> Said {
-        let (dir, address) = (self.dir.path().to_owned(), self.address.to_string());
+    pub async fn run(&self, arguments: &[&str], input: &str) -> Said {
+        let (dir, address) = (self.place.dir.path().to_owned(), self.address.to_string());
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let input = input.to_owned();
         // On another thread, since the server runs on this one.
@@ -151,7 +151,7 @@ async fn an_application_is_not_deleted_by_mistake() {
 #[tokio::test]
 async fn an_import_tells_what_it_did_not_create_and_fails_when_a_row_was_not_good() {
     let world = World::start().await;
-    let file = world.dir.path().join("apps.csv");
+    let file = world.place.dir.path().join("apps.csv");
     std::fs::write(&file, "secret,APP_ID\npass,a\nword,b\n").unwrap();
     let file = file.to_str().unwrap();
     let said = world.run(&["app", "import", file], "").await;
@@ -179,7 +179,7 @@ async fn a_server_that_does_not_answer_is_said_with_what_to_do() {
     let world = World::start().await;
     // Bound and released: nobody listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let said = northgate(world.dir.path(), &free.to_string(), &["app", "list"], "");
+    let said = northgate(world.place.dir.path(), &free.to_string(), &["app", "list"], "");
     let sentence = format!(
         "error: no Northgate answers at http://{free}: start it with `northgate serve`, or name it with --admin-listen\n"
     );

@@ -25,7 +25,7 @@ async fn a_rotation_is_durable_and_keeps_the_tokens_of_the_key_before() {
     assert_eq!(world.rotations.load(Ordering::SeqCst), 1);
     let app = AppId::parse("a").unwrap();
     assert!(world.auth.verify(Some(&app), &pair.access_token, None, world.clock.now()).is_ok());
-    let path = world.dir.path().join("keyring.toml");
+    let path = world.place.dir.path().join("keyring.toml");
     let (_, saved): (_, Keyring) = KeyringFile::open_or_create(&path, world.clock.now(), true).unwrap();
     assert_eq!(saved.ticket_seeds(), world.auth.keyring().ticket_seeds());
 }
@@ -34,7 +34,7 @@ async fn a_rotation_is_durable_and_keeps_the_tokens_of_the_key_before() {
 async fn keys_are_shown_without_their_bytes() {
     let world = World::start().await;
     let shown = world.get("/admin/keys").await.to_string();
-    let file = fs::read_to_string(world.dir.path().join("keyring.toml")).unwrap();
+    let file = fs::read_to_string(world.place.dir.path().join("keyring.toml")).unwrap();
     let bytes: Vec<&str> = file.split('"').filter(|text| text.len() == 64).collect();
     assert_eq!(bytes.len(), 2);
     assert!(bytes.iter().all(|bytes| !shown.contains(bytes)), "{shown}");
@@ -53,7 +53,7 @@ async fn rotations_at_the_same_moment_lose_no_key() {
 async fn a_rotation_that_cannot_be_saved_does_not_happen() {
     let world = World::start().await;
     // A folder stands where the draft of the file would be written.
-    fs::create_dir(world.dir.path().join("keyring.toml.tmp")).unwrap();
+    fs::create_dir(world.place.dir.path().join("keyring.toml.tmp")).unwrap();
     let (status, answer) = world.post("/admin/keys/rotate", Value::Null).await;
     assert_eq!((status, &answer["error"]), (500, &json!("failed")));
     assert_eq!(world.auth.keyring().record().keys.len(), 1);

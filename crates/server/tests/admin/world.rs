@@ -32,9 +32,8 @@ pub struct World {
     pub token: String,
     /// How often another keyring was put to use.
     pub rotations: Arc<AtomicUsize>,
-    pub dir: tempfile::TempDir,
+    pub place: Place,
     pub http: reqwest::Client,
-    _place: Place,
 }
 
 /// What was answered: the status and the JSON, `null` for an empty body.
@@ -42,11 +41,11 @@ pub type Answer = (u16, Value);
 
 impl World {
     pub async fn start() -> World {
-        let dir = tempfile::tempdir().unwrap();
+        let place = Place::new().await;
+        let dir = &place.dir;
         let clock = Clock::manual(START);
         let path = dir.path().join("keyring.toml");
         let (keyring_file, keyring) = KeyringFile::open_or_create(&path, START, false).unwrap();
-        let place = Place::new().await;
         let store = place.open(1000, &clock).await;
         let auth = Arc::new(Auth::new(store.rules, keyring, settings()));
         let rotations = Arc::new(AtomicUsize::new(0));
@@ -68,7 +67,7 @@ impl World {
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router(Arc::new(admin))).await });
         let token = admin_token::find(dir.path(), None).unwrap().reveal().to_owned();
-        World { auth, clock, address, token, rotations, dir, http: http(), _place: place }
+        World { auth, clock, address, token, rotations, place, http: http() }
     }
 
     pub async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {

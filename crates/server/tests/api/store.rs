@@ -16,9 +16,10 @@ pub enum Kind {
     Postgres,
 }
 
-pub enum Place {
-    Embedded(tempfile::TempDir),
-    Postgres(server::Place),
+pub struct Place {
+    /// For files.
+    pub dir: tempfile::TempDir,
+    database: Option<server::Place>,
 }
 
 /// A store that was opened, as the rules know it, and the embedded one as itself.
@@ -30,26 +31,27 @@ pub struct Opened {
 
 impl Place {
     pub async fn new() -> Place {
-        match STORE {
-            Kind::Embedded => Place::Embedded(tempfile::tempdir().unwrap()),
+        let database = match STORE {
+            Kind::Embedded => None,
             Kind::Postgres => {
                 let server = tokio::task::spawn_blocking(server::server).await.unwrap();
                 let place = server.place().await;
                 migrate(&place.settings()).await.unwrap();
-                Place::Postgres(place)
+                Some(place)
             }
-        }
+        };
+        Place { dir: tempfile::tempdir().unwrap(), database }
     }
 
     pub async fn open(&self, queue_bound: usize, clock: &Clock) -> Opened {
         let clock = clock.clone();
         let tell = Box::new(move || clock.now());
-        match self {
-            Place::Embedded(dir) => {
-                let store = Arc::new(EmbeddedStore::open(dir.path(), queue_bound, tell).unwrap());
+        match &self.database {
+            None => {
+                let store = Arc::new(EmbeddedStore::open(self.dir.path(), queue_bound, tell).unwrap());
                 Opened { rules: Arc::clone(&store) as _, embedded: Some(store) }
             }
-            Place::Postgres(place) => {
+            Some(place) => {
                 let settings = PostgresSettings { queue_bound, ..place.settings() };
                 let store = PostgresStore::connect(settings, tell).await.unwrap();
                 Opened { rules: Arc::new(store), embedded: None }

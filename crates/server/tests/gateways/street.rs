@@ -182,7 +182,7 @@ fn api(world: &World) -> Arc<Api> {
         metrics: Arc::new(Metrics::default()),
         dialect: SETUP.dialect,
         body: Bounds { size: BODY_MAX, time: Duration::from_secs(10) },
-        is_ready: Box::new(|| true),
+        why_not_ready: Box::new(|| None),
         logged: LoggedRequests::None,
     })
 }
