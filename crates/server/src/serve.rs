@@ -11,23 +11,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use northgate_core::auth::{Auth, Settings};
-use northgate_core::keyring::Keyring;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::admin_token::{AdminToken, AdminTokenError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::admin::{Admin, KeyringHome, Turns};
+use crate::http::admin::{Admin, Turns};
 use crate::http::body::Bounds;
 use crate::http::{self, Api, admin};
-use crate::keyring_database::{DatabaseKeyringError, UseKeyring};
+use crate::keyring_database::DatabaseKeyringError;
 use crate::keyring_file::KeyringFileError;
 use crate::listener::{self, BindError, signals};
 use crate::metrics::{Metrics, collected};
 use crate::telemetry::{self, TelemetryError};
 use crate::tls::TlsError;
-use doors::{Doors, ticket_seeds};
+use doors::Doors;
 use store::{Choice, StoreOpenError};
 
 /// Open files that are not connections: the database, the log, the runtime.
@@ -98,16 +97,7 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
     let is_stopping = Arc::new(AtomicBool::new(false));
     let api = Arc::new(api(config, &clock, &auth, Arc::clone(&metrics), why_not_ready(&store, &is_stopping)));
     collected::register_certificate(&metrics, &doors.public_tls);
-    let use_keyring: UseKeyring = {
-        let (auth, tls) = (Arc::clone(&auth), doors.all_tls());
-        Arc::new(move |keyring: Keyring| {
-            tls.iter().for_each(|tls| tls.replace_ticket_seeds(ticket_seeds(&keyring)));
-            auth.replace_keyring(keyring);
-        })
-    };
-    if let KeyringHome::Database(keyring) = &home {
-        tokio::spawn(Arc::clone(keyring).follow(Arc::clone(&use_keyring)));
-    }
+    let use_keyring = keyring::put_to_use(&home, &auth, &doors);
     let admin = Admin {
         auth: Arc::clone(&auth),
         clock: clock.clone(),

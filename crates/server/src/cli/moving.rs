@@ -4,10 +4,9 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
-use northgate_core::keyring::KeyringRecord;
 use northgate_store::embedded::{self, DATABASE, EmbeddedStore};
 use northgate_store::moving::Counts;
-use northgate_store::postgres::{self, SealedKeyring};
+use northgate_store::postgres::{self, PostgresSettings, SealedKeyring};
 
 use super::output;
 use super::place::{DatabaseUrl, Place};
@@ -119,13 +118,9 @@ fn import_embedded(config: &Config, mut reader: Reader) -> Result<Counts, Box<dy
             Next::End(whole) => {
                 // First, so that there are never applications without it; without them it is only in the way.
                 KeyringFile::create(&config.keyring, reader.keyring())?;
-                return match import.finish(&whole) {
-                    Ok(()) => Ok(whole.counts),
-                    Err(error) => {
-                        std::fs::remove_file(&config.keyring)?;
-                        Err(error.into())
-                    }
-                };
+                // After an error of the disk it may be all there, and then it must stay.
+                import.finish(&whole)?;
+                return Ok(whole.counts);
             }
         }
     }
@@ -136,19 +131,8 @@ async fn import_postgres(
     database: &DatabaseSettings,
     mut reader: Reader,
 ) -> Result<Counts, Box<dyn Error>> {
-    let sealed =
-        |record: &KeyringRecord, key: &KeyringKey| SealedKeyring { version: 1, sealed: key.seal(1, record) };
     let settings = database.resolve()?;
-    let key = match KeyringKey::read(&config.keyring_key)? {
-        Some(key) => key,
-        None => {
-            super::keyring_key::make_parent(&config.keyring_key)?;
-            let key = KeyringKey::create(&config.keyring_key)?;
-            output::remark(&format!("{} was made: every node needs a copy of it.", key.path().display()));
-            key
-        }
-    };
-    let import = postgres::Import::begin(&settings, &sealed(reader.keyring(), &key)).await?;
+    let import = begin_in_postgres(config, &settings, &reader).await?;
     let mut page = Vec::with_capacity(postgres::PAGE);
     loop {
         match reader.read()? {
@@ -166,4 +150,32 @@ async fn import_postgres(
             }
         }
     }
+}
+
+/// With the key that this node has, or a new one.
+async fn begin_in_postgres(
+    config: &Config,
+    settings: &PostgresSettings,
+    reader: &Reader,
+) -> Result<postgres::Import, Box<dyn Error>> {
+    let found = KeyringKey::read(&config.keyring_key)?;
+    let is_found = found.is_some();
+    let key = match found {
+        Some(key) => key,
+        None => {
+            super::keyring_key::make_parent(&config.keyring_key)?;
+            KeyringKey::create(&config.keyring_key)?
+        }
+    };
+    let sealed = SealedKeyring { version: 1, sealed: key.seal(1, reader.keyring()) };
+    let import = postgres::Import::begin(settings, &sealed).await;
+    match (&import, is_found) {
+        (Ok(_), false) => {
+            output::remark(&format!("{} was made: every node needs a copy of it.", key.path().display()));
+        }
+        // One that has sealed nothing would only be taken for the key of what is there.
+        (Err(_), false) => std::fs::remove_file(key.path())?,
+        (Ok(_) | Err(_), true) => {}
+    }
+    Ok(import?)
 }

@@ -134,6 +134,11 @@ async fn a_store_that_is_not_empty_takes_nothing_in() {
     said(&command(home.path(), &url, &["import", "moved"]));
     let told = refusal(&command(home.path(), &url, &["import", "moved"]));
     assert!(told.contains("holds an installation already"), "{told}");
+    // Nor does it leave a key that opens nothing.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = home.path().join("moved");
+    refusal(&command(elsewhere.path(), &url, &["import", file.to_str().unwrap()]));
+    assert!(!elsewhere.path().join("northgate-data/keyring.key").exists());
     let told = refusal(&embedded(home.path(), &["export", "moved"]));
     assert!(told.contains("is there already"), "{told}");
 }
