@@ -42,6 +42,15 @@ pub enum Change {
     RetireSecret(SecretId, Timestamp),
 }
 
+/// When a new key is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UseFrom {
+    /// When everybody can be expected to know it.
+    Lead,
+    /// At once, because the one before has leaked.
+    Now,
+}
+
 /// Why an administrative operation did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdministerError {
@@ -119,9 +128,13 @@ impl Auth {
         }
     }
 
-    /// The keyring with a new current key; the caller makes it durable and then calls [`Auth::replace_keyring`].
-    pub fn rotated_keyring(&self, now: Timestamp) -> Result<KeyringRecord, KeyringError> {
-        self.keyring().record().rotated(now, self.longest_lifetime())
+    /// The keyring with a new key; the caller makes it durable and then calls [`Auth::replace_keyring`].
+    pub fn rotated_keyring(&self, use_from: UseFrom, now: Timestamp) -> Result<KeyringRecord, KeyringError> {
+        let lead = match use_from {
+            UseFrom::Lead => self.settings.key_lead,
+            UseFrom::Now => Duration::ZERO,
+        };
+        self.keyring().record().rotated(now, lead, self.longest_lifetime())
     }
 
     fn longest_lifetime(&self) -> Duration {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub leeway: Duration,
     /// Closed grants of one application with unexpired access tokens, above which it may not log in.
     pub closed_grants: usize,
+    /// How long a new key of the keyring is known before it is used.
+    pub key_lead: Duration,
     /// Argon2id hashes computed at a time, 19 MiB each.
     pub hashes_at_once: usize,
     /// Wrong secrets in a minute from one IPv4 address or IPv6 /64; 0 is no limit.
@@ -222,8 +224,8 @@ impl Auth {
         let keyring = self.keyring();
         let access = Claims::access(application, grant, now, now.plus(policy.access_lifetime));
         Pair {
-            access_token: access.seal(&keyring),
-            refresh_token: Claims::refresh(application, grant).seal(&keyring),
+            access_token: access.seal(&keyring, now),
+            refresh_token: Claims::refresh(application, grant).seal(&keyring, now),
             expires_in: policy.access_lifetime,
         }
     }

@@ -17,6 +17,7 @@ mod random;
 pub mod refresh;
 pub mod registry;
 pub mod secret;
+pub mod signing;
 pub mod store;
 pub mod throttle;
 pub mod token;

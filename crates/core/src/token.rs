@@ -81,9 +81,9 @@ impl Claims {
         Claims { kind: Kind::Access, issued_at, expires_at, ..Claims::refresh(application, grant) }
     }
 
-    /// The token that says this, under the current key.
-    pub fn seal(&self, keyring: &Keyring) -> String {
-        let (id, key) = keyring.current();
+    /// The token that says this, under the key that is current at `now`.
+    pub fn seal(&self, keyring: &Keyring, now: Timestamp) -> String {
+        let (id, key) = keyring.current(now);
         let mut binary = [0; BINARY];
         binary[..CLAIMS].copy_from_slice(&self.encode(id));
         let mac = mac(key, &binary[..CLAIMS]);
@@ -157,8 +157,10 @@ mod tests {
     use crate::keyring::KeyringRecord;
     use proptest::prelude::*;
 
+    const NOW: Timestamp = Timestamp::from_millis(0);
+
     fn keyring() -> Keyring {
-        Keyring::new(KeyringRecord::random(Timestamp::from_millis(0))).expect("a keyring")
+        Keyring::new(KeyringRecord::random(NOW)).expect("a keyring")
     }
 
     fn claims() -> impl Strategy<Value = Claims> {
@@ -178,16 +180,16 @@ mod tests {
         #[test]
         fn a_token_says_what_was_put_in(claims in claims()) {
             let keyring = keyring();
-            let token = claims.seal(&keyring);
+            let token = claims.seal(&keyring, NOW);
             prop_assert_eq!(token.len(), TEXT);
             prop_assert_eq!(Claims::open(&token, &keyring), Ok(claims));
-            prop_assert_eq!(claims.seal(&keyring), token);
+            prop_assert_eq!(claims.seal(&keyring, NOW), token);
         }
 
         #[test]
         fn a_token_with_one_bit_flipped_is_refused(claims in claims(), bit in 0..BINARY * 8) {
             let keyring = keyring();
-            let mut binary = URL_SAFE_NO_PAD.decode(claims.seal(&keyring)).expect("base64url");
+            let mut binary = URL_SAFE_NO_PAD.decode(claims.seal(&keyring, NOW)).expect("base64url");
             binary[bit / 8] ^= 1 << (bit % 8);
             prop_assert!(Claims::open(&URL_SAFE_NO_PAD.encode(binary), &keyring).is_err());
         }
@@ -203,6 +205,6 @@ mod tests {
         let grant = GrantKey { application: AppNumber(1), id: GrantId(2) };
         let at = Timestamp::from_millis(3);
         let claims = Claims { kind: Kind::Refresh, grant, generation: 0, issued_at: at, expires_at: at };
-        assert_eq!(Claims::open(&claims.seal(&keyring()), &keyring()), Err(TokenError::Forged));
+        assert_eq!(Claims::open(&claims.seal(&keyring(), at), &keyring()), Err(TokenError::Forged));
     }
 }

@@ -35,7 +35,7 @@ enum Command {
     /// Run the server.
     Serve(serve::Serve),
     /// Create, change and import applications, and change their secrets.
-    App(app::App),
+    App(Box<app::App>),
     /// List and rotate the keys that authenticate tokens.
     Key(key::Key),
     /// Write a consistent copy of the running server's database to a file.

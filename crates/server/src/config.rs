@@ -36,6 +36,8 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// The keyring file.
     pub keyring: PathBuf,
+    /// How long a new key of the keyring is known before it is used.
+    pub key_lead: Duration,
     /// How the application API looks.
     pub api: Api,
     /// The policy of applications that were created without one.
@@ -67,6 +69,7 @@ impl Config {
             listen: settings.address("listen")?,
             admin_listen: settings.address("admin_listen")?,
             keyring,
+            key_lead: settings.duration("keys.lead", MINUTE..=24 * HOUR)?,
             api: Api::take(&mut settings)?,
             policy: policy::take(&mut settings)?,
             verify_leeway: settings.duration("verify.leeway", Duration::ZERO..=HOUR)?,

@@ -135,6 +135,7 @@ fn open_auth(
         policy: config.policy,
         leeway: config.verify_leeway,
         closed_grants: config.limits.closed_grants as usize,
+        key_lead: config.key_lead,
         hashes_at_once: config.limits.hashes_at_once as usize,
         failures_per_source: config.limits.failures_per_source,
         failures_per_application: config.limits.failures_per_application,
@@ -262,7 +263,5 @@ fn raise_file_limit(connections: u32) {
 }
 
 fn ticket_seeds(keyring: &Keyring) -> TicketSeeds {
-    let mut seeds = keyring.ticket_seeds();
-    let current = seeds.remove(0);
-    TicketSeeds { current, previous: seeds }
+    TicketSeeds(keyring.ticket_seeds())
 }

@@ -87,7 +87,7 @@ impl Tls {
         self.loaded.load().certificates.expires_at_s()
     }
 
-    /// Uses other seeds from now on; tickets under the earlier ones are good while those are among `previous`.
+    /// Uses other seeds from now on; tickets under the earlier ones are good while those are among them.
     pub fn replace_ticket_seeds(&self, seeds: TicketSeeds) {
         self.seeds.store(Arc::new(seeds));
     }

@@ -104,7 +104,8 @@ async fn an_application_goes_through_its_life_on_the_command_line() {
         (&["app", "secret", "retire", "a", "1", "--after", "7d"], "2023-11-21T22:13:20.000Z  first"),
         (&["app", "secret", "list", "a"], "next"),
         (&["key", "list"], "1    current"),
-        (&["key", "rotate"], "1    retiring"),
+        (&["key", "rotate"], "2    next"),
+        (&["key", "rotate", "--at-once"], "3    current"),
         (&["app", "delete", "a", "--yes"], "a is deleted"),
         (&["app", "list"], "no applications"),
     ] {

@@ -11,7 +11,7 @@ use northgate_core::application::{AppId, State};
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_server::clock::Clock;
 use northgate_server::config::api::Dialect;
 use northgate_server::config::limits::Limits;
@@ -79,6 +79,8 @@ pub const SETUP: Setup = Setup {
         access_lifetime: None,
         refresh_lifetime: None,
         calls_per_minute: None,
+        access_tokens: None,
+        dpop: None,
     },
     failures_per_source: 0,
 };
@@ -159,11 +161,14 @@ fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record:
         access_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     };
     let settings = Settings {
         policy,
         leeway: Duration::from_secs(30),
         closed_grants: 1000,
+        key_lead: Duration::from_secs(600),
         hashes_at_once: 1,
         failures_per_source: setup.failures_per_source,
         failures_per_application: 0,

@@ -11,7 +11,7 @@ use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::RefreshError;
 use northgate_core::secret::SecretText;
 use rusqlite::Connection;
@@ -41,9 +41,12 @@ const SETTINGS: Settings = Settings {
         access_lifetime: Duration::from_secs(3_600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     },
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
+    key_lead: Duration::from_secs(600),
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,

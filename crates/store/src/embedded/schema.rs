@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(crate) const APPLICATION_ID: i32 = 0x4E47_4154;
 
 /// Each entry takes a file from the version of its index to the next. Entries are never changed, only added.
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 3] = [V1, V2, V3];
 
 const V1: &str = "
     CREATE TABLE applications (
@@ -48,6 +48,11 @@ const V1: &str = "
 ";
 
 const V2: &str = "ALTER TABLE applications ADD COLUMN calls_per_minute INTEGER;";
+
+const V3: &str = "
+    ALTER TABLE applications ADD COLUMN access_tokens TEXT;
+    ALTER TABLE applications ADD COLUMN dpop TEXT;
+";
 
 /// The version of files that this program writes.
 pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use northgate_core::application::{Application, State};
 use northgate_core::grant::{GrantId, GrantKey};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::secret::{Kept, Secret, SecretId};
+use northgate_core::signing::Algorithm;
 use northgate_core::store::{Advanced, Closing, Created, Deleted, Replaced, Step, Store};
 
 use super::world::World;
@@ -89,6 +90,8 @@ async fn all_of_an_application_survives_a_restart() {
             access_lifetime: Some(Duration::from_secs(60)),
             refresh_lifetime: None,
             calls_per_minute: Some(100),
+            access_tokens: Some(AccessTokens::Jwt(Algorithm::Es256)),
+            dpop: Some(Dpop::Required),
         },
         secrets: vec![Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)],
         ..(*application).clone()

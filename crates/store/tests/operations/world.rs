@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use northgate_core::administer::{Change, Creation, Wanted};
+use northgate_core::administer::{Change, Creation, UseFrom, Wanted};
 use northgate_core::application::{AppId, Application, State};
 use northgate_core::auth::{Auth, Pair, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::login::{Login, LoginError};
 use northgate_core::logout::{Logout, LogoutError};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::{Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
 use northgate_core::verify::VerifyError;
@@ -36,9 +36,12 @@ pub const SETTINGS: Settings = Settings {
         access_lifetime: HOUR,
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     },
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
+    key_lead: Duration::from_secs(600),
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,
@@ -119,7 +122,7 @@ impl World {
     }
 
     pub fn rotate_keyring(&mut self) {
-        self.keyring = self.auth().rotated_keyring(self.now()).unwrap();
+        self.keyring = self.auth().rotated_keyring(UseFrom::Now, self.now()).unwrap();
         self.auth().replace_keyring(Keyring::new(self.keyring.clone()).unwrap());
     }
 

@@ -35,7 +35,7 @@ fn policy(details: &Details) -> Vec<Vec<String>> {
 }
 
 /// The members under the names of their flags.
-fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 8] {
+fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 10] {
     [
         ("rotation", policy.rotation.clone()),
         ("retry-window", policy.retry_window.clone()),
@@ -45,5 +45,7 @@ fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 8] {
         ("access-lifetime", policy.access_lifetime.clone()),
         ("refresh-lifetime", policy.refresh_lifetime.clone()),
         ("calls-per-minute", policy.calls_per_minute.map(|count| count.to_string())),
+        ("access-tokens", policy.access_tokens.clone()),
+        ("dpop", policy.dpop.clone()),
     ]
 }
