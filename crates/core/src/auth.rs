@@ -77,6 +77,16 @@ impl Auth {
         self.store.registry()
     }
 
+    /// How long after its end an access token still verifies.
+    pub fn leeway(&self) -> Duration {
+        self.settings.leeway
+    }
+
+    /// How long a new key of the keyring is known before it is used.
+    pub fn key_lead(&self) -> Duration {
+        self.settings.key_lead
+    }
+
     /// The policy that holds for `application`.
     pub fn policy(&self, application: &Application) -> Policy {
         application.overrides.over(&self.settings.policy)

@@ -7,6 +7,7 @@ pub mod administer;
 pub mod application;
 pub mod auth;
 pub mod clock;
+pub mod feed;
 pub mod grant;
 pub mod keyring;
 pub mod login;

@@ -8,7 +8,7 @@ mod import;
 mod keys;
 mod operator;
 pub mod policy;
-mod problem;
+pub mod problem;
 mod secrets;
 mod which;
 

@@ -61,6 +61,11 @@ impl Problem {
         Problem { status: StatusCode::INTERNAL_SERVER_ERROR, error: "failed", message }
     }
 
+    /// Too many are here already.
+    pub fn crowded(message: String) -> Problem {
+        Problem { status: StatusCode::SERVICE_UNAVAILABLE, error: "busy", message }
+    }
+
     pub fn store(error: &StoreError) -> Problem {
         let word = match error {
             StoreError::Busy => "busy",
