@@ -12,6 +12,7 @@ pub mod failure;
 mod health;
 mod login;
 mod logout;
+mod oauth;
 pub mod observe;
 pub mod outcome;
 pub mod problem;
@@ -31,6 +32,7 @@ use northgate_core::auth::Auth;
 use crate::clock::Clock;
 use crate::config::api::Dialect;
 use crate::config::log::LoggedRequests;
+use crate::config::oauth::OAuth;
 use crate::metrics::Metrics;
 use body::Bounds;
 use observe::{Listener, Observe};
@@ -45,6 +47,7 @@ pub struct Api {
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub dialect: Dialect,
+    pub oauth: OAuth,
     /// Of request bodies.
     pub body: Bounds,
     /// Whether requests can be taken now.
@@ -52,12 +55,13 @@ pub struct Api {
     pub logged: LoggedRequests,
 }
 
-/// What the public listener serves: the application API, also under `prefix` unless that is empty.
+/// What the public listener serves: OAuth, and the application API, also under `prefix` unless that is empty.
 pub fn public(api: Arc<Api>, prefix: &str) -> Observe<Router> {
     let mut routes = application_api(APPLICATION_API);
     if !prefix.is_empty() {
         routes = routes.merge(application_api(&format!("{prefix}{APPLICATION_API}")));
     }
+    let routes = routes.merge(oauth::public(&api.oauth.issuer));
     observed(api, Listener::Public, routes)
 }
 
@@ -71,6 +75,7 @@ pub fn private(api: Arc<Api>, admin: Router) -> Observe<Router> {
         .route("/metrics", get(scrape::scrape))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+        .merge(oauth::private())
         .merge(admin.with_state(()));
     observed(api, Listener::Private, routes)
 }

@@ -154,6 +154,7 @@ fn api(
         clock: clock.clone(),
         metrics,
         dialect: config.api.dialect,
+        oauth: config.oauth.clone(),
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         is_ready,
         logged: config.log.requests,

@@ -45,7 +45,7 @@ pub async fn verify(State(api): State<Arc<Api>>, request: Request) -> Response<B
 fn attempt(api: &Api, headers: &HeaderMap, observed: &mut Observed) -> Result<Verified, Failure> {
     let app_key = observed.application.insert(app_key(headers)?);
     let access_token = access_token(headers).ok_or(Unnamed::NoToken)?;
-    Ok(api.auth.verify(app_key, access_token, api.clock.now())?)
+    Ok(api.auth.verify(app_key, access_token, &[], api.clock.now())?)
 }
 
 fn pass(verified: &Verified) -> Response<Body> {
@@ -113,7 +113,8 @@ impl From<VerifyError> for Failure {
             | VerifyError::WrongKind
             | VerifyError::Expired
             | VerifyError::NotYours
-            | VerifyError::Revoked => (Problem::NotVerified, Outcome::Refused),
+            | VerifyError::Revoked
+            | VerifyError::NotShown => (Problem::NotVerified, Outcome::Refused),
         };
         Failure::new(problem, outcome, &error)
     }
