@@ -74,10 +74,7 @@ impl SigningKey {
 
     /// The one algorithm that it signs by.
     pub fn algorithm(&self) -> Algorithm {
-        match self.pair {
-            Pair::Ed25519(_) => Algorithm::EdDsa,
-            Pair::P256(_) => Algorithm::Es256,
-        }
+        self.public.algorithm()
     }
 
     pub fn public(&self) -> &PublicKey {
@@ -98,12 +95,27 @@ impl SigningKey {
 
     /// Whether `signature` is one of this key over `message`.
     pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        let verified = match &self.pair {
-            Pair::Ed25519(pair) => {
-                UnparsedPublicKey::new(&ED25519, pair.public_key()).verify(message, signature)
-            }
-            Pair::P256(pair) => {
-                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key()).verify(message, signature)
+        self.public.has_signed(message, signature)
+    }
+}
+
+impl PublicKey {
+    /// The one algorithm that signatures of its owner follow.
+    pub fn algorithm(&self) -> Algorithm {
+        match self {
+            PublicKey::Ed25519(_) => Algorithm::EdDsa,
+            PublicKey::P256 { .. } => Algorithm::Es256,
+        }
+    }
+
+    /// Whether `signature` is one of its owner over `message`.
+    pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let verified = match self {
+            PublicKey::Ed25519(bytes) => UnparsedPublicKey::new(&ED25519, bytes).verify(message, signature),
+            PublicKey::P256 { x, y } => {
+                // Uncompressed (SEC 1 §2.3.3).
+                let point = [&[4][..], x, y].concat();
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
             }
         };
         verified.is_ok()

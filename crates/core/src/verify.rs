@@ -7,7 +7,7 @@ use crate::application::{AppId, Application};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::grant::GrantKey;
-use crate::token::{Claims, Kind, TokenError};
+use crate::token::{Binding, Claims, Kind, TokenError};
 
 /// A token that is good.
 pub struct Verified {
@@ -32,6 +32,9 @@ pub enum VerifyError {
     Frozen,
     #[error("its grant was closed")]
     Revoked,
+    /// It is bound to a certificate or a key that the call does not show.
+    #[error("it is bound to its holder, and the call does not show that it comes from there")]
+    NotShown,
     /// It is good, but the application makes too many calls.
     #[error("its application calls too often; the next call is in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
@@ -39,13 +42,26 @@ pub enum VerifyError {
 
 impl Auth {
     /// Checks the access token with which an application makes a call (API: headers `app_key` and `Authorization`).
+    /// `shown` is what the caller has shown that a token can be bound to.
     pub fn verify(
         &self,
         app_key: &AppId,
         access_token: &str,
+        shown: &[Binding],
         now: Timestamp,
     ) -> Result<Verified, VerifyError> {
         let claims = Claims::open(access_token, &self.keyring()).map_err(VerifyError::Token)?;
+        self.verify_claims(app_key, &claims, shown, now)
+    }
+
+    /// The same for an access token that said this, in whatever form, and was found to be ours.
+    pub fn verify_claims(
+        &self,
+        app_key: &AppId,
+        claims: &Claims,
+        shown: &[Binding],
+        now: Timestamp,
+    ) -> Result<Verified, VerifyError> {
         if claims.kind != Kind::Access {
             return Err(VerifyError::WrongKind);
         }
@@ -54,7 +70,24 @@ impl Auth {
         if application.id != *app_key {
             return Err(VerifyError::NotYours);
         }
-        let policy = self.policy(&application);
+        let expires_at = self.standing(&application, claims, now)?;
+        if claims.binding.is_some_and(|binding| !shown.contains(&binding)) {
+            return Err(VerifyError::NotShown);
+        }
+        // Only calls that would pass are counted: anybody can make others in its name.
+        let per_minute = self.policy(&application).calls_per_minute;
+        application.calls.verify(per_minute, now).map_err(VerifyError::TooManyCalls)?;
+        Ok(Verified { application, grant: claims.grant, expires_at })
+    }
+
+    /// The end of an access token of `application`, if it is good in its hands.
+    pub(crate) fn standing(
+        &self,
+        application: &Application,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<Timestamp, VerifyError> {
+        let policy = self.policy(application);
         // A lifetime that the operator made shorter holds for tokens issued before, too: a revocation need not be
         // remembered for longer than today's policy says.
         let expires_at = claims.expires_at.min(claims.issued_at.plus(policy.access_lifetime));
@@ -67,8 +100,6 @@ impl Auth {
         if self.registry().is_revoked(claims.grant, now) {
             return Err(VerifyError::Revoked);
         }
-        // Only calls that would pass are counted: anybody can make others in its name.
-        application.calls.verify(policy.calls_per_minute, now).map_err(VerifyError::TooManyCalls)?;
-        Ok(Verified { application, grant: claims.grant, expires_at })
+        Ok(expires_at)
     }
 }

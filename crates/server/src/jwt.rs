@@ -10,20 +10,16 @@ use northgate_core::grant::{GrantId, GrantKey};
 use northgate_core::keyring::Keyring;
 use northgate_core::signing::{self, Algorithm};
 use northgate_core::token::{Binding, Claims, Kind, TokenError};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::config::oauth::OAuth;
 
 /// The media type of an access token (RFC 9068 §2.1).
 const TYPE: &str = "at+jwt";
 
 /// Ours are below 1,000 characters, with an appId of 256 characters twice below 3,000.
 const LONGEST: usize = 4_096;
-
-/// Who issues tokens, and for whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    pub issuer: String,
-    pub audience: String,
-}
 
 /// Ours has no other member, so that there is none that would have to be understood (RFC 7515 §4.1.11).
 #[derive(Serialize, Deserialize)]
@@ -76,7 +72,7 @@ pub fn seal(
     claims: &Claims,
     app: &AppId,
     algorithm: Algorithm,
-    names: &Names,
+    names: &OAuth,
     keyring: &Keyring,
     now: Timestamp,
 ) -> String {
@@ -84,7 +80,7 @@ pub fn seal(
     let header =
         Header { typ: TYPE.to_owned(), alg: algorithm.as_str().to_owned(), kid: key.kid().to_owned() };
     let payload = Payload {
-        iss: names.issuer.clone(),
+        iss: names.issuer.as_str().to_owned(),
         aud: names.audience.clone(),
         sub: app.as_str().to_owned(),
         client_id: app.as_str().to_owned(),
@@ -107,7 +103,7 @@ pub fn seal(
 }
 
 /// What `token` says, once its signature is found to be ours. Whether it is still good is for the caller to ask.
-pub fn open(token: &str, names: &Names, keyring: &Keyring) -> Result<Claims, TokenError> {
+pub fn open(token: &str, names: &OAuth, keyring: &Keyring) -> Result<Claims, TokenError> {
     if token.len() > LONGEST {
         return Err(TokenError::Malformed);
     }
@@ -126,7 +122,7 @@ pub fn open(token: &str, names: &Names, keyring: &Keyring) -> Result<Claims, Tok
         return Err(TokenError::Forged);
     }
     let payload: Payload = parsed(payload)?;
-    if payload.iss != names.issuer || payload.aud != names.audience {
+    if payload.iss != names.issuer.as_str() || payload.aud != names.audience {
         return Err(TokenError::Forged);
     }
     payload.claims().ok_or(TokenError::Malformed)
@@ -170,7 +166,7 @@ fn part(of: &impl Serialize) -> String {
     URL_SAFE_NO_PAD.encode(serde_json::to_vec(of).expect("texts and numbers are JSON"))
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, TokenError> {
+fn parsed<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
     let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
     serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)
 }

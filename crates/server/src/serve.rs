@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::config::tls::{ClientCertificates, TlsSettings};
 use crate::http::admin::{Admin, BackUp, Turns};
 use crate::http::body::Bounds;
+use crate::http::dpop::seen::Seen;
 use crate::http::{self, Api, admin};
 use crate::keyring_file::{KeyringFile, KeyringFileError};
 use crate::listener::{self, BindError, signals};
@@ -155,6 +156,8 @@ fn api(
         clock: clock.clone(),
         metrics,
         dialect: config.api.dialect,
+        oauth: config.oauth.clone(),
+        proofs: Seen::default(),
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         is_ready,
         logged: config.log.requests,
@@ -219,6 +222,7 @@ async fn serve_both(
 ) {
     let (say_stop, stopping) = watch::channel(false);
     let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
+    let auth = Arc::clone(&api.auth);
     let private_routes = http::private(api, admin::router(admin));
     let both = async {
         tokio::join!(
@@ -242,6 +246,8 @@ async fn serve_both(
         stop.await;
         info!("stopping: requests that are under way are finished");
         is_stopping.store(true, Ordering::Relaxed);
+        // Gateways that wait for news would be waited for.
+        auth.registry().feed().stop_waiting();
         // The listeners hold a receiver until they are done.
         let _ = say_stop.send(true);
     };

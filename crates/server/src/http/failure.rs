@@ -5,6 +5,7 @@ use std::error::Error;
 use axum::body::Body;
 use axum::http::Response;
 use northgate_core::application::TextError;
+use northgate_core::auth::AdmissionError;
 use northgate_core::store::StoreError;
 
 use crate::config::api::Dialect;
@@ -50,6 +51,18 @@ pub fn store(error: &StoreError) -> (Problem, Outcome) {
     match error {
         StoreError::Busy => (Problem::Busy, Outcome::Busy),
         StoreError::Unavailable(_) => (Problem::Internal, Outcome::Unavailable),
+    }
+}
+
+/// What is said to a caller that is not let in.
+pub fn admission(error: &AdmissionError) -> (Problem, Outcome) {
+    match error {
+        AdmissionError::Rejected => (Problem::Rejected, Outcome::Rejected),
+        AdmissionError::Throttled(wait) | AdmissionError::TooManyCalls(wait) => {
+            (Problem::Throttled(Some(*wait)), Outcome::Throttled)
+        }
+        AdmissionError::Frozen => (Problem::Frozen, Outcome::Frozen),
+        AdmissionError::Busy => (Problem::Busy, Outcome::Busy),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Verify, for gateways: whether a call on the platform's API may pass. They hand over the call's headers, and its
 //! path too in some cases, and pass it on when the answer is 200.
 
+mod call;
+
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -8,8 +10,11 @@ use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use northgate_core::application::AppId;
+use northgate_core::clock::Timestamp;
+use northgate_core::token::Binding;
 use northgate_core::verify::{Verified, VerifyError};
 
+use crate::http::dpop::{self, DPOP, ProofError};
 use crate::http::failure::Failure;
 use crate::http::observe::Observed;
 use crate::http::outcome::{Operation, Outcome};
@@ -44,8 +49,26 @@ pub async fn verify(State(api): State<Arc<Api>>, request: Request) -> Response<B
 
 fn attempt(api: &Api, headers: &HeaderMap, observed: &mut Observed) -> Result<Verified, Failure> {
     let app_key = observed.application.insert(app_key(headers)?);
-    let access_token = access_token(headers).ok_or(Unnamed::NoToken)?;
-    Ok(api.auth.verify(app_key, access_token, api.clock.now())?)
+    let (scheme, token) = access_token(headers).ok_or(Unnamed::NoToken)?;
+    let now = api.clock.now();
+    let claims = api.open(token).map_err(VerifyError::Token)?;
+    let shown: Vec<Binding> = match scheme {
+        Scheme::Bearer => Vec::new(),
+        Scheme::Dpop => vec![Binding::Key(possession(api, headers, token, now)?)],
+    };
+    // RFC 9449 §7.1: what is shown as bound to a key has to be.
+    if scheme == Scheme::Dpop && !matches!(claims.binding, Some(Binding::Key(_))) {
+        return Err(VerifyError::NotShown.into());
+    }
+    Ok(api.auth.verify_claims(app_key, &claims, &shown, now)?)
+}
+
+/// The key of which the call shows that its sender has it.
+fn possession(api: &Api, headers: &HeaderMap, token: &str, now: Timestamp) -> Result<[u8; 32], ProofError> {
+    let proof = only(headers, DPOP.as_str()).ok_or(ProofError::Two)?.ok_or(ProofError::Malformed)?;
+    let (method, uri) = call::of(headers).ok_or(ProofError::NoCall)?;
+    let call = dpop::Call { method, uri: &uri, access_token: Some(token) };
+    dpop::check(proof.as_bytes(), &call, &api.proofs, now)
 }
 
 fn pass(verified: &Verified) -> Response<Body> {
@@ -72,14 +95,24 @@ fn app_key(headers: &HeaderMap) -> Result<AppId, Unnamed> {
     AppId::parse(text).map_err(|_| Unnamed::BadAppKey)
 }
 
+/// How a call shows its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    /// With a proof of possession beside it (RFC 9449 §7.1).
+    Dpop,
+}
+
 /// `Authorization`, and where there is none `access_token`.
-fn access_token(headers: &HeaderMap) -> Option<&str> {
+fn access_token(headers: &HeaderMap) -> Option<(Scheme, &str)> {
     match only(headers, AUTHORIZATION.as_str())? {
         Some(authorization) => {
             let (scheme, token) = authorization.split_once(' ')?;
-            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_matches(' '))
+            let named = [("bearer", Scheme::Bearer), ("dpop", Scheme::Dpop)];
+            let (_, scheme) = named.into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name))?;
+            Some((scheme, token.trim_matches(' ')))
         }
-        None => only(headers, "access_token")?,
+        None => Some((Scheme::Bearer, only(headers, "access_token")??)),
     }
 }
 
@@ -104,6 +137,12 @@ impl From<Unnamed> for Failure {
     }
 }
 
+impl From<ProofError> for Failure {
+    fn from(error: ProofError) -> Failure {
+        Failure::new(Problem::NotVerified, Outcome::Refused, &error)
+    }
+}
+
 impl From<VerifyError> for Failure {
     fn from(error: VerifyError) -> Failure {
         let (problem, outcome) = match error {
@@ -113,7 +152,8 @@ impl From<VerifyError> for Failure {
             | VerifyError::WrongKind
             | VerifyError::Expired
             | VerifyError::NotYours
-            | VerifyError::Revoked => (Problem::NotVerified, Outcome::Refused),
+            | VerifyError::Revoked
+            | VerifyError::NotShown => (Problem::NotVerified, Outcome::Refused),
         };
         Failure::new(problem, outcome, &error)
     }
@@ -133,9 +173,14 @@ mod tests {
     #[test]
     fn the_token_is_found_however_clients_write_it() {
         for value in ["Bearer t", "bearer t", "BEARER  t", "Bearer   t "] {
-            assert_eq!(access_token(&headers(&[("authorization", value)])), Some("t"), "{value}");
+            assert_eq!(
+                access_token(&headers(&[("authorization", value)])),
+                Some((Scheme::Bearer, "t")),
+                "{value}"
+            );
         }
-        assert_eq!(access_token(&headers(&[("access_token", "t")])), Some("t"));
+        assert_eq!(access_token(&headers(&[("access_token", "t")])), Some((Scheme::Bearer, "t")));
+        assert_eq!(access_token(&headers(&[("authorization", "dpop t")])), Some((Scheme::Dpop, "t")));
     }
 
     #[test]

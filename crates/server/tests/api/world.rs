@@ -16,6 +16,8 @@ use northgate_server::clock::Clock;
 use northgate_server::config::api::Dialect;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::LoggedRequests;
+use northgate_server::config::oauth::{Issuer, OAuth};
+use northgate_server::http::dpop::seen::Seen;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::listener::{self, connection::Routes};
 use northgate_server::metrics::Metrics;
@@ -108,6 +110,11 @@ impl World {
             clock: clock.clone(),
             metrics: Arc::new(Metrics::default()),
             dialect: setup.dialect,
+            oauth: OAuth {
+                issuer: Issuer::parse("https://tokens.example.com").unwrap(),
+                audience: "https://api.example.com".to_owned(),
+            },
+            proofs: Seen::default(),
             body: Bounds { size: BODY_MAX, time: setup.body_time },
             is_ready: Box::new(move || ready.load(Ordering::Relaxed)),
             logged: LoggedRequests::All,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::application::AppId;
-use northgate_core::auth::{Auth, Settings};
+use northgate_core::auth::{Auth, Caller, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
@@ -101,10 +101,13 @@ fn race(disk: Disk) {
             let secret = SecretText::parse(secret.reveal()).unwrap();
             // A step of another moment gives another token.
             let now = NOW.plus(Duration::from_millis(worker));
-            thread::spawn(move || match block_on(auth.refresh(&app, &secret, &token, HERE, now)) {
-                Ok(refresh) => Some(refresh.pair.refresh_token),
-                Err(RefreshError::Store(_)) if disk == Disk::Bad => None,
-                Err(error) => panic!("{error}"),
+            thread::spawn(move || {
+                let caller = Caller::with_secret(&app, &secret, HERE);
+                match block_on(auth.refresh(&caller, &token, now)) {
+                    Ok(refresh) => Some(refresh.pair.refresh_token),
+                    Err(RefreshError::Store(_)) if disk == Disk::Bad => None,
+                    Err(error) => panic!("{error}"),
+                }
             })
         })
         .collect();

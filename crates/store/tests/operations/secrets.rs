@@ -2,6 +2,7 @@
 
 use northgate_core::administer::{AdministerError, Change, Creation, Wanted};
 use northgate_core::application::AppId;
+use northgate_core::auth::AdmissionError;
 use northgate_core::login::LoginError;
 use northgate_core::policy::Overrides;
 use northgate_core::secret::{MAX_SECRETS, SecretId, SecretText};
@@ -27,7 +28,7 @@ pub fn holder(id: &str, secret: &str) -> Customer {
 }
 
 async fn is_rejected(world: &World, app: &Customer) -> bool {
-    matches!(world.try_login(app).await.err(), Some(LoginError::Rejected))
+    matches!(world.try_login(app).await.err(), Some(LoginError::Admission(AdmissionError::Rejected)))
 }
 
 #[tokio::test]

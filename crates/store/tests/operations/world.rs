@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use northgate_core::administer::{Change, Creation, UseFrom, Wanted};
 use northgate_core::application::{AppId, Application, State};
-use northgate_core::auth::{Auth, Pair, Settings};
+use northgate_core::auth::{Auth, Caller, Pair, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::login::{Login, LoginError};
@@ -181,7 +181,9 @@ impl World {
     }
 
     pub async fn try_refresh(&self, customer: &Customer, token: &str) -> Result<Refresh, RefreshError> {
-        self.auth().refresh(&customer.id, &customer.secret, token, HOME, self.now()).await
+        self.auth()
+            .refresh(&Caller::with_secret(&customer.id, &customer.secret, HOME), token, self.now())
+            .await
     }
 
     pub async fn refresh(&self, customer: &Customer, token: &str) -> Pair {
@@ -202,6 +204,6 @@ impl World {
     }
 
     pub fn verify(&self, customer: &Customer, access_token: &str) -> Result<(), VerifyError> {
-        self.auth().verify(&customer.id, access_token, self.now()).map(drop)
+        self.auth().verify(&customer.id, access_token, &[], self.now()).map(drop)
     }
 }

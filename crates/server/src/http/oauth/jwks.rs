@@ -27,7 +27,8 @@ pub async fn jwks(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response<B
     };
     // Whoever fetched the set just before a rotation fetches it again before the new key is used.
     let max_age_s = api.auth.key_lead().as_secs() / 2;
-    let cache = HeaderValue::try_from(format!("public, max-age={max_age_s}")).expect("a number is plain text");
+    let cache =
+        HeaderValue::try_from(format!("public, max-age={max_age_s}")).expect("a number is plain text");
     let all = answer.headers_mut();
     all.insert(CACHE_CONTROL, cache);
     all.insert(ETAG, etag);
