@@ -65,6 +65,11 @@ impl Form {
         check_text(text).map_err(|error| FormError::Text(name, error))?;
         Ok(text)
     }
+
+    /// The parameter `token`, of any length that the body may have: a signed one is longer than an opaque one.
+    pub fn token(&self) -> Result<&str, FormError> {
+        self.find("token").ok_or(FormError::Missing("token"))
+    }
 }
 
 /// `+` is a space and `%41` an A.

@@ -37,7 +37,7 @@ pub async fn introspect_any(State(api): State<Arc<Api>>, request: Request) -> Re
 async fn ask_own(api: &Api, request: Request, observed: &mut Observed) -> Result<Introspection, Denial> {
     let sender = Sender::of(&request);
     let form = Form::read(request, api.body).await?;
-    let token = form.text("token")?;
+    let token = form.token()?;
     let client = Client::find(&form, &sender)?;
     observed.application = Some(client.app.clone());
     Ok(api.auth.introspect_own(&client.caller(), api.open(token), api.clock.now()).await?)
@@ -45,7 +45,7 @@ async fn ask_own(api: &Api, request: Request, observed: &mut Observed) -> Result
 
 async fn ask_any(api: &Api, request: Request, observed: &mut Observed) -> Result<Introspection, Denial> {
     let form = Form::read(request, api.body).await?;
-    let introspection = api.auth.introspect(api.open(form.text("token")?), api.clock.now()).await?;
+    let introspection = api.auth.introspect(api.open(form.token()?), api.clock.now()).await?;
     if let Introspection::Active(active) = &introspection {
         observed.application = Some(active.application.id.clone());
     }

@@ -33,7 +33,7 @@ pub async fn revoke(State(api): State<Arc<Api>>, request: Request) -> Response<B
 async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<Revoked, Denial> {
     let sender = Sender::of(&request);
     let form = Form::read(request, api.body).await?;
-    let token = form.text("token")?;
+    let token = form.token()?;
     let client = Client::find(&form, &sender)?;
     observed.application = Some(client.app.clone());
     Ok(api.auth.revoke(&client.caller(), api.open(token), api.clock.now()).await?)
