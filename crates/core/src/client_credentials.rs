@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use crate::auth::{AdmissionError, Auth, Caller};
+use crate::admit::{AdmissionError, Caller};
+use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantId, GrantKey};
 use crate::token::{Binding, Claims};
@@ -43,7 +44,7 @@ impl Auth {
         }
         let expires_at = now.plus(policy.access_lifetime);
         let grant = Grant { id: GrantId::random(), generation: 0, refreshed_at: now, expires_at };
-        let binding = None;
+        let binding = Auth::binding(caller);
         let claims = Claims::access(application.number, &grant, binding, now, expires_at);
         Ok(Issued {
             access_token: claims.seal(&self.keyring()),

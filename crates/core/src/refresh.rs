@@ -7,8 +7,9 @@
 //! | older | reuse | refused; by policy the grant is closed |
 //! | > record | the record went back in time (a restored backup, a fail-over) | accepted; the record catches up |
 
+use crate::admit::{AdmissionError, Caller};
 use crate::application::{AppNumber, Application};
-use crate::auth::{AdmissionError, Auth, Caller, Pair};
+use crate::auth::{Auth, Pair};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantKey};
 use crate::policy::{OnReuse, Policy, Rotation};
@@ -75,7 +76,7 @@ impl Auth {
         let (application, policy) = self.admit(caller, now).await?;
         let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let (grant, how) = self.step(application.number, &presented, &policy, now).await?;
-        let pair = self.pair(application.number, &grant, None, &policy, now);
+        let pair = self.pair(application.number, &grant, Auth::binding(caller), &policy, now);
         Ok(Refresh { pair, grant: presented.grant, how })
     }
 

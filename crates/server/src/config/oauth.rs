@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use crate::config::ConfigError;
 use crate::config::layers::Settings;
 
+/// The path of the token endpoint, behind the issuer.
+pub const TOKEN: &str = "/oauth2/token";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuth {
     pub issuer: Issuer,
@@ -23,6 +26,12 @@ impl OAuth {
             url => Issuer::parse(url),
         })?;
         Ok(OAuth { issuer })
+    }
+
+    /// What an assertion for us may be meant for: the issuer or the token endpoint (RFC 7523 §3).
+    pub fn audiences(&self) -> Vec<String> {
+        let issuer = self.issuer.as_str();
+        vec![issuer.to_owned(), format!("{issuer}{TOKEN}")]
     }
 }
 

@@ -7,7 +7,10 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::application::AppId;
+use northgate_core::token::Binding;
 use northgate_core::verify::{Verified, VerifyError};
 
 use crate::http::failure::Failure;
@@ -16,6 +19,8 @@ use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer};
 
+/// From a gateway: SHA-256 over the certificate of the caller, in base64url without padding (RFC 8705 §3.1).
+const X_CLIENT_CERT_THUMBPRINT: HeaderName = HeaderName::from_static("x-client-cert-thumbprint");
 const X_NORTHGATE_APP_ID: HeaderName = HeaderName::from_static("x-northgate-app-id");
 const X_NORTHGATE_SCOPE: HeaderName = HeaderName::from_static("x-northgate-scope");
 const X_NORTHGATE_EXPIRES_AT: HeaderName = HeaderName::from_static("x-northgate-expires-at");
@@ -45,7 +50,7 @@ pub async fn verify(State(api): State<Arc<Api>>, request: Request) -> Response<B
 fn attempt(api: &Api, headers: &HeaderMap, observed: &mut Observed) -> Result<Verified, Failure> {
     let app_key = observed.application.insert(app_key(headers)?);
     let access_token = access_token(headers).ok_or(Unnamed::NoToken)?;
-    Ok(api.auth.verify(app_key, access_token, &[], api.clock.now())?)
+    Ok(api.auth.verify(app_key, access_token, &shown(headers), api.clock.now())?)
 }
 
 fn pass(verified: &Verified) -> Response<Body> {
@@ -81,6 +86,14 @@ fn access_token(headers: &HeaderMap) -> Option<&str> {
         }
         None => only(headers, "access_token")?,
     }
+}
+
+/// What a gateway says that the caller has shown. It is believed, since only gateways reach this listener; a gateway must
+/// not let one through that a client has written.
+fn shown(headers: &HeaderMap) -> Vec<Binding> {
+    let thumbprint = only(headers, X_CLIENT_CERT_THUMBPRINT.as_str()).flatten();
+    let decoded = thumbprint.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok());
+    decoded.map(Binding::Certificate).into_iter().collect()
 }
 
 /// The one value of a header, if it is there; nothing at all if it is there twice.

@@ -11,6 +11,7 @@ use northgate_core::store::NewApplication;
 use rusqlite::{Connection, Row, params};
 
 use super::codec::Damaged;
+use super::credentials;
 use super::load::OpenError;
 
 /// Adds an application and learns its number.
@@ -60,6 +61,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
             refresh_lifetime.map(duration_millis),
             calls_per_minute,
         ])?;
+    credentials::write(connection, application.number, &application.credentials)?;
     connection
         .prepare_cached("DELETE FROM secrets WHERE application = ?")?
         .execute([application.number.0])?;
@@ -117,9 +119,11 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
          max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute FROM applications ORDER BY number",
     )?;
+    let mut credentials = credentials::load(connection)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let mut application = read(row)?;
+        application.credentials = credentials.remove(&application.number).unwrap_or_default();
         let is_its_own = |secret: &Result<(AppNumber, Secret), OpenError>| {
             secret.as_ref().is_ok_and(|(number, _)| *number == application.number)
         };
@@ -157,6 +161,7 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
             calls_per_minute: row.get(13)?,
         },
         secrets: Vec::new(),
+        credentials: Vec::new(),
         calls: Arc::default(),
     })
 }

@@ -60,7 +60,7 @@ async fn client_credentials(
     sender: &Sender,
     observed: &mut Observed,
 ) -> Result<Response<Body>, Denial> {
-    let client = Client::find(form, sender)?;
+    let client = Client::find(form, sender, &api.oauth)?;
     observed.application = Some(client.app.clone());
     let issued = api.auth.client_credentials(&client.caller(), api.clock.now()).await?;
     Ok(answer::issued(&issued))
@@ -74,7 +74,7 @@ async fn refresh(
 ) -> Result<Response<Body>, Denial> {
     observed.operation = Operation::Refresh;
     let refresh_token = form.text("refresh_token")?;
-    let client = Client::find(form, sender)?;
+    let client = Client::find(form, sender, &api.oauth)?;
     observed.application = Some(client.app.clone());
     let refresh = api.auth.refresh(&client.caller(), refresh_token, api.clock.now()).await?;
     (observed.outcome, observed.audit) = told(&refresh);
