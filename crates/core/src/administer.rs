@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::application::{AppId, Application, State};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
+use crate::credential::{Credential, CredentialId, CredentialKind, MAX_CREDENTIALS};
 use crate::keyring::{KeyringError, KeyringRecord};
 use crate::policy::Overrides;
 use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText};
@@ -40,6 +41,10 @@ pub enum Change {
     AddSecret(String, Kept),
     /// Refuses a secret from a time on.
     RetireSecret(SecretId, Timestamp),
+    /// Adds a credential with a label.
+    AddCredential(String, CredentialKind),
+    /// Refuses a credential from now on and forgets it.
+    RemoveCredential(CredentialId),
 }
 
 /// When a new key is used.
@@ -60,6 +65,12 @@ pub enum AdministerError {
     UnknownSecret(SecretId),
     #[error("the application has {MAX_SECRETS} live secrets and may not have more; retire one first")]
     TooManySecrets,
+    #[error("the application has no credential {}", .0.0)]
+    UnknownCredential(CredentialId),
+    #[error("the application has this credential already, as {}", .0.0)]
+    SameCredential(CredentialId),
+    #[error("the application has {MAX_CREDENTIALS} credentials and may not have more; remove one first")]
+    TooManyCredentials,
     #[error("too many secrets wait to be hashed; try again")]
     Busy,
     #[error("could not change the application")]
@@ -193,6 +204,11 @@ fn changed(present: &Application, change: &Change, now: Timestamp) -> Result<App
             let secret = of_this_id.next().ok_or(AdministerError::UnknownSecret(*id))?;
             *secret = Arc::new(secret.retired(*at));
         }
+        Change::AddCredential(label, kind) => add_credential(&mut application, label, kind, now)?,
+        Change::RemoveCredential(id) => {
+            let found = application.credentials.iter().position(|credential| credential.id == *id);
+            application.credentials.remove(found.ok_or(AdministerError::UnknownCredential(*id))?);
+        }
     }
     Ok(application)
 }
@@ -204,6 +220,25 @@ fn make_room(secrets: &mut Vec<Arc<Secret>>, now: Timestamp) -> Result<(), Admin
     }
     let retired = secrets.iter().position(|secret| !secret.is_live(now));
     secrets.remove(retired.ok_or(AdministerError::TooManySecrets)?);
+    Ok(())
+}
+
+/// Ids count up from the last one that is there; that of a removed one may be given again, since nothing refers to it.
+fn add_credential(
+    application: &mut Application,
+    label: &str,
+    kind: &CredentialKind,
+    now: Timestamp,
+) -> Result<(), AdministerError> {
+    let credentials = &mut application.credentials;
+    if let Some(same) = credentials.iter().find(|credential| credential.kind == *kind) {
+        return Err(AdministerError::SameCredential(same.id));
+    }
+    if credentials.len() >= MAX_CREDENTIALS {
+        return Err(AdministerError::TooManyCredentials);
+    }
+    let id = CredentialId(credentials.last().map_or(0, |last| last.id.0) + 1);
+    credentials.push(Credential { id, label: label.to_owned(), kind: kind.clone(), created_at: now });
     Ok(())
 }
 

@@ -1,14 +1,15 @@
-//! What the four operations lean on: the store, the keyring, the policy defaults, and who the caller is.
+//! What the operations lean on: the store, the keyring, the policy defaults, and the secrets of applications.
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::admit::AdmissionError;
 use crate::application::{AppId, AppNumber, Application};
 use crate::clock::Timestamp;
 use crate::grant::Grant;
 use crate::keyring::Keyring;
-use crate::policy::{AccessTokens, Dpop, Policy};
+use crate::policy::{AccessTokens, Policy};
 use crate::registry::Registry;
 use crate::secret::{Busy, Digest, Hashing, Kept, Secret, SecretText};
 use crate::store::{Store, StoreError};
@@ -20,7 +21,7 @@ pub struct Auth {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
     pub(crate) hashing: Hashing,
-    failures: Failures,
+    pub(crate) failures: Failures,
     keyring: RwLock<Arc<Keyring>>,
 }
 
@@ -52,59 +53,6 @@ pub struct Pair {
     /// What the access token says, and in which form OAuth gives it.
     pub claims: Claims,
     pub access_tokens: AccessTokens,
-}
-
-/// That an application asks for a token without a key that it is to be bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the application must show a key with each request for a token, and did not")]
-pub struct NoPossession;
-
-/// Who asks for something, and how it shows that it is the one.
-pub struct Caller<'a> {
-    pub app: &'a AppId,
-    pub proof: Proof<'a>,
-    pub possession: Possession,
-    pub from: IpAddr,
-}
-
-/// Whether a caller has shown that it has a key of its own, to which its access token can be bound (RFC 9449).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Possession {
-    /// The application API knows no such thing.
-    NotAsked,
-    NotShown,
-    /// It has the key with this thumbprint.
-    Shown([u8; 32]),
-}
-
-/// What shows that a caller is the application that it says it is.
-pub enum Proof<'a> {
-    Secret(&'a SecretText),
-}
-
-impl<'a> Caller<'a> {
-    /// The caller that presents this secret.
-    pub fn with_secret(app: &'a AppId, secret: &'a SecretText, from: IpAddr) -> Caller<'a> {
-        Caller { app, proof: Proof::Secret(secret), possession: Possession::NotAsked, from }
-    }
-}
-
-/// Why a caller is not let in.
-#[derive(Debug, thiserror::Error)]
-pub enum AdmissionError {
-    /// The application is unknown or the secret is not one of its own: never said which.
-    #[error("the application or its secret is not right")]
-    Rejected,
-    /// Too many were wrong before; whether this one is was perhaps not even looked at.
-    #[error("too many were wrong; the next one is looked at in {}s", .0.as_secs_f32())]
-    Throttled(Duration),
-    #[error("too many imported secrets wait to be checked")]
-    Busy,
-    #[error("the application is frozen")]
-    Frozen,
-    /// It calls more often than its policy allows.
-    #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
-    TooManyCalls(Duration),
 }
 
 impl Auth {
@@ -153,27 +101,10 @@ impl Auth {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
     }
 
-    /// The caller with its policy, if it is recognised, not frozen and not calling too often: asked in this order.
-    pub(crate) async fn admit(
-        &self,
-        caller: &Caller<'_>,
-        now: Timestamp,
-    ) -> Result<(Arc<Application>, Policy), AdmissionError> {
-        let application = match &caller.proof {
-            Proof::Secret(secret) => self.authenticate(caller.app, secret, caller.from, now).await?,
-        };
-        if application.is_frozen() {
-            return Err(AdmissionError::Frozen);
-        }
-        let policy = self.policy(&application);
-        application.calls.use_grant(policy.calls_per_minute, now).map_err(AdmissionError::TooManyCalls)?;
-        Ok((application, policy))
-    }
-
     /// The application that presents `secret` from an address. An unknown one costs the same work as a wrong secret.
     ///
     /// An allocated secret that is right is let through before anything is asked about its caller.
-    async fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         app: &AppId,
         secret: &SecretText,
@@ -283,15 +214,6 @@ impl Auth {
             expires_in: policy.access_lifetime,
             claims: access,
             access_tokens: policy.access_tokens,
-        }
-    }
-
-    /// What an access token for `caller` is bound to.
-    pub(crate) fn binding(caller: &Caller<'_>, policy: &Policy) -> Result<Option<Binding>, NoPossession> {
-        match (policy.dpop, caller.possession) {
-            (Dpop::Off, _) | (Dpop::Required, Possession::NotAsked) => Ok(None),
-            (Dpop::Required, Possession::Shown(thumbprint)) => Ok(Some(Binding::Key(thumbprint))),
-            (Dpop::Required, Possession::NotShown) => Err(NoPossession),
         }
     }
 }

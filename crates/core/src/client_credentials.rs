@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use crate::auth::{AdmissionError, Auth, Caller, NoPossession};
+use crate::admit::{AdmissionError, Caller, NoPossession};
+use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantId};
 use crate::policy::AccessTokens;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::admit::{AdmissionError, Caller};
 use crate::application::Application;
-use crate::auth::{AdmissionError, Auth, Caller};
+use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::refresh;
 use crate::store::StoreError;

@@ -1,13 +1,16 @@
 //! The rules of Northgate: what login, refresh, logout and verify do, and nothing about how they are asked or stored.
 //!
-//! Verbs are files (`login`, `refresh`, `logout`, `verify`, `client_credentials`, `introspect`, `revoke`, `administer`), and so are nouns (`application`, `grant`,
+//! Verbs are files (`login`, `refresh`, `logout`, `verify`, `client_credentials`, `introspect`, `revoke`, `administer`), and so are nouns (`application`, `credential`, `grant`,
 //! `token`, …). [`Auth`](auth::Auth) has the verbs as methods; [`Store`](store::Store) is what it needs of a store.
 
 pub mod administer;
+pub mod admit;
 pub mod application;
+pub mod assertion;
 pub mod auth;
 pub mod client_credentials;
 pub mod clock;
+pub mod credential;
 pub mod feed;
 pub mod grant;
 pub mod introspect;

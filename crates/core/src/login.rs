@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::admit::{AdmissionError, Caller};
 use crate::application::AppId;
-use crate::auth::{AdmissionError, Auth, Caller, Pair};
+use crate::auth::{Auth, Pair};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantId, GrantKey};
 use crate::policy::{LAST_ONLY_OVERLAP, Logins, Policy};

@@ -7,8 +7,9 @@
 //! | older | reuse | refused; by policy the grant is closed |
 //! | > record | the record went back in time (a restored backup, a fail-over) | accepted; the record catches up |
 
+use crate::admit::{AdmissionError, Caller, NoPossession};
 use crate::application::{AppNumber, Application};
-use crate::auth::{AdmissionError, Auth, Caller, NoPossession, Pair};
+use crate::auth::{Auth, Pair};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantKey};
 use crate::policy::{OnReuse, Policy, Rotation};

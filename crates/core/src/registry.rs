@@ -230,6 +230,7 @@ mod tests {
             created_at: Timestamp::from_millis(0),
             revision: 0,
             secrets: Vec::new(),
+            credentials: Vec::new(),
             calls: Arc::default(),
         })
     }

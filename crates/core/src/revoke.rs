@@ -1,6 +1,7 @@
 //! Revoke: an application ends the grant of one of its tokens (RFC 7009), as a logout does.
 
-use crate::auth::{AdmissionError, Auth, Caller};
+use crate::admit::{AdmissionError, Caller};
+use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::grant::GrantKey;
 use crate::logout::{EndError, Logout};

@@ -4,6 +4,7 @@ mod app;
 mod backup;
 mod client;
 mod config;
+mod credential;
 mod import;
 mod key;
 pub(crate) mod output;

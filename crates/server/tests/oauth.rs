@@ -4,10 +4,17 @@
 // A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
 #![allow(clippy::unwrap_used)]
 
+#[path = "oauth/assertion.rs"]
+mod assertion;
 #[path = "oauth/authentication.rs"]
 mod authentication;
+#[path = "oauth/certificate.rs"]
+mod certificate;
 #[path = "oauth/client_credentials.rs"]
 mod client_credentials;
+#[allow(dead_code)]
+#[path = "edge/identity.rs"]
+mod identity;
 #[path = "oauth/introspect.rs"]
 mod introspect;
 #[path = "oauth/metadata.rs"]

@@ -8,5 +8,6 @@ mod laws {
     pub mod files;
     pub mod grants;
     pub mod overload;
+    pub mod spent;
     pub mod world;
 }

@@ -7,6 +7,9 @@ use northgate_core::application::check_text;
 use crate::config::ConfigError;
 use crate::config::layers::Settings;
 
+/// The path of the token endpoint, behind the issuer.
+pub const TOKEN: &str = "/oauth2/token";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuth {
     pub issuer: Issuer,
@@ -33,6 +36,12 @@ impl OAuth {
             text => check_text(text).is_ok().then(|| text.to_owned()),
         })?;
         Ok(OAuth { issuer, audience })
+    }
+
+    /// What an assertion for us may be meant for: the issuer or the token endpoint (RFC 7523 §3).
+    pub fn audiences(&self) -> Vec<String> {
+        let issuer = self.issuer.as_str();
+        vec![issuer.to_owned(), format!("{issuer}{TOKEN}")]
     }
 }
 

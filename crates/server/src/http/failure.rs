@@ -4,8 +4,8 @@ use std::error::Error;
 
 use axum::body::Body;
 use axum::http::Response;
+use northgate_core::admit::AdmissionError;
 use northgate_core::application::TextError;
-use northgate_core::auth::AdmissionError;
 use northgate_core::store::StoreError;
 
 use crate::config::api::Dialect;
@@ -57,7 +57,10 @@ pub fn store(error: &StoreError) -> (Problem, Outcome) {
 /// What is said to a caller that is not let in.
 pub fn admission(error: &AdmissionError) -> (Problem, Outcome) {
     match error {
-        AdmissionError::Rejected => (Problem::Rejected, Outcome::Rejected),
+        // What is shown instead of a secret is known to OAuth only, which answers for itself.
+        AdmissionError::Rejected | AdmissionError::Unproven(_) => (Problem::Rejected, Outcome::Rejected),
+        AdmissionError::TooManyAssertions => (Problem::Throttled(None), Outcome::Throttled),
+        AdmissionError::Store(error) => store(error),
         AdmissionError::Throttled(wait) | AdmissionError::TooManyCalls(wait) => {
             (Problem::Throttled(Some(*wait)), Outcome::Throttled)
         }

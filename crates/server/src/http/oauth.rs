@@ -1,6 +1,7 @@
 //! OAuth 2.0 over the same rules: token, introspect, revoke and the metadata, for clients that know nothing of the platform.
 
 mod answer;
+mod assertion;
 mod client;
 mod error;
 mod form;
@@ -15,10 +16,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::config::oauth::Issuer;
+use crate::config::oauth::{Issuer, TOKEN};
 use crate::http::Api;
 
-const TOKEN: &str = "/oauth2/token";
 const INTROSPECT: &str = "/oauth2/introspect";
 const REVOKE: &str = "/oauth2/revoke";
 const JWKS: &str = "/oauth2/jwks";

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
+use northgate_core::admit::Caller;
 use northgate_core::application::AppId;
-use northgate_core::auth::Caller;
 use northgate_core::refresh::{How, Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
 

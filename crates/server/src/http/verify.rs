@@ -9,6 +9,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::application::AppId;
 use northgate_core::clock::Timestamp;
 use northgate_core::token::Binding;
@@ -21,6 +23,8 @@ use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer};
 
+/// From a gateway: SHA-256 over the certificate of the caller, in base64url without padding (RFC 8705 §3.1).
+const X_CLIENT_CERT_THUMBPRINT: HeaderName = HeaderName::from_static("x-client-cert-thumbprint");
 const X_NORTHGATE_APP_ID: HeaderName = HeaderName::from_static("x-northgate-app-id");
 const X_NORTHGATE_SCOPE: HeaderName = HeaderName::from_static("x-northgate-scope");
 const X_NORTHGATE_EXPIRES_AT: HeaderName = HeaderName::from_static("x-northgate-expires-at");
@@ -52,13 +56,13 @@ fn attempt(api: &Api, headers: &HeaderMap, observed: &mut Observed) -> Result<Ve
     let (scheme, token) = access_token(headers).ok_or(Unnamed::NoToken)?;
     let now = api.clock.now();
     let claims = api.open(token).map_err(VerifyError::Token)?;
-    let shown: Vec<Binding> = match scheme {
-        Scheme::Bearer => Vec::new(),
-        Scheme::Dpop => vec![Binding::Key(possession(api, headers, token, now)?)],
-    };
-    // RFC 9449 §7.1: what is shown as bound to a key has to be.
-    if scheme == Scheme::Dpop && !matches!(claims.binding, Some(Binding::Key(_))) {
-        return Err(VerifyError::NotShown.into());
+    let mut shown = shown(headers);
+    if scheme == Scheme::Dpop {
+        // RFC 9449 §7.1: what is shown as bound to a key has to be.
+        if !matches!(claims.binding, Some(Binding::Key(_))) {
+            return Err(VerifyError::NotShown.into());
+        }
+        shown.push(Binding::Key(possession(api, headers, token, now)?));
     }
     Ok(api.auth.verify_claims(app_key, &claims, &shown, now)?)
 }
@@ -114,6 +118,14 @@ fn access_token(headers: &HeaderMap) -> Option<(Scheme, &str)> {
         }
         None => Some((Scheme::Bearer, only(headers, "access_token")??)),
     }
+}
+
+/// What a gateway says that the caller has shown. It is believed, since only gateways reach this listener; a gateway must
+/// not let one through that a client has written.
+fn shown(headers: &HeaderMap) -> Vec<Binding> {
+    let thumbprint = only(headers, X_CLIENT_CERT_THUMBPRINT.as_str()).flatten();
+    let decoded = thumbprint.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok());
+    decoded.map(Binding::Certificate).into_iter().collect()
 }
 
 /// The one value of a header, if it is there; nothing at all if it is there twice.

@@ -1,6 +1,6 @@
 //! Laws about applications and about who may ask.
 
-use northgate_core::auth::AdmissionError;
+use northgate_core::admit::AdmissionError;
 use northgate_core::login::LoginError;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -21,6 +21,7 @@ use northgate_server::http::dpop::seen::Seen;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::listener::{self, connection::Routes};
 use northgate_server::metrics::Metrics;
+use northgate_server::tls::Tls;
 use northgate_store::embedded::EmbeddedStore;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -46,6 +47,9 @@ pub const BEGIN_S: u64 = 1_767_225_600;
 pub struct World {
     pub public: SocketAddr,
     pub private: SocketAddr,
+    /// For whoever serves it once more, behind TLS.
+    #[allow(dead_code)]
+    pub api: Arc<Api>,
     pub auth: Arc<Auth>,
     pub clock: Clock,
     pub is_ready: Arc<AtomicBool>,
@@ -120,9 +124,9 @@ impl World {
             logged: LoggedRequests::All,
         });
         let (stop, stopped) = watch::channel(false);
-        let public = serve(http::public(Arc::clone(&api), setup.prefix), stopped.clone()).await;
-        let private = serve(http::private(api, Router::new()), stopped).await;
-        World { public, private, auth, clock, is_ready, secret, _stop: stop, _directory: directory }
+        let public = serve(http::public(Arc::clone(&api), setup.prefix), None, stopped.clone()).await;
+        let private = serve(http::private(Arc::clone(&api), Router::new()), None, stopped).await;
+        World { api, public, private, auth, clock, is_ready, secret, _stop: stop, _directory: directory }
     }
 
     /// A login of `demo`.
@@ -192,7 +196,8 @@ async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
     }
 }
 
-async fn serve(routes: impl Routes, stop: watch::Receiver<bool>) -> SocketAddr {
+/// Serves until the sender of `stop` is gone.
+pub async fn serve(routes: impl Routes, tls: Option<Arc<Tls>>, stop: watch::Receiver<bool>) -> SocketAddr {
     let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
     let minute = Duration::from_secs(60);
@@ -212,6 +217,6 @@ async fn serve(routes: impl Routes, stop: watch::Receiver<bool>) -> SocketAddr {
         failures_per_application: 0,
         threads: None,
     };
-    tokio::spawn(async move { listener::serve(socket, None, routes, &limits, stop).await });
+    tokio::spawn(async move { listener::serve(socket, tls, routes, &limits, stop).await });
     address
 }

@@ -11,6 +11,7 @@ use northgate_core::store::NewApplication;
 use rusqlite::{Connection, Row, params};
 
 use super::codec::Damaged;
+use super::credentials;
 use super::load::OpenError;
 
 /// Adds an application and learns its number.
@@ -64,6 +65,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
             access_tokens.map(AccessTokens::as_str),
             dpop.map(Dpop::as_str),
         ])?;
+    credentials::write(connection, application.number, &application.credentials)?;
     connection
         .prepare_cached("DELETE FROM secrets WHERE application = ?")?
         .execute([application.number.0])?;
@@ -122,9 +124,11 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
          max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, access_tokens, dpop
          FROM applications ORDER BY number",
     )?;
+    let mut credentials = credentials::load(connection)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let mut application = read(row)?;
+        application.credentials = credentials.remove(&application.number).unwrap_or_default();
         let is_its_own = |secret: &Result<(AppNumber, Secret), OpenError>| {
             secret.as_ref().is_ok_and(|(number, _)| *number == application.number)
         };
@@ -164,6 +168,7 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
             dpop: word(row, 15, Dpop::parse)?,
         },
         secrets: Vec::new(),
+        credentials: Vec::new(),
         calls: Arc::default(),
     })
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use northgate_core::administer::{Creation, Wanted};
+use northgate_core::admit::Caller;
 use northgate_core::application::AppId;
-use northgate_core::auth::{Auth, Caller, Settings};
+use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};

@@ -108,6 +108,7 @@ impl Writer {
                 let now = (self.clock)();
                 let steady = self.steady.look(self.round_at, now);
                 self.memory.registry.forget_revocations(now, steady);
+                self.memory.spent.forget(now, steady);
             }
         }
         self.idle();
@@ -152,7 +153,7 @@ impl Writer {
             return false;
         }
         let Some(Open { connection, checkpoints, fold }) = &mut self.open else { return false };
-        let is_work = fold.begin() || self.memory.registry.has_used();
+        let is_work = fold.begin() || self.memory.registry.has_used() || self.memory.spent.has_forgotten();
         if is_work {
             self.commit(Vec::new());
         } else {
@@ -290,6 +291,7 @@ fn finish(
             applications::update_last_used(connection, &application)?;
         }
     }
+    memory.spent.remove_rows(connection)?;
     let batch_bytes = (!batch.is_empty()).then(|| batch.entries().len());
     Ok(fold.slice(connection, memory, batch_bytes)?)
 }

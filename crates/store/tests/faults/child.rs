@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use northgate_core::administer::{Creation, Wanted};
+use northgate_core::admit::Caller;
 use northgate_core::application::{AppId, State};
-use northgate_core::auth::{Caller, Pair};
+use northgate_core::auth::Pair;
 use northgate_core::login::LoginError;
 use northgate_core::policy::Overrides;
 use northgate_core::refresh::RefreshError;

@@ -1,6 +1,6 @@
 //! Laws of login: what it opens, what gives way, and what ends with it.
 
-use northgate_core::auth::AdmissionError;
+use northgate_core::admit::AdmissionError;
 use northgate_core::login::LoginError;
 use northgate_core::policy::{LAST_ONLY_OVERLAP, Logins, Overrides};
 use northgate_core::refresh::Refusal;

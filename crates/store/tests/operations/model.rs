@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::admit::{AdmissionError, Caller};
 use northgate_core::application::AppNumber;
-use northgate_core::auth::{AdmissionError, Caller, Pair};
+use northgate_core::auth::Pair;
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::GrantKey;
 use northgate_core::login::LoginError;

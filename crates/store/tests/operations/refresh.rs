@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use northgate_core::auth::Caller;
+use northgate_core::admit::Caller;
 use northgate_core::policy::{OnReuse, Overrides, Rotation};
 use northgate_core::refresh::{How, Refusal};
 use northgate_core::token::TokenError;

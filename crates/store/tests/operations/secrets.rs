@@ -1,8 +1,8 @@
 //! Laws of secrets: several at a time, retired at a time, imported from elsewhere.
 
 use northgate_core::administer::{AdministerError, Change, Creation, Wanted};
+use northgate_core::admit::AdmissionError;
 use northgate_core::application::AppId;
-use northgate_core::auth::AdmissionError;
 use northgate_core::login::LoginError;
 use northgate_core::policy::Overrides;
 use northgate_core::secret::{MAX_SECRETS, SecretId, SecretText};

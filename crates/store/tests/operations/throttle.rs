@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use northgate_core::administer::Change;
-use northgate_core::auth::{AdmissionError, Settings};
+use northgate_core::admit::AdmissionError;
+use northgate_core::auth::Settings;
 use northgate_core::login::LoginError;
 use northgate_core::logout::LogoutError;
 use northgate_core::policy::Overrides;

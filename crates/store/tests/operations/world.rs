@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use northgate_core::administer::{Change, Creation, UseFrom, Wanted};
+use northgate_core::admit::Caller;
 use northgate_core::application::{AppId, Application, State};
-use northgate_core::auth::{Auth, Caller, Pair, Settings};
+use northgate_core::auth::{Auth, Pair, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::login::{Login, LoginError};

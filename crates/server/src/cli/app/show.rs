@@ -1,5 +1,6 @@
 //! One application for people to read.
 
+use crate::cli::credential;
 use crate::cli::output;
 use crate::cli::secret;
 use crate::http::admin::answer::{Details, GrantLine};
@@ -17,6 +18,10 @@ pub fn show(details: &Details) {
     output::line("");
     secret::table(&details.secrets);
     output::line("");
+    if !details.credentials.is_empty() {
+        credential::table(&details.credentials);
+        output::line("");
+    }
     let row = |grant: &GrantLine| {
         let generation = grant.generation.to_string();
         vec![grant.id.clone(), generation, grant.refreshed_at.clone(), grant.expires_at.clone()]

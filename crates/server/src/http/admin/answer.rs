@@ -1,7 +1,11 @@
 //! What the admin API answers. The command line reads the same types.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::application::Application;
 use northgate_core::clock::Timestamp;
+use northgate_core::credential::{Credential, CredentialKind};
 use northgate_core::grant::Grant;
 use northgate_core::keyring::{KeyRecord, Keyring};
 use northgate_core::policy::Policy;
@@ -82,6 +86,8 @@ pub struct Details {
     /// What of it was set for this application; the rest follows the configuration.
     pub overrides: PolicyMembers,
     pub secrets: Vec<SecretLine>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialLine>,
     pub grants: Vec<GrantLine>,
 }
 
@@ -92,6 +98,7 @@ impl Details {
             policy: PolicyMembers::of(policy),
             overrides: PolicyMembers::set(&application.overrides),
             secrets: application.secrets.iter().map(|secret| SecretLine::new(secret)).collect(),
+            credentials: application.credentials.iter().map(CredentialLine::new).collect(),
             grants: grants.iter().map(GrantLine::new).collect(),
         }
     }
@@ -126,6 +133,45 @@ impl SecretLine {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Secrets {
     pub secrets: Vec<SecretLine>,
+}
+
+/// One credential.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialLine {
+    pub id: u32,
+    pub label: String,
+    pub kind: String,
+    /// A thumbprint of the key or the certificate (SHA-256 over its DER, base64url), or the name.
+    pub value: String,
+    pub created_at: String,
+}
+
+impl CredentialLine {
+    pub fn new(credential: &Credential) -> CredentialLine {
+        let (kind, value) = match &credential.kind {
+            CredentialKind::Key(key) => ("key", format!("{} {}", key.family(), print(key.as_spki()))),
+            CredentialKind::Certificate(thumbprint) => ("certificate", URL_SAFE_NO_PAD.encode(thumbprint)),
+            CredentialKind::Name(name) => (name.field.as_str(), name.value.clone()),
+        };
+        CredentialLine {
+            id: credential.id.0,
+            label: credential.label.clone(),
+            kind: kind.to_owned(),
+            value,
+            created_at: rfc3339::format(credential.created_at),
+        }
+    }
+}
+
+fn print(der: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, der))
+}
+
+/// The credentials of one application.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Credentials {
+    pub credentials: Vec<CredentialLine>,
 }
 
 /// A secret that was just added.

@@ -79,6 +79,9 @@ impl Problem {
             AdministerError::UnknownApplication => return Problem::unknown_application(id.as_str()),
             AdministerError::UnknownSecret(_) => (StatusCode::NOT_FOUND, "unknown-secret"),
             AdministerError::TooManySecrets => (StatusCode::CONFLICT, "too-many-secrets"),
+            AdministerError::UnknownCredential(_) => (StatusCode::NOT_FOUND, "unknown-credential"),
+            AdministerError::SameCredential(_) => (StatusCode::CONFLICT, "same-credential"),
+            AdministerError::TooManyCredentials => (StatusCode::CONFLICT, "too-many-credentials"),
             AdministerError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             AdministerError::Store(error) => return Problem::store(error),
         };

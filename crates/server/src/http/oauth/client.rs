@@ -7,19 +7,27 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use northgate_core::admit::{Caller, Possession, Proof};
 use northgate_core::application::AppId;
-use northgate_core::auth::{Caller, Possession, Proof};
+use northgate_core::assertion::Assertion;
+use northgate_core::credential::ShownCertificate;
 use northgate_core::secret::SecretText;
 
+use super::assertion::{self, AssertionError};
 use super::error::{Code, Denial};
 use super::form::{self, Form};
+use crate::config::oauth::OAuth;
 use crate::http::dpop::DPOP;
 use crate::http::observe;
 use crate::http::outcome::Outcome;
+use crate::tls::shown::Shown;
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What the request says of its sender outside the body, kept while that is read.
 pub struct Sender {
     from: IpAddr,
+    certificate: Option<Shown>,
     authorization: Vec<HeaderValue>,
     /// Its proofs of possession; at most one is meant.
     pub dpop: Vec<HeaderValue>,
@@ -28,7 +36,13 @@ pub struct Sender {
 impl Sender {
     pub fn of(request: &Request) -> Sender {
         let all = |name: HeaderName| request.headers().get_all(name).iter().cloned().collect();
-        Sender { from: observe::peer(request), authorization: all(AUTHORIZATION), dpop: all(DPOP) }
+        let certificate = request.extensions().get().cloned();
+        Sender {
+            from: observe::peer(request),
+            certificate,
+            authorization: all(AUTHORIZATION),
+            dpop: all(DPOP),
+        }
     }
 }
 
@@ -36,11 +50,15 @@ impl Sender {
 pub struct Client {
     pub app: AppId,
     held: Held,
+    certificate: Option<ShownCertificate>,
     from: IpAddr,
 }
 
 enum Held {
     Secret(SecretText),
+    /// With the names that it may be meant for.
+    Assertion(Box<Assertion>, Vec<String>),
+    Certificate,
 }
 
 /// Why nobody can be asked about the client. For the log.
@@ -56,38 +74,78 @@ pub enum ClientError {
     None,
     #[error("the header Authorization is not Basic with a client and its secret")]
     Basic,
+    #[error("there is client_assertion or client_assertion_type, and not the other")]
+    HalfAssertion,
+    #[error("client_assertion_type is not that of a JWT")]
+    AssertionType,
+    #[error("the assertion is malformed: {0}")]
+    Assertion(AssertionError),
     #[error("client_id or client_secret is longer than 256 characters or has a control character")]
     Text,
 }
 
 impl Client {
     /// The client that sent `form`.
-    pub fn find(form: &Form, sender: &Sender) -> Result<Client, ClientError> {
+    pub fn find(form: &Form, sender: &Sender, oauth: &OAuth) -> Result<Client, ClientError> {
         let client_id = form.find("client_id");
         let basic = basic(&sender.authorization)?;
-        let (app, held) = match (basic, form.find("client_secret")) {
-            (Some(_), Some(_)) => return Err(ClientError::TwoMethods),
-            (Some((app, secret)), None) => {
+        let (app, held) = match (basic, form.find("client_secret"), assertion(form)?) {
+            (Some((app, secret)), None, None) => {
                 if client_id.is_some_and(|client_id| client_id != app) {
                     return Err(ClientError::OtherClient);
                 }
                 (app, Held::Secret(parse_secret(&secret)?))
             }
-            (None, Some(secret)) => {
+            (None, Some(secret), None) => {
                 (client_id.ok_or(ClientError::None)?.to_owned(), Held::Secret(parse_secret(secret)?))
             }
-            (None, None) => return Err(ClientError::None),
+            (None, None, Some(text)) => {
+                let assertion = assertion::parse(text).map_err(ClientError::Assertion)?;
+                let app = client_id.unwrap_or(&assertion.subject).to_owned();
+                (app, Held::Assertion(Box::new(assertion), oauth.audiences()))
+            }
+            // Nothing in the request but a name: the connection has to show the rest.
+            (None, None, None) if sender.certificate.is_some() => {
+                (client_id.ok_or(ClientError::None)?.to_owned(), Held::Certificate)
+            }
+            (None, None, None) => return Err(ClientError::None),
+            (_, _, _) => return Err(ClientError::TwoMethods),
         };
         let app = AppId::parse(&app).map_err(|_| ClientError::Text)?;
-        Ok(Client { app, held, from: sender.from })
+        let certificate = sender.certificate.as_ref().map(|shown| held.need(shown));
+        Ok(Client { app, held, certificate, from: sender.from })
     }
 
     /// The same for the rules.
     pub fn caller(&self) -> Caller<'_> {
         let proof = match &self.held {
             Held::Secret(secret) => Proof::Secret(secret),
+            Held::Assertion(assertion, audiences) => Proof::Assertion(assertion, audiences),
+            Held::Certificate => Proof::Certificate,
         };
-        Caller { app: &self.app, proof, possession: Possession::NotAsked, from: self.from }
+        let (certificate, possession) = (self.certificate.as_ref(), Possession::NotAsked);
+        Caller { app: &self.app, proof, certificate, possession, from: self.from }
+    }
+}
+
+impl Held {
+    /// What is to be known of the certificate on the connection. To believe its names costs a few verifications.
+    fn need(&self, shown: &Shown) -> ShownCertificate {
+        let names = match self {
+            Held::Certificate => shown.names(),
+            Held::Secret(_) | Held::Assertion(..) => Vec::new(),
+        };
+        ShownCertificate { thumbprint: shown.thumbprint(), names }
+    }
+}
+
+/// The assertion of a request that has one (RFC 7521 §4.2).
+fn assertion(form: &Form) -> Result<Option<&str>, ClientError> {
+    match (form.find("client_assertion_type"), form.find("client_assertion")) {
+        (None, None) => Ok(None),
+        (Some(JWT_BEARER), Some(text)) => Ok(Some(text)),
+        (Some(_), Some(_)) => Err(ClientError::AssertionType),
+        (None, Some(_)) | (Some(_), None) => Err(ClientError::HalfAssertion),
     }
 }
 
@@ -128,7 +186,15 @@ impl From<ClientError> for Denial {
             ClientError::None => {
                 (Code::InvalidClient, "The client did not authenticate.", Outcome::MissingField)
             }
-            ClientError::Basic | ClientError::Text => {
+            ClientError::HalfAssertion => (
+                Code::InvalidRequest,
+                "client_assertion and client_assertion_type come together.",
+                Outcome::InvalidInput,
+            ),
+            ClientError::Basic
+            | ClientError::Text
+            | ClientError::AssertionType
+            | ClientError::Assertion(_) => {
                 (Code::InvalidClient, "The client is unknown or did not prove itself.", Outcome::InvalidInput)
             }
         };

@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
-use northgate_core::auth::AdmissionError;
+use northgate_core::admit::AdmissionError;
+use northgate_core::assertion;
 use northgate_core::store::StoreError;
 
 use super::answer;
@@ -135,7 +136,7 @@ pub fn too_many_closed(error: &dyn Error) -> Denial {
 impl From<AdmissionError> for Denial {
     fn from(error: AdmissionError) -> Denial {
         let (code, description, outcome) = match &error {
-            AdmissionError::Rejected => {
+            AdmissionError::Rejected | AdmissionError::Unproven(_) => {
                 (Code::InvalidClient, "The client is unknown or did not prove itself.", Outcome::Rejected)
             }
             AdmissionError::Throttled(wait) | AdmissionError::TooManyCalls(wait) => {
@@ -144,7 +145,11 @@ impl From<AdmissionError> for Denial {
             AdmissionError::Frozen => {
                 (Code::UnauthorizedClient, "The application is frozen.", Outcome::Frozen)
             }
+            AdmissionError::TooManyAssertions => {
+                (Code::Throttled(Some(assertion::SKEW)), "Too many assertions.", Outcome::Throttled)
+            }
             AdmissionError::Busy => (Code::Unavailable, "The service is busy.", Outcome::Busy),
+            AdmissionError::Store(cause) => return store(cause, &error),
         };
         Denial::new(code, description, outcome, &error)
     }

@@ -38,7 +38,7 @@ async fn ask_own(api: &Api, request: Request, observed: &mut Observed) -> Result
     let sender = Sender::of(&request);
     let form = Form::read(request, api.body).await?;
     let token = form.token()?;
-    let client = Client::find(&form, &sender)?;
+    let client = Client::find(&form, &sender, &api.oauth)?;
     observed.application = Some(client.app.clone());
     Ok(api.auth.introspect_own(&client.caller(), api.open(token), api.clock.now()).await?)
 }

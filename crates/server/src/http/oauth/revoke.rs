@@ -34,7 +34,7 @@ async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result
     let sender = Sender::of(&request);
     let form = Form::read(request, api.body).await?;
     let token = form.token()?;
-    let client = Client::find(&form, &sender)?;
+    let client = Client::find(&form, &sender, &api.oauth)?;
     observed.application = Some(client.app.clone());
     Ok(api.auth.revoke(&client.caller(), api.open(token), api.clock.now()).await?)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use northgate_core::auth::{Caller, NoPossession, Possession};
+use northgate_core::admit::{Caller, NoPossession, Possession};
 use northgate_core::client_credentials::ClientCredentialsError;
 use northgate_core::clock::Timestamp;
 use northgate_core::refresh::{RefreshError, Refusal};
@@ -63,7 +63,7 @@ async fn client_credentials(
     sender: &Sender,
     observed: &mut Observed,
 ) -> Result<Response<Body>, Denial> {
-    let client = Client::find(form, sender)?;
+    let client = Client::find(form, sender, &api.oauth)?;
     observed.application = Some(client.app.clone());
     let now = api.clock.now();
     let caller = Caller { possession: possession(api, sender, now)?, ..client.caller() };
@@ -79,7 +79,7 @@ async fn refresh(
 ) -> Result<Response<Body>, Denial> {
     observed.operation = Operation::Refresh;
     let refresh_token = form.text("refresh_token")?;
-    let client = Client::find(form, sender)?;
+    let client = Client::find(form, sender, &api.oauth)?;
     observed.application = Some(client.app.clone());
     let now = api.clock.now();
     let caller = Caller { possession: possession(api, sender, now)?, ..client.caller() };
