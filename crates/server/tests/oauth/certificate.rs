@@ -7,7 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::administer::Change;
 use northgate_core::application::AppId;
+use northgate_core::clock::Timestamp;
 use northgate_core::credential::{CertificateName, CredentialKind, NameField};
+use northgate_core::keyring::TicketSeed;
 use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{ClientCertificates, TlsSettings};
@@ -54,7 +56,11 @@ impl Secured {
             client_certificates: ClientCertificates::Request { authorities },
             ..Config::load(Sources::default()).unwrap().tls
         };
-        let tls = Tls::load(settings, TicketSeeds { current: [1; 32], previous: Vec::new() }).unwrap();
+        let tls = Tls::load(
+            settings,
+            TicketSeeds(vec![TicketSeed { use_from: Timestamp::from_millis(0), bytes: [1; 32] }]),
+        )
+        .unwrap();
         let (stop, stopped) = watch::channel(false);
         let routes = http::public(Arc::clone(&world.api), "");
         let address = serve(routes, Some(Arc::new(tls)), stopped).await;
