@@ -3,6 +3,9 @@
 //! A key is published a while before it is used: by then every node has it, and whoever checks signed tokens on its own
 //! has seen it. At any time one key is current, those before it retire when their last token has expired.
 
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -234,72 +237,4 @@ fn derive(key: &KeyBytes, purpose: &[u8]) -> [u8; 32] {
     let okm = extracted.expand(&info, hkdf::HKDF_SHA256).expect("32 bytes are within HKDF's bound");
     okm.fill(&mut derived).expect("the buffer has the length asked for");
     derived
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: Duration = Duration::from_secs(86_400);
-
-    const LEAD: Duration = Duration::from_secs(600);
-
-    fn at(after: Duration) -> Timestamp {
-        Timestamp::from_millis(1_000).plus(after)
-    }
-
-    fn ids(record: &KeyringRecord) -> Vec<u16> {
-        record.keys.iter().map(|key| key.id.0).collect()
-    }
-
-    fn keyring(record: &KeyringRecord) -> Keyring {
-        Keyring::new(record.clone()).expect("a keyring")
-    }
-
-    #[test]
-    fn a_new_key_is_published_at_once_and_used_after_the_lead() {
-        let first = KeyringRecord::random(at(Duration::ZERO));
-        let second = keyring(&first.rotated(at(DAY), LEAD, 30 * DAY).expect("rotated"));
-        assert!(second.find(KeyId(2)).is_some());
-        assert_eq!(second.published(at(DAY)).count(), 4);
-        assert_eq!(second.current_id(at(DAY)), KeyId(1));
-        assert_eq!(second.current_id(at(DAY + LEAD - Duration::from_millis(1))), KeyId(1));
-        assert_eq!(second.current_id(at(DAY + LEAD)), KeyId(2));
-    }
-
-    #[test]
-    fn the_key_before_retires_when_the_last_token_that_it_can_make_has_expired() {
-        let first = KeyringRecord::random(at(Duration::ZERO));
-        let second = first.rotated(at(Duration::ZERO), LEAD, 30 * DAY).expect("rotated");
-        assert_eq!(second.keys[0].retire_at, Some(at(LEAD + 30 * DAY)));
-        let rotated_at = |now: Timestamp| ids(&second.rotated(now, LEAD, DAY).expect("rotated"));
-        assert_eq!(rotated_at(at(30 * DAY)), [1, 2, 3]);
-        assert_eq!(rotated_at(at(LEAD + 30 * DAY)), [2, 3]);
-        assert_eq!(keyring(&second).published(at(LEAD + 30 * DAY)).count(), 2);
-    }
-
-    /// Were the key with the latest `use_from` the current one, the key before would take over again and make tokens
-    /// that outlive it.
-    #[test]
-    fn a_key_that_is_used_at_once_is_not_replaced_by_one_that_was_still_waiting() {
-        let first = KeyringRecord::random(at(Duration::ZERO));
-        let second = first.rotated(at(DAY), LEAD, DAY).expect("rotated");
-        let third = keyring(&second.rotated(at(DAY), Duration::ZERO, DAY).expect("rotated"));
-        for now in [at(DAY), at(DAY + LEAD), at(2 * DAY)] {
-            assert_eq!(third.current_id(now), KeyId(3));
-        }
-    }
-
-    #[test]
-    fn a_clock_that_is_far_behind_uses_the_oldest_key() {
-        let record = KeyringRecord::random(at(DAY)).rotated(at(DAY), LEAD, DAY).expect("rotated");
-        assert_eq!(keyring(&record).current_id(at(Duration::ZERO)), KeyId(1));
-    }
-
-    #[test]
-    fn a_keyring_has_exactly_one_key_that_does_not_retire() {
-        let mut record = KeyringRecord::random(at(Duration::ZERO));
-        record.keys[0].retire_at = Some(at(DAY));
-        assert_eq!(Keyring::new(record).err(), Some(KeyringError::Newest(0)));
-    }
 }
