@@ -9,7 +9,7 @@ use crate::assertion::{Assertion, Flaw, MAX_SPENT};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::credential::{CredentialKind, ShownCertificate};
-use crate::policy::Policy;
+use crate::policy::{BindTokens, Policy};
 use crate::secret::SecretText;
 use crate::store::{Spending, Spent, StoreError};
 use crate::token::Binding;
@@ -142,12 +142,15 @@ impl Auth {
         }
     }
 
-    /// What an access token for `caller` is bound to: the certificate that it showed itself by.
-    pub(crate) fn binding(caller: &Caller<'_>) -> Option<Binding> {
-        match caller.proof {
-            Proof::Certificate => caller.certificate.map(|shown| Binding::Certificate(shown.thumbprint)),
-            Proof::Secret(_) | Proof::Assertion(..) => None,
-        }
+    /// What an access token for `caller` is bound to: the certificate that it showed itself by, or by policy any that it
+    /// has shown.
+    pub(crate) fn binding(caller: &Caller<'_>, policy: &Policy) -> Option<Binding> {
+        let is_bound = match caller.proof {
+            Proof::Certificate => true,
+            Proof::Secret(_) | Proof::Assertion(..) => policy.bind_tokens == BindTokens::Presented,
+        };
+        let certificate = caller.certificate.filter(|_| is_bound)?;
+        Some(Binding::Certificate(certificate.thumbprint))
     }
 }
 

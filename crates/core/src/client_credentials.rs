@@ -44,7 +44,7 @@ impl Auth {
         }
         let expires_at = now.plus(policy.access_lifetime);
         let grant = Grant { id: GrantId::random(), generation: 0, refreshed_at: now, expires_at };
-        let binding = Auth::binding(caller);
+        let binding = Auth::binding(caller, &policy);
         let claims = Claims::access(application.number, &grant, binding, now, expires_at);
         Ok(Issued {
             access_token: claims.seal(&self.keyring()),

@@ -76,7 +76,7 @@ impl Auth {
         let (application, policy) = self.admit(caller, now).await?;
         let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let (grant, how) = self.step(application.number, &presented, &policy, now).await?;
-        let pair = self.pair(application.number, &grant, Auth::binding(caller), &policy, now);
+        let pair = self.pair(application.number, &grant, Auth::binding(caller, &policy), &policy, now);
         Ok(Refresh { pair, grant: presented.grant, how })
     }
 

@@ -16,7 +16,7 @@ use crate::http::admin::answer::{CredentialLine, Credentials};
 #[derive(Subcommand)]
 pub enum CredentialCommand {
     /// Register a key, a certificate or a name in one
-    Add(Add),
+    Add(Box<Add>),
     /// List the credentials
     List { app_id: String },
     /// Refuse a credential from now on

@@ -11,7 +11,7 @@ use northgate_core::application::{AppId, State};
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{BindTokens, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_server::clock::Clock;
 use northgate_server::config::api::Dialect;
 use northgate_server::config::limits::Limits;
@@ -46,6 +46,8 @@ pub const BEGIN_S: u64 = 1_767_225_600;
 pub struct World {
     pub public: SocketAddr,
     pub private: SocketAddr,
+    /// For whoever serves it once more, behind TLS.
+    #[allow(dead_code)]
     pub api: Arc<Api>,
     pub auth: Arc<Auth>,
     pub clock: Clock,
@@ -82,6 +84,7 @@ pub const SETUP: Setup = Setup {
         access_lifetime: None,
         refresh_lifetime: None,
         calls_per_minute: None,
+        bind_tokens: None,
     },
     failures_per_source: 0,
 };
@@ -163,6 +166,7 @@ fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record:
         access_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
     };
     let settings = Settings {
         policy,

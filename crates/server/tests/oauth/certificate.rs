@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::administer::Change;
 use northgate_core::application::AppId;
 use northgate_core::credential::{CertificateName, CredentialKind, NameField};
+use northgate_core::policy::{BindTokens, Overrides};
 use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{ClientCertificates, TlsSettings};
@@ -166,8 +167,7 @@ async fn a_client_may_show_a_certificate_with_a_registered_name_from_a_trusted_a
 
 #[tokio::test]
 async fn a_subject_or_an_address_is_a_name_as_well() {
-    for kind in [name(NameField::Subject, "CN=rcgen self signed cert"), name(NameField::SanIp, "127.0.0.1")]
-    {
+    for kind in [name(NameField::Subject, "CN=rcgen self signed cert"), name(NameField::SanIp, "127.0.0.1")] {
         let secured = Secured::new().await;
         secured.register(name(NameField::SanDns, "other.example")).await;
         let good = Identity::signed_by(&secured.authority);
@@ -236,4 +236,16 @@ async fn a_certificate_beside_a_secret_binds_nothing() {
     let token = secured.send(&who, TOKEN, &form).await.member("access_token");
     assert_eq!(token.len(), 64);
     assert_eq!(secured.world.verify(&token).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_operator_may_have_tokens_bound_to_any_certificate_that_is_shown() {
+    let overrides = Overrides { bind_tokens: Some(BindTokens::Presented), ..SETUP.overrides };
+    let secured = Secured::of(World::with(Setup { overrides, ..SETUP }).await).await;
+    let (who, form) = (Identity::ecdsa(), format!("{ASK}&client_secret={}", secured.world.secret));
+    let token = secured.send(&who, TOKEN, &form).await.member("access_token");
+    assert_eq!(secured.verify(&token, &thumbprint(&who)).await, 200);
+    assert_eq!(secured.world.verify(&token).await.status, 403);
+    let bare = secured.send_with(secured.server.trusting(), TOKEN, &form).await.member("access_token");
+    assert_eq!(secured.world.verify(&bare).await.status, 200);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
-use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{BindTokens, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::secret::{Digest, Kept, Secret, SecretId};
 use northgate_core::store::NewApplication;
 use rusqlite::{Connection, Row, params};
@@ -40,12 +40,13 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
         access_lifetime,
         refresh_lifetime,
         calls_per_minute,
+        bind_tokens,
     } = application.overrides;
     connection
         .prepare_cached(
             "UPDATE applications SET name = ?2, state = ?3, revision = ?4, rotation = ?5, retry_window_ms = ?6,
              on_reuse = ?7, logins = ?8, max_grants = ?9, access_lifetime_ms = ?10, refresh_lifetime_ms = ?11,
-             calls_per_minute = ?12 WHERE number = ?1",
+             calls_per_minute = ?12, bind_tokens = ?13 WHERE number = ?1",
         )?
         .execute(params![
             application.number.0,
@@ -60,6 +61,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
             access_lifetime.map(duration_millis),
             refresh_lifetime.map(duration_millis),
             calls_per_minute,
+            bind_tokens.map(BindTokens::as_str),
         ])?;
     credentials::write(connection, application.number, &application.credentials)?;
     connection
@@ -117,7 +119,8 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
     let mut secrets = select.query_and_then([], read_secret)?.peekable();
     let mut select = connection.prepare(
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
-         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute FROM applications ORDER BY number",
+         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, bind_tokens
+         FROM applications ORDER BY number",
     )?;
     let mut credentials = credentials::load(connection)?;
     let mut rows = select.query([])?;
@@ -159,6 +162,7 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
             access_lifetime: row.get::<_, Option<u64>>(11)?.map(Duration::from_millis),
             refresh_lifetime: row.get::<_, Option<u64>>(12)?.map(Duration::from_millis),
             calls_per_minute: row.get(13)?,
+            bind_tokens: word(row, 14, BindTokens::parse)?,
         },
         secrets: Vec::new(),
         credentials: Vec::new(),

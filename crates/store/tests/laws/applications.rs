@@ -9,7 +9,7 @@ use northgate_core::credential::{
     CertificateName, Credential, CredentialId, CredentialKind, NameField, PublicKey,
 };
 use northgate_core::grant::{GrantId, GrantKey};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{BindTokens, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::secret::{Kept, Secret, SecretId};
 use northgate_core::store::{Advanced, Closing, Created, Deleted, Replaced, Step, Store};
 
@@ -93,6 +93,7 @@ async fn all_of_an_application_survives_a_restart() {
             access_lifetime: Some(Duration::from_secs(60)),
             refresh_lifetime: None,
             calls_per_minute: Some(100),
+            bind_tokens: Some(BindTokens::Presented),
         },
         credentials: credentials(world.now()),
         secrets: vec![Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)],

@@ -53,7 +53,7 @@ async fn a_file_of_the_first_format_is_brought_to_this_one_with_all_that_is_in_i
     let grant = world.open(&application, 1).await;
     world.stop();
     let first = "DROP TABLE credentials; DROP TABLE spent;
-        ALTER TABLE applications DROP COLUMN calls_per_minute; PRAGMA user_version = 1;";
+        ALTER TABLE applications DROP COLUMN bind_tokens; ALTER TABLE applications DROP COLUMN calls_per_minute; PRAGMA user_version = 1;";
     let connection = rusqlite::Connection::open(world.data_dir.path().join(DATABASE)).unwrap();
     connection.execute_batch(first).unwrap();
     drop(connection);

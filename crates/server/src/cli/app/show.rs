@@ -40,7 +40,7 @@ fn policy(details: &Details) -> Vec<Vec<String>> {
 }
 
 /// The members under the names of their flags.
-fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 8] {
+fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 9] {
     [
         ("rotation", policy.rotation.clone()),
         ("retry-window", policy.retry_window.clone()),
@@ -50,5 +50,6 @@ fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 8] {
         ("access-lifetime", policy.access_lifetime.clone()),
         ("refresh-lifetime", policy.refresh_lifetime.clone()),
         ("calls-per-minute", policy.calls_per_minute.map(|count| count.to_string())),
+        ("bind-tokens", policy.bind_tokens.clone()),
     ]
 }
