@@ -43,7 +43,7 @@ impl<'a> Caller<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
     /// The application is unknown or the secret is not one of its own: never said which.
-    #[error("the application or its secret is not right")]
+    #[error("the appId or the secret is not right")]
     Rejected,
     /// Too many were wrong before; whether this one is was perhaps not even looked at.
     #[error("too many were wrong; the next one is looked at in {}s", .0.as_secs_f32())]

@@ -96,7 +96,7 @@ async fn an_application_goes_through_its_life_on_the_command_line() {
         ),
         (
             &["app", "set", "a", "--name", "B", "--retry-window", "90s"],
-            "retry-window      1m 30s  this application",
+            "retry-window      1m 30s         this application",
         ),
         (&["app", "freeze", "a"], "state    frozen"),
         (&["app", "unfreeze", "a"], "state    active"),
