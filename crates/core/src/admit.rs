@@ -9,7 +9,7 @@ use crate::assertion::{Assertion, Flaw, MAX_SPENT};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::credential::{CredentialKind, ShownCertificate};
-use crate::policy::{Dpop, Policy};
+use crate::policy::{BindTokens, Dpop, Policy};
 use crate::secret::SecretText;
 use crate::store::{Spending, Spent, StoreError};
 use crate::token::Binding;
@@ -61,7 +61,7 @@ impl<'a> Caller<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
     /// The application is unknown or the secret is not one of its own: never said which.
-    #[error("the application or its secret is not right")]
+    #[error("the appId or the secret is not right")]
     Rejected,
     /// Too many were wrong before; whether this one is was perhaps not even looked at.
     #[error("too many were wrong; the next one is looked at in {}s", .0.as_secs_f32())]
@@ -161,12 +161,14 @@ impl Auth {
     }
 
     /// What an access token for `caller` is bound to: the key that it has to show, else the certificate that it showed
-    /// itself by.
+    /// itself by, or by policy any that it has shown.
     pub(crate) fn binding(caller: &Caller<'_>, policy: &Policy) -> Result<Option<Binding>, NoPossession> {
-        let certificate = match caller.proof {
-            Proof::Certificate => caller.certificate.map(|shown| Binding::Certificate(shown.thumbprint)),
-            Proof::Secret(_) | Proof::Assertion(..) => None,
+        let is_bound = match caller.proof {
+            Proof::Certificate => true,
+            Proof::Secret(_) | Proof::Assertion(..) => policy.bind_tokens == BindTokens::Presented,
         };
+        let certificate = caller.certificate.filter(|_| is_bound);
+        let certificate = certificate.map(|certificate| Binding::Certificate(certificate.thumbprint));
         match (policy.dpop, caller.possession) {
             (Dpop::Off, _) | (Dpop::Required, Possession::NotAsked) => Ok(certificate),
             (Dpop::Required, Possession::Shown(thumbprint)) => Ok(Some(Binding::Key(thumbprint))),

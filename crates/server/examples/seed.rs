@@ -16,7 +16,7 @@ use std::time::Duration;
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Settings};
-use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::secret::SecretText;
 use northgate_server::clock::Clock;
 use northgate_server::keyring_file::KeyringFile;
@@ -55,6 +55,7 @@ fn auth(data_dir: &Path) -> Auth {
         access_lifetime: day / 24,
         refresh_lifetime: 30 * day,
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
         access_tokens: AccessTokens::Opaque,
         dpop: Dpop::Off,
     };

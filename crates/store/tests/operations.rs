@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod operations {
+    pub mod client_credentials;
     pub mod clock;
     pub mod keyring;
     pub mod login;

@@ -10,7 +10,7 @@ use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Pair, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::login::LoginError;
-use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_core::secret::SecretText;
 use northgate_server::admin_token::{self, AdminToken};
 use northgate_server::clock::Clock;
@@ -126,6 +126,7 @@ fn settings() -> Settings {
         access_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
         access_tokens: AccessTokens::Opaque,
         dpop: Dpop::Off,
     };

@@ -11,7 +11,7 @@ use northgate_core::application::{AppId, State};
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
-use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_server::clock::Clock;
 use northgate_server::config::api::Dialect;
 use northgate_server::config::limits::Limits;
@@ -85,6 +85,7 @@ pub const SETUP: Setup = Setup {
         access_lifetime: None,
         refresh_lifetime: None,
         calls_per_minute: None,
+        bind_tokens: None,
         access_tokens: None,
         dpop: None,
     },
@@ -172,6 +173,7 @@ fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record:
         access_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
         access_tokens: AccessTokens::Opaque,
         dpop: Dpop::Off,
     };

@@ -10,6 +10,7 @@ use northgate_core::application::AppId;
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::{CertificateName, CredentialKind, NameField};
 use northgate_core::keyring::TicketSeed;
+use northgate_core::policy::{BindTokens, Overrides};
 use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{ClientCertificates, TlsSettings};
@@ -241,4 +242,16 @@ async fn a_certificate_beside_a_secret_binds_nothing() {
     let token = secured.send(&who, TOKEN, &form).await.member("access_token");
     assert_eq!(token.len(), 64);
     assert_eq!(secured.world.verify(&token).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_operator_may_have_tokens_bound_to_any_certificate_that_is_shown() {
+    let overrides = Overrides { bind_tokens: Some(BindTokens::Presented), ..SETUP.overrides };
+    let secured = Secured::of(World::with(Setup { overrides, ..SETUP }).await).await;
+    let (who, form) = (Identity::ecdsa(), format!("{ASK}&client_secret={}", secured.world.secret));
+    let token = secured.send(&who, TOKEN, &form).await.member("access_token");
+    assert_eq!(secured.verify(&token, &thumbprint(&who)).await, 200);
+    assert_eq!(secured.world.verify(&token).await.status, 403);
+    let bare = secured.send_with(secured.server.trusting(), TOKEN, &form).await.member("access_token");
+    assert_eq!(secured.world.verify(&bare).await.status, 200);
 }

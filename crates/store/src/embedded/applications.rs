@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
-use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::secret::{Digest, Kept, Secret, SecretId};
 use northgate_core::store::NewApplication;
 use rusqlite::{Connection, Row, params};
@@ -40,6 +40,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
         access_lifetime,
         refresh_lifetime,
         calls_per_minute,
+        bind_tokens,
         access_tokens,
         dpop,
     } = application.overrides;
@@ -47,7 +48,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
         .prepare_cached(
             "UPDATE applications SET name = ?2, state = ?3, revision = ?4, rotation = ?5, retry_window_ms = ?6,
              on_reuse = ?7, logins = ?8, max_grants = ?9, access_lifetime_ms = ?10, refresh_lifetime_ms = ?11,
-             calls_per_minute = ?12, access_tokens = ?13, dpop = ?14 WHERE number = ?1",
+             calls_per_minute = ?12, bind_tokens = ?13, access_tokens = ?14, dpop = ?15 WHERE number = ?1",
         )?
         .execute(params![
             application.number.0,
@@ -62,6 +63,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
             access_lifetime.map(duration_millis),
             refresh_lifetime.map(duration_millis),
             calls_per_minute,
+            bind_tokens.map(BindTokens::as_str),
             access_tokens.map(AccessTokens::as_str),
             dpop.map(Dpop::as_str),
         ])?;
@@ -121,7 +123,7 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
     let mut secrets = select.query_and_then([], read_secret)?.peekable();
     let mut select = connection.prepare(
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
-         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, access_tokens, dpop
+         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, bind_tokens, access_tokens, dpop
          FROM applications ORDER BY number",
     )?;
     let mut credentials = credentials::load(connection)?;
@@ -164,8 +166,9 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
             access_lifetime: row.get::<_, Option<u64>>(11)?.map(Duration::from_millis),
             refresh_lifetime: row.get::<_, Option<u64>>(12)?.map(Duration::from_millis),
             calls_per_minute: row.get(13)?,
-            access_tokens: word(row, 14, AccessTokens::parse)?,
-            dpop: word(row, 15, Dpop::parse)?,
+            bind_tokens: word(row, 14, BindTokens::parse)?,
+            access_tokens: word(row, 15, AccessTokens::parse)?,
+            dpop: word(row, 16, Dpop::parse)?,
         },
         secrets: Vec::new(),
         credentials: Vec::new(),

@@ -12,7 +12,7 @@ use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
-use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::RefreshError;
 use northgate_core::secret::SecretText;
 use rusqlite::Connection;
@@ -42,6 +42,7 @@ const SETTINGS: Settings = Settings {
         access_lifetime: Duration::from_secs(3_600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
         access_tokens: AccessTokens::Opaque,
         dpop: Dpop::Off,
     },

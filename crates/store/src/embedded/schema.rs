@@ -50,6 +50,7 @@ const V1: &str = "
 const V2: &str = "ALTER TABLE applications ADD COLUMN calls_per_minute INTEGER;";
 
 const V3: &str = "
+    ALTER TABLE applications ADD COLUMN bind_tokens TEXT;
     CREATE TABLE credentials (
         application INTEGER NOT NULL REFERENCES applications ON DELETE CASCADE,
         id INTEGER NOT NULL,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{KeyBytes, KeyId, KeyRecord, Keyring, KeyringRecord};
-use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_store::embedded::{EmbeddedStore, OpenError};
 
 const SETTINGS: Settings = Settings {
@@ -22,6 +22,7 @@ const SETTINGS: Settings = Settings {
         access_lifetime: Duration::from_secs(3_600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
         access_tokens: AccessTokens::Opaque,
         dpop: Dpop::Off,
     },

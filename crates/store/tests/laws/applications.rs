@@ -9,7 +9,7 @@ use northgate_core::credential::{
     CertificateName, Credential, CredentialId, CredentialKind, NameField, PublicKey,
 };
 use northgate_core::grant::{GrantId, GrantKey};
-use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::secret::{Kept, Secret, SecretId};
 use northgate_core::signing::Algorithm;
 use northgate_core::store::{Advanced, Closing, Created, Deleted, Replaced, Step, Store};
@@ -94,6 +94,7 @@ async fn all_of_an_application_survives_a_restart() {
             access_lifetime: Some(Duration::from_secs(60)),
             refresh_lifetime: None,
             calls_per_minute: Some(100),
+            bind_tokens: Some(BindTokens::Presented),
             access_tokens: Some(AccessTokens::Jwt(Algorithm::Es256)),
             dpop: Some(Dpop::Required),
         },

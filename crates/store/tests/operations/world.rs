@@ -14,7 +14,7 @@ use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::login::{Login, LoginError};
 use northgate_core::logout::{Logout, LogoutError};
-use northgate_core::policy::{AccessTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::{Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
 use northgate_core::verify::VerifyError;
@@ -37,6 +37,7 @@ pub const SETTINGS: Settings = Settings {
         access_lifetime: HOUR,
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
         access_tokens: AccessTokens::Opaque,
         dpop: Dpop::Off,
     },

@@ -40,7 +40,7 @@ fn policy(details: &Details) -> Vec<Vec<String>> {
 }
 
 /// The members under the names of their flags.
-fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 10] {
+fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 11] {
     [
         ("rotation", policy.rotation.clone()),
         ("retry-window", policy.retry_window.clone()),
@@ -50,6 +50,7 @@ fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 10] {
         ("access-lifetime", policy.access_lifetime.clone()),
         ("refresh-lifetime", policy.refresh_lifetime.clone()),
         ("calls-per-minute", policy.calls_per_minute.map(|count| count.to_string())),
+        ("bind-tokens", policy.bind_tokens.clone()),
         ("access-tokens", policy.access_tokens.clone()),
         ("dpop", policy.dpop.clone()),
     ]
