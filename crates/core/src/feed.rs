@@ -3,6 +3,9 @@
 //! It remembers of whom something changed, and not what: whoever asks hears how that one stands now. So the last word is
 //! always the present one, however late it is asked for.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -191,72 +194,5 @@ impl Cursor {
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}-{}", self.life, self.position)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn application(number: u32) -> Subject {
-        Subject::Application(AppNumber(number))
-    }
-
-    #[test]
-    fn each_place_knows_what_came_after_it_once() {
-        let feed = Feed::default();
-        let begin = feed.cursor();
-        [1, 2, 1].into_iter().for_each(|number| feed.note(application(number)));
-        let (then, subjects) = feed.since(begin).expect("known");
-        assert_eq!(subjects.into_iter().collect::<Vec<_>>(), [application(1), application(2)]);
-        assert_eq!(feed.since(then).expect("known").1.len(), 0);
-    }
-
-    #[test]
-    fn a_place_that_is_too_old_of_another_life_or_ahead_is_not_known() {
-        let feed = Feed::default();
-        let begin = feed.cursor();
-        (0..=REMEMBERED_MAX).for_each(|number| feed.note(application(number as u32)));
-        assert!(feed.since(begin).is_none());
-        let ahead = Cursor { position: u64::MAX, ..begin };
-        assert!(feed.since(ahead).is_none());
-        let before = feed.cursor();
-        feed.begin_again();
-        assert!(feed.since(before).is_none());
-        assert!(feed.log().subjects.is_empty());
-    }
-
-    #[test]
-    fn a_cursor_is_read_as_it_was_written() {
-        let cursor = Feed::default().cursor();
-        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
-        for bad in ["", "-", "1", "x-1", "1-x", "1-1-1"] {
-            assert_eq!(Cursor::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[tokio::test]
-    async fn who_waits_is_woken_by_a_change_and_by_the_end() {
-        let feed = Arc::new(Feed::default());
-        let begin = feed.cursor();
-        let waiting = tokio::spawn({
-            let feed = Arc::clone(&feed);
-            async move { feed.changed(begin).await }
-        });
-        tokio::task::yield_now().await;
-        feed.note(application(1));
-        assert_eq!(waiting.await.expect("no panic"), Ok(()));
-        feed.stop_waiting();
-        assert_eq!(feed.changed(feed.cursor()).await, Ok(()));
-    }
-
-    #[tokio::test]
-    async fn there_are_so_many_places_to_wait_and_no_more() {
-        let feed = Feed::default();
-        let taken: Vec<_> = (0..WAITING_MAX).filter_map(|_| feed.places.try_acquire().ok()).collect();
-        assert_eq!(feed.changed(feed.cursor()).await, Err(Crowded));
-        drop(taken);
-        feed.stop_waiting();
-        assert_eq!(feed.changed(feed.cursor()).await, Ok(()));
     }
 }

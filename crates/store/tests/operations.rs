@@ -5,6 +5,7 @@
 mod operations {
     pub mod client_credentials;
     pub mod clock;
+    pub mod feed;
     pub mod keyring;
     pub mod login;
     pub mod logout;

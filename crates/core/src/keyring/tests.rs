@@ -1,6 +1,9 @@
 //! Laws of rotation, at any time of the clock.
 
 use super::*;
+use crate::application::AppNumber;
+use crate::grant::{GrantId, GrantKey};
+use crate::token::{Claims, Kind};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -27,6 +30,26 @@ fn a_new_key_is_published_at_once_and_used_after_the_lead() {
     assert_eq!(second.current_id(at(DAY)), KeyId(1));
     assert_eq!(second.current_id(at(DAY + LEAD - Duration::from_millis(1))), KeyId(1));
     assert_eq!(second.current_id(at(DAY + LEAD)), KeyId(2));
+}
+
+/// What several nodes rely on: the keyring reaches them one after the other.
+#[test]
+fn a_node_that_hears_of_a_rotation_within_the_lead_knows_every_token() {
+    let first = KeyringRecord::random(at(Duration::ZERO));
+    let (late, early) = (keyring(&first), keyring(&first.rotated(at(DAY), LEAD, DAY).expect("rotated")));
+    let grant = GrantKey { application: AppNumber(1), id: GrantId(1) };
+    let (issued_at, expires_at) = (at(DAY), at(2 * DAY));
+    let kind = Kind::Access;
+    let claims = Claims { kind, binding: None, grant, generation: 0, issued_at, expires_at };
+    let is_known = |now: Timestamp| {
+        let opens = Claims::open(&claims.seal(&early, now), &late).is_ok();
+        let kids =
+            Algorithm::ALL.map(|algorithm| late.signing_key(early.signing(algorithm, now).kid()).is_some());
+        assert_eq!(kids, [opens; 2]);
+        opens
+    };
+    assert!(is_known(at(DAY)) && is_known(at(DAY + LEAD - Duration::from_millis(1))));
+    assert!(!is_known(at(DAY + LEAD)));
 }
 
 #[test]
