@@ -48,6 +48,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     pub dialect: Dialect,
     pub oauth: OAuth,
+    /// Whether clients can show certificates.
+    pub asks_certificates: bool,
     /// Of request bodies.
     pub body: Bounds,
     /// Whether requests can be taken now.

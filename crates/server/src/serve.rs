@@ -155,6 +155,7 @@ fn api(
         metrics,
         dialect: config.api.dialect,
         oauth: config.oauth.clone(),
+        asks_certificates: config.tls.client_certificates != ClientCertificates::None,
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         is_ready,
         logged: config.log.requests,

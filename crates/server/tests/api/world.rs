@@ -113,6 +113,7 @@ impl World {
             metrics: Arc::new(Metrics::default()),
             dialect: setup.dialect,
             oauth: OAuth { issuer: Issuer::parse("https://tokens.example.com").unwrap() },
+            asks_certificates: false,
             body: Bounds { size: BODY_MAX, time: setup.body_time },
             is_ready: Box::new(move || ready.load(Ordering::Relaxed)),
             logged: LoggedRequests::All,
