@@ -55,6 +55,8 @@ pub struct Api {
     pub oauth: OAuth,
     /// Proofs of possession that were used.
     pub proofs: Seen,
+    /// Whether clients can show certificates.
+    pub asks_certificates: bool,
     /// Of request bodies.
     pub body: Bounds,
     /// Whether requests can be taken now.

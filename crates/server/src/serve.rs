@@ -158,6 +158,7 @@ fn api(
         dialect: config.api.dialect,
         oauth: config.oauth.clone(),
         proofs: Seen::default(),
+        asks_certificates: config.tls.client_certificates != ClientCertificates::None,
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         is_ready,
         logged: config.log.requests,

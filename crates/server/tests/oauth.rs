@@ -17,6 +17,8 @@ mod client_credentials;
 mod identity;
 #[path = "oauth/introspect.rs"]
 mod introspect;
+#[path = "oauth/key.rs"]
+mod key;
 #[path = "oauth/metadata.rs"]
 mod metadata;
 #[path = "oauth/refresh.rs"]

@@ -27,6 +27,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
@@ -68,6 +69,20 @@ pub(crate) struct Memory {
     pub grants: Grants,
     pub spent: SpentOnce,
     pub figures: Figures,
+}
+
+impl Memory {
+    /// Forgets what need not be known any more by both clocks: the time is `now`, and the clock that says so has not jumped
+    /// forward for `steady`.
+    fn forget(&self, now: Timestamp, steady: Duration) {
+        self.registry.forget_revocations(now, steady);
+        self.spent.forget(now, steady);
+    }
+
+    /// Whether there is something to write that nobody waits for.
+    fn has_chores(&self) -> bool {
+        self.registry.has_used() || self.spent.has_forgotten()
+    }
 }
 
 impl EmbeddedStore {

@@ -120,6 +120,7 @@ impl World {
                 audience: "https://api.example.com".to_owned(),
             },
             proofs: Seen::default(),
+            asks_certificates: false,
             body: Bounds { size: BODY_MAX, time: setup.body_time },
             is_ready: Box::new(move || ready.load(Ordering::Relaxed)),
             logged: LoggedRequests::All,

@@ -106,9 +106,7 @@ impl Writer {
             if self.round_at.elapsed() >= ROUND {
                 self.round_at = Instant::now();
                 let now = (self.clock)();
-                let steady = self.steady.look(self.round_at, now);
-                self.memory.registry.forget_revocations(now, steady);
-                self.memory.spent.forget(now, steady);
+                self.memory.forget(now, self.steady.look(self.round_at, now));
             }
         }
         self.idle();
@@ -153,7 +151,7 @@ impl Writer {
             return false;
         }
         let Some(Open { connection, checkpoints, fold }) = &mut self.open else { return false };
-        let is_work = fold.begin() || self.memory.registry.has_used() || self.memory.spent.has_forgotten();
+        let is_work = fold.begin() || self.memory.has_chores();
         if is_work {
             self.commit(Vec::new());
         } else {

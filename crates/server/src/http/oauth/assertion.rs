@@ -102,12 +102,20 @@ fn time(seconds: f64) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const CLAIMS: &str = r#"{"iss":"a","sub":"a","aud":"b","exp":1.5,"jti":"c"}"#;
 
     fn of(header: &str, claims: &str) -> Result<Assertion, AssertionError> {
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
         parse(&format!("{}.{}.AAAA", part(header), part(claims)))
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_takes_it_down(header in ".{0,30}", claims in "\\PC{0,60}", text in "[ -~]{0,80}") {
+            let _ = (of(&header, &claims), parse(&text));
+        }
     }
 
     #[test]

@@ -99,7 +99,8 @@ fn unescape(text: &str) -> Option<String> {
             kept = if *first == b' ' { kept } else { bytes.len() };
             continue;
         }
-        let hex = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        let hex = after.get(..2).filter(|pair| pair.iter().all(u8::is_ascii_hexdigit));
+        let hex = hex.and_then(|pair| std::str::from_utf8(pair).ok());
         if let Some(byte) = hex.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
             bytes.push(byte);
             rest = &after[2..];
@@ -178,6 +179,7 @@ fn string((tag, contents): (u8, &[u8])) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_name_is_written_in_one_way_however_it_was_written() {
@@ -189,6 +191,22 @@ mod tests {
         assert_eq!(one("CN=Z\\C3\\A4hler").as_deref(), Some("CN=Z\u{e4}hler"));
         for bad in ["", "a", "CN=", "CN=a,", "XX=a", "CN=a\\"] {
             assert_eq!(one(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_that_was_written_reads_as_itself(
+            text in "((CN|o|1\\.2|[a-z]{2}) ?= ?([a-f ,+#=\\\\\"<;\u{e9}0-9]|\\\\,){0,6}[,+]?){1,3}",
+        ) {
+            if let Some(name) = Distinguished::parse(&text) {
+                prop_assert_eq!(Distinguished::parse(&name.to_string()), Some(name));
+            }
+        }
+
+        #[test]
+        fn bytes_that_are_no_name_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = Distinguished::decode(&bytes);
         }
     }
 
