@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::allow::Allow;
 use crate::application::{AppId, Application, State};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
@@ -20,6 +21,7 @@ pub struct Wanted {
     /// Given where the application uses one already; else we allocate it.
     pub secret: Option<SecretText>,
     pub overrides: Overrides,
+    pub allow: Allow,
 }
 
 /// What became of [`Auth::create`].
@@ -35,8 +37,12 @@ pub enum Creation {
 /// A change to one application.
 pub enum Change {
     State(State),
-    /// Puts what is set over what was set before, and a new name in place of the old one.
-    Set(Option<String>, Overrides),
+    /// Puts what is set over what was set before, and a new name and allow rules in place of the old ones.
+    Set {
+        name: Option<String>,
+        overrides: Overrides,
+        allow: Option<Allow>,
+    },
     /// Adds a secret with a label.
     AddSecret(String, Kept),
     /// Refuses a secret from a time on.
@@ -91,6 +97,7 @@ impl Auth {
             name: wanted.name,
             state: State::Active,
             overrides: wanted.overrides,
+            allow: wanted.allow,
             created_at: now,
             secrets: vec![Arc::new(secret)],
         };
@@ -189,9 +196,10 @@ fn changed(present: &Application, change: &Change, now: Timestamp) -> Result<App
     let mut application = Application { revision: present.revision + 1, ..present.clone() };
     match change {
         Change::State(state) => application.state = *state,
-        Change::Set(name, overrides) => {
+        Change::Set { name, overrides, allow } => {
             application.overrides = present.overrides.merge(overrides);
             application.name = name.as_ref().unwrap_or(&present.name).clone();
+            application.allow = allow.as_ref().unwrap_or(&present.allow).clone();
         }
         Change::AddSecret(label, kept) => {
             let last = present.secrets.iter().map(|secret| secret.id.0).max().unwrap_or(0);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::allow::Allow;
 use crate::clock::Timestamp;
 use crate::credential::Credential;
 use crate::policy::Overrides;
@@ -109,6 +110,8 @@ pub struct Application {
     pub name: String,
     pub state: State,
     pub overrides: Overrides,
+    /// Which calls it may make on the platform.
+    pub allow: Allow,
     pub created_at: Timestamp,
     /// How many times it was changed: the guard of the next change.
     pub revision: u32,

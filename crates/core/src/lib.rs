@@ -5,6 +5,7 @@
 
 pub mod administer;
 pub mod admit;
+pub mod allow;
 pub mod application;
 pub mod assertion;
 pub mod auth;

@@ -217,6 +217,7 @@ fn imported_secrets(application: &Application) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::allow::Allow;
     use crate::application::State;
     use crate::policy::Overrides;
 
@@ -227,6 +228,7 @@ mod tests {
             name: "the application".to_owned(),
             state: State::Active,
             overrides: Overrides::default(),
+            allow: Allow::default(),
             created_at: Timestamp::from_millis(0),
             revision: 0,
             secrets: Vec::new(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::allow::Allow;
 use crate::application::{AppId, AppNumber, Application, State};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantKey};
@@ -60,6 +61,7 @@ pub struct NewApplication {
     pub name: String,
     pub state: State,
     pub overrides: Overrides,
+    pub allow: Allow,
     pub created_at: Timestamp,
     pub secrets: Vec<Arc<Secret>>,
 }
@@ -67,13 +69,14 @@ pub struct NewApplication {
 impl NewApplication {
     /// The application with the number that the store chose.
     pub fn numbered(self, number: AppNumber) -> Application {
-        let NewApplication { id, name, state, overrides, created_at, secrets } = self;
+        let NewApplication { id, name, state, overrides, allow, created_at, secrets } = self;
         Application {
             number,
             id,
             name,
             state,
             overrides,
+            allow,
             created_at,
             revision: 0,
             secrets,

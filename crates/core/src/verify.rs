@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::allow::Call;
 use crate::application::{AppId, Application};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
@@ -35,6 +36,9 @@ pub enum VerifyError {
     /// It is bound to a certificate or a key that the call does not show.
     #[error("it is bound to its holder, and the call does not show that it comes from there")]
     NotShown,
+    /// It is good, but the application's allow rules do not cover the call, or nobody said which call it is.
+    #[error("its application may not make this call")]
+    Forbidden,
     /// It is good, but the application makes too many calls.
     #[error("its application calls too often; the next call is in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
@@ -43,22 +47,25 @@ pub enum VerifyError {
 impl Auth {
     /// Checks the access token with which an application makes a call (API: headers `app_key` and `Authorization`).
     /// `shown` is what the caller has shown that a token can be bound to.
+    /// Without an `app_key`, the token alone names its application.
     pub fn verify(
         &self,
-        app_key: &AppId,
+        app_key: Option<&AppId>,
         access_token: &str,
+        call: Option<Call<'_>>,
         shown: &[Binding],
         now: Timestamp,
     ) -> Result<Verified, VerifyError> {
         let claims = Claims::open(access_token, &self.keyring()).map_err(VerifyError::Token)?;
-        self.verify_claims(app_key, &claims, shown, now)
+        self.verify_claims(app_key, &claims, call, shown, now)
     }
 
     /// The same for an access token that said this, in whatever form, and was found to be ours.
     pub fn verify_claims(
         &self,
-        app_key: &AppId,
+        app_key: Option<&AppId>,
         claims: &Claims,
+        call: Option<Call<'_>>,
         shown: &[Binding],
         now: Timestamp,
     ) -> Result<Verified, VerifyError> {
@@ -67,12 +74,15 @@ impl Auth {
         }
         let application =
             self.registry().application(claims.grant.application).ok_or(VerifyError::NotYours)?;
-        if application.id != *app_key {
+        if app_key.is_some_and(|app_key| application.id != *app_key) {
             return Err(VerifyError::NotYours);
         }
         let expires_at = self.standing(&application, claims, now)?;
         if claims.binding.is_some_and(|binding| !shown.contains(&binding)) {
             return Err(VerifyError::NotShown);
+        }
+        if !application.allow.permits(call) {
+            return Err(VerifyError::Forbidden);
         }
         // Only calls that would pass are counted: anybody can make others in its name.
         let per_minute = self.policy(&application).calls_per_minute;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use northgate_core::administer::{Creation, Wanted};
+use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
@@ -80,7 +81,13 @@ async fn create(auth: &Arc<Auth>, count: usize, overrides: Overrides) -> Vec<(Ap
         }
         let auth = Arc::clone(auth);
         working.spawn(async move {
-            let wanted = Wanted { id: None, name: format!("benchmark {n}"), secret: None, overrides };
+            let wanted = Wanted {
+                id: None,
+                name: format!("benchmark {n}"),
+                secret: None,
+                overrides,
+                allow: Allow::default(),
+            };
             match auth.create(wanted, Clock::System.now()).await.unwrap() {
                 Creation::Created(application, Some(secret)) => (application.id.clone(), secret),
                 Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => {

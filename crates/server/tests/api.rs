@@ -3,6 +3,8 @@
 // A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
 #![allow(clippy::unwrap_used)]
 
+#[path = "api/bearer.rs"]
+mod bearer;
 #[path = "api/bodies.rs"]
 mod bodies;
 #[path = "api/clients.rs"]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::allow::Allow;
 use crate::application::{AppId, State};
 use crate::clock::Timestamp;
 use crate::grant::GrantId;
@@ -44,6 +45,7 @@ fn put(registry: &Registry, number: u32, state: State) {
         revision: 0,
         secrets: Vec::new(),
         credentials: Vec::new(),
+        allow: Allow::default(),
         calls: Arc::default(),
     }));
 }

@@ -72,6 +72,9 @@ struct Create {
     /// Read the secret that it uses already from standard input; without it, one is allocated
     #[arg(long)]
     secret_stdin: bool,
+    /// Allow these methods under this path and nothing else, such as "GET,POST /iocm/app/dm"; can be repeated
+    #[arg(long, value_name = "RULE")]
+    allow: Vec<String>,
     #[command(flatten)]
     policy: PolicyFlags,
 }
@@ -82,6 +85,13 @@ struct Set {
     /// What you call it
     #[arg(long)]
     name: Option<String>,
+    /// Allow these methods under this path, such as "GET,POST /iocm/app/dm" or "* /iodm", in place of all rules before;
+    /// can be repeated
+    #[arg(long, value_name = "RULE")]
+    allow: Vec<String>,
+    /// Remove all rules: the application may make any call
+    #[arg(long, conflicts_with = "allow")]
+    allow_all: bool,
     #[command(flatten)]
     policy: PolicyFlags,
 }
@@ -112,7 +122,7 @@ pub fn path(app_id: &str) -> String {
 
 impl Create {
     async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
-        let mut body = json!({ "name": self.name, "policy": self.policy.members() });
+        let mut body = json!({ "name": self.name, "policy": self.policy.members(), "allow": self.allow });
         if let Some(app_id) = self.app_id {
             body["appId"] = app_id.into();
         }
@@ -138,10 +148,14 @@ impl Create {
 impl Set {
     async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
         let policy = self.policy.members();
-        if self.name.is_none() && policy.is_empty() {
-            return Err("nothing to set: give --name or a flag of the policy".into());
+        let sets_allow = self.allow_all || !self.allow.is_empty();
+        if self.name.is_none() && policy.is_empty() && !sets_allow {
+            return Err("nothing to set: give --name, --allow, --allow-all or a flag of the policy".into());
         }
         let mut body = json!({ "policy": policy });
+        if sets_allow {
+            body["allow"] = self.allow.into();
+        }
         if let Some(name) = self.name {
             body["name"] = name.into();
         }

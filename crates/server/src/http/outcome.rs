@@ -57,6 +57,8 @@ pub enum Outcome {
     Frozen,
     /// The token is not good.
     Refused,
+    /// The token is good, and the allow rules of its application do not cover the call.
+    Forbidden,
     /// The refresh token was used up before.
     Reused,
     Throttled,
@@ -76,7 +78,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// In the order of the enum, so that `outcome as usize` is an index.
-    pub const ALL: [Outcome; 19] = [
+    pub const ALL: [Outcome; 20] = [
         Outcome::Ok,
         Outcome::Replayed,
         Outcome::CaughtUp,
@@ -84,6 +86,7 @@ impl Outcome {
         Outcome::Rejected,
         Outcome::Frozen,
         Outcome::Refused,
+        Outcome::Forbidden,
         Outcome::Reused,
         Outcome::Throttled,
         Outcome::MissingField,
@@ -108,6 +111,7 @@ impl Outcome {
             Outcome::Rejected => "rejected",
             Outcome::Frozen => "frozen",
             Outcome::Refused => "refused",
+            Outcome::Forbidden => "forbidden",
             Outcome::Reused => "reused",
             Outcome::Throttled => "throttled",
             Outcome::MissingField => "missing-field",

@@ -71,6 +71,11 @@ impl Problem {
         answer
     }
 
+    /// The body alone, of one line.
+    pub fn body(self, dialect: Dialect) -> &'static str {
+        self.status_and_body(dialect).1
+    }
+
     /// The texts of the documentation to the letter: clients compare them. Codes that begin with 504 and 505 and are
     /// followed by the rest of an HTTP status are ours, for what the platform does not document.
     fn status_and_body(self, dialect: Dialect) -> (StatusCode, &'static str) {

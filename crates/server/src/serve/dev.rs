@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use northgate_core::administer::{Creation, Wanted};
+use northgate_core::allow::Allow;
 use northgate_core::auth::Auth;
 use northgate_core::clock::Timestamp;
 use northgate_core::policy::Overrides;
@@ -31,7 +32,13 @@ pub async fn introduce(config: &Config, auth: &Auth, now: Timestamp) -> Result<(
         output::line(&welcome_back(config, auth));
         return Ok(());
     }
-    let wanted = Wanted { id: None, name: DEMO.to_owned(), secret: None, overrides: Overrides::default() };
+    let wanted = Wanted {
+        id: None,
+        name: DEMO.to_owned(),
+        secret: None,
+        overrides: Overrides::default(),
+        allow: Allow::default(),
+    };
     match auth.create(wanted, now).await.map_err(|error| ServeError::Dev(Box::new(error)))? {
         Creation::Created(application, Some(secret)) => {
             output::line(&welcome(config, application.id.as_str(), secret.reveal()));

@@ -173,3 +173,41 @@ async fn a_list_comes_in_pages_in_the_order_of_creation() {
     assert_eq!(second["next"], Value::Null);
     assert_eq!(ids(&world.get("/admin/applications?name=THE%20B").await), ["b"]);
 }
+
+#[tokio::test]
+async fn allow_rules_are_set_as_a_whole_shown_and_switched_off_by_an_empty_list() {
+    let world = World::start().await;
+    let body = json!({"name": "n", "appId": "a", "allow": ["GET /iocm/app/dm"]});
+    assert_eq!(world.post("/admin/applications", body).await.0, 201);
+    assert_eq!(world.get("/admin/applications/a").await["allow"], json!(["GET /iocm/app/dm"]));
+    for (body, rules) in [
+        (
+            json!({"allow": ["* /iodm/", "GET,POST /iocm/app/cmd"]}),
+            json!(["* /iodm", "GET,POST /iocm/app/cmd"]),
+        ),
+        (json!({"name": "other"}), json!(["* /iodm", "GET,POST /iocm/app/cmd"])),
+        (json!({"allow": []}), json!([])),
+    ] {
+        let (status, shown) = world.ask(Method::PATCH, "/admin/applications/a", body).await;
+        assert_eq!((status, &shown["allow"]), (200, &rules));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_allow_rule_is_refused_and_nothing_is_set() {
+    let world = World::start().await;
+    world.application("a").await;
+    for (rules, said) in [
+        (json!(["GET"]), "methods, a space and a path"),
+        (json!(["get /a"]), "upper-case words"),
+        (json!(["GET /a/../b"]), "a path begins with /"),
+        (json!(vec!["* /a"; 65]), "at most 64 rules"),
+        (json!("GET /a"), "expected a sequence"),
+    ] {
+        let body = json!({"name": "other", "allow": rules});
+        let (status, answer) = world.ask(Method::PATCH, "/admin/applications/a", body).await;
+        assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")), "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains(said), "{answer}");
+    }
+    assert_eq!(world.get("/admin/applications/a").await["name"], "the a");
+}

@@ -115,6 +115,23 @@ async fn an_application_goes_through_its_life_on_the_command_line() {
 }
 
 #[tokio::test]
+async fn allow_rules_are_set_and_removed_on_the_command_line() {
+    let world = World::start().await;
+    let created = ["app", "create", "n", "--app-id", "a", "--allow", "GET /iocm/app/dm"];
+    assert_eq!(world.run(&created, "").await.code, 0);
+    let set = ["app", "set", "a", "--allow", "GET /iocm/app/dm", "--allow", "POST,PUT /iocm/app/sub"];
+    let said = world.run(&set, "").await;
+    assert!(said.out.contains("ALLOW\nGET /iocm/app/dm\nPOST,PUT /iocm/app/sub\n"), "{said:?}");
+    let said = world.run(&["app", "set", "a", "--name", "m"], "").await;
+    assert!(said.out.contains("GET /iocm/app/dm"), "{said:?}");
+    let said = world.run(&["app", "set", "a", "--allow-all"], "").await;
+    assert!(said.out.contains("no allow rules: it may make any call"), "{said:?}");
+    let said = world.run(&["app", "set", "a", "--allow", "/iocm"], "").await;
+    assert!(said.code == 1 && said.err.contains("methods, a space and a path"), "{said:?}");
+    assert_eq!(world.run(&["app", "set", "a", "--allow", "* /a", "--allow-all"], "").await.code, 2);
+}
+
+#[tokio::test]
 async fn an_application_is_found_whatever_its_app_id() {
     let world = World::start().await;
     for app_id in ["..", "a/b", "ü ?#%", "--"] {

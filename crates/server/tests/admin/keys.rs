@@ -26,7 +26,7 @@ async fn a_rotation_is_durable_and_keeps_the_tokens_of_the_key_before() {
     assert_eq!((status, &answer["keys"]), (200, &keys));
     assert_eq!(world.rotations.load(Ordering::SeqCst), 1);
     let app = AppId::parse("a").unwrap();
-    assert!(world.auth.verify(&app, &pair.access_token, &[], world.clock.now()).is_ok());
+    assert!(world.auth.verify(Some(&app), &pair.access_token, None, &[], world.clock.now()).is_ok());
     let path = world.dir.path().join("keyring.toml");
     let (_, saved): (_, Keyring) = KeyringFile::open_or_create(&path, world.clock.now(), true).unwrap();
     assert!(saved.ticket_seeds() == world.auth.keyring().ticket_seeds());

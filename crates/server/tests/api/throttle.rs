@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use northgate_core::administer::Wanted;
+use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::policy::Overrides;
 use northgate_core::secret::SecretText;
@@ -29,7 +30,8 @@ async fn guarded() -> World {
 /// An application with a secret that is kept as Argon2id.
 async fn import(world: &World, app: &str) {
     let (id, secret) = (Some(AppId::parse(app).unwrap()), Some(SecretText::parse("hunter2").unwrap()));
-    let wanted = Wanted { id, name: app.to_owned(), secret, overrides: Overrides::default() };
+    let wanted =
+        Wanted { id, name: app.to_owned(), secret, overrides: Overrides::default(), allow: Allow::default() };
     world.auth.create(wanted, world.clock.now()).await.unwrap();
 }
 

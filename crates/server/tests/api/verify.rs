@@ -97,3 +97,71 @@ async fn a_body_that_is_announced_is_not_waited_for() {
     let headers = format!("app_key: demo\r\nAuthorization: Bearer {token}\r\nContent-Length: 1000");
     ask(world.private, call(&headers)).await.is(200, "");
 }
+
+#[tokio::test]
+async fn freezing_and_logging_out_hold_for_the_next_call() {
+    let world = World::new().await;
+    let (first, second) =
+        (world.login().await.member("accessToken"), world.login().await.member("accessToken"));
+    world.verify(&first).await.is(200, "");
+    world.logout(&first).await.is(204, "");
+    world.verify(&first).await.is(403, NOT_VERIFIED);
+    world.verify(&second).await.is(200, "");
+    world.freeze().await;
+    world.verify(&second).await.is(403, NOT_VERIFIED);
+}
+
+// nginx reads of the answer to its question only the head, and has to tell the client the body.
+#[tokio::test]
+async fn a_refusal_has_its_body_in_a_header_too() {
+    let world = World::new().await;
+    let answer = world.verify("nonsense").await;
+    assert_eq!(answer.header("X-Northgate-Refusal"), Some(NOT_VERIFIED));
+    let token = world.login().await.member("accessToken");
+    assert_eq!(world.verify(&token).await.header("X-Northgate-Refusal"), None);
+}
+
+/// The call `GET /iocm/app/dm/x?appId=owner` as nginx or HAProxy, Traefik or Caddy, and Envoy ask about it.
+fn asked_by_gateways(token: &str) -> [String; 4] {
+    let question = |target: &str, told: &str| {
+        let credentials = format!("app_key: demo\r\nAuthorization: Bearer {token}");
+        format!("GET {target} HTTP/1.1\r\nHost: h\r\n{credentials}{told}\r\n\r\n")
+    };
+    let (method, uri) = ("GET", "/iocm/app/dm/x?appId=owner");
+    [
+        question("/verify", &format!("\r\nX-Original-Method: {method}\r\nX-Original-URI: {uri}")),
+        question("/verify", &format!("\r\nX-Forwarded-Method: {method}\r\nX-Forwarded-Uri: {uri}")),
+        question(&format!("/verify{uri}"), ""),
+        question(&format!("/verify?style=platform&uri={uri}"), ""),
+    ]
+}
+
+#[tokio::test]
+async fn an_allow_rule_holds_however_the_gateway_says_which_call_it_is() {
+    let world = World::new().await;
+    let token = world.login().await.member("accessToken");
+    for (rule, status, body) in [
+        ("GET /iocm/app/dm", 200, ""),
+        ("GET /iocm/app/cmd", 403, NOT_VERIFIED),
+        ("POST /iocm/app/dm", 403, NOT_VERIFIED),
+    ] {
+        world.allow(&[rule]).await;
+        for question in asked_by_gateways(&token) {
+            ask(world.private, question).await.is(status, body);
+        }
+    }
+    world.allow(&["* /"]).await;
+    world.verify(&token).await.is(403, NOT_VERIFIED);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_token_weighs_more_than_the_allow_rules() {
+    let world = World::new().await;
+    world.allow(&["* /iocm/app/dm"]).await;
+    let token = world.login().await.member("accessToken");
+    world.freeze().await;
+    let outcome = "northgate_operations_total{operation=\"verify\",outcome=\"frozen\"} 1\n";
+    world.verify(&token).await.is(403, NOT_VERIFIED);
+    let metrics = ask(world.private, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert!(metrics.body.contains(outcome), "{}", metrics.body);
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use northgate_core::administer::{Change, Creation, Wanted};
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, State};
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
@@ -156,6 +157,13 @@ impl World {
         ask(self.private, request).await
     }
 
+    /// Lets `demo` make these calls only.
+    pub async fn allow(&self, rules: &[&str]) {
+        let allow = Some(Allow::parse(rules).unwrap());
+        let change = Change::Set { name: None, overrides: Overrides::default(), allow };
+        self.auth.change(&AppId::parse("demo").unwrap(), &change, self.clock.now()).await.unwrap();
+    }
+
     pub async fn freeze(&self) {
         let change = Change::State(State::Frozen);
         self.auth.change(&AppId::parse("demo").unwrap(), &change, self.clock.now()).await.unwrap();
@@ -192,7 +200,13 @@ fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record:
 
 async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
     let id = Some(AppId::parse("demo").unwrap());
-    let wanted = Wanted { id, name: "demo".to_owned(), secret: None, overrides: setup.overrides };
+    let wanted = Wanted {
+        id,
+        name: "demo".to_owned(),
+        secret: None,
+        overrides: setup.overrides,
+        allow: Allow::default(),
+    };
     match auth.create(wanted, now).await.unwrap() {
         Creation::Created(_, Some(secret)) => secret.reveal().to_owned(),
         Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not created"),

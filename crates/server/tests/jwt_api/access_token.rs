@@ -75,7 +75,9 @@ async fn freezing_unfreezing_and_a_shorter_lifetime_hold_at_once() {
     assert_eq!(world.verify(&token).await.status, 200);
     world.clock.advance(Duration::from_secs(120));
     let access_lifetime = Some(Duration::from_secs(60));
-    change(&world, Change::Set(None, Overrides { access_lifetime, ..Overrides::default() })).await;
+    let overrides = Overrides { access_lifetime, ..Overrides::default() };
+    let shorter = Change::Set { name: None, overrides, allow: None };
+    change(&world, shorter).await;
     assert_eq!(world.verify(&token).await.status, 403);
 }
 

@@ -11,6 +11,9 @@ use crate::world::World;
 
 const URI: &str = "https://api.example.com/iocm/app/dm/v1.4.0/devices";
 
+/// How a gateway says what the call is.
+const TOLD: &str = "X-Original-Method: GET\r\nX-Original-URI: /iocm/app/dm/v1.4.0/devices?pageNo=0\r\nX-Forwarded-Host: api.example.com\r\n";
+
 struct Caller {
     world: World,
     holder: Holder,
@@ -30,10 +33,7 @@ impl Caller {
 
     /// A call as the gateway hands it over.
     async fn call(&self, scheme: &str, proof: &str) -> Answer {
-        let lines = format!(
-            "app_key: demo\r\nAuthorization: {scheme} {}\r\nX-Original-Method: GET\r\nX-Original-URI: {URI}?pageNo=0\r\n{proof}",
-            self.token
-        );
+        let lines = format!("app_key: demo\r\nAuthorization: {scheme} {}\r\n{TOLD}{proof}", self.token);
         get(self.world.private, "/verify", &lines).await
     }
 }
@@ -94,7 +94,7 @@ async fn an_unbound_token_is_not_shown_as_a_bound_one() {
     let world = World::new().await;
     let (token, holder) = (token(&world).await, Holder::new(Algorithm::EdDsa));
     let lines = format!(
-        "app_key: demo\r\nAuthorization: DPoP {token}\r\nX-Original-Method: GET\r\nX-Original-URI: {URI}\r\n{}",
+        "app_key: demo\r\nAuthorization: DPoP {token}\r\n{TOLD}{}",
         holder.line(&holder.proof_of_call("GET", URI, &token))
     );
     assert_eq!(get(world.private, "/verify", &lines).await.status, 403);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use northgate_core::administer::{Change, Creation, Wanted};
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, AppNumber, State};
 use northgate_core::policy::Overrides;
 use northgate_core::signing::Algorithm;
@@ -26,7 +27,7 @@ async fn since(world: &World, news: &Value) -> Value {
 
 async fn create(world: &World, id: &str) -> AppNumber {
     let (id, name) = (Some(AppId::parse(id).unwrap()), id.to_owned());
-    let wanted = Wanted { id, name, secret: None, overrides: Overrides::default() };
+    let wanted = Wanted { id, name, secret: None, overrides: Overrides::default(), allow: Allow::default() };
     match world.auth.create(wanted, world.clock.now()).await.unwrap() {
         Creation::Created(application, _) => application.number,
         Creation::Same(_) | Creation::Taken(_) => panic!("not created"),
@@ -40,7 +41,8 @@ async fn a_snapshot_names_the_applications_with_good_tokens_in_runs() {
         create(&world, id).await;
     }
     let access_lifetime = Some(Duration::from_secs(60));
-    let shorter = Change::Set(None, Overrides { access_lifetime, ..Overrides::default() });
+    let overrides = Overrides { access_lifetime, ..Overrides::default() };
+    let shorter = Change::Set { name: None, overrides, allow: None };
     world.auth.change(&AppId::parse("d").unwrap(), &shorter, world.clock.now()).await.unwrap();
     world.auth.delete(&AppId::parse("b").unwrap()).await.unwrap();
     let news = ask(&world, "").await;
@@ -95,7 +97,8 @@ async fn what_changes_no_token_is_no_news() {
     let world = World::new().await;
     let begin = ask(&world, "").await;
     world.login().await;
-    change(&world, Change::Set(Some("new name".to_owned()), Overrides::default())).await;
+    let (name, overrides) = (Some("new name".to_owned()), Overrides::default());
+    change(&world, Change::Set { name, overrides, allow: None }).await;
     assert_eq!(since(&world, &begin).await["cursor"], begin["cursor"]);
 }
 

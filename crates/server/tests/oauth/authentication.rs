@@ -1,6 +1,7 @@
 //! How a client shows who it is with a secret (RFC 6749 §2.3).
 
 use northgate_core::administer::Wanted;
+use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::policy::Overrides;
 use northgate_core::secret::SecretText;
@@ -25,8 +26,8 @@ async fn a_client_may_show_its_secret_in_basic() {
 async fn both_halves_of_basic_are_decoded() {
     let world = World::new().await;
     let (id, secret) = (AppId::parse("a:b c").unwrap(), SecretText::parse("p+q%r \u{e9}").unwrap());
-    let wanted =
-        Wanted { id: Some(id), name: "a".to_owned(), secret: Some(secret), overrides: Overrides::default() };
+    let (name, allow) = ("a".to_owned(), Allow::default());
+    let wanted = Wanted { id: Some(id), name, secret: Some(secret), overrides: Overrides::default(), allow };
     world.auth.create(wanted, world.clock.now()).await.unwrap();
     let answer = send_basic(&world, "a%3Ab+c:p%2Bq%25r%20%C3%A9", TOKEN, ASK).await;
     assert_eq!(answer.status, 200, "{}", answer.body);

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use northgate_core::administer::{Creation, Wanted};
+use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::policy::Overrides;
 
@@ -42,7 +43,7 @@ pub async fn access_token(world: &World) -> String {
 /// Another application, and its secret.
 pub async fn another(world: &World, app: &str) -> String {
     let (id, name) = (Some(AppId::parse(app).unwrap()), app.to_owned());
-    let wanted = Wanted { id, name, secret: None, overrides: Overrides::default() };
+    let wanted = Wanted { id, name, secret: None, overrides: Overrides::default(), allow: Allow::default() };
     match world.auth.create(wanted, world.clock.now()).await.unwrap() {
         Creation::Created(_, Some(secret)) => secret.reveal().to_owned(),
         Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not created"),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
@@ -48,7 +49,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
         .prepare_cached(
             "UPDATE applications SET name = ?2, state = ?3, revision = ?4, rotation = ?5, retry_window_ms = ?6,
              on_reuse = ?7, logins = ?8, max_grants = ?9, access_lifetime_ms = ?10, refresh_lifetime_ms = ?11,
-             calls_per_minute = ?12, bind_tokens = ?13, access_tokens = ?14, dpop = ?15 WHERE number = ?1",
+             calls_per_minute = ?12, allow = ?13, bind_tokens = ?14, access_tokens = ?15, dpop = ?16 WHERE number = ?1",
         )?
         .execute(params![
             application.number.0,
@@ -63,6 +64,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
             access_lifetime.map(duration_millis),
             refresh_lifetime.map(duration_millis),
             calls_per_minute,
+            allow_text(&application.allow),
             bind_tokens.map(BindTokens::as_str),
             access_tokens.map(AccessTokens::as_str),
             dpop.map(Dpop::as_str),
@@ -123,8 +125,8 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
     let mut secrets = select.query_and_then([], read_secret)?.peekable();
     let mut select = connection.prepare(
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
-         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, bind_tokens, access_tokens, dpop
-         FROM applications ORDER BY number",
+         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow, bind_tokens, access_tokens,
+         dpop FROM applications ORDER BY number",
     )?;
     let mut credentials = credentials::load(connection)?;
     let mut rows = select.query([])?;
@@ -166,14 +168,26 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
             access_lifetime: row.get::<_, Option<u64>>(11)?.map(Duration::from_millis),
             refresh_lifetime: row.get::<_, Option<u64>>(12)?.map(Duration::from_millis),
             calls_per_minute: row.get(13)?,
-            bind_tokens: word(row, 14, BindTokens::parse)?,
-            access_tokens: word(row, 15, AccessTokens::parse)?,
-            dpop: word(row, 16, Dpop::parse)?,
+            bind_tokens: word(row, 15, BindTokens::parse)?,
+            access_tokens: word(row, 16, AccessTokens::parse)?,
+            dpop: word(row, 17, Dpop::parse)?,
         },
+        allow: allow(row, 14)?,
         secrets: Vec::new(),
         credentials: Vec::new(),
         calls: Arc::default(),
     })
+}
+
+/// A rule has no line break in it.
+fn allow_text(allow: &Allow) -> Option<String> {
+    Some(allow.texts().join("\n")).filter(|text| !text.is_empty())
+}
+
+fn allow(row: &Row<'_>, column: usize) -> Result<Allow, OpenError> {
+    let text: Option<String> = row.get(column)?;
+    let lines: Vec<&str> = text.iter().flat_map(|text| text.lines()).collect();
+    Ok(Allow::parse(&lines).map_err(|_| Damaged)?)
 }
 
 fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> Result<Option<T>, OpenError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::admit::Caller;
+use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
@@ -154,7 +155,7 @@ fn commit(memory: &Memory, connection: &Connection, writes: Vec<Write>, disk: Di
 
 fn create(auth: &Auth, app: &AppId) -> Option<SecretText> {
     let (id, name) = (Some(app.clone()), "app".to_owned());
-    let wanted = Wanted { id, name, secret: None, overrides: Overrides::default() };
+    let wanted = Wanted { id, name, secret: None, overrides: Overrides::default(), allow: Allow::default() };
     match block_on(auth.create(wanted, NOW)) {
         Ok(Creation::Created(_, secret)) => secret,
         Ok(Creation::Same(_) | Creation::Taken(_)) => panic!("it is taken"),

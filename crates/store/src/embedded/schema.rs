@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(crate) const APPLICATION_ID: i32 = 0x4E47_4154;
 
 /// Each entry takes a file from the version of its index to the next. Entries are never changed, only added.
-const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];
+const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
 
 const V1: &str = "
     CREATE TABLE applications (
@@ -49,7 +49,9 @@ const V1: &str = "
 
 const V2: &str = "ALTER TABLE applications ADD COLUMN calls_per_minute INTEGER;";
 
-const V3: &str = "
+/// The allow rules, one a line; none where the column is null.
+const V3: &str = "ALTER TABLE applications ADD COLUMN allow TEXT;";
+const V4: &str = "
     ALTER TABLE applications ADD COLUMN bind_tokens TEXT;
     CREATE TABLE credentials (
         application INTEGER NOT NULL REFERENCES applications ON DELETE CASCADE,
@@ -70,7 +72,7 @@ const V3: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
-const V4: &str = "
+const V5: &str = "
     ALTER TABLE applications ADD COLUMN access_tokens TEXT;
     ALTER TABLE applications ADD COLUMN dpop TEXT;
 ";

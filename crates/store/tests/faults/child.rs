@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU64;
 
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::admit::Caller;
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, State};
 use northgate_core::auth::Pair;
 use northgate_core::login::LoginError;
@@ -120,6 +121,7 @@ async fn obey(house: &House, words: &[&str]) -> String {
                 name: "app".to_owned(),
                 secret: None,
                 overrides: Overrides::default(),
+                allow: Allow::default(),
             };
             match house.auth.create(wanted, now).await {
                 Ok(Creation::Created(_, Some(secret))) => format!("created {}", secret.reveal()),
@@ -144,7 +146,7 @@ async fn obey(house: &House, words: &[&str]) -> String {
             Ok(_) => "done".to_owned(),
             Err(_) => "unavailable".to_owned(),
         },
-        ["verify", token] => match house.auth.verify(&app(), token, &[], now) {
+        ["verify", token] => match house.auth.verify(Some(&app()), token, None, &[], now) {
             Ok(_) => "good".to_owned(),
             Err(error) => format!("bad {error}"),
         },
@@ -170,6 +172,7 @@ async fn crowd(house: &House, size: usize) -> String {
             name: "x".repeat(3_000),
             state: State::Active,
             overrides: Overrides::default(),
+            allow: Allow::default(),
             created_at: house.now(),
             secrets: Vec::new(),
         };

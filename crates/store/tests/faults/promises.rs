@@ -108,10 +108,10 @@ impl Promises {
             }
             let successor = present(&last.refresh).await.unwrap();
             assert_eq!(present(&last.refresh).await.unwrap(), successor, "the chain forked");
-            assert!(house.auth.verify(&app, &last.access, &[], house.now()).is_ok());
+            assert!(house.auth.verify(Some(&app), &last.access, None, &[], house.now()).is_ok());
         }
         for pair in &self.logged_out {
-            let refused = house.auth.verify(&app, &pair.access, &[], house.now()).map(drop);
+            let refused = house.auth.verify(Some(&app), &pair.access, None, &[], house.now()).map(drop);
             assert_eq!(refused, Err(VerifyError::Revoked));
             let refused = present(&pair.refresh).await;
             assert!(matches!(refused, Err(RefreshError::Refused(Refusal::Closed))));

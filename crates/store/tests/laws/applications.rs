@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::allow::Allow;
 use northgate_core::application::{Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::{
@@ -99,6 +100,7 @@ async fn all_of_an_application_survives_a_restart() {
             dpop: Some(Dpop::Required),
         },
         credentials: credentials(world.now()),
+        allow: Allow::parse(&["GET,POST /iocm/app/cmd", "* /iodm"]).unwrap(),
         secrets: vec![Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)],
         ..(*application).clone()
     };
@@ -107,6 +109,7 @@ async fn all_of_an_application_survives_a_restart() {
     let found = world.store().registry().application(application.number).unwrap();
     assert_eq!((&found.id, &found.name), (&replacement.id, &replacement.name));
     assert_eq!((found.state, found.overrides, found.revision), (State::Frozen, replacement.overrides, 1));
+    assert_eq!(found.allow, replacement.allow);
     assert_eq!(found.created_at, application.created_at);
     assert_eq!(found.credentials, replacement.credentials);
     assert_eq!(found.secrets[0].retire_at, Some(world.now()));

@@ -54,6 +54,7 @@ async fn a_file_of_the_first_format_is_brought_to_this_one_with_all_that_is_in_i
     world.stop();
     let first = "DROP TABLE credentials; DROP TABLE spent;
         ALTER TABLE applications DROP COLUMN calls_per_minute;
+        ALTER TABLE applications DROP COLUMN allow;
         ALTER TABLE applications DROP COLUMN bind_tokens;
         ALTER TABLE applications DROP COLUMN access_tokens;
         ALTER TABLE applications DROP COLUMN dpop; PRAGMA user_version = 1;";

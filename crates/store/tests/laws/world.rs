@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
@@ -69,6 +70,7 @@ impl World {
             name: format!("the application {id}"),
             state: State::Active,
             overrides: Overrides::default(),
+            allow: Allow::default(),
             created_at: self.now(),
             secrets: vec![Arc::new(Secret::new(SecretId(1), "first".to_owned(), self.now(), kept))],
         }

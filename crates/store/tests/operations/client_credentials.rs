@@ -85,8 +85,9 @@ async fn a_bound_token_is_good_for_who_shows_what_it_is_bound_to() {
     let caller = Caller { app: &app.id, proof, certificate: Some(&shown), possession, from: HOME };
     let issued = world.auth().client_credentials(&caller, world.now()).await.unwrap();
     assert_eq!(issued.claims.binding, Some(Binding::Certificate(mine)));
-    let verify =
-        |shown: &[Binding]| world.auth().verify(&app.id, &issued.access_token, shown, world.now()).map(drop);
+    let verify = |shown: &[Binding]| {
+        world.auth().verify(Some(&app.id), &issued.access_token, None, shown, world.now()).map(drop)
+    };
     assert_eq!(verify(&[Binding::Certificate(mine)]), Ok(()));
     assert_eq!(verify(&[Binding::Certificate(others), Binding::Certificate(mine)]), Ok(()));
     // A key is not a certificate, whatever its thumbprint.

@@ -2,6 +2,7 @@
 
 use northgate_core::administer::{AdministerError, Change, Creation, Wanted};
 use northgate_core::admit::AdmissionError;
+use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::login::LoginError;
 use northgate_core::policy::Overrides;
@@ -20,6 +21,7 @@ pub fn imported(id: &str, secret: &str) -> Wanted {
         name: id.to_owned(),
         secret: Some(SecretText::parse(secret).unwrap()),
         overrides: Overrides::default(),
+        allow: Allow::default(),
     }
 }
 

@@ -1,10 +1,21 @@
 //! Laws of verify: for how long and for whom an access token is good.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use northgate_core::administer::Change;
+use northgate_core::allow::{Allow, Call};
+use northgate_core::application::{AppNumber, Application};
+use northgate_core::auth::{Auth, Pair};
+use northgate_core::grant::{Grant, GrantKey};
+use northgate_core::keyring::Keyring;
 use northgate_core::policy::Overrides;
+use northgate_core::registry::Registry;
+use northgate_core::store::*;
 use northgate_core::token::TokenError;
 use northgate_core::verify::VerifyError;
 
-use super::world::{HOUR, MILLISECOND, MINUTE, SETTINGS, World};
+use super::world::{Customer, HOUR, MILLISECOND, MINUTE, SETTINGS, World};
 
 #[tokio::test]
 async fn an_access_token_ends_at_its_expiry_and_the_leeway_and_not_a_millisecond_later() {
@@ -65,4 +76,132 @@ async fn a_longer_lifetime_does_not_hold_for_tokens_issued_before() {
     world.advance(HOUR + SETTINGS.leeway);
     assert_eq!(world.verify(&app, &before.access_token), Err(VerifyError::Expired));
     assert_eq!(world.verify(&app, &after.access_token), Ok(()));
+}
+
+#[tokio::test]
+async fn without_an_app_key_the_token_names_its_application() {
+    let world = World::new();
+    let app = world.customer("a").await;
+    let pair = world.login(&app).await;
+    let verified = world.auth().verify(None, &pair.access_token, None, &[], world.now()).unwrap();
+    assert_eq!(verified.application.id, app.id);
+}
+
+#[tokio::test]
+async fn an_application_with_rules_may_make_the_calls_that_they_cover_and_no_others() {
+    let mut world = World::new();
+    let app = world.customer("a").await;
+    let pair = world.login(&app).await;
+    allow(&world, &app, &["GET /iocm/app/dm"]).await;
+    for _ in ["before a restart", "and after it"] {
+        assert_eq!(call(&world, &app, &pair, "GET", "/iocm/app/dm/v1.4.0/devices"), Ok(()));
+        for (method, target) in
+            [("POST", "/iocm/app/dm"), ("GET", "/iocm/app/cmd"), ("GET", "/iocm/app/dm/../cmd")]
+        {
+            let refused = call(&world, &app, &pair, method, target);
+            assert_eq!(refused, Err(VerifyError::Forbidden), "{method} {target}");
+        }
+        world.restart();
+    }
+    // Who is not told which call it is cannot say that it is allowed.
+    assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Forbidden));
+    allow(&world, &app, &[]).await;
+    assert_eq!(world.verify(&app, &pair.access_token), Ok(()));
+}
+
+#[tokio::test]
+async fn a_change_of_the_policy_leaves_the_allow_rules_alone() {
+    let world = World::new();
+    let app = world.customer("a").await;
+    let pair = world.login(&app).await;
+    allow(&world, &app, &["GET /iocm/app/dm"]).await;
+    world.set(&app, Overrides { max_grants: Some(1), ..Overrides::default() }).await;
+    assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Forbidden));
+}
+
+#[tokio::test]
+async fn calls_that_are_forbidden_take_nothing_from_those_that_are_allowed() {
+    let world = World::new();
+    let overrides = Overrides { calls_per_minute: Some(1), ..Overrides::default() };
+    let app = world.customer_with("a", overrides).await;
+    let pair = world.login(&app).await;
+    allow(&world, &app, &["GET /iocm/app/dm"]).await;
+    for _ in 0..3 {
+        assert_eq!(call(&world, &app, &pair, "GET", "/iocm/app/cmd"), Err(VerifyError::Forbidden));
+    }
+    assert_eq!(call(&world, &app, &pair, "GET", "/iocm/app/dm"), Ok(()));
+    assert!(matches!(call(&world, &app, &pair, "GET", "/iocm/app/dm"), Err(VerifyError::TooManyCalls(_))));
+}
+
+#[tokio::test]
+async fn verify_asks_nothing_of_the_store_but_what_is_in_memory() {
+    let world = World::new();
+    let app = world.customer("a").await;
+    let (good, closed) = (world.login(&app).await, world.login(&app).await);
+    world.logout(&closed.access_token).await.unwrap();
+    allow(&world, &app, &["GET /iocm/app/dm"]).await;
+    let keyring = Keyring::new(world.auth().keyring().record().clone()).unwrap();
+    let auth = Auth::new(Arc::new(MemoryOnly(Arc::clone(world.auth()))), keyring, SETTINGS);
+    let call = Call { method: "GET", target: "/iocm/app/dm/v1.4.0/devices" };
+    let verify = |token| auth.verify(Some(&app.id), token, Some(call), &[], world.now()).map(drop);
+    assert_eq!(verify(&good.access_token), Ok(()));
+    assert_eq!(verify(&closed.access_token), Err(VerifyError::Revoked));
+    world.freeze(&app).await;
+    assert_eq!(verify(&good.access_token), Err(VerifyError::Frozen));
+}
+
+async fn allow(world: &World, app: &Customer, rules: &[&str]) {
+    let allow = Some(Allow::parse(rules).unwrap());
+    world.change(app, Change::Set { name: None, overrides: Overrides::default(), allow }).await;
+}
+
+fn call(world: &World, app: &Customer, pair: &Pair, method: &str, target: &str) -> Result<(), VerifyError> {
+    let call = Some(Call { method, target });
+    world.auth().verify(Some(&app.id), &pair.access_token, call, &[], world.now()).map(drop)
+}
+
+/// A store that nobody may ask for anything that could be on the disk.
+struct MemoryOnly(Arc<Auth>);
+
+#[async_trait]
+impl Store for MemoryOnly {
+    fn registry(&self) -> &Registry {
+        self.0.registry()
+    }
+
+    async fn create(&self, _: NewApplication) -> Result<Created, StoreError> {
+        panic!("create")
+    }
+
+    async fn replace(&self, _: Application) -> Result<Replaced, StoreError> {
+        panic!("replace")
+    }
+
+    async fn delete(&self, _: AppNumber) -> Result<Deleted, StoreError> {
+        panic!("delete")
+    }
+
+    async fn grant(&self, _: GrantKey) -> Result<Option<Grant>, StoreError> {
+        panic!("grant")
+    }
+
+    async fn grants(&self, _: AppNumber) -> Result<Vec<Grant>, StoreError> {
+        panic!("grants")
+    }
+
+    async fn open(&self, _: Opening) -> Result<Opened, StoreError> {
+        panic!("open")
+    }
+
+    async fn advance(&self, _: Step) -> Result<Advanced, StoreError> {
+        panic!("advance")
+    }
+
+    async fn close(&self, _: Closing) -> Result<(), StoreError> {
+        panic!("close")
+    }
+
+    async fn spend(&self, _: Spending) -> Result<Spent, StoreError> {
+        panic!("spend")
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use northgate_core::administer::{Change, Creation, UseFrom, Wanted};
 use northgate_core::admit::Caller;
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, Application, State};
 use northgate_core::auth::{Auth, Pair, Settings};
 use northgate_core::clock::Timestamp;
@@ -147,7 +148,13 @@ impl World {
 
     pub async fn customer_with(&self, id: &str, overrides: Overrides) -> Customer {
         let id = AppId::parse(id).unwrap();
-        let wanted = Wanted { id: Some(id.clone()), name: id.to_string(), secret: None, overrides };
+        let wanted = Wanted {
+            id: Some(id.clone()),
+            name: id.to_string(),
+            secret: None,
+            overrides,
+            allow: Allow::default(),
+        };
         match self.auth().create(wanted, self.now()).await.unwrap() {
             Creation::Created(_, secret) => Customer { id, secret: secret.unwrap() },
             Creation::Same(_) | Creation::Taken(_) => panic!("{id} is taken"),
@@ -159,7 +166,7 @@ impl World {
     }
 
     pub async fn set(&self, customer: &Customer, overrides: Overrides) {
-        self.change(customer, Change::Set(None, overrides)).await;
+        self.change(customer, Change::Set { name: None, overrides, allow: None }).await;
     }
 
     pub async fn freeze(&self, customer: &Customer) {
@@ -206,6 +213,6 @@ impl World {
     }
 
     pub fn verify(&self, customer: &Customer, access_token: &str) -> Result<(), VerifyError> {
-        self.auth().verify(&customer.id, access_token, &[], self.now()).map(drop)
+        self.auth().verify(Some(&customer.id), access_token, None, &[], self.now()).map(drop)
     }
 }

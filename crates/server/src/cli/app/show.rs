@@ -16,6 +16,10 @@ pub fn show(details: &Details) {
     output::line("");
     output::table(&["POLICY", "VALUE", "FROM"], &policy(details), "no policy");
     output::line("");
+    let rule = |rule: &String| vec![rule.clone()];
+    let rules: Vec<Vec<String>> = details.allow.iter().map(rule).collect();
+    output::table(&["ALLOW"], &rules, "no allow rules: it may make any call");
+    output::line("");
     secret::table(&details.secrets);
     output::line("");
     if !details.credentials.is_empty() {

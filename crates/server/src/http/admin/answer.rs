@@ -85,6 +85,9 @@ pub struct Details {
     pub policy: PolicyMembers,
     /// What of it was set for this application; the rest follows the configuration.
     pub overrides: PolicyMembers,
+    /// The allow rules; none is no rule.
+    #[serde(default)]
+    pub allow: Vec<String>,
     pub secrets: Vec<SecretLine>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialLine>,
@@ -97,6 +100,7 @@ impl Details {
             line: Line::new(application),
             policy: PolicyMembers::of(policy),
             overrides: PolicyMembers::set(&application.overrides),
+            allow: application.allow.texts(),
             secrets: application.secrets.iter().map(|secret| SecretLine::new(secret)).collect(),
             credentials: application.credentials.iter().map(CredentialLine::new).collect(),
             grants: grants.iter().map(GrantLine::new).collect(),

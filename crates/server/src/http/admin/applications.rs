@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::Admin;
 use super::answer::{CreatedApplication, Details, Line, Page};
-use super::body::{Body, GivenId, GivenSecret, Text};
+use super::body::{Body, GivenAllow, GivenId, GivenSecret, Text};
 use super::operator::Operator;
 use super::policy::PolicyMembers;
 use super::problem::Problem;
@@ -27,6 +27,7 @@ pub struct Create {
     secret: Option<GivenSecret>,
     #[serde(default)]
     policy: PolicyMembers,
+    allow: Option<GivenAllow>,
 }
 
 pub async fn create(
@@ -40,6 +41,7 @@ pub async fn create(
         name: create.name.0,
         secret: create.secret.map(|given| given.0),
         overrides: create.policy.overrides()?,
+        allow: create.allow.map(|given| given.0).unwrap_or_default(),
     };
     let creation = admin.auth.create(wanted, admin.clock.now()).await;
     match creation.map_err(|error| Problem::administer(&id, &error))? {
@@ -94,6 +96,7 @@ pub struct Set {
     name: Option<Text>,
     #[serde(default)]
     policy: PolicyMembers,
+    allow: Option<GivenAllow>,
 }
 
 pub async fn set(
@@ -103,14 +106,19 @@ pub async fn set(
     Body(set): Body<Set>,
 ) -> Result<Json<Details>, Problem> {
     let id = app_id(path)?;
-    let overrides = set.policy.overrides()?;
-    let application = change(&admin, &id, &Change::Set(set.name.map(|name| name.0), overrides)).await?;
+    let wanted = Change::Set {
+        name: set.name.map(|name| name.0),
+        overrides: set.policy.overrides()?,
+        allow: set.allow.map(|given| given.0),
+    };
+    let application = change(&admin, &id, &wanted).await?;
     // Names and words only; writing them as JSON cannot fail.
     let policy = serde_json::to_string(&PolicyMembers::set(&application.overrides)).unwrap_or_default();
+    let allow = serde_json::to_string(&application.allow.texts()).unwrap_or_default();
     let name = &application.name;
     info!(
-        target: "northgate::audit", application = %id, name, policy,
-        "application {id} was set to the name {name} and the policy {policy}"
+        target: "northgate::audit", application = %id, name, policy, allow,
+        "application {id} was set to the name {name}, the policy {policy} and the allow rules {allow}"
     );
     details(&admin, &application).await
 }

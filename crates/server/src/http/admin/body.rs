@@ -2,6 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
+use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, check_text};
 use northgate_core::secret::SecretText;
 use serde::de::{DeserializeOwned, Error};
@@ -45,6 +46,15 @@ impl<'de> Deserialize<'de> for GivenId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GivenId, D::Error> {
         let text = String::deserialize(deserializer)?;
         AppId::parse(&text).map(GivenId).map_err(|error| D::Error::custom(format!("the appId {error}")))
+    }
+}
+
+/// Allow rules that are given.
+pub struct GivenAllow(pub Allow);
+
+impl<'de> Deserialize<'de> for GivenAllow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GivenAllow, D::Error> {
+        Allow::parse(&Vec::<String>::deserialize(deserializer)?).map(GivenAllow).map_err(D::Error::custom)
     }
 }
 

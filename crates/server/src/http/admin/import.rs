@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use northgate_core::administer::{AdministerError, Creation, Wanted};
+use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::policy::Overrides;
 use northgate_core::secret::SecretText;
@@ -133,6 +134,7 @@ async fn create(
             name: name.clone(),
             secret: SecretText::parse(secret.reveal()).ok(),
             overrides: Overrides::default(),
+            allow: Allow::default(),
         };
         tries += 1;
         match admin.auth.create(wanted, admin.clock.now()).await {

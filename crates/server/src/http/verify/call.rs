@@ -1,71 +1,76 @@
-//! What call a gateway asks about: its method and its URI, from the headers in which gateways say so.
+//! Which call it is that a gateway asks about, for the allow rules.
+//!
+//! Each gateway has its own way to say it, and a client can write the headers of the others: where two ways say
+//! different things, or one says only half, nobody is believed.
 
-use axum::http::HeaderMap;
-use axum::http::header::HOST;
+use axum::http::{HeaderMap, Method};
+use northgate_core::allow::Call;
 
-use super::only;
+/// nginx and HAProxy, as our files set them up; then Traefik and Caddy.
+const TOLD_IN: [(&str, &str); 2] =
+    [("x-original-method", "x-original-uri"), ("x-forwarded-method", "x-forwarded-uri")];
 
-/// The method and the whole URI. The gateway sets these headers itself: what a client put into them is gone.
-pub fn of(headers: &HeaderMap) -> Option<(&str, String)> {
-    let named = |one, other| match only(headers, one)? {
-        Some(value) => Some(Some(value)),
-        None => only(headers, other),
-    };
-    let method = named("x-original-method", "x-forwarded-method")??;
-    let uri = named("x-original-uri", "x-forwarded-uri")??;
-    if uri.contains("://") {
-        return Some((method, uri.to_owned()));
+/// The call, if all that is said of it says the same. `target` is what the question's own address holds of it, and
+/// then the question's method is the call's (Envoy).
+pub(super) fn call<'r>(
+    method: &'r Method,
+    target: Option<&'r str>,
+    headers: &'r HeaderMap,
+) -> Option<Call<'r>> {
+    let mut told = target.map(|target| Call { method: method.as_str(), target });
+    for (method, uri) in TOLD_IN {
+        if !headers.contains_key(method) && !headers.contains_key(uri) {
+            continue;
+        }
+        let said = Call { method: only(headers, method)?, target: only(headers, uri)? };
+        if told.replace(said).is_some_and(|other| other != said) {
+            return None;
+        }
     }
-    let scheme = only(headers, "x-forwarded-proto")?.unwrap_or("https");
-    let host = named("x-forwarded-host", HOST.as_str())??;
-    uri.starts_with('/').then(|| (method, format!("{scheme}://{host}{uri}")))
+    told
+}
+
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(value)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use axum::http::{HeaderName, HeaderValue};
 
-    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines
+    use super::*;
+
+    const NGINX: [(&str, &str); 2] = [("x-original-method", "GET"), ("x-original-uri", "/a?b")];
+    const CADDY: [(&str, &str); 2] = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/a?b")];
+
+    fn told(target: Option<&str>, lines: &[(&'static str, &'static str)]) -> Option<(String, String)> {
+        let headers = lines
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect()
+            .collect();
+        let call = call(&Method::GET, target, &headers)?;
+        Some((call.method.to_owned(), call.target.to_owned()))
     }
 
     #[test]
-    fn the_call_is_found_however_gateways_say_it() {
-        let whole = Some(("GET", "https://a/b?c".to_owned()));
-        assert_eq!(
-            of(&headers(&[("x-original-method", "GET"), ("x-original-uri", "https://a/b?c"), ("host", "x")])),
-            whole
-        );
-        let forwarded = headers(&[
-            ("x-forwarded-method", "GET"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-host", "a"),
-            ("x-forwarded-uri", "/b?c"),
-            ("host", "x"),
-        ]);
-        assert_eq!(of(&forwarded), whole);
-        assert_eq!(
-            of(&headers(&[("x-original-method", "GET"), ("x-original-uri", "/b?c"), ("host", "a")])),
-            whole
-        );
+    fn each_gateway_says_it_in_its_way() {
+        let it = Some(("GET".to_owned(), "/a?b".to_owned()));
+        assert_eq!(told(None, &NGINX), it);
+        assert_eq!(told(None, &CADDY), it);
+        assert_eq!(told(Some("/a?b"), &[]), it);
+        assert_eq!(told(Some("/a?b"), &[NGINX, CADDY].concat()), it);
+        assert_eq!(told(None, &[]), None);
     }
 
     #[test]
-    fn a_call_that_could_be_another_is_none() {
-        for lines in [
-            &[("x-original-uri", "https://a/b")][..],
-            &[("x-original-method", "GET")],
-            &[("x-original-method", "GET"), ("x-original-uri", "b"), ("host", "a")],
-            &[("x-original-method", "GET"), ("x-original-uri", "/b")],
-        ] {
-            assert_eq!(of(&headers(lines)), None, "{lines:?}");
-        }
-        let mut twice = headers(&[("x-original-method", "GET"), ("x-original-uri", "https://a/b")]);
-        twice.append("x-original-uri", HeaderValue::from_static("https://a/c"));
-        assert_eq!(of(&twice), None);
+    fn who_says_half_of_it_or_two_things_is_not_believed() {
+        assert_eq!(told(Some("/other"), &NGINX), None);
+        assert_eq!(told(None, &[&NGINX[..], &[("x-forwarded-method", "PUT"), CADDY[1]]].concat()), None);
+        assert_eq!(told(None, &[NGINX[0], NGINX[1], NGINX[1]]), None);
+        assert_eq!(told(None, &NGINX[..1]), None);
+        assert_eq!(told(Some("/a?b"), &NGINX[1..]), None);
+        assert_eq!(told(None, &[&CADDY[..], &NGINX[1..]].concat()), None);
     }
 }

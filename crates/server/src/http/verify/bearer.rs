@@ -1,0 +1,84 @@
+//! Refusals of a call as RFC 6750 has them, for gateways that ask for that style.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
+
+use crate::http::answer;
+use crate::http::problem::seconds;
+
+/// Everything that a client can hear instead of the platform's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bearer {
+    /// No token at all, or credentials of another scheme: an invitation, without an error (§3.1).
+    NoCredentials,
+    /// More than one token, or an `app_key` that cannot be one.
+    InvalidRequest,
+    InvalidToken,
+    /// The allow rules do not cover the call.
+    InsufficientScope,
+    TooManyCalls(Duration),
+    /// Not the client's doing: the gateway is configured with a style that there is not.
+    UnknownStyle,
+}
+
+impl Bearer {
+    /// The answer that says it.
+    pub fn answer(self) -> Response<Body> {
+        let status = self.status();
+        let mut answer = match self.body() {
+            "" => answer::empty(status),
+            body => answer::json(status, body),
+        };
+        if let Some(challenge) = self.challenge() {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Bearer::TooManyCalls(wait) = self {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
+        }
+        answer
+    }
+
+    /// The body, of one line.
+    pub fn body(self) -> &'static str {
+        match self {
+            Bearer::NoCredentials => "",
+            Bearer::InvalidRequest => {
+                r#"{"error":"invalid_request","error_description":"The call names more than one token or application."}"#
+            }
+            Bearer::InvalidToken => {
+                r#"{"error":"invalid_token","error_description":"The access token is not good, or another application's."}"#
+            }
+            Bearer::InsufficientScope => {
+                r#"{"error":"insufficient_scope","error_description":"The application may not make this call."}"#
+            }
+            Bearer::TooManyCalls(_) => {
+                r#"{"error":"too_many_requests","error_description":"The application makes too many calls."}"#
+            }
+            Bearer::UnknownStyle => {
+                r#"{"error":"invalid_request","error_description":"The gateway asks with style= for something other than platform or oauth, or twice."}"#
+            }
+        }
+    }
+
+    fn status(self) -> StatusCode {
+        match self {
+            Bearer::NoCredentials | Bearer::InvalidToken => StatusCode::UNAUTHORIZED,
+            Bearer::InvalidRequest | Bearer::UnknownStyle => StatusCode::BAD_REQUEST,
+            Bearer::InsufficientScope => StatusCode::FORBIDDEN,
+            Bearer::TooManyCalls(_) => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    fn challenge(self) -> Option<&'static str> {
+        match self {
+            Bearer::NoCredentials => Some("Bearer"),
+            Bearer::InvalidRequest => Some(r#"Bearer error="invalid_request""#),
+            Bearer::InvalidToken => Some(r#"Bearer error="invalid_token""#),
+            Bearer::InsufficientScope => Some(r#"Bearer error="insufficient_scope""#),
+            Bearer::TooManyCalls(_) | Bearer::UnknownStyle => None,
+        }
+    }
+}

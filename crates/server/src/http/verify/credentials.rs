@@ -1,0 +1,138 @@
+//! Who makes a call, and with which token, as its headers say.
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use northgate_core::application::AppId;
+
+use super::style::Style;
+
+/// What a call presents.
+pub(super) struct Credentials<'h> {
+    /// Always there in the platform's style; in that of OAuth the token says it.
+    pub app_key: Option<AppId>,
+    pub scheme: Scheme,
+    pub access_token: &'h str,
+}
+
+/// How a call shows its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Bearer,
+    /// With a proof of possession beside it (RFC 9449 §7.1).
+    Dpop,
+}
+
+/// Why the headers of a call do not even name an application and a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unnamed {
+    #[error("there is no app_key")]
+    NoAppKey,
+    #[error("the app_key is no appId, or there are two")]
+    BadAppKey,
+    #[error("there is no access token")]
+    NoToken,
+    #[error("there are two access tokens")]
+    TwoTokens,
+}
+
+impl Credentials<'_> {
+    /// The credentials in the headers of a call.
+    pub fn read(headers: &HeaderMap, style: Style) -> Result<Credentials<'_>, Unnamed> {
+        let app_key = match (app_key(headers), style) {
+            (Err(Unnamed::NoAppKey), Style::OAuth) => None,
+            (app_key, Style::Platform | Style::OAuth) => Some(app_key?),
+        };
+        let (scheme, access_token) = access_token(headers)?;
+        Ok(Credentials { app_key, scheme, access_token })
+    }
+}
+
+/// nginx drops names with an underscore unless told otherwise; with a hyphen the header comes through.
+fn app_key(headers: &HeaderMap) -> Result<AppId, Unnamed> {
+    let named = |name| headers.get_all(name).iter().filter(|value| !value.is_empty());
+    let mut values = named("app_key").chain(named("x-app-key"));
+    let value = values.next().ok_or(Unnamed::NoAppKey)?;
+    // Of two different ones, the gateway and the platform might believe the one that we do not.
+    if values.any(|other| other != value) {
+        return Err(Unnamed::BadAppKey);
+    }
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Unnamed::BadAppKey)?;
+    AppId::parse(text).map_err(|_| Unnamed::BadAppKey)
+}
+
+/// `Authorization`, and where there is none `access_token`.
+fn access_token(headers: &HeaderMap) -> Result<(Scheme, &str), Unnamed> {
+    match only(headers, AUTHORIZATION.as_str())? {
+        Some(authorization) => {
+            let (scheme, token) = authorization.split_once(' ').ok_or(Unnamed::NoToken)?;
+            let known = [("bearer", Scheme::Bearer), ("dpop", Scheme::Dpop)];
+            let known = known.into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
+            let (_, scheme) = known.ok_or(Unnamed::NoToken)?;
+            Ok((scheme, token.trim_matches(' ')))
+        }
+        None => Ok((Scheme::Bearer, only(headers, "access_token")?.ok_or(Unnamed::NoToken)?)),
+    }
+}
+
+/// The one value of a header, if it is there.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Unnamed> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| Unnamed::NoToken),
+        (Some(_), Some(_)) => Err(Unnamed::TwoTokens),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    #[test]
+    fn the_token_is_found_however_clients_write_it() {
+        for value in ["Bearer t", "bearer t", "BEARER  t", "Bearer   t "] {
+            assert_eq!(
+                access_token(&headers(&[("authorization", value)])),
+                Ok((Scheme::Bearer, "t")),
+                "{value}"
+            );
+        }
+        assert_eq!(access_token(&headers(&[("access_token", "t")])), Ok((Scheme::Bearer, "t")));
+        assert_eq!(access_token(&headers(&[("authorization", "dpop t")])), Ok((Scheme::Dpop, "t")));
+    }
+
+    #[test]
+    fn a_token_that_could_be_another_is_none() {
+        let bad: [(&[_], _); 6] = [
+            (&[], Unnamed::NoToken),
+            (&[("authorization", "Basic t")], Unnamed::NoToken),
+            (&[("authorization", "t")], Unnamed::NoToken),
+            (&[("authorization", "Bearer t"), ("authorization", "Bearer u")], Unnamed::TwoTokens),
+            (&[("authorization", "Basic t"), ("access_token", "u")], Unnamed::NoToken),
+            (&[("access_token", "t"), ("access_token", "u")], Unnamed::TwoTokens),
+        ];
+        for (lines, error) in bad {
+            assert_eq!(access_token(&headers(lines)), Err(error), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_app_key_has_two_names_and_one_value() {
+        let app_id = |text| AppId::parse(text).map_err(|_| Unnamed::BadAppKey);
+        assert_eq!(app_key(&headers(&[("app_key", "a")])), app_id("a"));
+        assert_eq!(app_key(&headers(&[("x-app-key", "a")])), app_id("a"));
+        assert_eq!(app_key(&headers(&[("app_key", "a"), ("x-app-key", "a")])), app_id("a"));
+        assert_eq!(app_key(&headers(&[("app_key", "a"), ("x-app-key", "b")])), Err(Unnamed::BadAppKey));
+        assert_eq!(app_key(&headers(&[("app_key", "")])), Err(Unnamed::NoAppKey));
+        assert_eq!(app_key(&headers(&[])), Err(Unnamed::NoAppKey));
+    }
+}

@@ -1,0 +1,91 @@
+//! What a gateway's question says in its own path and query: how the answer shall look, and perhaps which call it is.
+
+use axum::http::Uri;
+
+/// How refusals are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// As the platform documents them. The call has to name its application in `app_key`.
+    Platform,
+    /// As RFC 6750 has it.
+    OAuth,
+}
+
+/// A question by its address.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Question<'u> {
+    pub style: Style,
+    /// Path and query of the call, where the gateway put them here.
+    pub target: Option<&'u str>,
+}
+
+/// A style that there is not, or two of them.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the gateway asks for a style other than platform or oauth, or for two")]
+pub(super) struct UnknownStyle;
+
+impl Question<'_> {
+    /// Behind `/verify/` everything is the call's, its query too. In the query of `/verify` itself everything behind
+    /// `uri=` is: the call's own `&style=` changes nothing.
+    pub fn parse(uri: &Uri) -> Result<Question<'_>, UnknownStyle> {
+        let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
+        let behind = asked.strip_prefix("/verify").unwrap_or_default();
+        let (path, query) = behind.split_once('?').unwrap_or((behind, ""));
+        if !matches!(path, "" | "/") {
+            return Ok(Question { style: Style::Platform, target: Some(behind) });
+        }
+        let (mut style, mut target, mut rest) = (None, None, query);
+        while !rest.is_empty() {
+            if let Some(uri) = rest.strip_prefix("uri=") {
+                target = Some(uri);
+                break;
+            }
+            let (parameter, behind) = rest.split_once('&').unwrap_or((rest, ""));
+            if let Some(word) = parameter.strip_prefix("style=")
+                && style.replace(Style::parse(word)?).is_some()
+            {
+                return Err(UnknownStyle);
+            }
+            rest = behind;
+        }
+        Ok(Question { style: style.unwrap_or(Style::Platform), target })
+    }
+}
+
+impl Style {
+    fn parse(word: &str) -> Result<Style, UnknownStyle> {
+        match word {
+            "platform" => Ok(Style::Platform),
+            "oauth" => Ok(Style::OAuth),
+            _ => Err(UnknownStyle),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks(uri: &'static str, style: Style, target: Option<&str>) {
+        let uri = Uri::from_static(uri);
+        assert_eq!(Question::parse(&uri), Ok(Question { style, target }), "{uri}");
+    }
+
+    #[test]
+    fn the_style_is_that_of_the_platform_unless_the_gateway_asks_for_another() {
+        asks("/verify", Style::Platform, None);
+        asks("/verify/?appId=owner", Style::Platform, None);
+        asks("/verify?style=platform", Style::Platform, None);
+        asks("/verify?a=b&style=oauth", Style::OAuth, None);
+        for uri in ["/verify?style=", "/verify?style=OAUTH", "/verify?style=oauth&style=oauth"] {
+            assert_eq!(Question::parse(&Uri::from_static(uri)), Err(UnknownStyle), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_the_call_chooses_no_style() {
+        asks("/verify/iocm/a?style=oauth", Style::Platform, Some("/iocm/a?style=oauth"));
+        asks("/verify?uri=/iocm/a?b&style=oauth", Style::Platform, Some("/iocm/a?b&style=oauth"));
+        asks("/verify?style=oauth&uri=/a?uri=/b&style=x", Style::OAuth, Some("/a?uri=/b&style=x"));
+    }
+}

@@ -1,0 +1,25 @@
+//! Laws of the files in `deploy/gateways`: the real gateways with these files, Northgate beside them and a platform
+//! behind them.
+
+// A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
+#![allow(clippy::unwrap_used)]
+
+#[path = "gateways/calls.rs"]
+mod calls;
+#[path = "gateways/gateway.rs"]
+mod gateway;
+#[path = "gateways/installed.rs"]
+mod installed;
+#[path = "gateways/platform.rs"]
+mod platform;
+#[path = "gateways/relay.rs"]
+mod relay;
+// These two are shared with the laws of the API, which need more of them.
+#[allow(dead_code)]
+#[path = "api/socket.rs"]
+mod socket;
+#[path = "gateways/street.rs"]
+mod street;
+#[allow(dead_code)]
+#[path = "api/world.rs"]
+mod world;
