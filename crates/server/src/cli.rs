@@ -4,6 +4,7 @@ mod app;
 mod backup;
 mod client;
 mod config;
+mod credential;
 mod import;
 mod key;
 pub(crate) mod output;
@@ -35,7 +36,7 @@ enum Command {
     /// Run the server.
     Serve(serve::Serve),
     /// Create, change and import applications, and change their secrets.
-    App(app::App),
+    App(Box<app::App>),
     /// List and rotate the keys that authenticate tokens.
     Key(key::Key),
     /// Write a consistent copy of the running server's database to a file.

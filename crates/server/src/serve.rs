@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::config::tls::{ClientCertificates, TlsSettings};
 use crate::http::admin::{Admin, BackUp, Turns};
 use crate::http::body::Bounds;
+use crate::http::dpop::seen::Seen;
 use crate::http::{self, Api, admin};
 use crate::keyring_file::{KeyringFile, KeyringFileError};
 use crate::listener::{self, BindError, signals};
@@ -135,6 +136,7 @@ fn open_auth(
         policy: config.policy,
         leeway: config.verify_leeway,
         closed_grants: config.limits.closed_grants as usize,
+        key_lead: config.key_lead,
         hashes_at_once: config.limits.hashes_at_once as usize,
         failures_per_source: config.limits.failures_per_source,
         failures_per_application: config.limits.failures_per_application,
@@ -154,6 +156,9 @@ fn api(
         clock: clock.clone(),
         metrics,
         dialect: config.api.dialect,
+        oauth: config.oauth.clone(),
+        proofs: Seen::default(),
+        asks_certificates: config.tls.client_certificates != ClientCertificates::None,
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         is_ready,
         logged: config.log.requests,
@@ -218,6 +223,7 @@ async fn serve_both(
 ) {
     let (say_stop, stopping) = watch::channel(false);
     let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
+    let auth = Arc::clone(&api.auth);
     let private_routes = http::private(api, admin::router(admin));
     let both = async {
         tokio::join!(
@@ -241,6 +247,8 @@ async fn serve_both(
         stop.await;
         info!("stopping: requests that are under way are finished");
         is_stopping.store(true, Ordering::Relaxed);
+        // Gateways that wait for news would be waited for.
+        auth.registry().feed().stop_waiting();
         // The listeners hold a receiver until they are done.
         let _ = say_stop.send(true);
     };
@@ -262,7 +270,5 @@ fn raise_file_limit(connections: u32) {
 }
 
 fn ticket_seeds(keyring: &Keyring) -> TicketSeeds {
-    let mut seeds = keyring.ticket_seeds();
-    let current = seeds.remove(0);
-    TicketSeeds { current, previous: seeds }
+    TicketSeeds(keyring.ticket_seeds())
 }
