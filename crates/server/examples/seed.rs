@@ -17,7 +17,7 @@ use northgate_core::administer::{Creation, Wanted};
 use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Settings};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::secret::SecretText;
 use northgate_server::clock::Clock;
 use northgate_server::keyring_file::KeyringFile;
@@ -56,11 +56,15 @@ fn auth(data_dir: &Path) -> Auth {
         access_lifetime: day / 24,
         refresh_lifetime: 30 * day,
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     };
     let settings = Settings {
         policy,
         leeway: Duration::ZERO,
         closed_grants: 10_000,
+        key_lead: Duration::from_secs(600),
         hashes_at_once: 1,
         failures_per_source: 0,
         failures_per_application: 0,

@@ -4,6 +4,7 @@ mod app;
 mod backup;
 mod client;
 mod config;
+mod credential;
 mod import;
 mod key;
 mod keyring_key;
@@ -38,7 +39,7 @@ enum Command {
     /// Run the server.
     Serve(serve::Serve),
     /// Create, change and import applications, and change their secrets.
-    App(app::App),
+    App(Box<app::App>),
     /// List and rotate the keys that authenticate tokens.
     Key(key::Key),
     /// Make the key that seals the keyring in a shared database.

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod http;
+pub mod jwt;
 pub mod keyring_database;
 pub mod keyring_file;
 pub mod keyring_key;

@@ -17,8 +17,10 @@ use tracing::{info, warn};
 use crate::admin_token::{AdminToken, AdminTokenError};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::tls::ClientCertificates;
 use crate::http::admin::{Admin, Turns};
 use crate::http::body::Bounds;
+use crate::http::dpop::seen::Seen;
 use crate::http::{self, Api, admin};
 use crate::keyring_database::DatabaseKeyringError;
 use crate::keyring_file::KeyringFileError;
@@ -121,6 +123,7 @@ fn settings(config: &Config) -> Settings {
         policy: config.policy,
         leeway: config.verify_leeway,
         closed_grants: config.limits.closed_grants as usize,
+        key_lead: config.key_lead,
         hashes_at_once: config.limits.hashes_at_once as usize,
         failures_per_source: config.limits.failures_per_source,
         failures_per_application: config.limits.failures_per_application,
@@ -150,6 +153,9 @@ fn api(
         clock: clock.clone(),
         metrics,
         dialect: config.api.dialect,
+        oauth: config.oauth.clone(),
+        proofs: Seen::default(),
+        asks_certificates: config.tls.client_certificates != ClientCertificates::None,
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         why_not_ready,
         logged: config.log.requests,
@@ -166,6 +172,7 @@ async fn serve_both(
 ) {
     let (say_stop, stopping) = watch::channel(false);
     let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
+    let auth = Arc::clone(&api.auth);
     let private_routes = http::private(api, admin::router(admin));
     let both = async {
         tokio::join!(
@@ -189,6 +196,8 @@ async fn serve_both(
         stop.await;
         info!("stopping: requests that are under way are finished");
         is_stopping.store(true, Ordering::Relaxed);
+        // Gateways that wait for news would be waited for.
+        auth.registry().feed().stop_waiting();
         // The listeners hold a receiver until they are done.
         let _ = say_stop.send(true);
     };

@@ -9,6 +9,8 @@ mod applications;
 mod backup;
 #[path = "admin/command_line.rs"]
 mod command_line;
+#[path = "admin/credentials.rs"]
+mod credentials;
 #[path = "admin/import.rs"]
 mod import;
 #[path = "admin/keys.rs"]

@@ -7,6 +7,8 @@
 mod applications;
 #[path = "admin/command_line.rs"]
 mod command_line;
+#[path = "admin/credentials.rs"]
+mod credentials;
 #[path = "admin/import.rs"]
 mod import;
 #[path = "admin/keys.rs"]

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
+use northgate_core::credential::{Credential, CredentialId};
 use northgate_core::grant::{Grant, GrantId};
 use northgate_core::registry::Revocation;
 use northgate_core::secret::{Digest, Kept, Secret, SecretId};
+use northgate_store::credential_kind;
 use northgate_store::moving::{Counts, Holding};
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +70,8 @@ pub struct ApplicationLine {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     allow: Vec<String>,
     secrets: Vec<SecretMembers>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    credentials: Vec<CredentialMembers>,
     /// Id, generation, when refreshed, when expired.
     grants: Vec<(GrantName, u32, u64, u64)>,
     /// Id of the grant, when its tokens end, when that need not be known any more.
@@ -88,6 +94,18 @@ struct SecretMembers {
     argon2id: Option<String>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CredentialMembers {
+    id: u32,
+    label: String,
+    created_at: u64,
+    /// As the stores write it; docs/store.md has the words and what the value is.
+    kind: String,
+    /// Base64url.
+    value: String,
+}
+
 /// 16 hexadecimal digits: as a number it would be more than JSON programs can hold.
 type GrantName = String;
 
@@ -105,6 +123,7 @@ impl ApplicationLine {
             policy: PolicyMembers::set(&application.overrides),
             allow: application.allow.texts(),
             secrets: application.secrets.iter().map(|secret| SecretMembers::of(secret)).collect(),
+            credentials: application.credentials.iter().map(CredentialMembers::of).collect(),
             grants: grants
                 .iter()
                 .map(|one| (name(one.id), one.generation, millis(one.refreshed_at), millis(one.expires_at)))
@@ -121,6 +140,7 @@ impl ApplicationLine {
         let id = AppId::parse(&self.app_id).map_err(|error| format!("its appId {error}"))?;
         let overrides = self.policy.overrides().map_err(|_| "its policy is not one".to_owned())?;
         let secrets = self.secrets.into_iter().map(|secret| Ok(Arc::new(secret.secret()?)));
+        let credentials = self.credentials.into_iter().map(CredentialMembers::credential);
         let application = Application {
             number: AppNumber(self.number),
             id,
@@ -131,6 +151,7 @@ impl ApplicationLine {
             created_at: time(self.created_at),
             revision: self.revision,
             secrets: secrets.collect::<Result<_, String>>()?,
+            credentials: credentials.collect::<Result<_, String>>()?,
             calls: Arc::default(),
         };
         let grants = self.grants.iter().map(|(id, generation, refreshed_at, expires_at)| {
@@ -177,6 +198,30 @@ impl SecretMembers {
         };
         let secret = Secret::new(SecretId(self.id), self.label, time(self.created_at), kept);
         Ok(secret.restored(self.retire_at.map(time), self.last_used_at.map(time)))
+    }
+}
+
+impl CredentialMembers {
+    fn of(credential: &Credential) -> CredentialMembers {
+        let (kind, value) = credential_kind::write(&credential.kind);
+        CredentialMembers {
+            id: credential.id.0,
+            label: credential.label.clone(),
+            created_at: credential.created_at.as_millis(),
+            kind: kind.to_owned(),
+            value: URL_SAFE_NO_PAD.encode(value),
+        }
+    }
+
+    fn credential(self) -> Result<Credential, String> {
+        let value = URL_SAFE_NO_PAD.decode(&self.value).ok();
+        let kind = value.and_then(|value| credential_kind::read(&self.kind, value));
+        Ok(Credential {
+            id: CredentialId(self.id),
+            label: self.label,
+            created_at: time(self.created_at),
+            kind: kind.ok_or("a credential is damaged")?,
+        })
     }
 }
 

@@ -95,7 +95,7 @@ async fn an_application_goes_through_its_life_on_the_command_line() {
         ),
         (
             &["app", "set", "a", "--name", "B", "--retry-window", "90s"],
-            "retry-window      1m 30s  this application",
+            "retry-window      1m 30s         this application",
         ),
         (&["app", "freeze", "a"], "state    frozen"),
         (&["app", "unfreeze", "a"], "state    active"),
@@ -103,7 +103,8 @@ async fn an_application_goes_through_its_life_on_the_command_line() {
         (&["app", "secret", "retire", "a", "1", "--after", "7d"], "2023-11-21T22:13:20.000Z  first"),
         (&["app", "secret", "list", "a"], "next"),
         (&["key", "list"], "1    current"),
-        (&["key", "rotate"], "1    retiring"),
+        (&["key", "rotate"], "2    next"),
+        (&["key", "rotate", "--at-once"], "3    current"),
         (&["app", "delete", "a", "--yes"], "a is deleted"),
         (&["app", "list"], "no applications"),
     ] {
@@ -200,4 +201,23 @@ async fn a_wrong_command_line_is_exit_code_2() {
     let world = World::start().await;
     assert_eq!(world.run(&["app", "create"], "").await.code, 2);
     assert_eq!(world.run(&["app", "create", "n", "--secret", "s"], "").await.code, 2);
+}
+
+#[tokio::test]
+async fn app_credential_registers_a_key_from_a_file_and_removes_it() {
+    let world = World::start().await;
+    world.application("a").await;
+    let file = world.place.dir.path().join("key.pem");
+    std::fs::write(&file, crate::credentials::PEM).unwrap();
+    let add = ["app", "credential", "add", "a", "--label", "x", "--public-key", file.to_str().unwrap()];
+    let said = world.run(&add, "").await;
+    assert!(said.code == 0 && said.out.contains("Ed25519"), "{said:?}");
+    let said = world.run(&["app", "credential", "list", "a", "--json"], "").await;
+    assert_eq!(said.json()["credentials"][0]["label"], "x");
+    let said = world.run(&["app", "credential", "remove", "a", "1"], "").await;
+    assert_eq!((said.code, said.out.as_str()), (0, "no credentials\n"));
+    // One thing at a time, and one at least.
+    assert_eq!(world.run(&["app", "credential", "add", "a"], "").await.code, 2);
+    let two = ["app", "credential", "add", "a", "--san-dns", "a", "--subject", "CN=a"];
+    assert_eq!(world.run(&two, "").await.code, 2);
 }

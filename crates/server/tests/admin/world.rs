@@ -10,7 +10,7 @@ use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Pair, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::login::LoginError;
-use northgate_core::policy::{Logins, OnReuse, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_core::secret::SecretText;
 use northgate_server::admin_token::{self, AdminToken};
 use northgate_server::clock::Clock;
@@ -132,11 +132,15 @@ fn settings() -> Settings {
         access_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     };
     Settings {
         policy,
         leeway: Duration::from_secs(30),
         closed_grants: 100,
+        key_lead: Duration::from_secs(600),
         hashes_at_once: 2,
         failures_per_source: 0,
         failures_per_application: 0,

@@ -116,7 +116,7 @@ async fn tokens_secrets_and_policies_work_on_in_the_other_store_and_back_again()
     let old = Application::new(&server, "old", "hunter2-hunter2");
     assert_eq!(old.verify(&of_old.access).await.status, 200);
     assert_eq!(old.refresh(&of_old.refresh).await.status, 200);
-    assert!(server.tell(&["key", "list"]).contains("2    current"));
+    assert!(server.tell(&["key", "list"]).contains("2    next"));
 }
 
 fn shown(server: &Northgate, application: &Application) -> serde_json::Value {
