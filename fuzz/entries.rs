@@ -8,6 +8,8 @@ use northgate_core::keyring::{KeyBytes, KeyId, KeyRecord, Keyring, KeyringRecord
 use northgate_core::token::Claims;
 use northgate_server::http::decode::decode;
 
+const NOW: Timestamp = Timestamp::from_millis(0);
+
 /// No text but that of a real token opens. The input is tried as it is, and as a change to a real token: a zero leaves
 /// a character alone.
 pub fn token_open(input: &[u8]) {
@@ -26,14 +28,15 @@ pub fn token_open(input: &[u8]) {
 /// Whatever opens is what the claims in it are sealed to.
 fn check_token(text: &str, keyring: &Keyring) {
     if let Ok(claims) = Claims::open(text, keyring) {
-        assert_eq!(claims.seal(keyring), text);
+        assert_eq!(claims.seal(keyring, NOW), text);
     }
 }
 
 fn keyring() -> Keyring {
     let key = KeyRecord {
         id: KeyId(1),
-        created_at: Timestamp::from_millis(0),
+        created_at: NOW,
+        use_from: NOW,
         retire_at: None,
         bytes: KeyBytes::from_bytes([1; 32]),
     };
@@ -48,7 +51,7 @@ fn real_token(keyring: &Keyring) -> String {
         refreshed_at: Timestamp::from_millis(1_700_000_000_000),
         expires_at: Timestamp::from_millis(1_702_592_000_000),
     };
-    Claims::refresh(AppNumber(7), &grant).seal(keyring)
+    Claims::refresh(AppNumber(7), &grant).seal(keyring, NOW)
 }
 
 const CONTENT_TYPES: [Option<&[u8]>; 5] = [

@@ -7,6 +7,7 @@ use crate::allow::Allow;
 use crate::application::{AppId, Application, State};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
+use crate::credential::{Credential, CredentialId, CredentialKind, MAX_CREDENTIALS};
 use crate::keyring::{KeyringError, KeyringRecord};
 use crate::policy::Overrides;
 use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText};
@@ -46,6 +47,19 @@ pub enum Change {
     AddSecret(String, Kept),
     /// Refuses a secret from a time on.
     RetireSecret(SecretId, Timestamp),
+    /// Adds a credential with a label.
+    AddCredential(String, CredentialKind),
+    /// Refuses a credential from now on and forgets it.
+    RemoveCredential(CredentialId),
+}
+
+/// When a new key is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UseFrom {
+    /// When everybody can be expected to know it.
+    Lead,
+    /// After so long and no later, because the one before has leaked.
+    After(Duration),
 }
 
 /// Why an administrative operation did not succeed.
@@ -57,6 +71,12 @@ pub enum AdministerError {
     UnknownSecret(SecretId),
     #[error("the application has {MAX_SECRETS} live secrets and may not have more; retire one first")]
     TooManySecrets,
+    #[error("the application has no credential {}", .0.0)]
+    UnknownCredential(CredentialId),
+    #[error("the application has this credential already, as {}", .0.0)]
+    SameCredential(CredentialId),
+    #[error("the application has {MAX_CREDENTIALS} credentials and may not have more; remove one first")]
+    TooManyCredentials,
     #[error("too many secrets wait to be hashed; try again")]
     Busy,
     #[error("could not change the application")]
@@ -126,9 +146,13 @@ impl Auth {
         }
     }
 
-    /// The keyring with a new current key; the caller makes it durable and then calls [`Auth::replace_keyring`].
-    pub fn rotated_keyring(&self, now: Timestamp) -> Result<KeyringRecord, KeyringError> {
-        self.keyring().record().rotated(now, self.longest_lifetime())
+    /// The keyring with a new key; the caller makes it durable and then calls [`Auth::replace_keyring`].
+    pub fn rotated_keyring(&self, use_from: UseFrom, now: Timestamp) -> Result<KeyringRecord, KeyringError> {
+        let lead = match use_from {
+            UseFrom::Lead => self.settings.key_lead,
+            UseFrom::After(lead) => lead,
+        };
+        self.keyring().record().rotated(now, lead, self.longest_lifetime())
     }
 
     fn longest_lifetime(&self) -> Duration {
@@ -188,6 +212,11 @@ fn changed(present: &Application, change: &Change, now: Timestamp) -> Result<App
             let secret = of_this_id.next().ok_or(AdministerError::UnknownSecret(*id))?;
             *secret = Arc::new(secret.retired(*at));
         }
+        Change::AddCredential(label, kind) => add_credential(&mut application, label, kind, now)?,
+        Change::RemoveCredential(id) => {
+            let found = application.credentials.iter().position(|credential| credential.id == *id);
+            application.credentials.remove(found.ok_or(AdministerError::UnknownCredential(*id))?);
+        }
     }
     Ok(application)
 }
@@ -199,6 +228,25 @@ fn make_room(secrets: &mut Vec<Arc<Secret>>, now: Timestamp) -> Result<(), Admin
     }
     let retired = secrets.iter().position(|secret| !secret.is_live(now));
     secrets.remove(retired.ok_or(AdministerError::TooManySecrets)?);
+    Ok(())
+}
+
+/// Ids count up from the last one that is there; that of a removed one may be given again, since nothing refers to it.
+fn add_credential(
+    application: &mut Application,
+    label: &str,
+    kind: &CredentialKind,
+    now: Timestamp,
+) -> Result<(), AdministerError> {
+    let credentials = &mut application.credentials;
+    if let Some(same) = credentials.iter().find(|credential| credential.kind == *kind) {
+        return Err(AdministerError::SameCredential(same.id));
+    }
+    if credentials.len() >= MAX_CREDENTIALS {
+        return Err(AdministerError::TooManyCredentials);
+    }
+    let id = CredentialId(credentials.last().map_or(0, |last| last.id.0) + 1);
+    credentials.push(Credential { id, label: label.to_owned(), kind: kind.clone(), created_at: now });
     Ok(())
 }
 

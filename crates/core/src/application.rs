@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::allow::Allow;
 use crate::clock::Timestamp;
+use crate::credential::Credential;
 use crate::policy::Overrides;
 use crate::random;
 use crate::secret::Secret;
@@ -116,6 +117,8 @@ pub struct Application {
     pub revision: u32,
     /// At most [`crate::secret::MAX_SECRETS`], in the order of their ids.
     pub secrets: Vec<Arc<Secret>>,
+    /// At most [`crate::credential::MAX_CREDENTIALS`], in the order of their ids.
+    pub credentials: Vec<Credential>,
     /// How often it called lately; stays with it when it is replaced.
     pub calls: Arc<Calls>,
 }

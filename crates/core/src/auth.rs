@@ -1,26 +1,27 @@
-//! What the four operations lean on: the store, the keyring, the policy defaults, and who the caller is.
+//! What the operations lean on: the store, the keyring, the policy defaults, and the secrets of applications.
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::admit::AdmissionError;
 use crate::application::{AppId, AppNumber, Application};
 use crate::clock::Timestamp;
 use crate::grant::Grant;
 use crate::keyring::Keyring;
-use crate::policy::Policy;
+use crate::policy::{AccessTokens, Policy};
 use crate::registry::Registry;
 use crate::secret::{Busy, Digest, Hashing, Kept, Secret, SecretText};
 use crate::store::{Store, StoreError};
 use crate::throttle::Failures;
-use crate::token::Claims;
+use crate::token::{Binding, Claims};
 
 /// The rules over a store. The verbs are its methods, each in the file of its name.
 pub struct Auth {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
     pub(crate) hashing: Hashing,
-    failures: Failures,
+    pub(crate) failures: Failures,
     keyring: RwLock<Arc<Keyring>>,
 }
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub leeway: Duration,
     /// Closed grants of one application with unexpired access tokens, above which it may not log in.
     pub closed_grants: usize,
+    /// How long a new key of the keyring is known before it is used.
+    pub key_lead: Duration,
     /// Argon2id hashes computed at a time, 19 MiB each.
     pub hashes_at_once: usize,
     /// Wrong secrets in a minute from one IPv4 address or IPv6 /64; 0 is no limit.
@@ -47,19 +50,9 @@ pub struct Pair {
     pub refresh_token: String,
     /// From now to the end of the access token.
     pub expires_in: Duration,
-}
-
-/// Why a caller may not log in or refresh.
-#[derive(Debug)]
-pub(crate) enum AdmissionError {
-    /// The application is unknown or the secret is not one of its own: never said which.
-    Rejected,
-    /// Too many were wrong before; whether this one is was perhaps not even looked at.
-    Throttled(Duration),
-    Busy,
-    Frozen,
-    /// It calls more often than its policy allows.
-    TooManyCalls(Duration),
+    /// What the access token says, and in which form OAuth gives it.
+    pub claims: Claims,
+    pub access_tokens: AccessTokens,
 }
 
 impl Auth {
@@ -73,6 +66,16 @@ impl Auth {
     /// The applications and revocations.
     pub fn registry(&self) -> &Registry {
         self.store.registry()
+    }
+
+    /// How long after its end an access token still verifies.
+    pub fn leeway(&self) -> Duration {
+        self.settings.leeway
+    }
+
+    /// How long a new key of the keyring is known before it is used.
+    pub fn key_lead(&self) -> Duration {
+        self.settings.key_lead
     }
 
     /// The policy that holds for `application`.
@@ -98,27 +101,10 @@ impl Auth {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
     }
 
-    /// The caller with its policy, if it is recognised, not frozen and not calling too often: asked in this order.
-    pub(crate) async fn admit(
-        &self,
-        app: &AppId,
-        secret: &SecretText,
-        from: IpAddr,
-        now: Timestamp,
-    ) -> Result<(Arc<Application>, Policy), AdmissionError> {
-        let application = self.authenticate(app, secret, from, now).await?;
-        if application.is_frozen() {
-            return Err(AdmissionError::Frozen);
-        }
-        let policy = self.policy(&application);
-        application.calls.use_grant(policy.calls_per_minute, now).map_err(AdmissionError::TooManyCalls)?;
-        Ok((application, policy))
-    }
-
     /// The application that presents `secret` from an address. An unknown one costs the same work as a wrong secret.
     ///
     /// An allocated secret that is right is let through before anything is asked about its caller.
-    async fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         app: &AppId,
         secret: &SecretText,
@@ -211,20 +197,24 @@ impl Auth {
         Ok(None)
     }
 
-    /// The tokens of a grant in its present state: the refresh token is the same each time, the access token is new.
+    /// The tokens of a grant in its present state: the access token is new. The refresh token is the same each time, also
+    /// after a rotation: it is made with the key that was current when the grant came into this state.
     pub(crate) fn pair(
         &self,
         application: AppNumber,
         grant: &Grant,
+        binding: Option<Binding>,
         policy: &Policy,
         now: Timestamp,
     ) -> Pair {
         let keyring = self.keyring();
-        let access = Claims::access(application, grant, now, now.plus(policy.access_lifetime));
+        let access = Claims::access(application, grant, binding, now, now.plus(policy.access_lifetime));
         Pair {
-            access_token: access.seal(&keyring),
-            refresh_token: Claims::refresh(application, grant).seal(&keyring),
+            access_token: access.seal(&keyring, now),
+            refresh_token: Claims::refresh(application, grant).seal(&keyring, grant.refreshed_at),
             expires_in: policy.access_lifetime,
+            claims: access,
+            access_tokens: policy.access_tokens,
         }
     }
 }

@@ -1,5 +1,12 @@
-//! The keyring: the keys that authenticate tokens, one current and some retiring, and the pepper of secrets.
+//! The keyring: the keys that authenticate tokens, and the pepper of secrets.
+//!
+//! A key is published a while before it is used: by then every node has it, and whoever checks signed tokens on its own
+//! has seen it. At any time one key is current, those before it retire when their last token has expired.
 
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use aws_lc_rs::hkdf;
@@ -8,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::mac::MacKey;
 use crate::random;
 use crate::secret::Pepper;
+use crate::signing::{Algorithm, SigningKey};
 
 /// Names a key within the keyring; every token carries the id of the key that made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,7 +47,9 @@ impl KeyBytes {
 pub struct KeyRecord {
     pub id: KeyId,
     pub created_at: Timestamp,
-    /// When the last token that it made has expired; `None` for the current key.
+    /// From when on it makes tokens. It is known everywhere before that.
+    pub use_from: Timestamp,
+    /// When the last token that it made has expired; `None` for the newest key.
     pub retire_at: Option<Timestamp>,
     pub bytes: KeyBytes,
 }
@@ -48,7 +58,7 @@ pub struct KeyRecord {
 #[derive(Clone)]
 pub struct KeyringRecord {
     pub pepper: KeyBytes,
-    /// Exactly one without `retire_at`; at most [`MAX_KEYS`].
+    /// Exactly one, the newest, without `retire_at`; at most [`MAX_KEYS`].
     pub keys: Vec<KeyRecord>,
 }
 
@@ -58,8 +68,8 @@ pub const MAX_KEYS: usize = 64;
 /// Why a record is no keyring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
-    #[error("it has {0} current keys (keys without retire_at) and must have exactly one")]
-    Current(usize),
+    #[error("it has {0} keys without retire_at and must have exactly one")]
+    Newest(usize),
     #[error("two of its keys have the id {}", .0.0)]
     DuplicateId(KeyId),
     #[error("it has {0} keys and may have at most {MAX_KEYS}; wait until one is retired")]
@@ -72,29 +82,51 @@ pub enum KeyringError {
 pub struct Keyring {
     record: KeyringRecord,
     pepper: Pepper,
-    current: usize,
-    macs: Vec<(KeyId, MacKey)>,
+    /// The newest first.
+    keys: Vec<Key>,
+}
+
+/// One key with what is derived from it.
+struct Key {
+    id: KeyId,
+    use_from: Timestamp,
+    retire_at: Option<Timestamp>,
+    mac: MacKey,
+    ticket_seed: [u8; 32],
+    signing: [SigningKey; 2],
+}
+
+/// What keys for TLS session tickets are made from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TicketSeed {
+    /// From when on tickets are sealed under it.
+    pub use_from: Timestamp,
+    pub bytes: [u8; 32],
 }
 
 impl KeyringRecord {
     /// A keyring for a new installation.
     pub fn random(now: Timestamp) -> KeyringRecord {
-        let first =
-            KeyRecord { id: KeyId(1), created_at: now, retire_at: None, bytes: KeyBytes(random::bytes()) };
-        KeyringRecord { pepper: KeyBytes(random::bytes()), keys: vec![first] }
+        KeyringRecord { pepper: KeyBytes(random::bytes()), keys: vec![KeyRecord::random(KeyId(1), now, now)] }
     }
 
-    /// This keyring with a new current key. The one before retires when the last token that it made has expired,
-    /// `longest_lifetime` from `now`; keys whose time is over are dropped.
-    pub fn rotated(&self, now: Timestamp, longest_lifetime: Duration) -> Result<KeyringRecord, KeyringError> {
+    /// This keyring with a new key, which is used `lead` after `now`. The one before retires when the last token that it
+    /// makes has expired, `longest_lifetime` after that; keys whose time is over are dropped.
+    pub fn rotated(
+        &self,
+        now: Timestamp,
+        lead: Duration,
+        longest_lifetime: Duration,
+    ) -> Result<KeyringRecord, KeyringError> {
         let last = self.keys.iter().map(|key| key.id.0).max().unwrap_or(0);
         let id = KeyId(last.checked_add(1).ok_or(KeyringError::UsedUp)?);
+        let use_from = now.plus(lead);
         let mut keys: Vec<KeyRecord> =
             self.keys.iter().filter(|key| key.retire_at.is_none_or(|at| now < at)).cloned().collect();
         for key in &mut keys {
-            key.retire_at.get_or_insert(now.plus(longest_lifetime));
+            key.retire_at.get_or_insert(use_from.plus(longest_lifetime));
         }
-        keys.push(KeyRecord { id, created_at: now, retire_at: None, bytes: KeyBytes(random::bytes()) });
+        keys.push(KeyRecord::random(id, now, use_from));
         if keys.len() > MAX_KEYS {
             return Err(KeyringError::TooMany(keys.len()));
         }
@@ -102,26 +134,28 @@ impl KeyringRecord {
     }
 }
 
+impl KeyRecord {
+    fn random(id: KeyId, created_at: Timestamp, use_from: Timestamp) -> KeyRecord {
+        KeyRecord { id, created_at, use_from, retire_at: None, bytes: KeyBytes(random::bytes()) }
+    }
+}
+
 impl Keyring {
     /// The keyring of `record`.
     pub fn new(record: KeyringRecord) -> Result<Keyring, KeyringError> {
-        let currents = record.keys.iter().filter(|key| key.retire_at.is_none()).count();
-        if currents != 1 {
-            return Err(KeyringError::Current(currents));
+        let newest = record.keys.iter().filter(|key| key.retire_at.is_none()).count();
+        if newest != 1 {
+            return Err(KeyringError::Newest(newest));
         }
         if record.keys.len() > MAX_KEYS {
             return Err(KeyringError::TooMany(record.keys.len()));
         }
-        let mut macs: Vec<(KeyId, MacKey)> = Vec::with_capacity(record.keys.len());
-        for key in &record.keys {
-            if macs.iter().any(|(id, _)| *id == key.id) {
-                return Err(KeyringError::DuplicateId(key.id));
-            }
-            let derived = derive(&key.bytes, b"northgate token v1");
-            macs.push((key.id, MacKey::new(&derived)));
+        let mut keys: Vec<Key> = record.keys.iter().map(Key::new).collect();
+        keys.sort_by_key(|key| Reverse(key.id));
+        if let Some(pair) = keys.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(KeyringError::DuplicateId(pair[0].id));
         }
-        let current = record.keys.iter().position(|key| key.retire_at.is_none()).unwrap_or(0);
-        Ok(Keyring { pepper: Pepper::new(&record.pepper.0), current, macs, record })
+        Ok(Keyring { pepper: Pepper::new(&record.pepper.0), keys, record })
     }
 
     /// What the keyring file holds.
@@ -134,22 +168,69 @@ impl Keyring {
         &self.pepper
     }
 
-    /// The key that makes new tokens.
-    pub(crate) fn current(&self) -> (KeyId, &MacKey) {
-        let (id, mac) = &self.macs[self.current];
-        (*id, mac)
+    /// The id of the key that makes new tokens at `now`.
+    pub fn current_id(&self, now: Timestamp) -> KeyId {
+        self.in_use(now).id
     }
 
-    /// The key with this id, current or retiring. A retired key is of no use to anyone: all its tokens have expired.
+    /// The key that makes new tokens at `now`.
+    pub(crate) fn current(&self, now: Timestamp) -> (KeyId, &MacKey) {
+        let key = self.in_use(now);
+        (key.id, &key.mac)
+    }
+
+    /// The key with this id, current or not. A retired key is of no use to anyone: all its tokens have expired.
     pub(crate) fn find(&self, id: KeyId) -> Option<&MacKey> {
-        self.macs.iter().find(|(known, _)| *known == id).map(|(_, mac)| mac)
+        self.keys.iter().find(|key| key.id == id).map(|key| &key.mac)
     }
 
-    /// Keys for TLS session tickets, the current one first: any node with this keyring opens another's tickets.
-    pub fn ticket_seeds(&self) -> Vec<[u8; 32]> {
-        let mut keys: Vec<&KeyRecord> = self.record.keys.iter().collect();
-        keys.sort_by_key(|key| key.retire_at.is_some());
-        keys.iter().map(|key| derive(&key.bytes, b"northgate tls ticket v1")).collect()
+    /// The key that signs new tokens at `now`.
+    pub fn signing(&self, algorithm: Algorithm, now: Timestamp) -> &SigningKey {
+        let [ed25519, p256] = &self.in_use(now).signing;
+        match algorithm {
+            Algorithm::EdDsa => ed25519,
+            Algorithm::Es256 => p256,
+        }
+    }
+
+    /// The key that is published under this name.
+    pub fn signing_key(&self, kid: &str) -> Option<&SigningKey> {
+        self.keys.iter().flat_map(|key| &key.signing).find(|key| key.kid() == kid)
+    }
+
+    /// The keys that sign, have signed or will sign tokens that are good at `now` or later, the newest first.
+    pub fn published(&self, now: Timestamp) -> impl Iterator<Item = &SigningKey> {
+        self.keys
+            .iter()
+            .filter(move |key| key.retire_at.is_none_or(|at| now < at))
+            .flat_map(|key| &key.signing)
+    }
+
+    /// What keys for TLS session tickets are made from, the newest first: any node with this keyring opens another's
+    /// tickets.
+    pub fn ticket_seeds(&self) -> Vec<TicketSeed> {
+        self.keys.iter().map(|key| TicketSeed { use_from: key.use_from, bytes: key.ticket_seed }).collect()
+    }
+
+    /// The newest key whose time has come. By the clock that is wrong it may have come for none: then the oldest.
+    fn in_use(&self, now: Timestamp) -> &Key {
+        let oldest = self.keys.len() - 1;
+        self.keys.iter().find(|key| key.use_from <= now).unwrap_or(&self.keys[oldest])
+    }
+}
+
+impl Key {
+    fn new(record: &KeyRecord) -> Key {
+        Key {
+            id: record.id,
+            use_from: record.use_from,
+            retire_at: record.retire_at,
+            mac: MacKey::new(&derive(&record.bytes, b"northgate token v1")),
+            ticket_seed: derive(&record.bytes, b"northgate tls ticket v1"),
+            signing: Algorithm::ALL.map(|algorithm| {
+                SigningKey::derive(record.id, algorithm, |purpose| derive(&record.bytes, purpose))
+            }),
+        }
     }
 }
 
@@ -161,30 +242,4 @@ fn derive(key: &KeyBytes, purpose: &[u8]) -> [u8; 32] {
     let okm = extracted.expand(&info, hkdf::HKDF_SHA256).expect("32 bytes are within HKDF's bound");
     okm.fill(&mut derived).expect("the buffer has the length asked for");
     derived
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: Duration = Duration::from_secs(86_400);
-
-    #[test]
-    fn rotation_keeps_the_old_key_until_its_last_token_has_expired() {
-        let born = Timestamp::from_millis(1_000);
-        let first = KeyringRecord::random(born);
-        let second = first.rotated(born, 30 * DAY).expect("rotated");
-        let ids = |record: &KeyringRecord| record.keys.iter().map(|key| key.id.0).collect::<Vec<_>>();
-        assert_eq!(ids(&second), [1, 2]);
-        assert_eq!(second.keys[0].retire_at, Some(born.plus(30 * DAY)));
-        assert_eq!(ids(&second.rotated(born.plus(29 * DAY), DAY).expect("rotated")), [1, 2, 3]);
-        assert_eq!(ids(&second.rotated(born.plus(30 * DAY), DAY).expect("rotated")), [2, 3]);
-    }
-
-    #[test]
-    fn a_keyring_has_exactly_one_current_key() {
-        let mut record = KeyringRecord::random(Timestamp::from_millis(0));
-        record.keys[0].retire_at = Some(Timestamp::from_millis(1));
-        assert_eq!(Keyring::new(record).err(), Some(KeyringError::Current(0)));
-    }
 }

@@ -1,14 +1,20 @@
 //! The rules of Northgate: what login, refresh, logout and verify do, and nothing about how they are asked or stored.
 //!
-//! Verbs are files (`login`, `refresh`, `logout`, `verify`, `administer`), and so are nouns (`application`, `grant`,
+//! Verbs are files (`login`, `refresh`, `logout`, `verify`, `client_credentials`, `introspect`, `revoke`, `administer`), and so are nouns (`application`, `credential`, `grant`,
 //! `token`, …). [`Auth`](auth::Auth) has the verbs as methods; [`Store`](store::Store) is what it needs of a store.
 
 pub mod administer;
+pub mod admit;
 pub mod allow;
 pub mod application;
+pub mod assertion;
 pub mod auth;
+pub mod client_credentials;
 pub mod clock;
+pub mod credential;
+pub mod feed;
 pub mod grant;
+pub mod introspect;
 pub mod keyring;
 pub mod login;
 pub mod logout;
@@ -17,7 +23,9 @@ pub mod policy;
 mod random;
 pub mod refresh;
 pub mod registry;
+pub mod revoke;
 pub mod secret;
+pub mod signing;
 pub mod store;
 pub mod throttle;
 pub mod token;

@@ -29,6 +29,13 @@ pub enum LogoutError {
     WrongKind,
     #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
+    #[error(transparent)]
+    End(#[from] EndError),
+}
+
+/// Why a grant could not be ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
     /// The grant is not live any more, and the application has closed so many that no more can be remembered.
     #[error("the application has closed too many grants within the lifetime of their access tokens")]
     TooManyClosed,
@@ -43,20 +50,31 @@ impl Auth {
         if claims.kind != Kind::Access {
             return Err(LogoutError::WrongKind);
         }
+        if let Some(application) = self.registry().application(claims.grant.application) {
+            let per_minute = self.policy(&application).calls_per_minute;
+            if !self.is_over(&claims, now) {
+                application.calls.use_grant(per_minute, now).map_err(LogoutError::TooManyCalls)?;
+            }
+        }
+        Ok(self.end(&claims, now).await?)
+    }
+
+    /// Ends the grant of a token that says this.
+    pub(crate) async fn end(&self, claims: &Claims, now: Timestamp) -> Result<Logout, EndError> {
         let application = self.registry().application(claims.grant.application);
-        let (Some(application), false) = (application, self.is_over(&claims, now)) else {
+        let (Some(application), false) = (application, self.is_over(claims, now)) else {
             return Ok(Logout::AlreadyOver(claims.grant));
         };
-        let policy = self.policy(&application);
-        application.calls.use_grant(policy.calls_per_minute, now).map_err(LogoutError::TooManyCalls)?;
         if self.has_closed_too_many(application.number, now) && self.is_gone(claims.grant).await? {
-            return Err(LogoutError::TooManyClosed);
+            return Err(EndError::TooManyClosed);
         }
-        let mut revocation = self.ended(&policy, now);
-        // The token may have been issued with a longer lifetime than today's, and a later policy may honour it again.
-        revocation.forget_at = revocation.forget_at.max(claims.expires_at.plus(self.settings.leeway));
+        let mut revocation = self.ended(&self.policy(&application), now);
+        if claims.kind == Kind::Access {
+            // It may have been issued with a longer lifetime than today's, and a later policy may honour it again.
+            revocation.forget_at = revocation.forget_at.max(claims.expires_at.plus(self.settings.leeway));
+        }
         let closing = Closing { grant: claims.grant, revocation };
-        self.store.close(closing).await.map_err(LogoutError::Store)?;
+        self.store.close(closing).await.map_err(EndError::Store)?;
         Ok(Logout::Closed(claims.grant))
     }
 
@@ -66,8 +84,8 @@ impl Auth {
     }
 
     /// Live grants are few and may always be closed; those that gave way to newer ones can be without number.
-    async fn is_gone(&self, grant: GrantKey) -> Result<bool, LogoutError> {
-        Ok(self.store.grant(grant).await.map_err(LogoutError::Store)?.is_none())
+    async fn is_gone(&self, grant: GrantKey) -> Result<bool, EndError> {
+        Ok(self.store.grant(grant).await.map_err(EndError::Store)?.is_none())
     }
 
     /// Whether the application's revocations have reached their bound.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::signing::Algorithm;
+
 /// What a refresh does to the refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
@@ -30,6 +32,31 @@ pub enum Logins {
     LastOnly,
 }
 
+/// When an access token is bound to a certificate (RFC 8705 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindTokens {
+    /// When the client authenticated by it.
+    Authenticated,
+    /// Whenever there is one on the client's connection, whatever the client authenticated by.
+    Presented,
+}
+
+/// What access tokens that OAuth issues look like. The application API issues opaque ones only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessTokens {
+    /// Only Northgate can say what they are.
+    Opaque,
+    /// Signed, so that a gateway can check them on its own (RFC 9068).
+    Jwt(Algorithm),
+}
+
+/// Whether access tokens that OAuth issues are bound to a key of the application (RFC 9449).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dpop {
+    Off,
+    Required,
+}
+
 /// How long access tokens of earlier logins live on under [`Logins::LastOnly`], as the platform documents it for its
 /// device API: requests that are under way when the login happens still succeed.
 pub const LAST_ONLY_OVERLAP: Duration = Duration::from_secs(30);
@@ -52,6 +79,9 @@ pub struct Policy {
     /// Logins, refreshes and logouts in a minute, and as many calls verified; 0 is no limit. At most
     /// [`Rate::MAX`](crate::throttle::Rate::MAX).
     pub calls_per_minute: u32,
+    pub bind_tokens: BindTokens,
+    pub access_tokens: AccessTokens,
+    pub dpop: Dpop,
 }
 
 /// What an operator set for one application; what is `None` follows the defaults of the configuration.
@@ -65,6 +95,9 @@ pub struct Overrides {
     pub access_lifetime: Option<Duration>,
     pub refresh_lifetime: Option<Duration>,
     pub calls_per_minute: Option<u32>,
+    pub bind_tokens: Option<BindTokens>,
+    pub access_tokens: Option<AccessTokens>,
+    pub dpop: Option<Dpop>,
 }
 
 impl Overrides {
@@ -79,6 +112,9 @@ impl Overrides {
             access_lifetime: self.access_lifetime.unwrap_or(defaults.access_lifetime),
             refresh_lifetime: self.refresh_lifetime.unwrap_or(defaults.refresh_lifetime),
             calls_per_minute: self.calls_per_minute.unwrap_or(defaults.calls_per_minute),
+            bind_tokens: self.bind_tokens.unwrap_or(defaults.bind_tokens),
+            access_tokens: self.access_tokens.unwrap_or(defaults.access_tokens),
+            dpop: self.dpop.unwrap_or(defaults.dpop),
         }
     }
 
@@ -93,6 +129,9 @@ impl Overrides {
             access_lifetime: newer.access_lifetime.or(self.access_lifetime),
             refresh_lifetime: newer.refresh_lifetime.or(self.refresh_lifetime),
             calls_per_minute: newer.calls_per_minute.or(self.calls_per_minute),
+            bind_tokens: newer.bind_tokens.or(self.bind_tokens),
+            access_tokens: newer.access_tokens.or(self.access_tokens),
+            dpop: newer.dpop.or(self.dpop),
         }
     }
 }
@@ -139,5 +178,54 @@ impl Logins {
     /// The rule that `word` names.
     pub fn parse(word: &str) -> Option<Logins> {
         [Logins::Many, Logins::LastOnly].into_iter().find(|rule| rule.as_str() == word)
+    }
+}
+
+impl BindTokens {
+    /// The word for it in settings, flags and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            BindTokens::Authenticated => "authenticated",
+            BindTokens::Presented => "presented",
+        }
+    }
+
+    /// The rule that `word` names.
+    pub fn parse(word: &str) -> Option<BindTokens> {
+        [BindTokens::Authenticated, BindTokens::Presented].into_iter().find(|rule| rule.as_str() == word)
+    }
+}
+
+impl AccessTokens {
+    pub const ALL: [AccessTokens; 3] =
+        [AccessTokens::Opaque, AccessTokens::Jwt(Algorithm::EdDsa), AccessTokens::Jwt(Algorithm::Es256)];
+
+    /// The word for it in settings, flags and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AccessTokens::Opaque => "opaque",
+            AccessTokens::Jwt(Algorithm::EdDsa) => "jwt-eddsa",
+            AccessTokens::Jwt(Algorithm::Es256) => "jwt-es256",
+        }
+    }
+
+    /// The kind that `word` names.
+    pub fn parse(word: &str) -> Option<AccessTokens> {
+        AccessTokens::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+impl Dpop {
+    /// The word for it in settings, flags and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Dpop::Off => "off",
+            Dpop::Required => "required",
+        }
+    }
+
+    /// The rule that `word` names.
+    pub fn parse(word: &str) -> Option<Dpop> {
+        [Dpop::Off, Dpop::Required].into_iter().find(|rule| rule.as_str() == word)
     }
 }

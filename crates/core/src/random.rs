@@ -12,6 +12,11 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// The operating system's generator, for signatures that need it.
+pub(crate) fn source() -> rand::SystemRandom {
+    rand::SystemRandom::new()
+}
+
 /// `N` characters of `[A-Za-z0-9]`, 5.95 random bits each: what no client needs to URL-encode.
 pub(crate) fn text<const N: usize>() -> String {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -7,15 +7,12 @@
 //! | older | reuse | refused; by policy the grant is closed |
 //! | > record | the record went back in time (a restored backup, a fail-over) | accepted; the record catches up |
 
-use std::net::IpAddr;
-use std::time::Duration;
-
-use crate::application::{AppId, AppNumber, Application};
-use crate::auth::{AdmissionError, Auth, Pair};
+use crate::admit::{AdmissionError, Caller, NoPossession};
+use crate::application::{AppNumber, Application};
+use crate::auth::{Auth, Pair};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantKey};
 use crate::policy::{OnReuse, Policy, Rotation};
-use crate::secret::SecretText;
 use crate::store::{Advanced, Closing, Step, StoreError};
 use crate::token::{Claims, Kind, TokenError};
 
@@ -42,19 +39,12 @@ pub enum How {
 /// Why a refresh did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    #[error("the appId or the secret is not right")]
-    Rejected,
-    /// So many were wrong that this one may not even have been looked at.
-    #[error("too many secrets were wrong; the next one is looked at in {}s", .0.as_secs_f32())]
-    TooManyFailures(Duration),
-    #[error("the application is frozen")]
-    Frozen,
-    #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
-    TooManyCalls(Duration),
+    #[error(transparent)]
+    Admission(#[from] AdmissionError),
+    #[error(transparent)]
+    NoPossession(#[from] NoPossession),
     #[error("the refresh token is not good")]
     Refused(#[source] Refusal),
-    #[error("too many imported secrets wait to be checked")]
-    Busy,
     #[error("could not advance the grant")]
     Store(#[source] StoreError),
 }
@@ -81,16 +71,15 @@ impl Auth {
     /// Trades a refresh token for the next pair (API: Application Access Security, Refreshing a Token).
     pub async fn refresh(
         &self,
-        app: &AppId,
-        secret: &SecretText,
+        caller: &Caller<'_>,
         refresh_token: &str,
-        from: IpAddr,
         now: Timestamp,
     ) -> Result<Refresh, RefreshError> {
-        let (application, policy) = self.admit(app, secret, from, now).await?;
+        let (application, policy) = self.admit(caller, now).await?;
+        let binding = Auth::binding(caller, &policy)?;
         let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let (grant, how) = self.step(application.number, &presented, &policy, now).await?;
-        let pair = self.pair(application.number, &grant, &policy, now);
+        let pair = self.pair(application.number, &grant, binding, &policy, now);
         Ok(Refresh { pair, grant: presented.grant, how })
     }
 
@@ -170,6 +159,11 @@ enum Decision {
     Refuse,
 }
 
+/// Whether a refresh with a token of this generation would be answered.
+pub(crate) fn is_answered(presented: u32, record: &Grant, policy: &Policy, now: Timestamp) -> bool {
+    decide(presented, record, policy, now) != Decision::Refuse
+}
+
 fn decide(presented: u32, record: &Grant, policy: &Policy, now: Timestamp) -> Decision {
     let next = Grant {
         generation: presented.saturating_add(1),
@@ -191,16 +185,4 @@ fn decide(presented: u32, record: &Grant, policy: &Policy, now: Timestamp) -> De
         return Decision::Answer(How::Replayed);
     }
     Decision::Refuse
-}
-
-impl From<AdmissionError> for RefreshError {
-    fn from(error: AdmissionError) -> RefreshError {
-        match error {
-            AdmissionError::Rejected => RefreshError::Rejected,
-            AdmissionError::Throttled(wait) => RefreshError::TooManyFailures(wait),
-            AdmissionError::Busy => RefreshError::Busy,
-            AdmissionError::Frozen => RefreshError::Frozen,
-            AdmissionError::TooManyCalls(wait) => RefreshError::TooManyCalls(wait),
-        }
-    }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::application::{AppId, AppNumber, Application};
 use crate::clock::Timestamp;
+use crate::feed::{Feed, Subject};
 use crate::grant::{GrantId, GrantKey};
 use crate::policy::LAST_ONLY_OVERLAP;
 
@@ -39,6 +40,8 @@ pub struct Registry {
     revocations: RwLock<HashMap<AppNumber, HashMap<GrantId, Revocation>>>,
     /// Applications with a secret whose last use is not written yet.
     used: Mutex<BTreeSet<AppNumber>>,
+    /// Of whom something changed that decides about access tokens.
+    feed: Feed,
 }
 
 #[derive(Default)]
@@ -82,14 +85,24 @@ impl Registry {
         let mut all = self.applications_mut();
         all.imported_secrets += imported_secrets(&application);
         all.by_id.insert(application.id.clone(), Arc::clone(&application));
-        let before = all.by_number.insert(application.number, application);
-        all.imported_secrets -= before.map_or(0, |before| imported_secrets(&before));
+        let before = all.by_number.insert(application.number, Arc::clone(&application));
+        all.imported_secrets -= before.as_ref().map_or(0, |before| imported_secrets(before));
+        drop(all);
+        if before.is_none_or(|before| verifies_otherwise(&before, &application)) {
+            self.feed.note(Subject::Application(application.number));
+        }
     }
 
     /// Puts everything that `other` knows in place of what this one knows.
     pub fn replace_all(&self, other: Registry) {
         *self.applications_mut() = other.applications.into_inner().unwrap_or_else(PoisonError::into_inner);
         *self.revocations_mut() = other.revocations.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.feed.begin_again();
+    }
+
+    /// What has changed of late.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Forgets an application and its revocations.
@@ -104,6 +117,7 @@ impl Registry {
         }
         drop(all);
         self.revocations_mut().remove(&number);
+        self.feed.note(Subject::Application(number));
     }
 
     /// The revocation of a grant, if it was closed.
@@ -135,6 +149,8 @@ impl Registry {
         let known = all.entry(grant.application).or_default().entry(grant.id).or_insert(revocation);
         known.ends_at = known.ends_at.min(revocation.ends_at);
         known.forget_at = known.forget_at.max(revocation.forget_at);
+        drop(all);
+        self.feed.note(Subject::Grant(grant));
     }
 
     /// Drops the revocations that need not be known any more, and those of applications that are gone. Two clocks must
@@ -189,6 +205,11 @@ impl Registry {
     }
 }
 
+/// Whether access tokens can be good by the one and not by the other.
+fn verifies_otherwise(before: &Application, after: &Application) -> bool {
+    before.state != after.state || before.overrides.access_lifetime != after.overrides.access_lifetime
+}
+
 fn imported_secrets(application: &Application) -> usize {
     application.secrets.iter().filter(|secret| secret.is_imported()).count()
 }
@@ -211,6 +232,7 @@ mod tests {
             created_at: Timestamp::from_millis(0),
             revision: 0,
             secrets: Vec::new(),
+            credentials: Vec::new(),
             calls: Arc::default(),
         })
     }

@@ -46,6 +46,12 @@ pub trait Store: Send + Sync {
 
     /// Removes a grant if it is there, and revokes its access tokens either way.
     async fn close(&self, closing: Closing) -> Result<(), StoreError>;
+
+    /// Remembers that an application has used something that is good once, unless it is remembered already: of any
+    /// number of requests with one digest exactly one is told that it is fresh, on whatever nodes and however close
+    /// together, also after a restart. It is remembered until `until` at least, by all clocks that the store looks at,
+    /// and may be forgotten after that; at most `at_most` are remembered of one application.
+    async fn spend(&self, spending: Spending) -> Result<Spent, StoreError>;
 }
 
 /// An application to be created; the store gives it its number.
@@ -74,6 +80,7 @@ impl NewApplication {
             created_at,
             revision: 0,
             secrets,
+            credentials: Vec::new(),
             calls: Arc::default(),
         }
     }
@@ -145,6 +152,31 @@ pub enum Advanced {
 pub struct Closing {
     pub grant: GrantKey,
     pub revocation: Revocation,
+}
+
+/// The use of something that is good once.
+#[derive(Clone, Copy, Debug)]
+pub struct Spending {
+    pub application: AppNumber,
+    /// Half of a SHA-256 over what makes it one of its kind.
+    pub digest: [u8; 16],
+    /// When it would not be accepted any more anyway.
+    pub until: Timestamp,
+    /// How many may be remembered of the application.
+    pub at_most: usize,
+}
+
+/// What became of [`Store::spend`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spent {
+    /// It was not used before, and now it is.
+    Fresh,
+    /// It was used before.
+    Again,
+    /// So many are remembered that this one cannot be.
+    Full,
+    /// The application was deleted in the meantime.
+    Unknown,
 }
 
 /// Why a store did not do what it was asked; nothing was written, or it will be undone or repeated safely.

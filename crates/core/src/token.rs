@@ -13,6 +13,9 @@
 //! | 16 | HMAC-SHA-256 over all that, its first half (RFC 2104 §5) |
 //!
 //! All numbers are big-endian. The text form is base64url without padding (RFC 4648 §5): 64 characters.
+//!
+//! An access token that is bound to its holder (RFC 8705 §3, RFC 9449 §5) has kind 3 or 4 and, between the last field
+//! and the MAC, 32 bytes of confirmation: 80 bytes, 107 characters.
 
 use aws_lc_rs::constant_time;
 use base64::Engine as _;
@@ -26,10 +29,14 @@ use crate::mac::MacKey;
 
 const VERSION: u8 = 1;
 const CLAIMS: usize = 32;
+const CONFIRMATION: usize = 32;
 const MAC: usize = 16;
 const BINARY: usize = CLAIMS + MAC;
+const BOUND_BINARY: usize = CLAIMS + CONFIRMATION + MAC;
 /// Characters of a token's text form; the API promises at most 256.
 pub const TEXT: usize = 64;
+/// Characters of a bound token's text form.
+pub const BOUND_TEXT: usize = 107;
 
 /// What a token is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +45,21 @@ pub enum Kind {
     Refresh,
 }
 
+/// What the holder of a bound access token has to show besides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// The certificate with this SHA-256 thumbprint, on the connection (RFC 8705 §3.1: `x5t#S256`).
+    Certificate([u8; 32]),
+    /// A signature under the key with this JWK SHA-256 thumbprint (RFC 9449 §6.1: `jkt`).
+    Key([u8; 32]),
+}
+
 /// What a token says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
     pub kind: Kind,
+    /// `None` for refresh tokens and for access tokens that are good in anybody's hand.
+    pub binding: Option<Binding>,
     pub grant: GrantKey,
     pub generation: u32,
     pub issued_at: Timestamp,
@@ -64,6 +82,7 @@ impl Claims {
     pub fn refresh(application: AppNumber, grant: &Grant) -> Claims {
         Claims {
             kind: Kind::Refresh,
+            binding: None,
             grant: GrantKey { application, id: grant.id },
             generation: grant.generation,
             issued_at: grant.refreshed_at,
@@ -85,47 +104,57 @@ impl Claims {
     pub fn access(
         application: AppNumber,
         grant: &Grant,
+        binding: Option<Binding>,
         issued_at: Timestamp,
         expires_at: Timestamp,
     ) -> Claims {
-        Claims { kind: Kind::Access, issued_at, expires_at, ..Claims::refresh(application, grant) }
+        Claims { kind: Kind::Access, binding, issued_at, expires_at, ..Claims::refresh(application, grant) }
     }
 
-    /// The token that says this, under the current key.
-    pub fn seal(&self, keyring: &Keyring) -> String {
-        let (id, key) = keyring.current();
-        let mut binary = [0; BINARY];
+    /// The token that says this, under the key that is current at `now`.
+    pub fn seal(&self, keyring: &Keyring, now: Timestamp) -> String {
+        let (id, key) = keyring.current(now);
+        let mut binary = [0; BOUND_BINARY];
         binary[..CLAIMS].copy_from_slice(&self.encode(id));
-        let mac = mac(key, &binary[..CLAIMS]);
-        binary[CLAIMS..].copy_from_slice(&mac);
-        URL_SAFE_NO_PAD.encode(binary)
+        let length = match &self.binding {
+            None => CLAIMS,
+            Some(Binding::Certificate(confirmation) | Binding::Key(confirmation)) => {
+                binary[CLAIMS..CLAIMS + CONFIRMATION].copy_from_slice(confirmation);
+                CLAIMS + CONFIRMATION
+            }
+        };
+        let mac = mac(key, &binary[..length]);
+        binary[length..length + MAC].copy_from_slice(&mac);
+        URL_SAFE_NO_PAD.encode(&binary[..length + MAC])
     }
 
     /// What `token` says, once its MAC is found to be ours. Whether it is still good is for the caller to ask.
     pub fn open(token: &str, keyring: &Keyring) -> Result<Claims, TokenError> {
-        let mut binary = [0; BINARY];
+        let mut binary = [0; BOUND_BINARY];
         // Checked first, since the decoder wants room for whatever comes.
-        if token.len() != TEXT {
+        let length = match token.len() {
+            TEXT => BINARY,
+            BOUND_TEXT => BOUND_BINARY,
+            _ => return Err(TokenError::Malformed),
+        };
+        if URL_SAFE_NO_PAD.decode_slice(token, &mut binary[..length]) != Ok(length) {
             return Err(TokenError::Malformed);
         }
-        match URL_SAFE_NO_PAD.decode_slice(token, &mut binary) {
-            Ok(BINARY) => {}
-            Ok(_) | Err(_) => return Err(TokenError::Malformed),
-        }
-        let (id, claims) = Claims::decode(&binary)?;
+        let (said, presented) = binary[..length].split_at(length - MAC);
+        let (id, claims) = Claims::decode(said)?;
         let key = keyring.find(id).ok_or(TokenError::Forged)?;
-        let expected = mac(key, &binary[..CLAIMS]);
-        constant_time::verify_slices_are_equal(&expected, &binary[CLAIMS..])
-            .map_err(|_| TokenError::Forged)?;
+        constant_time::verify_slices_are_equal(&mac(key, said), presented).map_err(|_| TokenError::Forged)?;
         Ok(claims)
     }
 
     fn encode(&self, key: KeyId) -> [u8; CLAIMS] {
         let mut bytes = [0; CLAIMS];
         bytes[0] = VERSION;
-        bytes[1] = match self.kind {
-            Kind::Access => 1,
-            Kind::Refresh => 2,
+        bytes[1] = match (self.kind, self.binding) {
+            (Kind::Access, None) => 1,
+            (Kind::Refresh, _) => 2,
+            (Kind::Access, Some(Binding::Certificate(_))) => 3,
+            (Kind::Access, Some(Binding::Key(_))) => 4,
         };
         bytes[2..4].copy_from_slice(&key.0.to_be_bytes());
         bytes[4..8].copy_from_slice(&self.grant.application.0.to_be_bytes());
@@ -136,16 +165,21 @@ impl Claims {
         bytes
     }
 
-    fn decode(bytes: &[u8; BINARY]) -> Result<(KeyId, Claims), TokenError> {
-        let kind = match (bytes[0], bytes[1]) {
-            (VERSION, 1) => Kind::Access,
-            (VERSION, 2) => Kind::Refresh,
-            (_, _) => return Err(TokenError::Malformed),
+    /// Reads what comes before the MAC.
+    fn decode(bytes: &[u8]) -> Result<(KeyId, Claims), TokenError> {
+        let confirmation = <[u8; CONFIRMATION]>::try_from(&bytes[CLAIMS..]).ok();
+        let (kind, binding) = match (bytes[0], bytes[1], confirmation) {
+            (VERSION, 1, None) => (Kind::Access, None),
+            (VERSION, 2, None) => (Kind::Refresh, None),
+            (VERSION, 3, Some(thumbprint)) => (Kind::Access, Some(Binding::Certificate(thumbprint))),
+            (VERSION, 4, Some(thumbprint)) => (Kind::Access, Some(Binding::Key(thumbprint))),
+            (_, _, _) => return Err(TokenError::Malformed),
         };
         let number =
             |from: usize, to: usize| bytes[from..to].iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
         let claims = Claims {
             kind,
+            binding,
             grant: GrantKey { application: AppNumber(number(4, 8) as u32), id: GrantId(number(8, 16)) },
             generation: number(16, 20) as u32,
             issued_at: Timestamp::from_millis(number(20, 26)),
@@ -167,15 +201,23 @@ mod tests {
     use crate::keyring::KeyringRecord;
     use proptest::prelude::*;
 
+    const NOW: Timestamp = Timestamp::from_millis(0);
+
     fn keyring() -> Keyring {
-        Keyring::new(KeyringRecord::random(Timestamp::from_millis(0))).expect("a keyring")
+        Keyring::new(KeyringRecord::random(NOW)).expect("a keyring")
     }
 
     fn claims() -> impl Strategy<Value = Claims> {
-        let kind = prop_oneof![Just(Kind::Access), Just(Kind::Refresh)];
+        let kind = prop_oneof![
+            Just((Kind::Access, None)),
+            Just((Kind::Refresh, None)),
+            any::<[u8; 32]>().prop_map(|print| (Kind::Access, Some(Binding::Certificate(print)))),
+            any::<[u8; 32]>().prop_map(|print| (Kind::Access, Some(Binding::Key(print)))),
+        ];
         (kind, any::<(u32, u64, u32, u64, u64)>()).prop_map(
-            |(kind, (number, id, generation, issued, expires))| Claims {
+            |((kind, binding), (number, id, generation, issued, expires))| Claims {
                 kind,
+                binding,
                 grant: GrantKey { application: AppNumber(number), id: GrantId(id) },
                 generation,
                 issued_at: Timestamp::from_millis(issued >> 16),
@@ -188,16 +230,17 @@ mod tests {
         #[test]
         fn a_token_says_what_was_put_in(claims in claims()) {
             let keyring = keyring();
-            let token = claims.seal(&keyring);
-            prop_assert_eq!(token.len(), TEXT);
+            let token = claims.seal(&keyring, NOW);
+            prop_assert_eq!(token.len(), if claims.binding.is_none() { TEXT } else { BOUND_TEXT });
             prop_assert_eq!(Claims::open(&token, &keyring), Ok(claims));
-            prop_assert_eq!(claims.seal(&keyring), token);
+            prop_assert_eq!(claims.seal(&keyring, NOW), token);
         }
 
         #[test]
-        fn a_token_with_one_bit_flipped_is_refused(claims in claims(), bit in 0..BINARY * 8) {
+        fn a_token_with_one_bit_flipped_is_refused(claims in claims(), bit in 0..BOUND_BINARY * 8) {
             let keyring = keyring();
-            let mut binary = URL_SAFE_NO_PAD.decode(claims.seal(&keyring)).expect("base64url");
+            let mut binary = URL_SAFE_NO_PAD.decode(claims.seal(&keyring, NOW)).expect("base64url");
+            let bit = bit % (binary.len() * 8);
             binary[bit / 8] ^= 1 << (bit % 8);
             prop_assert!(Claims::open(&URL_SAFE_NO_PAD.encode(binary), &keyring).is_err());
         }
@@ -212,7 +255,8 @@ mod tests {
     fn a_token_of_another_installation_is_forged() {
         let grant = GrantKey { application: AppNumber(1), id: GrantId(2) };
         let at = Timestamp::from_millis(3);
-        let claims = Claims { kind: Kind::Refresh, grant, generation: 0, issued_at: at, expires_at: at };
-        assert_eq!(Claims::open(&claims.seal(&keyring()), &keyring()), Err(TokenError::Forged));
+        let (kind, binding) = (Kind::Refresh, None);
+        let claims = Claims { kind, binding, grant, generation: 0, issued_at: at, expires_at: at };
+        assert_eq!(Claims::open(&claims.seal(&keyring(), at), &keyring()), Err(TokenError::Forged));
     }
 }

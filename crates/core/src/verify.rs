@@ -8,7 +8,7 @@ use crate::application::{AppId, Application};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::grant::GrantKey;
-use crate::token::{Claims, Kind, TokenError};
+use crate::token::{Binding, Claims, Kind, TokenError};
 
 /// A token that is good.
 pub struct Verified {
@@ -33,6 +33,9 @@ pub enum VerifyError {
     Frozen,
     #[error("its grant was closed")]
     Revoked,
+    /// It is bound to a certificate or a key that the call does not show.
+    #[error("it is bound to its holder, and the call does not show that it comes from there")]
+    NotShown,
     /// It is good, but the application's allow rules do not cover the call, or nobody said which call it is.
     #[error("its application may not make this call")]
     Forbidden,
@@ -43,15 +46,29 @@ pub enum VerifyError {
 
 impl Auth {
     /// Checks the access token with which an application makes a call (API: headers `app_key` and `Authorization`).
+    /// `shown` is what the caller has shown that a token can be bound to.
     /// Without an `app_key`, the token alone names its application.
     pub fn verify(
         &self,
         app_key: Option<&AppId>,
         access_token: &str,
         call: Option<Call<'_>>,
+        shown: &[Binding],
         now: Timestamp,
     ) -> Result<Verified, VerifyError> {
         let claims = Claims::open(access_token, &self.keyring()).map_err(VerifyError::Token)?;
+        self.verify_claims(app_key, &claims, call, shown, now)
+    }
+
+    /// The same for an access token that said this, in whatever form, and was found to be ours.
+    pub fn verify_claims(
+        &self,
+        app_key: Option<&AppId>,
+        claims: &Claims,
+        call: Option<Call<'_>>,
+        shown: &[Binding],
+        now: Timestamp,
+    ) -> Result<Verified, VerifyError> {
         if claims.kind != Kind::Access {
             return Err(VerifyError::WrongKind);
         }
@@ -60,7 +77,27 @@ impl Auth {
         if app_key.is_some_and(|app_key| application.id != *app_key) {
             return Err(VerifyError::NotYours);
         }
-        let policy = self.policy(&application);
+        let expires_at = self.standing(&application, claims, now)?;
+        if claims.binding.is_some_and(|binding| !shown.contains(&binding)) {
+            return Err(VerifyError::NotShown);
+        }
+        if !application.allow.permits(call) {
+            return Err(VerifyError::Forbidden);
+        }
+        // Only calls that would pass are counted: anybody can make others in its name.
+        let per_minute = self.policy(&application).calls_per_minute;
+        application.calls.verify(per_minute, now).map_err(VerifyError::TooManyCalls)?;
+        Ok(Verified { application, grant: claims.grant, expires_at })
+    }
+
+    /// The end of an access token of `application`, if it is good in its hands.
+    pub(crate) fn standing(
+        &self,
+        application: &Application,
+        claims: &Claims,
+        now: Timestamp,
+    ) -> Result<Timestamp, VerifyError> {
+        let policy = self.policy(application);
         // A lifetime that the operator made shorter holds for tokens issued before, too: a revocation need not be
         // remembered for longer than today's policy says.
         let expires_at = claims.expires_at.min(claims.issued_at.plus(policy.access_lifetime));
@@ -73,11 +110,6 @@ impl Auth {
         if self.registry().is_revoked(claims.grant, now) {
             return Err(VerifyError::Revoked);
         }
-        if !application.allow.permits(call) {
-            return Err(VerifyError::Forbidden);
-        }
-        // Only calls that would pass are counted: anybody can make others in its name.
-        application.calls.verify(policy.calls_per_minute, now).map_err(VerifyError::TooManyCalls)?;
-        Ok(Verified { application, grant: claims.grant, expires_at })
+        Ok(expires_at)
     }
 }

@@ -18,7 +18,7 @@ use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::keyring::Keyring;
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::secret::SecretText;
 use northgate_core::store::Store;
 use northgate_server::clock::Clock;
@@ -88,11 +88,15 @@ fn auth(store: Arc<dyn Store>, keyring: Keyring) -> Auth {
         access_lifetime: day / 24,
         refresh_lifetime: 30 * day,
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     };
     let settings = Settings {
         policy,
         leeway: Duration::ZERO,
         closed_grants: 10_000,
+        key_lead: Duration::from_secs(600),
         hashes_at_once: 1,
         failures_per_source: 0,
         failures_per_application: 0,

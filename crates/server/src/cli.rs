@@ -4,10 +4,12 @@ mod app;
 mod backup;
 mod client;
 mod config;
+mod credential;
 mod import;
 mod key;
 mod keyring_key;
 mod migrate;
+mod moving;
 pub(crate) mod output;
 mod place;
 mod policy;
@@ -37,7 +39,7 @@ enum Command {
     /// Run the server.
     Serve(serve::Serve),
     /// Create, change and import applications, and change their secrets.
-    App(app::App),
+    App(Box<app::App>),
     /// List and rotate the keys that authenticate tokens.
     Key(key::Key),
     /// Make the key that seals the keyring in a shared database.
@@ -48,6 +50,11 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in place of the database of a server that is stopped.
     Restore(restore::Restore),
+    /// Write all of an installation to a file, to be moved to another store: an embedded one that is stopped, or a shared
+    /// database as of one moment.
+    Export(moving::Export),
+    /// Take an installation from a file into an empty store.
+    Import(moving::Import),
     /// Check the configuration.
     Config(config::Config),
 }
@@ -72,6 +79,8 @@ fn execute(place: &Place, command: Command) -> Result<(), Box<dyn Error>> {
         Command::KeyringKey(key) => key.run(place),
         Command::Migrate(migrate) => wait_for(migrate.run(place)),
         Command::Backup(backup) => wait_for(backup.run(place)),
+        Command::Export(export) => wait_for(export.run(place)),
+        Command::Import(import) => wait_for(import.run(place)),
         Command::Restore(restore) => restore.run(place),
         Command::Config(config) => config.run(place),
     }

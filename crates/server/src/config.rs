@@ -5,6 +5,7 @@ pub mod database;
 pub mod layers;
 pub mod limits;
 pub mod log;
+pub mod oauth;
 mod policy;
 mod taking;
 pub mod tls;
@@ -22,6 +23,7 @@ use database::DatabaseSettings;
 use layers::{Settings, Sources};
 use limits::Limits;
 use log::Log;
+use oauth::OAuth;
 use tls::TlsSettings;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -42,8 +44,12 @@ pub struct Config {
     pub keyring: PathBuf,
     /// The file with the key that seals the keyring in a shared database.
     pub keyring_key: PathBuf,
+    /// How long a new key of the keyring is known before it is used.
+    pub key_lead: Duration,
     /// How the application API looks.
     pub api: Api,
+    /// How the server names itself to OAuth clients.
+    pub oauth: OAuth,
     /// The policy of applications that were created without one.
     pub policy: Policy,
     /// How long after its end an access token is still accepted.
@@ -72,13 +78,16 @@ impl Config {
             Some(path) => path,
             None => data_dir.join("keyring.key"),
         };
+        let listen = settings.address("listen")?;
         let config = Config {
-            listen: settings.address("listen")?,
+            listen,
             admin_listen: settings.address("admin_listen")?,
             database: DatabaseSettings::take(&mut settings)?,
             keyring,
             keyring_key,
+            key_lead: settings.duration("keys.lead", MINUTE..=24 * HOUR)?,
             api: Api::take(&mut settings)?,
+            oauth: OAuth::take(&mut settings, listen)?,
             policy: policy::take(&mut settings)?,
             verify_leeway: settings.duration("verify.leeway", Duration::ZERO..=HOUR)?,
             tls: TlsSettings::take(&mut settings, &data_dir)?,

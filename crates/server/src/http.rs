@@ -8,14 +8,17 @@ pub mod answer;
 pub mod audit;
 pub mod body;
 pub mod decode;
+pub mod dpop;
 pub mod failure;
 mod health;
 mod login;
 mod logout;
+mod oauth;
 pub mod observe;
 pub mod outcome;
 pub mod problem;
 mod refresh;
+mod revocations;
 mod scrape;
 mod verify;
 
@@ -27,12 +30,16 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use axum::routing::{any, get, post};
 use northgate_core::auth::Auth;
+use northgate_core::token::{Claims, TokenError};
 
 use crate::clock::Clock;
 use crate::config::api::Dialect;
 use crate::config::log::LoggedRequests;
+use crate::config::oauth::OAuth;
+use crate::jwt;
 use crate::metrics::Metrics;
 use body::Bounds;
+use dpop::seen::Seen;
 use observe::{Listener, Observe};
 use problem::Problem;
 
@@ -45,6 +52,11 @@ pub struct Api {
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub dialect: Dialect,
+    pub oauth: OAuth,
+    /// Proofs of possession that were used.
+    pub proofs: Seen,
+    /// Whether clients can show certificates.
+    pub asks_certificates: bool,
     /// Of request bodies.
     pub body: Bounds,
     /// Why requests cannot be taken now; `None` while they can.
@@ -52,12 +64,25 @@ pub struct Api {
     pub logged: LoggedRequests,
 }
 
-/// What the public listener serves: the application API, also under `prefix` unless that is empty.
+impl Api {
+    /// What a token says, in either form, once it is found to be ours.
+    fn open(&self, token: &str) -> Result<Claims, TokenError> {
+        let keyring = self.auth.keyring();
+        if jwt::is_one(token) {
+            jwt::open(token, &self.oauth, &keyring)
+        } else {
+            Claims::open(token, &keyring)
+        }
+    }
+}
+
+/// What the public listener serves: OAuth, and the application API, also under `prefix` unless that is empty.
 pub fn public(api: Arc<Api>, prefix: &str) -> Observe<Router> {
     let mut routes = application_api(APPLICATION_API);
     if !prefix.is_empty() {
         routes = routes.merge(application_api(&format!("{prefix}{APPLICATION_API}")));
     }
+    let routes = routes.merge(oauth::public(&api.oauth.issuer));
     observed(api, Listener::Public, routes)
 }
 
@@ -68,9 +93,11 @@ pub fn private(api: Arc<Api>, admin: Router) -> Observe<Router> {
         // Envoy puts the path of the call behind ours.
         .route("/verify/{*path}", any(verify::verify))
         .route("/verify/", any(verify::verify))
+        .route("/revocations", get(revocations::revocations))
         .route("/metrics", get(scrape::scrape))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+        .merge(oauth::private())
         .merge(admin.with_state(()));
     observed(api, Listener::Private, routes)
 }

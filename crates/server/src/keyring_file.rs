@@ -60,6 +60,13 @@ impl KeyringFile {
         Ok((file, keyring))
     }
 
+    /// Makes the file of a keyring that came from elsewhere.
+    pub fn create(path: &Path, record: &KeyringRecord) -> Result<KeyringFile, KeyringFileError> {
+        let file = KeyringFile { path: path.to_owned() };
+        file.save(record)?;
+        Ok(file)
+    }
+
     /// Puts `record` in place of what the file holds; durable when this returns.
     pub fn save(&self, record: &KeyringRecord) -> Result<(), KeyringFileError> {
         Ok(private_file::write(&self.path, &document::format(record))?)
@@ -76,8 +83,11 @@ mod tests {
     use super::*;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
+    const LEAD: Duration = Duration::from_secs(10);
+    const LONGEST: Duration = Duration::from_secs(60);
 
     fn open(path: &Path) -> Result<(KeyringFile, Keyring), KeyringFileError> {
         KeyringFile::open_or_create(path, NOW, false)
@@ -89,7 +99,7 @@ mod tests {
         let path = dir.path().join("keyring.toml");
         let (_, first) = open(&path).expect("made");
         let (_, again) = KeyringFile::open_or_create(&path, NOW, true).expect("found");
-        assert_eq!(first.ticket_seeds(), again.ticket_seeds());
+        assert!(first.ticket_seeds() == again.ticket_seeds());
         assert_eq!(fs::metadata(&path).expect("the file").permissions().mode() & 0o777, 0o600);
     }
 
@@ -98,12 +108,25 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("keyring.toml");
         let (file, first) = open(&path).expect("made");
-        let rotated = first.record().rotated(NOW, std::time::Duration::from_secs(60)).expect("rotated");
+        let rotated = first.record().rotated(NOW, LEAD, LONGEST).expect("rotated");
         file.save(&rotated).expect("saved");
         let (_, again) = open(&path).expect("found");
         let keys: Vec<_> = again.record().keys.iter().map(|key| (key.id.0, key.retire_at)).collect();
-        assert_eq!(keys, [(1, Some(NOW.plus(std::time::Duration::from_secs(60)))), (2, None)]);
+        assert_eq!(keys, [(1, Some(NOW.plus(LEAD).plus(LONGEST))), (2, None)]);
         assert_eq!(again.record().keys[0].created_at, NOW);
+        assert_eq!(again.record().keys[1].use_from, NOW.plus(LEAD));
+    }
+
+    #[test]
+    fn a_file_from_before_keys_had_a_time_of_first_use_is_read_as_it_was_meant() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("keyring.toml");
+        open(&path).expect("made");
+        let text = fs::read_to_string(&path).expect("text");
+        let before: Vec<&str> = text.lines().filter(|line| !line.starts_with("use_from")).collect();
+        fs::write(&path, before.join("\n")).expect("written");
+        let (_, again) = open(&path).expect("found");
+        assert_eq!(again.record().keys[0].use_from, NOW);
     }
 
     #[test]

@@ -11,23 +11,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use northgate_core::auth::{Auth, Settings};
-use northgate_core::keyring::Keyring;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::admin_token::{AdminToken, AdminTokenError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::admin::{Admin, KeyringHome, Turns};
+use crate::config::tls::ClientCertificates;
+use crate::http::admin::{Admin, Turns};
 use crate::http::body::Bounds;
+use crate::http::dpop::seen::Seen;
 use crate::http::{self, Api, admin};
-use crate::keyring_database::{DatabaseKeyringError, UseKeyring};
+use crate::keyring_database::DatabaseKeyringError;
 use crate::keyring_file::KeyringFileError;
 use crate::listener::{self, BindError, signals};
 use crate::metrics::{Metrics, collected};
 use crate::telemetry::{self, TelemetryError};
 use crate::tls::TlsError;
-use doors::{Doors, ticket_seeds};
+use doors::Doors;
 use store::{Choice, StoreOpenError};
 
 /// Open files that are not connections: the database, the log, the runtime.
@@ -98,16 +99,7 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
     let is_stopping = Arc::new(AtomicBool::new(false));
     let api = Arc::new(api(config, &clock, &auth, Arc::clone(&metrics), why_not_ready(&store, &is_stopping)));
     collected::register_certificate(&metrics, &doors.public_tls);
-    let use_keyring: UseKeyring = {
-        let (auth, tls) = (Arc::clone(&auth), doors.all_tls());
-        Arc::new(move |keyring: Keyring| {
-            tls.iter().for_each(|tls| tls.replace_ticket_seeds(ticket_seeds(&keyring)));
-            auth.replace_keyring(keyring);
-        })
-    };
-    if let KeyringHome::Database(keyring) = &home {
-        tokio::spawn(Arc::clone(keyring).follow(Arc::clone(&use_keyring)));
-    }
+    let use_keyring = keyring::put_to_use(&home, &auth, &doors);
     let admin = Admin {
         auth: Arc::clone(&auth),
         clock: clock.clone(),
@@ -131,6 +123,7 @@ fn settings(config: &Config) -> Settings {
         policy: config.policy,
         leeway: config.verify_leeway,
         closed_grants: config.limits.closed_grants as usize,
+        key_lead: config.key_lead,
         hashes_at_once: config.limits.hashes_at_once as usize,
         failures_per_source: config.limits.failures_per_source,
         failures_per_application: config.limits.failures_per_application,
@@ -160,6 +153,9 @@ fn api(
         clock: clock.clone(),
         metrics,
         dialect: config.api.dialect,
+        oauth: config.oauth.clone(),
+        proofs: Seen::default(),
+        asks_certificates: config.tls.client_certificates != ClientCertificates::None,
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         why_not_ready,
         logged: config.log.requests,
@@ -176,6 +172,7 @@ async fn serve_both(
 ) {
     let (say_stop, stopping) = watch::channel(false);
     let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
+    let auth = Arc::clone(&api.auth);
     let private_routes = http::private(api, admin::router(admin));
     let both = async {
         tokio::join!(
@@ -199,6 +196,8 @@ async fn serve_both(
         stop.await;
         info!("stopping: requests that are under way are finished");
         is_stopping.store(true, Ordering::Relaxed);
+        // Gateways that wait for news would be waited for.
+        auth.registry().feed().stop_waiting();
         // The listeners hold a receiver until they are done.
         let _ = say_stop.send(true);
     };

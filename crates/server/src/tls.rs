@@ -3,9 +3,10 @@
 pub mod certificates;
 pub mod client_certificates;
 pub mod dev;
+pub mod shown;
 pub mod tickets;
 pub mod trust;
-mod x509;
+pub mod x509;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::UnixTime;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::version::{TLS12, TLS13};
 use tokio::signal::unix::Signal;
@@ -82,12 +84,17 @@ impl Tls {
         self.loaded.load().server.clone()
     }
 
+    /// What knows the authorities of client certificates; `None` where there are none.
+    pub fn authorities(&self) -> Option<Arc<dyn ClientCertVerifier>> {
+        self.loaded.load().demand.authorities()
+    }
+
     /// When the first of the certificates ends, in seconds since 1970.
     pub fn expires_at_s(&self) -> i64 {
         self.loaded.load().certificates.expires_at_s()
     }
 
-    /// Uses other seeds from now on; tickets under the earlier ones are good while those are among `previous`.
+    /// Uses other seeds from now on; tickets under the earlier ones are good while those are among them.
     pub fn replace_ticket_seeds(&self, seeds: TicketSeeds) {
         self.seeds.store(Arc::new(seeds));
     }

@@ -9,11 +9,20 @@ mod applications;
 mod backup;
 #[path = "admin/command_line.rs"]
 mod command_line;
+#[path = "admin/credentials.rs"]
+mod credentials;
 #[path = "admin/import.rs"]
 mod import;
 #[path = "admin/keys.rs"]
 mod keys;
 #[path = "admin/secrets.rs"]
 mod secrets;
+#[path = "../../store/tests/postgres/server.rs"]
+#[allow(dead_code)]
+mod server;
+#[path = "api/store.rs"]
+mod store;
 #[path = "admin/world.rs"]
 mod world;
+
+const STORE: store::Kind = store::Kind::Embedded;

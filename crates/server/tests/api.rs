@@ -7,6 +7,8 @@
 mod bearer;
 #[path = "api/bodies.rs"]
 mod bodies;
+#[path = "api/busy.rs"]
+mod busy;
 #[path = "api/clients.rs"]
 mod clients;
 #[path = "api/logging.rs"]
@@ -21,11 +23,18 @@ mod operating;
 mod refresh;
 #[path = "api/routes.rs"]
 mod routes;
+#[path = "../../store/tests/postgres/server.rs"]
+#[allow(dead_code)]
+mod server;
 #[path = "api/socket.rs"]
 mod socket;
+#[path = "api/store.rs"]
+mod store;
 #[path = "api/throttle.rs"]
 mod throttle;
 #[path = "api/verify.rs"]
 mod verify;
 #[path = "api/world.rs"]
 mod world;
+
+const STORE: store::Kind = store::Kind::Embedded;

@@ -16,12 +16,20 @@ mod installed;
 mod platform;
 #[path = "gateways/relay.rs"]
 mod relay;
-// These two are shared with the laws of the API, which need more of them.
+// These are shared with the laws of the API, which need more of them.
+#[path = "../../store/tests/postgres/server.rs"]
+#[allow(dead_code)]
+mod server;
 #[allow(dead_code)]
 #[path = "api/socket.rs"]
 mod socket;
+#[allow(dead_code)]
+#[path = "api/store.rs"]
+mod store;
 #[path = "gateways/street.rs"]
 mod street;
 #[allow(dead_code)]
 #[path = "api/world.rs"]
 mod world;
+
+const STORE: store::Kind = store::Kind::Embedded;

@@ -9,16 +9,19 @@ mod backup;
 mod batch;
 mod checkpoint;
 mod codec;
+mod credentials;
 mod data_dir;
 mod figures;
 mod fold;
 mod grants;
 mod journal;
 mod load;
+mod moving;
 mod queue;
 #[cfg(test)]
 mod race;
 mod schema;
+mod spent;
 mod writer;
 
 use std::path::Path;
@@ -32,17 +35,20 @@ use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantKey};
 use northgate_core::registry::Registry;
 use northgate_core::store::{
-    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Step, Store, StoreError,
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Spending, Spent, Step,
+    Store, StoreError,
 };
 use tokio::sync::oneshot;
 
 use grants::Grants;
 use queue::{Answer, Queue, Write};
+use spent::SpentOnce;
 
 pub use backup::{RestoreError, restore};
 pub use data_dir::{DATABASE, DataDirError};
 pub use figures::Figures;
 pub use load::OpenError;
+pub use moving::{Import, MoveError};
 
 /// The one-file store. Dropping it writes what is waiting and closes the file.
 pub struct EmbeddedStore {
@@ -65,7 +71,22 @@ pub type Clock = Box<dyn Fn() -> Timestamp + Send>;
 pub(crate) struct Memory {
     pub registry: Registry,
     pub grants: Grants,
+    pub spent: SpentOnce,
     pub figures: Figures,
+}
+
+impl Memory {
+    /// Forgets what need not be known any more by both clocks: the time is `now`, and the clock that says so has not jumped
+    /// forward for `steady`.
+    fn forget(&self, now: Timestamp, steady: Duration) {
+        self.registry.forget_revocations(now, steady);
+        self.spent.forget(now, steady);
+    }
+
+    /// Whether there is something to write that nobody waits for.
+    fn has_chores(&self) -> bool {
+        self.registry.has_used() || self.spent.has_forgotten()
+    }
 }
 
 impl EmbeddedStore {
@@ -184,5 +205,9 @@ impl Store for EmbeddedStore {
 
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {
         self.ask(|answer| Write::Close(closing, answer)).await
+    }
+
+    async fn spend(&self, spending: Spending) -> Result<Spent, StoreError> {
+        self.ask(|answer| Write::Spend(spending, answer)).await
     }
 }

@@ -7,16 +7,19 @@
 
 mod applications;
 mod connect;
+mod credentials;
 mod figures;
 mod keyring;
 mod lane;
 mod load;
 mod logins;
+mod moving;
 mod published;
 mod reads;
 mod rows;
 mod schema;
 mod settings;
+mod spends;
 mod steps;
 mod tls;
 mod upkeep;
@@ -27,10 +30,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
-use northgate_core::grant::{Grant, GrantKey};
+use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::registry::Registry;
 use northgate_core::store::{
-    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Step, Store, StoreError,
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Spending, Spent, Step,
+    Store, StoreError,
 };
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -41,12 +45,14 @@ use lane::Lane;
 use logins::Logins;
 use published::Published;
 use reads::{ReadAsk, Reads};
+use spends::{SpendAsk, Spends};
 use steps::{StepAsk, Steps};
 use upkeep::Upkeep;
 use watch::Watch;
 
 pub use figures::Figures;
 pub use keyring::{KeyringPut, SealedKeyring};
+pub use moving::{Export, Import, MoveError, PAGE};
 pub use schema::{VERSION, migrate};
 pub use settings::{Database, PostgresSettings, UrlError};
 pub use tls::TlsError;
@@ -58,6 +64,7 @@ pub struct PostgresStore {
     logins: Vec<Lane<Logins>>,
     reads: Lane<Reads>,
     applications: Lane<Applications>,
+    spends: Lane<Spends>,
     background: [AbortHandle; 2],
 }
 
@@ -152,6 +159,7 @@ impl PostgresStore {
             logins: (0..login_lanes.max(1)).map(logins).collect(),
             reads: Lane::start(&shared, queue_bound.max(1), Reads),
             applications: Lane::start(&shared, queue_bound.max(1), Applications(Arc::clone(&shared))),
+            spends: Lane::start(&shared, queue_bound.max(1), Spends::new(Arc::clone(&shared))),
             background,
             shared,
         })
@@ -165,7 +173,10 @@ impl PostgresStore {
     /// How many writes wait for the database at this moment.
     pub fn waiting(&self) -> usize {
         let steps = self.steps.iter().map(Lane::waiting).sum::<usize>();
-        steps + self.logins.iter().map(Lane::waiting).sum::<usize>() + self.applications.waiting()
+        steps
+            + self.logins.iter().map(Lane::waiting).sum::<usize>()
+            + self.applications.waiting()
+            + self.spends.waiting()
     }
 
     /// How many may, logins aside.
@@ -228,5 +239,11 @@ impl Store for PostgresStore {
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {
         let lane = self.lane(closing.grant.application);
         lane.ask(closing, StepAsk::Close, self.shared.settings.answer_within).await
+    }
+    async fn spend(&self, spending: Spending) -> Result<Spent, StoreError> {
+        // Random is enough: it is compared among the uses of one thing.
+        let spender = GrantId::random().0 as i64;
+        let ask = |ask| SpendAsk { ask, spender };
+        self.spends.ask(spending, ask, self.shared.settings.answer_within).await
     }
 }

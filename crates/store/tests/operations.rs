@@ -8,7 +8,9 @@
 mod server;
 
 mod operations {
+    pub mod client_credentials;
     pub mod clock;
+    pub mod feed;
     pub mod keyring;
     pub mod login;
     pub mod logout;

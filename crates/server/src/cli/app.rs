@@ -10,6 +10,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::client::Client;
+use super::credential::CredentialCommand;
 use super::import::Import;
 use super::output;
 use super::place::Place;
@@ -56,6 +57,9 @@ enum Command {
     /// Change the secrets of an application
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Change what an application can show to OAuth instead of a secret
+    #[command(subcommand)]
+    Credential(CredentialCommand),
 }
 
 #[derive(Args)]
@@ -106,6 +110,7 @@ impl App {
             Command::Delete { app_id, yes } => delete(&client, &app_id, yes, json).await,
             Command::Import(import) => import.run(&client, json).await,
             Command::Secret(command) => command.run(&client, json).await,
+            Command::Credential(command) => command.run(&client, json).await,
         }
     }
 }

@@ -22,8 +22,13 @@ pub struct Key {
 enum Command {
     /// Show the keys, never their bytes
     List,
-    /// Make a new key for new tokens; the key before stays good until its last token has expired
-    Rotate,
+    /// Make a new key for new tokens, used when all nodes and gateways know it; the key before stays good until its last
+    /// token has expired
+    Rotate {
+        /// Use the new key now, because the one before has leaked
+        #[arg(long)]
+        at_once: bool,
+    },
 }
 
 impl Key {
@@ -31,7 +36,10 @@ impl Key {
         let client = place.client()?;
         let answer = match self.command {
             Command::List => client.ask(Method::GET, "/admin/keys").await?,
-            Command::Rotate => client.ask(Method::POST, "/admin/keys/rotate").await?,
+            Command::Rotate { at_once } => {
+                let rotation = serde_json::json!({ "atOnce": at_once });
+                client.tell(Method::POST, "/admin/keys/rotate", &rotation).await?
+            }
         };
         if self.json {
             output::line(&answer);
@@ -41,20 +49,12 @@ impl Key {
         let rows: Vec<Vec<String>> = keys
             .into_iter()
             .map(|key| {
-                let state = match (&key.retire_at, key.is_retired) {
-                    (None, _) => "current",
-                    (Some(_), false) => "retiring",
-                    (Some(_), true) => "retired",
-                };
-                vec![
-                    key.id.to_string(),
-                    state.to_owned(),
-                    key.created_at,
-                    key.retire_at.unwrap_or("-".into()),
-                ]
+                let state = key.state.as_str().to_owned();
+                let retire_at = key.retire_at.unwrap_or("-".into());
+                vec![key.id.to_string(), state, key.created_at, key.use_from, retire_at]
             })
             .collect();
-        output::table(&["KEY", "STATE", "CREATED", "RETIRES"], &rows, "no keys");
+        output::table(&["KEY", "STATE", "CREATED", "USED FROM", "RETIRES"], &rows, "no keys");
         Ok(())
     }
 }

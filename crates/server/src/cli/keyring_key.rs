@@ -2,7 +2,9 @@
 
 use std::error::Error;
 use std::fs::DirBuilder;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 
@@ -27,9 +29,7 @@ impl KeyringKey {
         match self.command {
             Command::Create => {
                 let (config, _) = place.resolve(Vec::new())?;
-                if let Some(parent) = config.keyring_key.parent() {
-                    DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
-                }
+                make_parent(&config.keyring_key)?;
                 let key = keyring_key::KeyringKey::create(&config.keyring_key)?;
                 output::line(&format!("{} was made", key.path().display()));
                 output::remark(
@@ -39,5 +39,13 @@ impl KeyringKey {
                 Ok(())
             }
         }
+    }
+}
+
+/// Makes the directory that the file will be in.
+pub fn make_parent(file: &Path) -> Result<(), io::Error> {
+    match file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => DirBuilder::new().recursive(true).mode(0o700).create(parent),
+        None => Ok(()),
     }
 }

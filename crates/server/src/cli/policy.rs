@@ -31,6 +31,19 @@ pub struct PolicyFlags {
     /// How many logins, refreshes and logouts in a minute, and how many calls verified; 0 is no limit
     #[arg(long, value_name = "COUNT")]
     calls_per_minute: Option<u32>,
+    /// Whether OAuth binds an access token to any client certificate on the connection
+    #[arg(long, value_name = "authenticated|presented", value_parser = ["authenticated", "presented"])]
+    bind_tokens: Option<String>,
+    /// What access tokens that OAuth issues look like: only Northgate can read them, or gateways can check them as well
+    #[arg(
+        long,
+        value_name = "opaque|jwt-eddsa|jwt-es256",
+        value_parser = ["opaque", "jwt-eddsa", "jwt-es256"]
+    )]
+    access_tokens: Option<String>,
+    /// Whether access tokens that OAuth issues are bound to a key that the application proves to have
+    #[arg(long, value_name = "off|required", value_parser = ["off", "required"])]
+    dpop: Option<String>,
 }
 
 impl PolicyFlags {
@@ -44,6 +57,9 @@ impl PolicyFlags {
             access_lifetime: self.access_lifetime,
             refresh_lifetime: self.refresh_lifetime,
             calls_per_minute: self.calls_per_minute,
+            bind_tokens: self.bind_tokens,
+            access_tokens: self.access_tokens,
+            dpop: self.dpop,
         }
     }
 }

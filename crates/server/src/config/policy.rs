@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use northgate_core::policy::{Logins, MAX_GRANTS_LIMIT, OnReuse, Policy, Rotation};
+use northgate_core::policy::{
+    AccessTokens, BindTokens, Dpop, Logins, MAX_GRANTS_LIMIT, OnReuse, Policy, Rotation,
+};
 use northgate_core::throttle::Rate;
 
 use crate::config::layers::Settings;
@@ -15,7 +17,10 @@ const SECOND: Duration = Duration::from_secs(1);
 pub(super) fn take(settings: &mut Settings) -> Result<Policy, ConfigError> {
     let rotations = [("once", Rotation::Once), ("reusable", Rotation::Reusable)];
     let reuses = [("deny", OnReuse::Deny), ("close", OnReuse::Close)];
+    let access_tokens = AccessTokens::ALL.map(|kind| (kind.as_str(), kind));
+    let dpop = [("off", Dpop::Off), ("required", Dpop::Required)];
     let logins = [("many", Logins::Many), ("last-only", Logins::LastOnly)];
+    let bindings = [("authenticated", BindTokens::Authenticated), ("presented", BindTokens::Presented)];
     Ok(Policy {
         rotation: settings.choice("policy.rotation", &rotations)?,
         retry_window: settings.duration("policy.retry_window", Duration::ZERO..=HOUR)?,
@@ -25,5 +30,8 @@ pub(super) fn take(settings: &mut Settings) -> Result<Policy, ConfigError> {
         access_lifetime: settings.duration("policy.access_lifetime", SECOND..=30 * DAY)?,
         refresh_lifetime: settings.duration("policy.refresh_lifetime", SECOND..=3650 * DAY)?,
         calls_per_minute: settings.count("policy.calls_per_minute", 0..=Rate::MAX)?,
+        bind_tokens: settings.choice("policy.bind_tokens", &bindings)?,
+        access_tokens: settings.choice("policy.access_tokens", &access_tokens)?,
+        dpop: settings.choice("policy.dpop", &dpop)?,
     })
 }

@@ -18,8 +18,8 @@ pub struct CertificateFiles {
 pub enum ClientCertificates {
     /// Not asked for.
     None,
-    /// Asked for; any or none is accepted.
-    Request,
+    /// Asked for; any or none is accepted. Names in one that leads to an authority in this PEM file are believed.
+    Request { authorities: Option<PathBuf> },
     /// Must lead to an authority in this PEM file.
     Require { authorities: PathBuf },
 }
@@ -80,7 +80,7 @@ fn client_certificates(settings: &mut Settings) -> Result<ClientCertificates, Co
     let required = authorities.clone().map(|authorities| ClientCertificates::Require { authorities });
     let words = [
         ("none", Some(ClientCertificates::None)),
-        ("request", Some(ClientCertificates::Request)),
+        ("request", Some(ClientCertificates::Request { authorities })),
         ("require", required),
     ];
     settings.choice("tls.client_certificates", &words)?.ok_or_else(|| {

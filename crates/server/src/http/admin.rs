@@ -4,11 +4,12 @@ pub mod answer;
 mod applications;
 mod backup;
 mod body;
+mod credentials;
 mod import;
 mod keys;
 mod operator;
 pub mod policy;
-mod problem;
+pub mod problem;
 mod secrets;
 mod which;
 
@@ -20,7 +21,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Response, header};
 use axum::middleware::map_response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use northgate_core::auth::Auth;
 use northgate_core::store::StoreError;
 
@@ -82,6 +83,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/admin/applications/{app_id}/unfreeze", post(applications::unfreeze))
         .route("/admin/applications/{app_id}/secrets", get(secrets::list).post(secrets::add))
         .route("/admin/applications/{app_id}/secrets/{secret_id}/retire", post(secrets::retire))
+        .route("/admin/applications/{app_id}/credentials", get(credentials::list).post(credentials::add))
+        .route("/admin/applications/{app_id}/credentials/{credential_id}", delete(credentials::remove))
         .route("/admin/keys", get(keys::list))
         .route("/admin/keys/rotate", post(keys::rotate))
         .route("/admin/backup", get(backup::download))

@@ -15,6 +15,8 @@ pub enum Audit {
     CaughtUp { grant: GrantKey, from: u32, to: u32 },
     /// Its application logged out.
     LoggedOut { grant: GrantKey },
+    /// Its application revoked one of its tokens.
+    Revoked { grant: GrantKey },
 }
 
 impl Audit {
@@ -36,6 +38,11 @@ impl Audit {
                 target: "northgate::audit",
                 %request, application, grant = %grant.id,
                 "a grant was closed by logout"
+            ),
+            Audit::Revoked { grant } => info!(
+                target: "northgate::audit",
+                %request, application, grant = %grant.id,
+                "a grant was closed by revocation"
             ),
         }
     }

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use axum::body::Body;
 use axum::http::Response;
+use northgate_core::admit::AdmissionError;
 use northgate_core::application::TextError;
 use northgate_core::store::StoreError;
 
@@ -50,6 +51,21 @@ pub fn store(error: &StoreError) -> (Problem, Outcome) {
     match error {
         StoreError::Busy => (Problem::Busy, Outcome::Busy),
         StoreError::Unavailable(_) => (Problem::Internal, Outcome::Unavailable),
+    }
+}
+
+/// What is said to a caller that is not let in.
+pub fn admission(error: &AdmissionError) -> (Problem, Outcome) {
+    match error {
+        // What is shown instead of a secret is known to OAuth only, which answers for itself.
+        AdmissionError::Rejected | AdmissionError::Unproven(_) => (Problem::Rejected, Outcome::Rejected),
+        AdmissionError::TooManyAssertions => (Problem::Throttled(None), Outcome::Throttled),
+        AdmissionError::Store(error) => store(error),
+        AdmissionError::Throttled(wait) | AdmissionError::TooManyCalls(wait) => {
+            (Problem::Throttled(Some(*wait)), Outcome::Throttled)
+        }
+        AdmissionError::Frozen => (Problem::Frozen, Outcome::Frozen),
+        AdmissionError::Busy => (Problem::Busy, Outcome::Busy),
     }
 }
 

@@ -38,13 +38,8 @@ async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result
 impl From<LoginError> for Failure {
     fn from(error: LoginError) -> Failure {
         let (problem, outcome) = match &error {
-            LoginError::Rejected => (Problem::Rejected, Outcome::Rejected),
-            LoginError::TooManyFailures(wait) | LoginError::TooManyCalls(wait) => {
-                (Problem::Throttled(Some(*wait)), Outcome::Throttled)
-            }
-            LoginError::Frozen => (Problem::Frozen, Outcome::Frozen),
+            LoginError::Admission(error) => failure::admission(error),
             LoginError::TooManyClosed => (Problem::Throttled(None), Outcome::Throttled),
-            LoginError::Busy => (Problem::Busy, Outcome::Busy),
             LoginError::Store(error) => failure::store(error),
         };
         Failure::new(problem, outcome, &error)

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use northgate_core::grant::GrantKey;
-use northgate_core::logout::{Logout, LogoutError};
+use northgate_core::logout::{EndError, Logout, LogoutError};
 
 use crate::http::audit::Audit;
 use crate::http::decode::decode;
@@ -55,8 +55,8 @@ impl From<LogoutError> for Failure {
         let (problem, outcome) = match &error {
             LogoutError::Token(_) | LogoutError::WrongKind => (Problem::Invalid, Outcome::Refused),
             LogoutError::TooManyCalls(wait) => (Problem::Throttled(Some(*wait)), Outcome::Throttled),
-            LogoutError::TooManyClosed => (Problem::Throttled(None), Outcome::Throttled),
-            LogoutError::Store(error) => failure::store(error),
+            LogoutError::End(EndError::TooManyClosed) => (Problem::Throttled(None), Outcome::Throttled),
+            LogoutError::End(EndError::Store(error)) => failure::store(error),
         };
         Failure::new(problem, outcome, &error)
     }

@@ -11,12 +11,22 @@ pub enum Operation {
     Refresh,
     Logout,
     Verify,
+    ClientCredentials,
+    Introspect,
+    Revoke,
 }
 
 impl Operation {
     /// In the order of the enum, so that `operation as usize` is an index.
-    pub const ALL: [Operation; 4] =
-        [Operation::Login, Operation::Refresh, Operation::Logout, Operation::Verify];
+    pub const ALL: [Operation; 7] = [
+        Operation::Login,
+        Operation::Refresh,
+        Operation::Logout,
+        Operation::Verify,
+        Operation::ClientCredentials,
+        Operation::Introspect,
+        Operation::Revoke,
+    ];
 
     /// The word for it in the log and in labels.
     pub fn as_str(self) -> &'static str {
@@ -25,6 +35,9 @@ impl Operation {
             Operation::Refresh => "refresh",
             Operation::Logout => "logout",
             Operation::Verify => "verify",
+            Operation::ClientCredentials => "client_credentials",
+            Operation::Introspect => "introspect",
+            Operation::Revoke => "revoke",
         }
     }
 }
@@ -57,7 +70,7 @@ pub enum Outcome {
     Unavailable,
     NotFound,
     WrongMethod,
-    /// Some other refusal, of a request that is none of the four operations.
+    /// Some other refusal, of a request that is none of the operations.
     Failed,
     /// The client went away before the answer.
     HungUp,

@@ -143,7 +143,7 @@ impl Problem {
 }
 
 /// The header has whole seconds: who comes back after them does not come too early.
-pub(super) fn seconds(wait: Duration) -> u64 {
+pub fn seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
+use northgate_core::admit::Caller;
 use northgate_core::application::AppId;
 use northgate_core::refresh::{How, Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
@@ -37,11 +38,12 @@ async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result
     let [app, secret, refresh_token] = decode(names, body.content_type(), &body.bytes)?;
     let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
     let app = observed.application.insert(app);
-    Ok(api.auth.refresh(app, &secret, &refresh_token, from, api.clock.now()).await?)
+    let caller = Caller::with_secret(app, &secret, from);
+    Ok(api.auth.refresh(&caller, &refresh_token, api.clock.now()).await?)
 }
 
 /// What the log hears of a success; the client cannot tell one from another.
-fn told(refresh: &Refresh) -> (Outcome, Option<Audit>) {
+pub(super) fn told(refresh: &Refresh) -> (Outcome, Option<Audit>) {
     match refresh.how {
         How::Advanced | How::Kept => (Outcome::Ok, None),
         How::Replayed => (Outcome::Replayed, None),
@@ -54,13 +56,10 @@ fn told(refresh: &Refresh) -> (Outcome, Option<Audit>) {
 impl From<RefreshError> for Failure {
     fn from(error: RefreshError) -> Failure {
         let (problem, outcome) = match &error {
-            RefreshError::Rejected => (Problem::Rejected, Outcome::Rejected),
-            RefreshError::TooManyFailures(wait) | RefreshError::TooManyCalls(wait) => {
-                (Problem::Throttled(Some(*wait)), Outcome::Throttled)
-            }
-            RefreshError::Frozen => (Problem::Frozen, Outcome::Frozen),
+            RefreshError::Admission(error) => failure::admission(error),
+            // Only OAuth asks for a key.
+            RefreshError::NoPossession(_) => (Problem::Internal, Outcome::Failed),
             RefreshError::Refused(refusal) => return refused(*refusal, &error),
-            RefreshError::Busy => (Problem::Busy, Outcome::Busy),
             RefreshError::Store(error) => failure::store(error),
         };
         Failure::new(problem, outcome, &error)

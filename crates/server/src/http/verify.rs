@@ -4,6 +4,7 @@
 mod bearer;
 mod call;
 mod credentials;
+mod holder;
 mod style;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use northgate_core::verify::{Verified, VerifyError};
 
+use crate::http::dpop::ProofError;
 use crate::http::observe::Observed;
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
@@ -35,6 +37,8 @@ enum Refusal {
     Unnamed(#[from] Unnamed),
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    #[error(transparent)]
+    Proof(#[from] ProofError),
 }
 
 /// Answers any method, since some gateways repeat that of the call. The body is left alone: nginx announces the call's
@@ -71,7 +75,10 @@ fn attempt(
     observed.application.clone_from(&credentials.app_key);
     let call = call::call(request.method(), question.target, headers);
     let app_key = credentials.app_key.as_ref();
-    let verified = api.auth.verify(app_key, credentials.access_token, call, api.clock.now())?;
+    let now = api.clock.now();
+    let claims = api.open(credentials.access_token).map_err(VerifyError::Token)?;
+    let shown = holder::shown(api, &credentials, &claims, call, headers, now)?;
+    let verified = api.auth.verify_claims(app_key, &claims, call, &shown, now)?;
     observed.application.get_or_insert_with(|| verified.application.id.clone());
     Ok(verified)
 }
@@ -110,8 +117,10 @@ impl Refusal {
                 | VerifyError::NotYours
                 | VerifyError::Frozen
                 | VerifyError::Revoked
+                | VerifyError::NotShown
                 | VerifyError::Forbidden,
-            ) => Problem::NotVerified,
+            )
+            | Refusal::Proof(_) => Problem::NotVerified,
         }
     }
 
@@ -130,8 +139,10 @@ impl Refusal {
                 | VerifyError::Expired
                 | VerifyError::NotYours
                 | VerifyError::Frozen
-                | VerifyError::Revoked,
-            ) => Bearer::InvalidToken,
+                | VerifyError::Revoked
+                | VerifyError::NotShown,
+            )
+            | Refusal::Proof(_) => Bearer::InvalidToken,
         }
     }
 
@@ -147,8 +158,10 @@ impl Refusal {
                 | VerifyError::WrongKind
                 | VerifyError::Expired
                 | VerifyError::NotYours
-                | VerifyError::Revoked,
-            ) => Outcome::Refused,
+                | VerifyError::Revoked
+                | VerifyError::NotShown,
+            )
+            | Refusal::Proof(_) => Outcome::Refused,
         }
     }
 }

@@ -26,6 +26,8 @@ struct Document {
 struct Key {
     id: u16,
     created_at: String,
+    /// Files from before keys were published ahead of their use do not have it.
+    use_from: Option<String>,
     retire_at: Option<String>,
     bytes: String,
 }
@@ -37,6 +39,7 @@ pub fn format(record: &KeyringRecord) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n[[keys]]\nid = {}\n", key.id.0);
         let _ = writeln!(text, "created_at = \"{}\"", rfc3339::format(key.created_at));
+        let _ = writeln!(text, "use_from = \"{}\"", rfc3339::format(key.use_from));
         if let Some(at) = key.retire_at {
             let _ = writeln!(text, "retire_at = \"{}\"", rfc3339::format(at));
         }
@@ -60,9 +63,12 @@ fn key(key: Key) -> Result<KeyRecord, String> {
     let time = |name: &str, text: &str| -> Result<Timestamp, String> {
         rfc3339::parse(text).ok_or_else(|| format!("{name} of key {} is no time in RFC 3339", key.id))
     };
+    let created_at = time("created_at", &key.created_at)?;
+    let use_from = key.use_from.as_deref().map(|text| time("use_from", text)).transpose()?;
     Ok(KeyRecord {
         id: KeyId(key.id),
-        created_at: time("created_at", &key.created_at)?,
+        created_at,
+        use_from: use_from.unwrap_or(created_at),
         retire_at: key.retire_at.as_deref().map(|text| time("retire_at", text)).transpose()?,
         bytes: bytes(&key.bytes)
             .ok_or_else(|| format!("bytes of key {} must be 64 hexadecimal digits", key.id))?,

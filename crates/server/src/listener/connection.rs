@@ -24,6 +24,7 @@ use crate::config::limits::Limits;
 use crate::listener::pace::{Pace, Paced};
 use crate::listener::{plain, stopped};
 use crate::tls::Tls;
+use crate::tls::shown::Shown;
 
 /// Who is at the other end of the connection; an extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl<R: Routes> Serving<R> {
         // connection that is gone, which shows at once below.
         let _ = stream.set_nodelay(true);
         match &self.tls {
-            None => self.http(stream, peer).await,
+            None => self.http(stream, peer, None).await,
             Some(tls) => {
                 let handshake = timeout(self.limits.handshake_time, handshake(tls, stream, peer));
                 let secured = tokio::select! {
@@ -70,19 +71,29 @@ impl<R: Routes> Serving<R> {
                     () = stopped(self.stop.clone()) => None,
                 };
                 if let Some(stream) = secured {
-                    self.http(stream, peer).await;
+                    let chain = stream.get_ref().1.peer_certificates();
+                    let shown = Shown::of(chain, chain.and_then(|_| tls.authorities()));
+                    self.http(stream, peer, shown).await;
                 }
             }
         }
     }
 
-    async fn http(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, peer: SocketAddr) {
+    async fn http(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+        peer: SocketAddr,
+        shown: Option<Shown>,
+    ) {
         let pace = Arc::new(Pace::default());
         let io = TokioIo::new(Paced::new(stream, pace.clone(), &self.limits));
         let routes = self.routes;
         let service = service_fn(move |mut request: Request<Incoming>| {
             pace.request_begins();
             request.extensions_mut().insert(Peer(peer));
+            if let Some(shown) = &shown {
+                request.extensions_mut().insert(shown.clone());
+            }
             let (mut routes, pace) = (routes.clone(), pace.clone());
             async move {
                 // Routes are always ready, so nothing is lost by not asking.

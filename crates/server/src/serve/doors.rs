@@ -46,7 +46,5 @@ impl Doors {
 
 /// What session tickets are sealed under.
 pub fn ticket_seeds(keyring: &Keyring) -> TicketSeeds {
-    let mut seeds = keyring.ticket_seeds();
-    let current = seeds.remove(0);
-    TicketSeeds { current, previous: seeds }
+    TicketSeeds(keyring.ticket_seeds())
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use northgate_core::auth::Auth;
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::Keyring;
 
 use super::ServeError;
+use super::doors::{Doors, ticket_seeds};
 use super::store::Choice;
 use crate::config::Config;
 use crate::http::admin::KeyringHome;
-use crate::keyring_database::DatabaseKeyring;
+use crate::keyring_database::{DatabaseKeyring, UseKeyring};
 use crate::keyring_file::KeyringFile;
 
 pub async fn open(
@@ -30,4 +32,20 @@ pub async fn open(
             Ok((KeyringHome::Database(Arc::new(home)), keyring))
         }
     }
+}
+
+/// What is done with another keyring, whoever made it; what other nodes make is followed from now on.
+pub fn put_to_use(home: &KeyringHome, auth: &Arc<Auth>, doors: &Doors) -> UseKeyring {
+    let (auth, tls) = (Arc::clone(auth), doors.all_tls());
+    let use_keyring: UseKeyring = Arc::new(move |keyring: Keyring| {
+        tls.iter().for_each(|tls| tls.replace_ticket_seeds(ticket_seeds(&keyring)));
+        auth.replace_keyring(keyring);
+    });
+    match home {
+        KeyringHome::File(_) => {}
+        KeyringHome::Database(keyring) => {
+            tokio::spawn(Arc::clone(keyring).follow(Arc::clone(&use_keyring)));
+        }
+    }
+    use_keyring
 }

@@ -1,6 +1,6 @@
 //! Client certificates: not asked for, asked for, or required.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -22,6 +22,7 @@ use crate::tls::x509::Certificate;
 #[derive(Debug)]
 pub struct Demand {
     verifier: Arc<dyn ClientCertVerifier>,
+    authorities: Option<Arc<dyn ClientCertVerifier>>,
     fingerprint: [u8; 32],
 }
 
@@ -51,34 +52,33 @@ impl Demand {
         provider: &Arc<CryptoProvider>,
     ) -> Result<Demand, ClientCertificateError> {
         let mut fingerprint = Context::new(&SHA256);
-        let verifier = match wanted {
-            ClientCertificates::None => WebPkiClientVerifier::no_client_auth(),
-            ClientCertificates::Request => {
+        let (verifier, authorities) = match wanted {
+            ClientCertificates::None => (WebPkiClientVerifier::no_client_auth(), None),
+            ClientCertificates::Request { authorities } => {
                 fingerprint.update(b"request");
-                Arc::new(AnyOrNone(provider.signature_verification_algorithms))
+                let authorities = authorities.as_deref();
+                let known = authorities.map(|path| known(path, provider, &mut fingerprint)).transpose()?;
+                let anybody = AnyOrNone(provider.signature_verification_algorithms);
+                (Arc::new(anybody) as Arc<dyn ClientCertVerifier>, known)
             }
             ClientCertificates::Require { authorities } => {
                 fingerprint.update(b"require");
-                let path = || authorities.clone();
-                let mut roots = RootCertStore::empty();
-                for authority in read_chain(authorities).map_err(ClientCertificateError::Unreadable)? {
-                    fingerprint.update(&authority);
-                    roots
-                        .add(authority)
-                        .map_err(|cause| ClientCertificateError::Authority { path: path(), cause })?;
-                }
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-                    .build()
-                    .map_err(|cause| ClientCertificateError::Verifier { path: path(), cause })?
+                let known = known(authorities, provider, &mut fingerprint)?;
+                (Arc::clone(&known), Some(known))
             }
         };
         let mut digest = [0; 32];
         digest.copy_from_slice(fingerprint.finish().as_ref());
-        Ok(Demand { verifier, fingerprint: digest })
+        Ok(Demand { verifier, authorities, fingerprint: digest })
     }
 
     pub fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
         self.verifier.clone()
+    }
+
+    /// What knows whom the authorities have signed.
+    pub fn authorities(&self) -> Option<Arc<dyn ClientCertVerifier>> {
+        self.authorities.clone()
     }
 
     /// Differs whenever other clients are let in. A resumed session is not checked again, so tickets are bound to it.
@@ -91,7 +91,25 @@ impl Demand {
     }
 }
 
-/// Accepts any certificate, ended or self-signed, or none. It gives no rights; that the client holds its key is checked.
+/// Accepts what leads to an authority in the file.
+fn known(
+    authorities: &Path,
+    provider: &Arc<CryptoProvider>,
+    fingerprint: &mut Context,
+) -> Result<Arc<dyn ClientCertVerifier>, ClientCertificateError> {
+    let path = || authorities.to_owned();
+    let mut roots = RootCertStore::empty();
+    for authority in read_chain(authorities).map_err(ClientCertificateError::Unreadable)? {
+        fingerprint.update(&authority);
+        roots.add(authority).map_err(|cause| ClientCertificateError::Authority { path: path(), cause })?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .build()
+        .map_err(|cause| ClientCertificateError::Verifier { path: path(), cause })
+}
+
+/// Accepts any certificate, ended or self-signed, or none. What it is good for, whoever uses it asks the
+/// registry of applications or the authorities; that the client holds its key is checked.
 #[derive(Debug)]
 struct AnyOrNone(WebPkiSupportedAlgorithms);
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
+use northgate_core::clock::Timestamp;
+use northgate_core::keyring::TicketSeed;
 use rustls::pki_types::UnixTime;
 use rustls::server::ProducesTickets;
 
@@ -16,13 +18,18 @@ const SLOT_S: u64 = 12 * 60 * 60;
 /// The first bytes of a ticket name its key, so that only one key is tried.
 const NAME_LEN: usize = 8;
 
-/// What ticket keys are derived from, from the keyring.
+/// What ticket keys are derived from, from the keyring: the newest first. All of them open; the newest whose time has
+/// come seals.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TicketSeeds {
-    /// Seals and opens.
-    pub current: [u8; 32],
-    /// Only open.
-    pub previous: Vec<[u8; 32]>,
+pub struct TicketSeeds(pub Vec<TicketSeed>);
+
+impl TicketSeeds {
+    /// The place of the one that seals; the oldest, where the clock is behind all of them.
+    fn sealing(&self, now_s: u64) -> usize {
+        let now = Timestamp::from_millis(now_s.saturating_mul(1000));
+        let in_use = self.0.iter().position(|seed| seed.use_from <= now);
+        in_use.unwrap_or(self.0.len().saturating_sub(1))
+    }
 }
 
 impl fmt::Debug for TicketSeeds {
@@ -47,7 +54,7 @@ impl Tickets {
 
     fn seal(&self, now_s: u64, plain: &[u8]) -> Option<Vec<u8>> {
         let keys = self.keys(now_s)?;
-        let key = keys.keys.first()?;
+        let key = keys.of_slot.get(keys.seeds.sealing(now_s))?;
         let mut sealed = plain.to_vec();
         let aad = Aad::from(key.name);
         let nonce = key.key.seal_in_place_append_tag(aad, &mut sealed).ok()?;
@@ -58,7 +65,7 @@ impl Tickets {
         let (name, rest) = ticket.split_first_chunk::<NAME_LEN>()?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>()?;
         let keys = self.keys(now_s)?;
-        let key = keys.keys.iter().find(|key| key.name == *name)?;
+        let key = keys.of_slot.iter().chain(&keys.beside).find(|key| key.name == *name)?;
         let mut plain = sealed.to_vec();
         let length = key.key.open_in_place(Nonce::from(nonce), Aad::from(*name), &mut plain).ok()?.len();
         plain.truncate(length);
@@ -100,12 +107,15 @@ impl ProducesTickets for Tickets {
     }
 }
 
-/// All keys that open tickets in a slot; the first one seals.
+/// All keys that open tickets in a slot.
 #[derive(Debug)]
 struct Keys {
     slot: u64,
     seeds: Arc<TicketSeeds>,
-    keys: Vec<NamedKey>,
+    /// In the order of the seeds.
+    of_slot: Vec<NamedKey>,
+    /// Of the slot before and the next one: the clock of the node that sealed may be ahead of ours.
+    beside: Vec<NamedKey>,
 }
 
 #[derive(Debug)]
@@ -116,12 +126,12 @@ struct NamedKey {
 
 impl Keys {
     fn derive(seeds: Arc<TicketSeeds>, slot: u64, audience: &[u8; 32]) -> Option<Keys> {
-        // The next slot too: the clock of the node that sealed may be ahead of ours.
-        let slots = [slot, slot.saturating_sub(1), slot + 1];
-        let all = std::iter::once(&seeds.current).chain(&seeds.previous);
-        let keys: Option<Vec<NamedKey>> =
-            all.flat_map(|seed| slots.map(|slot| NamedKey::derive(seed, slot, audience))).collect();
-        Some(Keys { slot, keys: keys?, seeds: seeds.clone() })
+        let of = |slot: u64| -> Option<Vec<NamedKey>> {
+            seeds.0.iter().map(|seed| NamedKey::derive(&seed.bytes, slot, audience)).collect()
+        };
+        let mut beside = of(slot.saturating_sub(1))?;
+        beside.extend(of(slot + 1)?);
+        Some(Keys { slot, of_slot: of(slot)?, beside, seeds: Arc::clone(&seeds) })
     }
 }
 
@@ -145,12 +155,13 @@ mod tests {
 
     const NOON_S: u64 = 40_000 * SLOT_S;
 
+    fn seed(byte: u8, use_from_s: u64) -> TicketSeed {
+        TicketSeed { use_from: Timestamp::from_millis(use_from_s * 1000), bytes: [byte; 32] }
+    }
+
     fn tickets(current: u8, previous: &[u8]) -> Tickets {
-        let seeds = TicketSeeds {
-            current: [current; 32],
-            previous: previous.iter().map(|seed| [*seed; 32]).collect(),
-        };
-        Tickets::new(Arc::new(ArcSwap::from_pointee(seeds)), [0; 32])
+        let seeds = std::iter::once(&current).chain(previous).map(|byte| seed(*byte, 0)).collect();
+        Tickets::new(Arc::new(ArcSwap::from_pointee(TicketSeeds(seeds))), [0; 32])
     }
 
     #[test]
@@ -177,10 +188,23 @@ mod tests {
     }
 
     #[test]
+    fn a_new_seed_opens_at_once_and_seals_when_its_time_has_come() {
+        let node = tickets(1, &[]);
+        node.seeds.store(Arc::new(TicketSeeds(vec![seed(2, NOON_S + 600), seed(1, 0)])));
+        let is_sealed_under = |byte: u8, now_s: u64| {
+            let ticket = node.seal(now_s, b"session").unwrap();
+            tickets(byte, &[]).open(now_s, &ticket).is_some()
+        };
+        assert!(node.open(NOON_S, &tickets(2, &[]).seal(NOON_S, b"session").unwrap()).is_some());
+        assert!(is_sealed_under(1, NOON_S + 599));
+        assert!(is_sealed_under(2, NOON_S + 600));
+    }
+
+    #[test]
     fn replaced_seeds_are_used_at_once() {
         let node = tickets(1, &[]);
         let ticket = node.seal(NOON_S, b"session").unwrap();
-        node.seeds.store(Arc::new(TicketSeeds { current: [2; 32], previous: Vec::new() }));
+        node.seeds.store(Arc::new(TicketSeeds(vec![seed(2, 0)])));
         assert!(node.open(NOON_S, &ticket).is_none());
     }
 

@@ -1,4 +1,8 @@
-//! The parts of a certificate that rustls does not show: when it is valid, and its public key (RFC 5280, section 4.1).
+//! The parts of a certificate that rustls does not show: when it is valid, its public key and its names (RFC 5280,
+//! section 4.1).
+
+mod distinguished;
+pub mod names;
 
 /// What a certificate says about itself; borrowed from its DER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +13,10 @@ pub(super) struct Certificate<'a> {
     /// The contents of the key's AlgorithmIdentifier.
     pub key_algorithm: &'a [u8],
     pub key: &'a [u8],
+    /// The contents of its subject.
+    pub subject: &'a [u8],
+    /// The extension subjectAltName, if it has one.
+    pub alternative_names: Option<&'a [u8]>,
 }
 
 const INTEGER: u8 = 0x02;
@@ -17,6 +25,11 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const OCTET_STRING: u8 = 0x04;
+/// 2.5.29.17 (RFC 5280, section 4.2.1.6).
+const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1d, 0x11];
 
 impl<'a> Certificate<'a> {
     /// Reads versions 1 to 3; nothing if it is not a certificate.
@@ -31,7 +44,7 @@ impl<'a> Certificate<'a> {
         body.expect(SEQUENCE)?; // Signature algorithm.
         body.expect(SEQUENCE)?; // Issuer.
         let mut validity = Der(body.expect(SEQUENCE)?);
-        body.expect(SEQUENCE)?; // Subject.
+        let subject = body.expect(SEQUENCE)?;
         let mut key_info = Der(body.expect(SEQUENCE)?);
         Some(Certificate {
             not_before_s: time(validity.next()?)?,
@@ -39,7 +52,32 @@ impl<'a> Certificate<'a> {
             key_algorithm: key_info.expect(SEQUENCE)?,
             // The first byte counts the unused bits, of which keys have none.
             key: key_info.expect(BIT_STRING)?.strip_prefix(&[0])?,
+            subject,
+            alternative_names: alternative_names(body),
         })
+    }
+}
+
+/// Looks through the extensions at the end of a certificate's body.
+fn alternative_names<'a>(mut body: Der<'a>) -> Option<&'a [u8]> {
+    let extensions = loop {
+        let (tag, contents) = body.next()?;
+        if tag == EXTENSIONS {
+            break contents;
+        }
+    };
+    let mut extensions = Der(Der(extensions).expect(SEQUENCE)?);
+    loop {
+        let mut extension = Der(extensions.expect(SEQUENCE)?);
+        if extension.expect(OBJECT_IDENTIFIER)? != SUBJECT_ALT_NAME {
+            continue;
+        }
+        // Whether it is critical comes between, if it is.
+        while let Some((tag, contents)) = extension.next() {
+            if tag == OCTET_STRING {
+                return Some(contents);
+            }
+        }
     }
 }
 

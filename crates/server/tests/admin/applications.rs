@@ -1,5 +1,6 @@
 //! Laws about applications and about who may ask.
 
+use northgate_core::admit::AdmissionError;
 use northgate_core::login::LoginError;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -118,7 +119,7 @@ async fn a_frozen_application_cannot_log_in_until_it_is_unfrozen() {
     let secret = world.application("a").await;
     let (_, shown) = world.post("/admin/applications/a/freeze", Value::Null).await;
     assert_eq!(shown["state"], "frozen");
-    assert!(matches!(world.login("a", &secret).await, Err(LoginError::Frozen)));
+    assert!(matches!(world.login("a", &secret).await, Err(LoginError::Admission(AdmissionError::Frozen))));
     world.post("/admin/applications/a/unfreeze", Value::Null).await;
     assert!(world.login("a", &secret).await.is_ok());
 }
@@ -140,7 +141,7 @@ async fn a_deleted_application_is_unknown() {
     let world = World::start().await;
     let secret = world.application("a").await;
     assert_eq!(world.ask(Method::DELETE, "/admin/applications/a", Value::Null).await, (204, Value::Null));
-    assert!(matches!(world.login("a", &secret).await, Err(LoginError::Rejected)));
+    assert!(matches!(world.login("a", &secret).await, Err(LoginError::Admission(AdmissionError::Rejected))));
     for method in [Method::GET, Method::DELETE, Method::PATCH] {
         let (status, answer) = world.ask(method, "/admin/applications/a", Value::Null).await;
         assert_eq!((status, &answer["error"]), (404, &json!("unknown-application")));

@@ -1,7 +1,6 @@
 //! Laws of the command line, which runs as a process of its own.
 
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,10 +10,10 @@ use crate::world::World;
 
 /// What a command said and how it ended.
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Said {
@@ -42,8 +41,8 @@ fn northgate(data_dir: &Path, address: &str, arguments: &[&str], input: &str) ->
 }
 
 impl World {
-    async fn run(&self, arguments: &[&str], input: &str) -> Said {
-        let (dir, address) = (self.dir.path().to_owned(), self.address.to_string());
+    pub async fn run(&self, arguments: &[&str], input: &str) -> Said {
+        let (dir, address) = (self.place.dir.path().to_owned(), self.address.to_string());
         let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let input = input.to_owned();
         // On another thread, since the server runs on this one.
@@ -96,7 +95,7 @@ async fn an_application_goes_through_its_life_on_the_command_line() {
         ),
         (
             &["app", "set", "a", "--name", "B", "--retry-window", "90s"],
-            "retry-window      1m 30s  this application",
+            "retry-window      1m 30s         this application",
         ),
         (&["app", "freeze", "a"], "state    frozen"),
         (&["app", "unfreeze", "a"], "state    active"),
@@ -104,7 +103,8 @@ async fn an_application_goes_through_its_life_on_the_command_line() {
         (&["app", "secret", "retire", "a", "1", "--after", "7d"], "2023-11-21T22:13:20.000Z  first"),
         (&["app", "secret", "list", "a"], "next"),
         (&["key", "list"], "1    current"),
-        (&["key", "rotate"], "1    retiring"),
+        (&["key", "rotate"], "2    next"),
+        (&["key", "rotate", "--at-once"], "3    current"),
         (&["app", "delete", "a", "--yes"], "a is deleted"),
         (&["app", "list"], "no applications"),
     ] {
@@ -152,7 +152,7 @@ async fn an_application_is_not_deleted_by_mistake() {
 #[tokio::test]
 async fn an_import_tells_what_it_did_not_create_and_fails_when_a_row_was_not_good() {
     let world = World::start().await;
-    let file = world.dir.path().join("apps.csv");
+    let file = world.place.dir.path().join("apps.csv");
     std::fs::write(&file, "secret,APP_ID\npass,a\nword,b\n").unwrap();
     let file = file.to_str().unwrap();
     let said = world.run(&["app", "import", file], "").await;
@@ -168,20 +168,6 @@ async fn an_import_tells_what_it_did_not_create_and_fails_when_a_row_was_not_goo
 }
 
 #[tokio::test]
-async fn a_backup_is_private_and_replaces_no_file_unasked() {
-    let world = World::start().await;
-    let file = world.dir.path().join("copy.db");
-    let name = file.to_str().unwrap();
-    assert_eq!(world.run(&["backup", name], "").await.code, 0);
-    assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    let said = world.run(&["backup", name], "").await;
-    assert!(said.code == 1 && said.err.contains("--force"), "{said:?}");
-    assert_eq!(world.run(&["backup", name, "--force"], "").await.code, 0);
-    let said = world.run(&["restore", name], "").await;
-    assert!(said.code == 1 && said.err.contains("in use"), "{said:?}");
-}
-
-#[tokio::test]
 async fn a_refusal_is_the_servers_sentence_and_exit_code_1() {
     let world = World::start().await;
     let said = world.run(&["app", "show", "nobody"], "").await;
@@ -194,7 +180,7 @@ async fn a_server_that_does_not_answer_is_said_with_what_to_do() {
     let world = World::start().await;
     // Bound and released: nobody listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let said = northgate(world.dir.path(), &free.to_string(), &["app", "list"], "");
+    let said = northgate(world.place.dir.path(), &free.to_string(), &["app", "list"], "");
     let sentence = format!(
         "error: no Northgate answers at http://{free}: start it with `northgate serve`, or name it with --admin-listen\n"
     );
@@ -215,4 +201,23 @@ async fn a_wrong_command_line_is_exit_code_2() {
     let world = World::start().await;
     assert_eq!(world.run(&["app", "create"], "").await.code, 2);
     assert_eq!(world.run(&["app", "create", "n", "--secret", "s"], "").await.code, 2);
+}
+
+#[tokio::test]
+async fn app_credential_registers_a_key_from_a_file_and_removes_it() {
+    let world = World::start().await;
+    world.application("a").await;
+    let file = world.place.dir.path().join("key.pem");
+    std::fs::write(&file, crate::credentials::PEM).unwrap();
+    let add = ["app", "credential", "add", "a", "--label", "x", "--public-key", file.to_str().unwrap()];
+    let said = world.run(&add, "").await;
+    assert!(said.code == 0 && said.out.contains("Ed25519"), "{said:?}");
+    let said = world.run(&["app", "credential", "list", "a", "--json"], "").await;
+    assert_eq!(said.json()["credentials"][0]["label"], "x");
+    let said = world.run(&["app", "credential", "remove", "a", "1"], "").await;
+    assert_eq!((said.code, said.out.as_str()), (0, "no credentials\n"));
+    // One thing at a time, and one at least.
+    assert_eq!(world.run(&["app", "credential", "add", "a"], "").await.code, 2);
+    let two = ["app", "credential", "add", "a", "--san-dns", "a", "--subject", "CN=a"];
+    assert_eq!(world.run(&two, "").await.code, 2);
 }

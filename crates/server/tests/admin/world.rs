@@ -10,15 +10,17 @@ use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Pair, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::login::LoginError;
-use northgate_core::policy::{Logins, OnReuse, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_core::secret::SecretText;
 use northgate_server::admin_token::{self, AdminToken};
 use northgate_server::clock::Clock;
-use northgate_server::http::admin::{Admin, KeyringHome, Turns, router};
+use northgate_server::http::admin::{Admin, BackUp, KeyringHome, Turns, router};
 use northgate_server::keyring_file::KeyringFile;
 use northgate_store::embedded::EmbeddedStore;
 use reqwest::Method;
 use serde_json::Value;
+
+use crate::store::Place;
 
 /// 2023-11-14T22:13:20Z.
 pub const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -30,7 +32,7 @@ pub struct World {
     pub token: String,
     /// How often another keyring was put to use.
     pub rotations: Arc<AtomicUsize>,
-    pub dir: tempfile::TempDir,
+    pub place: Place,
     pub http: reqwest::Client,
 }
 
@@ -39,14 +41,13 @@ pub type Answer = (u16, Value);
 
 impl World {
     pub async fn start() -> World {
-        let dir = tempfile::tempdir().unwrap();
+        let place = Place::new().await;
+        let dir = &place.dir;
         let clock = Clock::manual(START);
         let path = dir.path().join("keyring.toml");
         let (keyring_file, keyring) = KeyringFile::open_or_create(&path, START, false).unwrap();
-        let store_clock = clock.clone();
-        let store = EmbeddedStore::open(dir.path(), 1000, Box::new(move || store_clock.now())).unwrap();
-        let store = Arc::new(store);
-        let auth = Arc::new(Auth::new(store.clone(), keyring, settings()));
+        let store = place.open(1000, &clock).await;
+        let auth = Arc::new(Auth::new(store.rules, keyring, settings()));
         let rotations = Arc::new(AtomicUsize::new(0));
         let (rotated, in_use) = (Arc::clone(&rotations), Arc::clone(&auth));
         let admin = Admin {
@@ -54,10 +55,7 @@ impl World {
             clock: clock.clone(),
             token: AdminToken::open_or_create(dir.path(), None).unwrap(),
             keyring: KeyringHome::File(Arc::new(keyring_file)),
-            back_up: Some(Box::new(move |to: PathBuf| {
-                let store = Arc::clone(&store);
-                Box::pin(async move { store.backup(&to).await })
-            })),
+            back_up: store.embedded.map(back_up),
             use_keyring: Arc::new(move |keyring| {
                 in_use.replace_keyring(keyring);
                 rotated.fetch_add(1, Ordering::SeqCst);
@@ -69,7 +67,7 @@ impl World {
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router(Arc::new(admin))).await });
         let token = admin_token::find(dir.path(), None).unwrap().reveal().to_owned();
-        World { auth, clock, address, token, rotations, dir, http: http() }
+        World { auth, clock, address, token, rotations, place, http: http() }
     }
 
     pub async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
@@ -111,6 +109,13 @@ impl World {
     }
 }
 
+fn back_up(store: Arc<EmbeddedStore>) -> BackUp {
+    Box::new(move |to: PathBuf| {
+        let store = Arc::clone(&store);
+        Box::pin(async move { store.backup(&to).await })
+    })
+}
+
 fn http() -> reqwest::Client {
     // The client wants to know how to speak TLS even where it does not. Another test may have said so already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -127,11 +132,15 @@ fn settings() -> Settings {
         access_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     };
     Settings {
         policy,
         leeway: Duration::from_secs(30),
         closed_grants: 100,
+        key_lead: Duration::from_secs(600),
         hashes_at_once: 2,
         failures_per_source: 0,
         failures_per_application: 0,

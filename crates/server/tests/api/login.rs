@@ -68,12 +68,3 @@ async fn a_frozen_application_hears_so_only_with_its_secret() {
         ask(world.public, post(LOGIN, FORM, "appId=demo&secret=wrong")).await.is(401, REJECTED);
     }
 }
-
-#[tokio::test]
-async fn a_store_whose_queue_is_full_is_busy_and_says_when_to_come_again() {
-    let world = World::with(Setup { queue: 0, ..SETUP }).await;
-    let body = format!("appId=demo&secret={}", world.secret);
-    let answer = ask(world.public, post(LOGIN, FORM, body)).await;
-    answer.is(503, r#"{"error_code":"50503","error_desc":"The service is busy."}"#);
-    assert_eq!(answer.header("Retry-After"), Some("1"));
-}

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// An answer as it came.
@@ -47,30 +47,39 @@ impl Socket {
 
     /// The head of the next answer, with the empty line.
     pub async fn head(&mut self) -> String {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(self.0.read_u8().await.unwrap_or_else(|error| panic!("{error} after {head:?}")));
-        }
-        String::from_utf8(head).unwrap()
+        head(&mut self.0).await
     }
 
     /// The next answer.
     pub async fn answer(&mut self) -> Answer {
-        let head = self.head().await;
-        let status = head[9..12].parse().unwrap();
-        let mut answer = Answer { status, head, body: String::new() };
-        assert_eq!(answer.header("Transfer-Encoding"), None, "{}", answer.head);
-        let length = answer.header("Content-Length").map_or(0, |length| length.parse().unwrap());
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).await.unwrap();
-        answer.body = String::from_utf8(body).unwrap();
-        answer
+        answer(&mut self.0).await
     }
 
     /// Whether the server has closed the connection, once everything it said is read.
     pub async fn is_closed(&mut self) -> bool {
         matches!(self.0.read(&mut [0]).await, Ok(0) | Err(_))
     }
+}
+
+/// The next answer on a connection of any kind.
+pub async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> Answer {
+    let head = head(stream).await;
+    let status = head[9..12].parse().unwrap();
+    let mut answer = Answer { status, head, body: String::new() };
+    assert_eq!(answer.header("Transfer-Encoding"), None, "{}", answer.head);
+    let length = answer.header("Content-Length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    answer.body = String::from_utf8(body).unwrap();
+    answer
+}
+
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap_or_else(|error| panic!("{error} after {head:?}")));
+    }
+    String::from_utf8(head).unwrap()
 }
 
 /// One request over a new connection.

@@ -1,4 +1,4 @@
-//! Both listeners of a Northgate over a store in a temporary directory, with a clock that tests move.
+//! Both listeners of a Northgate over a store in a place of its own, with a clock that tests move.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,20 +12,21 @@ use northgate_core::application::{AppId, State};
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_server::clock::Clock;
 use northgate_server::config::api::Dialect;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::LoggedRequests;
+use northgate_server::config::oauth::{Issuer, OAuth};
+use northgate_server::http::dpop::seen::Seen;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::listener::{self, connection::Routes};
 use northgate_server::metrics::Metrics;
 use northgate_server::tls::Tls;
-use northgate_store::embedded::EmbeddedStore;
-use tempfile::TempDir;
 use tokio::sync::watch;
 
 use crate::socket::{Answer, ask, post};
+use crate::store::Place;
 
 pub const LOGIN: &str = "/iocm/app/sec/v1.1.0/login";
 pub const REFRESH: &str = "/iocm/app/sec/v1.1.0/refreshToken";
@@ -46,13 +47,16 @@ pub const BEGIN_S: u64 = 1_767_225_600;
 pub struct World {
     pub public: SocketAddr,
     pub private: SocketAddr,
+    /// For whoever serves it once more, behind TLS.
+    #[allow(dead_code)]
+    pub api: Arc<Api>,
     pub auth: Arc<Auth>,
     pub clock: Clock,
     pub is_ready: Arc<AtomicBool>,
     /// The secret of the application `demo`.
     pub secret: String,
     _stop: watch::Sender<bool>,
-    _directory: TempDir,
+    _place: Place,
 }
 
 /// What differs from one world to another.
@@ -81,6 +85,9 @@ pub const SETUP: Setup = Setup {
         access_lifetime: None,
         refresh_lifetime: None,
         calls_per_minute: None,
+        bind_tokens: None,
+        access_tokens: None,
+        dpop: None,
     },
     failures_per_source: 0,
 };
@@ -96,11 +103,11 @@ impl World {
         let everything =
             tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::sink);
         let _ = tracing::subscriber::set_global_default(everything.finish());
-        let directory = tempfile::tempdir().unwrap();
+        let place = Place::new().await;
         let clock = Clock::manual(Timestamp::from_millis(BEGIN_S * 1000));
         let record = KeyringRecord::random(clock.now());
-        let secret = create(&auth(&directory, 100, &setup, &clock, &record), &setup, clock.now()).await;
-        let auth = Arc::new(auth(&directory, setup.queue, &setup, &clock, &record));
+        let secret = create(&auth(&place, 100, &setup, &clock, &record).await, &setup, clock.now()).await;
+        let auth = Arc::new(auth(&place, setup.queue, &setup, &clock, &record).await);
         let is_ready = Arc::new(AtomicBool::new(true));
         let ready = Arc::clone(&is_ready);
         let api = Arc::new(Api {
@@ -108,6 +115,12 @@ impl World {
             clock: clock.clone(),
             metrics: Arc::new(Metrics::default()),
             dialect: setup.dialect,
+            oauth: OAuth {
+                issuer: Issuer::parse("https://tokens.example.com").unwrap(),
+                audience: "https://api.example.com".to_owned(),
+            },
+            proofs: Seen::default(),
+            asks_certificates: false,
             body: Bounds { size: BODY_MAX, time: setup.body_time },
             why_not_ready: Box::new(move || match ready.load(Ordering::Relaxed) {
                 true => None,
@@ -117,8 +130,8 @@ impl World {
         });
         let (stop, stopped) = watch::channel(false);
         let public = serve(http::public(Arc::clone(&api), setup.prefix), None, stopped.clone()).await;
-        let private = serve(http::private(api, Router::new()), None, stopped).await;
-        World { public, private, auth, clock, is_ready, secret, _stop: stop, _directory: directory }
+        let private = serve(http::private(Arc::clone(&api), Router::new()), None, stopped).await;
+        World { api, public, private, auth, clock, is_ready, secret, _stop: stop, _place: place }
     }
 
     /// A login of `demo`.
@@ -159,9 +172,8 @@ impl World {
     }
 }
 
-fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record: &KeyringRecord) -> Auth {
-    let now = clock.clone();
-    let store = EmbeddedStore::open(directory.path(), queue, Box::new(move || now.now())).unwrap();
+async fn auth(place: &Place, queue: usize, setup: &Setup, clock: &Clock, record: &KeyringRecord) -> Auth {
+    let store = place.open(queue, clock).await.rules;
     let policy = Policy {
         rotation: Rotation::Once,
         retry_window: Duration::from_secs(60),
@@ -171,16 +183,20 @@ fn auth(directory: &TempDir, queue: usize, setup: &Setup, clock: &Clock, record:
         access_lifetime: Duration::from_secs(3600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     };
     let settings = Settings {
         policy,
         leeway: Duration::from_secs(30),
         closed_grants: 1000,
+        key_lead: Duration::from_secs(600),
         hashes_at_once: 1,
         failures_per_source: setup.failures_per_source,
         failures_per_application: 0,
     };
-    Auth::new(Arc::new(store), Keyring::new(record.clone()).unwrap(), settings)
+    Auth::new(store, Keyring::new(record.clone()).unwrap(), settings)
 }
 
 async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
@@ -198,6 +214,7 @@ async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
     }
 }
 
+/// Serves until the sender of `stop` is gone.
 pub async fn serve(routes: impl Routes, tls: Option<Arc<Tls>>, stop: watch::Receiver<bool>) -> SocketAddr {
     let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();

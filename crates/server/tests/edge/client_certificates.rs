@@ -16,7 +16,7 @@ async fn running(server: &Identity, client_certificates: ClientCertificates) -> 
 #[tokio::test]
 async fn a_requested_client_certificate_may_be_over_or_missing() {
     let (server, ended) = (Identity::ecdsa(), Identity::ended());
-    let (running, _folder) = running(&server, ClientCertificates::Request).await;
+    let (running, _folder) = running(&server, ClientCertificates::Request { authorities: None }).await;
     for version in [&TLS12, &TLS13] {
         let stream = running.answered(server.trusting_as(&ended, version)).await.unwrap();
         assert!(stream.get_ref().1.negotiated_cipher_suite().is_some());
@@ -27,7 +27,7 @@ async fn a_requested_client_certificate_may_be_over_or_missing() {
 #[tokio::test]
 async fn a_requested_client_certificate_may_be_rsa() {
     let (server, rsa) = (Identity::ecdsa(), Identity::rsa());
-    let (running, _folder) = running(&server, ClientCertificates::Request).await;
+    let (running, _folder) = running(&server, ClientCertificates::Request { authorities: None }).await;
     for version in [&TLS12, &TLS13] {
         assert!(running.answered(server.trusting_as(&rsa, version)).await.is_ok());
     }
@@ -37,7 +37,7 @@ async fn a_requested_client_certificate_may_be_rsa() {
 #[tokio::test]
 async fn a_requested_client_certificate_may_be_of_version_1() {
     let (server, old) = (Identity::ecdsa(), Identity::rsa());
-    let (running, _folder) = running(&server, ClientCertificates::Request).await;
+    let (running, _folder) = running(&server, ClientCertificates::Request { authorities: None }).await;
     for version in [&TLS12, &TLS13] {
         let client = server.trusting_with(provider(), &[version]);
         let client = client.with_client_cert_resolver(old.showing(old.certificate_of_version_1()));
@@ -49,7 +49,7 @@ async fn a_requested_client_certificate_may_be_of_version_1() {
 #[tokio::test]
 async fn a_requested_client_certificate_must_be_the_clients_own() {
     let (server, ended) = (Identity::ecdsa(), Identity::ended());
-    let (running, _folder) = running(&server, ClientCertificates::Request).await;
+    let (running, _folder) = running(&server, ClientCertificates::Request { authorities: None }).await;
     for version in [&TLS12, &TLS13] {
         let thief = server.trusting_with(provider(), &[version]);
         let thief = thief.with_client_cert_resolver(Identity::ecdsa().showing(ended.certificate()));

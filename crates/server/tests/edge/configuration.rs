@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use northgate_core::policy::{Logins, OnReuse, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_server::config::api::{Api, Dialect};
 use northgate_server::config::layers::Sources;
 use northgate_server::config::limits::Limits;
@@ -66,6 +66,9 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
         access_lifetime: seconds(3600),
         refresh_lifetime: seconds(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     };
     assert_eq!(config.policy, policy);
     let tls = TlsSettings {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Extension;
 use axum::routing::{get, post};
+use northgate_core::clock::Timestamp;
+use northgate_core::keyring::TicketSeed;
 use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{CertificateFiles, ClientCertificates, TlsSettings};
@@ -45,7 +47,12 @@ pub fn tls(certificates: Vec<CertificateFiles>) -> Arc<Tls> {
 }
 
 pub fn seeds(current: u8) -> TicketSeeds {
-    TicketSeeds { current: [current; 32], previous: Vec::new() }
+    TicketSeeds(vec![seed(current)])
+}
+
+/// One that is in use already.
+pub fn seed(byte: u8) -> TicketSeed {
+    TicketSeed { use_from: Timestamp::from_millis(0), bytes: [byte; 32] }
 }
 
 pub struct Running {

@@ -9,7 +9,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, HandshakeKind};
 
 use crate::identity::Identity;
-use crate::running::{Running, asking, seeds, tls_settings};
+use crate::running::{Running, asking, seed, seeds, tls_settings};
 
 /// A node with the certificate of `identity`, whose tickets are sealed under `seed`.
 async fn node(identity: &Identity, seed: u8) -> (Arc<Tls>, Running) {
@@ -56,7 +56,7 @@ async fn tickets_under_a_previous_seed_are_good_until_it_is_forgotten() {
     assert_eq!(handshake(&running, &keeper).await, HandshakeKind::Full);
     assert_eq!(handshake(&running, &late).await, HandshakeKind::Full);
 
-    tls.replace_ticket_seeds(TicketSeeds { current: [2; 32], previous: vec![[1; 32]] });
+    tls.replace_ticket_seeds(TicketSeeds(vec![seed(2), seed(1)]));
     assert_eq!(handshake(&running, &keeper).await, HandshakeKind::Resumed);
 
     tls.replace_ticket_seeds(seeds(2));

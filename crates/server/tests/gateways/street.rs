@@ -4,9 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::clock::Timestamp;
+use northgate_core::keyring::TicketSeed;
 use northgate_core::policy::Overrides;
 use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::tls::{ClientCertificates, MinimumTls, TlsSettings};
+use northgate_server::http::dpop::seen::Seen;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::metrics::Metrics;
 use northgate_server::tls::tickets::TicketSeeds;
@@ -181,6 +184,9 @@ fn api(world: &World) -> Arc<Api> {
         clock: world.clock.clone(),
         metrics: Arc::new(Metrics::default()),
         dialect: SETUP.dialect,
+        oauth: world.api.oauth.clone(),
+        proofs: Seen::default(),
+        asks_certificates: false,
         body: Bounds { size: BODY_MAX, time: Duration::from_secs(10) },
         why_not_ready: Box::new(|| None),
         logged: LoggedRequests::None,
@@ -196,7 +202,8 @@ fn tls(home: &Path) -> Arc<Tls> {
         minimum: MinimumTls::Tls12,
         tickets: true,
     };
-    Arc::new(Tls::load(settings, TicketSeeds { current: [7; 32], previous: Vec::new() }).unwrap())
+    let seed = TicketSeed { use_from: Timestamp::from_millis(0), bytes: [7; 32] };
+    Arc::new(Tls::load(settings, TicketSeeds(vec![seed])).unwrap())
 }
 
 fn client(certificate: &Path) -> Client {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
-use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::secret::{Digest, Kept, Secret, SecretId};
 use northgate_core::store::NewApplication;
 use rusqlite::{Connection, Row, params};
 
 use super::codec::Damaged;
+use super::credentials;
 use super::load::OpenError;
 
 /// Adds an application and learns its number.
@@ -40,12 +41,15 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
         access_lifetime,
         refresh_lifetime,
         calls_per_minute,
+        bind_tokens,
+        access_tokens,
+        dpop,
     } = application.overrides;
     connection
         .prepare_cached(
             "UPDATE applications SET name = ?2, state = ?3, revision = ?4, rotation = ?5, retry_window_ms = ?6,
              on_reuse = ?7, logins = ?8, max_grants = ?9, access_lifetime_ms = ?10, refresh_lifetime_ms = ?11,
-             calls_per_minute = ?12, allow = ?13 WHERE number = ?1",
+             calls_per_minute = ?12, allow = ?13, bind_tokens = ?14, access_tokens = ?15, dpop = ?16 WHERE number = ?1",
         )?
         .execute(params![
             application.number.0,
@@ -61,7 +65,11 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
             refresh_lifetime.map(duration_millis),
             calls_per_minute,
             allow_text(&application.allow),
+            bind_tokens.map(BindTokens::as_str),
+            access_tokens.map(AccessTokens::as_str),
+            dpop.map(Dpop::as_str),
         ])?;
+    credentials::write(connection, application.number, &application.credentials)?;
     connection
         .prepare_cached("DELETE FROM secrets WHERE application = ?")?
         .execute([application.number.0])?;
@@ -117,11 +125,14 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
     let mut secrets = select.query_and_then([], read_secret)?.peekable();
     let mut select = connection.prepare(
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
-         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow FROM applications ORDER BY number",
+         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow, bind_tokens, access_tokens,
+         dpop FROM applications ORDER BY number",
     )?;
+    let mut credentials = credentials::load(connection)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let mut application = read(row)?;
+        application.credentials = credentials.remove(&application.number).unwrap_or_default();
         let is_its_own = |secret: &Result<(AppNumber, Secret), OpenError>| {
             secret.as_ref().is_ok_and(|(number, _)| *number == application.number)
         };
@@ -157,9 +168,13 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
             access_lifetime: row.get::<_, Option<u64>>(11)?.map(Duration::from_millis),
             refresh_lifetime: row.get::<_, Option<u64>>(12)?.map(Duration::from_millis),
             calls_per_minute: row.get(13)?,
+            bind_tokens: word(row, 15, BindTokens::parse)?,
+            access_tokens: word(row, 16, AccessTokens::parse)?,
+            dpop: word(row, 17, Dpop::parse)?,
         },
         allow: allow(row, 14)?,
         secrets: Vec::new(),
+        credentials: Vec::new(),
         calls: Arc::default(),
     })
 }

@@ -9,7 +9,8 @@ use northgate_core::application::{AppId, AppNumber, Application};
 use northgate_core::grant::{Grant, GrantKey, gives_way};
 use northgate_core::registry::Revocation;
 use northgate_core::store::{
-    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Step, StoreError,
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Spending, Spent, Step,
+    StoreError,
 };
 use rusqlite::Connection;
 
@@ -17,6 +18,7 @@ use super::Memory;
 use super::applications;
 use super::journal::Entry;
 use super::queue::{Answer, Write};
+use super::spent;
 
 /// What a batch will have changed once it is committed.
 pub(crate) struct Batch<'a> {
@@ -27,6 +29,7 @@ pub(crate) struct Batch<'a> {
     created: HashMap<AppId, Arc<Application>>,
     grants: HashMap<AppNumber, Vec<Grant>>,
     revocations: Vec<(GrantKey, Revocation)>,
+    spent: Vec<Spending>,
     entries: Vec<u8>,
     answers: Vec<Settle>,
     failure: Option<Arc<rusqlite::Error>>,
@@ -44,6 +47,7 @@ impl<'a> Batch<'a> {
             created: HashMap::new(),
             grants: HashMap::with_capacity(size),
             revocations: Vec::new(),
+            spent: Vec::new(),
             entries: Vec::with_capacity(size * 34),
             answers: Vec::with_capacity(size),
             failure: None,
@@ -102,6 +106,10 @@ impl<'a> Batch<'a> {
                 self.close(&closing);
                 self.settle(Ok(()), answer);
             }
+            Write::Spend(spending, answer) => {
+                let outcome = self.spend(&spending);
+                self.settle(outcome, answer);
+            }
         }
     }
 
@@ -118,6 +126,7 @@ impl<'a> Batch<'a> {
             registry.revoke(grant, revocation);
         }
         self.memory.grants.publish(self.grants);
+        self.memory.spent.publish(self.spent);
         self.answers.into_iter().for_each(|settle| settle(Ok(())));
     }
 
@@ -225,6 +234,26 @@ impl<'a> Batch<'a> {
         self.grants_of(key.application).retain(|grant| grant.id != key.id);
         Entry::Remove(key).encode(&mut self.entries);
         self.revoke(key, closing.revocation);
+    }
+
+    fn spend(&mut self, spending: &Spending) -> rusqlite::Result<Spent> {
+        let number = spending.application;
+        if self.application(number).is_none() {
+            return Ok(Spent::Unknown);
+        }
+        let mut of_it = self.spent.iter().filter(|spent| spent.application == number);
+        if self.memory.spent.has(number, &spending.digest)
+            || of_it.any(|spent| spent.digest == spending.digest)
+        {
+            return Ok(Spent::Again);
+        }
+        let in_batch = self.spent.iter().filter(|spent| spent.application == number).count();
+        if self.memory.spent.count(number) + in_batch >= spending.at_most {
+            return Ok(Spent::Full);
+        }
+        spent::insert(self.connection, spending)?;
+        self.spent.push(*spending);
+        Ok(Spent::Fresh)
     }
 
     fn revoke(&mut self, key: GrantKey, revocation: Revocation) {

@@ -16,6 +16,7 @@ use super::codec::{Damaged, Reader};
 use super::data_dir::DataDirError;
 use super::journal::Entry;
 use super::schema::SchemaError;
+use super::spent;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +67,10 @@ pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, O
     grants.retain(|number, _| registry.application(*number).is_some());
     // The steady time is none yet: only what belongs to no application goes.
     registry.forget_revocations(Timestamp::from_millis(0), Duration::ZERO);
+    let spent = spent::load(connection)?;
     memory.registry.replace_all(registry);
     memory.grants.replace_all(grants);
+    memory.spent.replace_all(spent);
     Ok(loaded)
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::store::{
-    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Step, StoreError,
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Spending, Spent, Step,
+    StoreError,
 };
 // The unit tests of this crate model the commit path: race.rs.
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub(crate) enum Write {
     Open(Opening, Answer<Opened>),
     Advance(Step, Answer<Advanced>),
     Close(Closing, Answer<()>),
+    Spend(Spending, Answer<Spent>),
 }
 
 impl Write {
@@ -40,6 +42,7 @@ impl Write {
             Write::Open(_, answer) => answer.send(Err(error)).is_ok(),
             Write::Advance(_, answer) => answer.send(Err(error)).is_ok(),
             Write::Close(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Spend(_, answer) => answer.send(Err(error)).is_ok(),
         };
     }
 }
@@ -131,7 +134,8 @@ impl Queue {
             | Write::Replace(..)
             | Write::Delete(..)
             | Write::Advance(..)
-            | Write::Close(..) => self.bound,
+            | Write::Close(..)
+            | Write::Spend(..) => self.bound,
         }
     }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use northgate_core::administer::{Creation, Wanted};
+use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::RefreshError;
 use northgate_core::secret::SecretText;
 use rusqlite::Connection;
@@ -42,9 +43,13 @@ const SETTINGS: Settings = Settings {
         access_lifetime: Duration::from_secs(3_600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     },
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
+    key_lead: Duration::from_secs(600),
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,
@@ -99,10 +104,13 @@ fn race(disk: Disk) {
             let secret = SecretText::parse(secret.reveal()).unwrap();
             // A step of another moment gives another token.
             let now = NOW.plus(Duration::from_millis(worker));
-            thread::spawn(move || match block_on(auth.refresh(&app, &secret, &token, HERE, now)) {
-                Ok(refresh) => Some(refresh.pair.refresh_token),
-                Err(RefreshError::Store(_)) if disk == Disk::Bad => None,
-                Err(error) => panic!("{error}"),
+            thread::spawn(move || {
+                let caller = Caller::with_secret(&app, &secret, HERE);
+                match block_on(auth.refresh(&caller, &token, now)) {
+                    Ok(refresh) => Some(refresh.pair.refresh_token),
+                    Err(RefreshError::Store(_)) if disk == Disk::Bad => None,
+                    Err(error) => panic!("{error}"),
+                }
             })
         })
         .collect();

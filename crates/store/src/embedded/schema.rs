@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(crate) const APPLICATION_ID: i32 = 0x4E47_4154;
 
 /// Each entry takes a file from the version of its index to the next. Entries are never changed, only added.
-const MIGRATIONS: [&str; 3] = [V1, V2, V3];
+const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
 
 const V1: &str = "
     CREATE TABLE applications (
@@ -51,6 +51,31 @@ const V2: &str = "ALTER TABLE applications ADD COLUMN calls_per_minute INTEGER;"
 
 /// The allow rules, one a line; none where the column is null.
 const V3: &str = "ALTER TABLE applications ADD COLUMN allow TEXT;";
+const V4: &str = "
+    ALTER TABLE applications ADD COLUMN bind_tokens TEXT;
+    CREATE TABLE credentials (
+        application INTEGER NOT NULL REFERENCES applications ON DELETE CASCADE,
+        id INTEGER NOT NULL,
+        label TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        kind TEXT NOT NULL,                        -- key, certificate, subject, san-dns, san-uri, san-ip or san-email
+        value BLOB NOT NULL,                       -- SubjectPublicKeyInfo, SHA-256 of the certificate, or a name in UTF-8
+        PRIMARY KEY (application, id)
+    ) STRICT, WITHOUT ROWID;
+
+    -- What is good once and was used. Rows go with their minute, also those of applications that are gone.
+    CREATE TABLE spent (
+        until_minute INTEGER NOT NULL,             -- since the Unix epoch
+        application INTEGER NOT NULL,
+        digest BLOB NOT NULL,                      -- 16 bytes
+        PRIMARY KEY (until_minute, application, digest)
+    ) STRICT, WITHOUT ROWID;
+";
+
+const V5: &str = "
+    ALTER TABLE applications ADD COLUMN access_tokens TEXT;
+    ALTER TABLE applications ADD COLUMN dpop TEXT;
+";
 
 /// The version of files that this program writes.
 pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;

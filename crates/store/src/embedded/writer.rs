@@ -96,8 +96,7 @@ impl Writer {
             if self.round_at.elapsed() >= ROUND {
                 self.round_at = Instant::now();
                 let now = (self.clock)();
-                let steady = self.steady.look(self.round_at, now);
-                self.memory.registry.forget_revocations(now, steady);
+                self.memory.forget(now, self.steady.look(self.round_at, now));
             }
         }
         self.idle();
@@ -142,7 +141,7 @@ impl Writer {
             return false;
         }
         let Some(Open { connection, checkpoints, fold }) = &mut self.open else { return false };
-        let is_work = fold.begin() || self.memory.registry.has_used();
+        let is_work = fold.begin() || self.memory.has_chores();
         if is_work {
             self.commit(Vec::new());
         } else {
@@ -267,6 +266,7 @@ fn finish(
             applications::update_last_used(connection, &application)?;
         }
     }
+    memory.spent.remove_rows(connection)?;
     let batch_bytes = (!batch.is_empty()).then(|| batch.entries().len());
     Ok(fold.slice(connection, memory, batch_bytes)?)
 }

@@ -142,7 +142,7 @@ impl Applications {
         let key = rows::number(number);
         // First, so that a login that is under way is waited for, and its grant found.
         let found = transaction.execute("DELETE FROM applications WHERE number = $1", &[&key]).await?;
-        for table in ["secrets", "grants", "revocations"] {
+        for table in ["secrets", "grants", "revocations", "spent"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE application = $1"), &[&key]).await?;
         }
         if found > 0 {
@@ -199,6 +199,7 @@ fn is_same(one: &Application, other: &Application) -> bool {
     };
     (one.revision, one.state, &one.name, one.overrides, &one.allow)
         == (other.revision, other.state, &other.name, other.overrides, &other.allow)
+        && one.credentials == other.credentials
         && secrets(one) == secrets(other)
         && one.secrets.iter().zip(&other.secrets).all(|(one, other)| match (&one.kept, &other.kept) {
             (Kept::Digest(one), Kept::Digest(other)) => one.matches(other),

@@ -14,7 +14,7 @@ use super::{PostgresStore, Shared};
 pub(super) const TABLE: &str = "
     CREATE TABLE keyring (
         one boolean PRIMARY KEY DEFAULT true CHECK (one),
-        version bigint NOT NULL,
+        version int8 NOT NULL,
         sealed bytea NOT NULL
     );
 ";
@@ -99,7 +99,7 @@ pub(super) async fn look(client: &Client, statement: &Statement, shown: &Shown) 
     Ok(())
 }
 
-async fn read(client: &Client) -> Result<Option<SealedKeyring>, Trouble> {
+pub(super) async fn read(client: &Client) -> Result<Option<SealedKeyring>, Trouble> {
     client.query_opt(SELECT, &[]).await?.map(|row| sealed(&row)).transpose()
 }
 

@@ -7,23 +7,25 @@ use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::registry::Revocation;
 use northgate_core::secret::{Digest, Kept, Secret, SecretId};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::connect::Trouble;
+use super::credentials;
 
 /// The database's clock, in milliseconds.
 pub(crate) const DATABASE_NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::int8";
 
 /// In the order of [`application_values`] and [`application`].
 pub(crate) const APPLICATION: &str = "number, app_id, name, state, created_at, revision, rotation, retry_window_ms, \
-    on_reuse, logins, max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow";
+    on_reuse, logins, max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow, \
+    bind_tokens, access_tokens, dpop, credential_ids, credential_labels, credential_times, credential_kinds, credential_values";
 /// As many as those.
-pub(crate) const APPLICATION_VALUES: &str =
-    "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15";
+pub(crate) const APPLICATION_VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+    $18, $19, $20, $21, $22, $23";
 
 /// In the order of [`secret_values`] and [`secret`].
 pub(crate) const SECRET: &str =
@@ -43,8 +45,11 @@ pub(crate) fn application_values(application: &Application) -> Vec<Value> {
         access_lifetime,
         refresh_lifetime,
         calls_per_minute,
+        bind_tokens,
+        access_tokens,
+        dpop,
     } = application.overrides;
-    vec![
+    let mut values: Vec<Value> = vec![
         Box::new(number(application.number)),
         Box::new(application.id.as_str().to_owned()),
         Box::new(application.name.clone()),
@@ -60,7 +65,12 @@ pub(crate) fn application_values(application: &Application) -> Vec<Value> {
         Box::new(refresh_lifetime.map(duration_millis)),
         Box::new(calls_per_minute.map(i64::from)),
         Box::new(allow_text(&application.allow)),
-    ]
+        Box::new(bind_tokens.map(BindTokens::as_str)),
+        Box::new(access_tokens.map(AccessTokens::as_str)),
+        Box::new(dpop.map(Dpop::as_str)),
+    ];
+    values.extend(credentials::values(&application.credentials));
+    values
 }
 
 pub(crate) fn application(row: &Row) -> Result<Application, Trouble> {
@@ -85,9 +95,13 @@ pub(crate) fn application(row: &Row) -> Result<Application, Trouble> {
             access_lifetime: duration(row, 11)?,
             refresh_lifetime: duration(row, 12)?,
             calls_per_minute: count(row, 13)?,
+            bind_tokens: word(row, 15, BindTokens::parse)?,
+            access_tokens: word(row, 16, AccessTokens::parse)?,
+            dpop: word(row, 17, Dpop::parse)?,
         },
         allow: allow(row, 14)?,
         secrets: Vec::new(),
+        credentials: credentials::read(row, 18)?,
         calls: Arc::default(),
     })
 }

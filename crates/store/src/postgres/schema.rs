@@ -29,6 +29,10 @@ const V1: &str = "
         rotation text, retry_window_ms int8, on_reuse text, logins text, max_grants int8,
         access_lifetime_ms int8, refresh_lifetime_ms int8, calls_per_minute int8,
         allow text,                         -- the allow rules, one a line
+        bind_tokens text, access_tokens text, dpop text,
+        -- The credentials, at the same place in each; null where there are none.
+        credential_ids int4[], credential_labels text[], credential_times int8[],
+        credential_kinds text[], credential_values bytea[],
         changed_at int8 NOT NULL
     );
     CREATE INDEX applications_changed ON applications (changed_at);
@@ -64,6 +68,15 @@ const V1: &str = "
         PRIMARY KEY (application, id)
     );
     CREATE INDEX revocations_changed ON revocations (changed_at);
+
+    -- What is good once and was used.
+    CREATE TABLE spent (
+        application int4 NOT NULL,
+        digest bytea NOT NULL,
+        until_at int8 NOT NULL,
+        spender int8 NOT NULL,              -- names the request that used it
+        PRIMARY KEY (application, digest)
+    );
 
     CREATE TABLE removed (
         application int4 PRIMARY KEY,
@@ -168,7 +181,7 @@ async fn found(client: &Client) -> Result<Option<(i32, i32)>, ConnectError> {
 
 async fn has_foreign_tables(transaction: &Transaction<'_>) -> Result<bool, ConnectError> {
     let names = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()
-                 AND table_name IN ('applications', 'secrets', 'grants', 'revocations', 'removed', 'keyring')";
+                 AND table_name IN ('applications', 'secrets', 'grants', 'revocations', 'spent', 'removed', 'keyring')";
     let row = transaction.query_one(names, &[]).await.map_err(Trouble::from)?;
     Ok(row.get::<_, i64>(0) > 0)
 }

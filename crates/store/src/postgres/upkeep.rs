@@ -24,6 +24,8 @@ const LAST_USED_AT_ONCE: usize = 1_024;
 const APPLICATIONS_AT_ONCE: i64 = 512;
 /// How long something must have expired: longer than clocks of nodes differ.
 const MARGIN: Duration = Duration::from_secs(86_400);
+/// The same of what is good once: it is good for minutes, and there may be many.
+const SPENT_MARGIN: Duration = Duration::from_secs(600);
 /// How long a removed application is remembered for nodes that were away.
 const REMEMBER_REMOVED: Duration = Duration::from_secs(86_400);
 
@@ -109,12 +111,16 @@ async fn sweep(client: &Client, next: i32, now: Timestamp) -> Result<i32, Troubl
     let is_end = count < APPLICATIONS_AT_ONCE;
     // The last range also takes what belongs to no application, behind them all.
     let last = if is_end { i32::MAX } else { last.unwrap_or(i32::MAX) };
-    let before = now.as_millis() as i64 - MARGIN.as_millis() as i64;
-    for (table, column) in [("grants", "expires_at"), ("revocations", "forget_at")] {
+    for (table, column, margin) in [
+        ("grants", "expires_at", MARGIN),
+        ("revocations", "forget_at", MARGIN),
+        ("spent", "until_at", SPENT_MARGIN),
+    ] {
+        let margin = margin.as_millis() as i64;
         let delete = format!(
             "DELETE FROM {table} WHERE application BETWEEN $1 AND $2 AND {column} < least($3, {DATABASE_NOW} - $4)"
         );
-        client.execute(&delete, &[&next, &last, &before, &(MARGIN.as_millis() as i64)]).await?;
+        client.execute(&delete, &[&next, &last, &(now.as_millis() as i64 - margin), &margin]).await?;
     }
     let removed = format!("DELETE FROM removed WHERE changed_at < {DATABASE_NOW} - $1");
     client.execute(&removed, &[&(REMEMBER_REMOVED.as_millis() as i64)]).await?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use northgate_core::administer::{Creation, Wanted};
+use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, State};
 use northgate_core::auth::Pair;
@@ -133,17 +134,19 @@ async fn obey(house: &House, words: &[&str]) -> String {
             Err(LoginError::Store(_)) => "unavailable".to_owned(),
             Err(error) => panic!("{error}"),
         },
-        ["refresh", text, token] => match house.auth.refresh(&app(), &secret(text), token, HERE, now).await {
-            Ok(refresh) => pair(&refresh.pair),
-            Err(RefreshError::Store(_)) => "unavailable".to_owned(),
-            Err(RefreshError::Refused(refusal)) => format!("refused {refusal}"),
-            Err(error) => panic!("{error}"),
-        },
+        ["refresh", text, token] => {
+            match house.auth.refresh(&Caller::with_secret(&app(), &secret(text), HERE), token, now).await {
+                Ok(refresh) => pair(&refresh.pair),
+                Err(RefreshError::Store(_)) => "unavailable".to_owned(),
+                Err(RefreshError::Refused(refusal)) => format!("refused {refusal}"),
+                Err(error) => panic!("{error}"),
+            }
+        }
         ["logout", token] => match house.auth.logout(token, now).await {
             Ok(_) => "done".to_owned(),
             Err(_) => "unavailable".to_owned(),
         },
-        ["verify", token] => match house.auth.verify(Some(&app()), token, None, now) {
+        ["verify", token] => match house.auth.verify(Some(&app()), token, None, &[], now) {
             Ok(_) => "good".to_owned(),
             Err(error) => format!("bad {error}"),
         },

@@ -9,7 +9,7 @@ use std::time::Duration;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{KeyBytes, KeyId, KeyRecord, Keyring, KeyringRecord};
-use northgate_core::policy::{Logins, OnReuse, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_store::embedded::{EmbeddedStore, OpenError};
 
 const SETTINGS: Settings = Settings {
@@ -22,9 +22,13 @@ const SETTINGS: Settings = Settings {
         access_lifetime: Duration::from_secs(3_600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     },
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
+    key_lead: Duration::from_secs(600),
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,
@@ -59,7 +63,7 @@ impl House {
 
 fn keyring() -> Keyring {
     let bytes = |byte| KeyBytes::from_bytes([byte; 32]);
-    let key =
-        KeyRecord { id: KeyId(1), created_at: Timestamp::from_millis(0), retire_at: None, bytes: bytes(1) };
+    let born = Timestamp::from_millis(0);
+    let key = KeyRecord { id: KeyId(1), created_at: born, use_from: born, retire_at: None, bytes: bytes(1) };
     Keyring::new(KeyringRecord { pepper: bytes(2), keys: vec![key] }).unwrap()
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use northgate_core::admit::Caller;
 use northgate_core::application::AppId;
 use northgate_core::refresh::{How, Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
@@ -90,8 +91,9 @@ impl Promises {
         let house = House::open(data_dir, Arc::new(AtomicU64::new(BEGINNING + 30_000))).unwrap();
         let Some(secret) = &self.secret else { return };
         let (app, secret) = (AppId::parse("app").unwrap(), SecretText::parse(secret).unwrap());
-        let present =
-            async |token: &str| house.auth.refresh(&app, &secret, token, HERE, house.now()).await.map(told);
+        let present = async |token: &str| {
+            house.auth.refresh(&Caller::with_secret(&app, &secret, HERE), token, house.now()).await.map(told)
+        };
         for chain in &self.chains {
             let (last, before) = chain.split_last().unwrap();
             if let Some(before) = before.last() {
@@ -106,10 +108,10 @@ impl Promises {
             }
             let successor = present(&last.refresh).await.unwrap();
             assert_eq!(present(&last.refresh).await.unwrap(), successor, "the chain forked");
-            assert!(house.auth.verify(Some(&app), &last.access, None, house.now()).is_ok());
+            assert!(house.auth.verify(Some(&app), &last.access, None, &[], house.now()).is_ok());
         }
         for pair in &self.logged_out {
-            let refused = house.auth.verify(Some(&app), &pair.access, None, house.now()).map(drop);
+            let refused = house.auth.verify(Some(&app), &pair.access, None, &[], house.now()).map(drop);
             assert_eq!(refused, Err(VerifyError::Revoked));
             let refused = present(&pair.refresh).await;
             assert!(matches!(refused, Err(RefreshError::Refused(Refusal::Closed))));

@@ -5,9 +5,14 @@ use std::time::Duration;
 
 use northgate_core::allow::Allow;
 use northgate_core::application::{Application, State};
+use northgate_core::clock::Timestamp;
+use northgate_core::credential::{
+    CertificateName, Credential, CredentialId, CredentialKind, NameField, PublicKey,
+};
 use northgate_core::grant::{GrantId, GrantKey};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::secret::{Kept, Secret, SecretId};
+use northgate_core::signing::Algorithm;
 use northgate_core::store::{Advanced, Closing, Created, Deleted, Replaced, Step};
 
 use super::world::World;
@@ -90,7 +95,11 @@ async fn all_of_an_application_survives_a_restart() {
             access_lifetime: Some(Duration::from_secs(60)),
             refresh_lifetime: None,
             calls_per_minute: Some(100),
+            bind_tokens: Some(BindTokens::Presented),
+            access_tokens: Some(AccessTokens::Jwt(Algorithm::Es256)),
+            dpop: Some(Dpop::Required),
         },
+        credentials: credentials(world.now()),
         allow: Allow::parse(&["GET,POST /iocm/app/cmd", "* /iodm"]).unwrap(),
         secrets: vec![Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)],
         ..(*application).clone()
@@ -102,8 +111,28 @@ async fn all_of_an_application_survives_a_restart() {
     assert_eq!((found.state, found.overrides, found.revision), (State::Frozen, replacement.overrides, 1));
     assert_eq!(found.allow, replacement.allow);
     assert_eq!(found.created_at, application.created_at);
+    assert_eq!(found.credentials, replacement.credentials);
     assert_eq!(found.secrets[0].retire_at, Some(world.now()));
     assert!(found.secrets[0].digest().unwrap().matches(application.secrets[0].digest().unwrap()));
     assert_eq!(found.secrets[1].label, "second");
     assert!(matches!(&found.secrets[1].kept, Kept::Argon2id(kept) if *kept == phc));
+}
+
+/// One of each kind.
+fn credentials(created_at: Timestamp) -> Vec<Credential> {
+    let ed25519 = [&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00\x58"[..], &[0x66; 31]].concat();
+    let name = |field, value: &str| CredentialKind::Name(CertificateName { field, value: value.to_owned() });
+    let kinds = [
+        CredentialKind::Key(PublicKey::parse(&ed25519).unwrap()),
+        CredentialKind::Certificate([9; 32]),
+        name(NameField::Subject, "CN=a,O=\u{e9}"),
+        name(NameField::SanDns, "a.example"),
+        name(NameField::SanUri, "urn:a"),
+        name(NameField::SanIp, "192.0.2.1"),
+        name(NameField::SanEmail, "a@example.com"),
+    ];
+    let numbered = kinds.into_iter().zip(1..);
+    let credential =
+        |(kind, id)| Credential { id: CredentialId(id), label: format!("the {id}th"), kind, created_at };
+    numbered.map(credential).collect()
 }

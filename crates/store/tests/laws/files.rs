@@ -52,8 +52,12 @@ async fn a_file_of_the_first_format_is_brought_to_this_one_with_all_that_is_in_i
     let application = world.application("a").await;
     let grant = world.open(&application, 1).await;
     world.stop();
-    let first = "ALTER TABLE applications DROP COLUMN calls_per_minute;
-        ALTER TABLE applications DROP COLUMN allow; PRAGMA user_version = 1;";
+    let first = "DROP TABLE credentials; DROP TABLE spent;
+        ALTER TABLE applications DROP COLUMN calls_per_minute;
+        ALTER TABLE applications DROP COLUMN allow;
+        ALTER TABLE applications DROP COLUMN bind_tokens;
+        ALTER TABLE applications DROP COLUMN access_tokens;
+        ALTER TABLE applications DROP COLUMN dpop; PRAGMA user_version = 1;";
     let connection = rusqlite::Connection::open(world.data_dir.path().join(DATABASE)).unwrap();
     connection.execute_batch(first).unwrap();
     drop(connection);

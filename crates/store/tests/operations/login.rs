@@ -1,5 +1,6 @@
 //! Laws of login: what it opens, what gives way, and what ends with it.
 
+use northgate_core::admit::AdmissionError;
 use northgate_core::login::LoginError;
 use northgate_core::policy::{LAST_ONLY_OVERLAP, Logins, Overrides};
 use northgate_core::refresh::Refusal;
@@ -85,9 +86,15 @@ async fn a_frozen_application_can_do_nothing_and_an_unfrozen_one_has_what_did_no
     let pair = world.login(&app).await;
     world.freeze(&app).await;
     for _ in 0..2 {
-        assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::Frozen)));
+        assert!(matches!(
+            world.try_login(&app).await.err(),
+            Some(LoginError::Admission(AdmissionError::Frozen))
+        ));
         let refreshed = world.try_refresh(&app, &pair.refresh_token).await;
-        assert!(matches!(refreshed.err(), Some(northgate_core::refresh::RefreshError::Frozen)));
+        assert!(matches!(
+            refreshed.err(),
+            Some(northgate_core::refresh::RefreshError::Admission(AdmissionError::Frozen))
+        ));
         assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Frozen));
         world.restart().await;
     }
@@ -106,11 +113,17 @@ async fn a_deleted_application_is_gone_with_its_tokens_even_when_its_app_id_is_u
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
     world.auth().delete(&app.id).await.unwrap();
-    assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::Rejected)));
+    assert!(matches!(
+        world.try_login(&app).await.err(),
+        Some(LoginError::Admission(AdmissionError::Rejected))
+    ));
     assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::NotYours));
     let successor = world.customer("a").await;
     for _ in 0..2 {
-        assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::Rejected)));
+        assert!(matches!(
+            world.try_login(&app).await.err(),
+            Some(LoginError::Admission(AdmissionError::Rejected))
+        ));
         assert_eq!(world.verify(&successor, &pair.access_token), Err(VerifyError::NotYours));
         assert_eq!(world.refusal(&successor, &pair.refresh_token).await, Refusal::NotYours);
         world.restart().await;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::admit::{AdmissionError, Caller};
 use northgate_core::application::AppNumber;
 use northgate_core::auth::Pair;
 use northgate_core::clock::Timestamp;
@@ -332,7 +333,7 @@ impl Trial {
                 self.model.login(app, login.grant, self.world.now());
                 self.hand_out(app, login.pair);
             }
-            Err(LoginError::Frozen) => assert!(self.model.apps[app].is_frozen),
+            Err(LoginError::Admission(AdmissionError::Frozen)) => assert!(self.model.apps[app].is_frozen),
             Err(error) => panic!("{error}"),
         }
     }
@@ -347,14 +348,15 @@ impl Trial {
         for _ in 0..at_once {
             let (auth, customer) = (Arc::clone(self.world.auth()), Arc::clone(&self.customers[app]));
             let text = self.refresh_tokens[token].text.clone();
-            workers
-                .spawn(async move { auth.refresh(&customer.id, &customer.secret, &text, HOME, now).await });
+            workers.spawn(async move {
+                auth.refresh(&Caller::with_secret(&customer.id, &customer.secret, HOME), &text, now).await
+            });
         }
         let mut heard = Vec::new();
         for answer in workers.join_all().await {
             heard.push(match answer {
                 Ok(refresh) => Heard::Pair(self.hand_out(app, refresh.pair)),
-                Err(RefreshError::Frozen) => Heard::Frozen,
+                Err(RefreshError::Admission(AdmissionError::Frozen)) => Heard::Frozen,
                 Err(RefreshError::Refused(Refusal::NotYours)) if now < claims.expires_at => Heard::NotYours,
                 Err(RefreshError::Refused(_)) => Heard::Refused,
                 Err(error) => panic!("{error}"),

@@ -1,5 +1,6 @@
 //! The order of checks: who is not recognised learns nothing, and who is frozen learns nothing about a token.
 
+use northgate_core::admit::AdmissionError;
 use northgate_core::application::AppId;
 use northgate_core::login::LoginError;
 use northgate_core::refresh::{RefreshError, Refusal};
@@ -16,10 +17,13 @@ async fn an_unknown_application_and_a_wrong_secret_are_told_before_anything_else
     let wrong = Customer { id: app.id.clone(), secret: SecretText::random() };
     let unknown = Customer { id: AppId::random(), secret: SecretText::random() };
     for caller in [wrong, unknown] {
-        assert!(matches!(world.try_login(&caller).await.err(), Some(LoginError::Rejected)));
+        assert!(matches!(
+            world.try_login(&caller).await.err(),
+            Some(LoginError::Admission(AdmissionError::Rejected))
+        ));
         for token in [pair.refresh_token.as_str(), "no token"] {
             let refused = world.try_refresh(&caller, token).await.err();
-            assert!(matches!(refused, Some(RefreshError::Rejected)));
+            assert!(matches!(refused, Some(RefreshError::Admission(AdmissionError::Rejected))));
         }
     }
 }
@@ -30,7 +34,7 @@ async fn frozen_is_told_before_the_token_is_looked_at() {
     let app = world.customer("a").await;
     world.freeze(&app).await;
     let refused = world.try_refresh(&app, "no token").await.err();
-    assert!(matches!(refused, Some(RefreshError::Frozen)));
+    assert!(matches!(refused, Some(RefreshError::Admission(AdmissionError::Frozen))));
 }
 
 #[tokio::test]

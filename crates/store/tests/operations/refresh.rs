@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::admit::Caller;
 use northgate_core::policy::{OnReuse, Overrides, Rotation};
 use northgate_core::refresh::{How, Refusal};
 use northgate_core::token::TokenError;
@@ -219,7 +220,9 @@ async fn all_who_refresh_with_one_token_at_once_get_the_same_successor() {
         for _ in 0..32 {
             let (auth, app, token, now) =
                 (Arc::clone(world.auth()), Arc::clone(&app), token.clone(), world.now());
-            racers.spawn(async move { auth.refresh(&app.id, &app.secret, &token, HOME, now).await.unwrap() });
+            racers.spawn(async move {
+                auth.refresh(&Caller::with_secret(&app.id, &app.secret, HOME), &token, now).await.unwrap()
+            });
         }
         let answers = racers.join_all().await;
         assert_eq!(answers.iter().filter(|answer| answer.how == How::Advanced).count(), 1);
@@ -240,7 +243,9 @@ async fn without_a_retry_window_exactly_one_of_many_succeeds() {
     for _ in 0..32 {
         let (auth, app, token, now) =
             (Arc::clone(world.auth()), Arc::clone(&app), token.clone(), world.now());
-        racers.spawn(async move { auth.refresh(&app.id, &app.secret, &token, HOME, now).await.is_ok() });
+        racers.spawn(async move {
+            auth.refresh(&Caller::with_secret(&app.id, &app.secret, HOME), &token, now).await.is_ok()
+        });
     }
     assert_eq!(racers.join_all().await.into_iter().filter(|succeeded| *succeeded).count(), 1);
 }

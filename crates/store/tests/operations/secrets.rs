@@ -1,6 +1,7 @@
 //! Laws of secrets: several at a time, retired at a time, imported from elsewhere.
 
 use northgate_core::administer::{AdministerError, Change, Creation, Wanted};
+use northgate_core::admit::AdmissionError;
 use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
 use northgate_core::login::LoginError;
@@ -29,7 +30,7 @@ pub fn holder(id: &str, secret: &str) -> Customer {
 }
 
 async fn is_rejected(world: &World, app: &Customer) -> bool {
-    matches!(world.try_login(app).await.err(), Some(LoginError::Rejected))
+    matches!(world.try_login(app).await.err(), Some(LoginError::Admission(AdmissionError::Rejected)))
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use northgate_core::administer::Change;
+use northgate_core::admit::AdmissionError;
 use northgate_core::auth::Settings;
 use northgate_core::login::LoginError;
 use northgate_core::logout::LogoutError;
@@ -34,7 +35,7 @@ async fn guess(world: &World, app: &str, from: IpAddr) -> LoginError {
 
 /// Guesses until it is told to wait.
 async fn guess_on(world: &World, app: &str, from: IpAddr) {
-    while matches!(guess(world, app, from).await, LoginError::Rejected) {}
+    while matches!(guess(world, app, from).await, LoginError::Admission(AdmissionError::Rejected)) {}
 }
 
 /// An application whose secret was chosen elsewhere.
@@ -52,14 +53,19 @@ async fn an_application_that_calls_too_often_waits_alone() {
     let pair = world.refresh(&app, &pair.refresh_token).await;
     let wait = 20 * SECOND;
     assert!(
-        matches!(world.try_login(&app).await.err(), Some(LoginError::TooManyCalls(told)) if told == wait)
+        matches!(world.try_login(&app).await.err(), Some(LoginError::Admission(AdmissionError::TooManyCalls(told))) if told == wait)
     );
     let refreshed = world.try_refresh(&app, &pair.refresh_token).await;
-    assert!(matches!(refreshed.err(), Some(RefreshError::TooManyCalls(told)) if told == wait));
+    assert!(
+        matches!(refreshed.err(), Some(RefreshError::Admission(AdmissionError::TooManyCalls(told))) if told == wait)
+    );
     assert!(matches!(world.logout(&pair.access_token).await, Err(LogoutError::TooManyCalls(_))));
     world.login(&other).await;
     world.advance(wait - MILLISECOND);
-    assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::TooManyCalls(_))));
+    assert!(matches!(
+        world.try_login(&app).await.err(),
+        Some(LoginError::Admission(AdmissionError::TooManyCalls(_)))
+    ));
     world.advance(MILLISECOND);
     world.refresh(&app, &pair.refresh_token).await;
 }
@@ -82,7 +88,7 @@ async fn nobody_else_can_use_up_the_calls_of_an_application() {
     let app = world.customer_with("a", calls(2)).await;
     let pair = world.login(&app).await;
     for _ in 0..10 {
-        assert!(matches!(guess(&world, "a", HOME).await, LoginError::Rejected));
+        assert!(matches!(guess(&world, "a", HOME).await, LoginError::Admission(AdmissionError::Rejected)));
         assert!(world.verify(&app, "no token").is_err());
         assert!(world.verify(&app, &pair.refresh_token).is_err());
     }
@@ -100,10 +106,16 @@ async fn a_limit_holds_from_when_it_is_set_and_changing_the_application_does_not
     world.set(&app, calls(1)).await;
     world.login(&app).await;
     world.set(&app, Overrides { max_grants: Some(3), ..Overrides::default() }).await;
-    assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::TooManyCalls(_))));
+    assert!(matches!(
+        world.try_login(&app).await.err(),
+        Some(LoginError::Admission(AdmissionError::TooManyCalls(_)))
+    ));
     world.restart().await;
     world.login(&app).await;
-    assert!(matches!(world.try_login(&app).await.err(), Some(LoginError::TooManyCalls(_))));
+    assert!(matches!(
+        world.try_login(&app).await.err(),
+        Some(LoginError::Admission(AdmissionError::TooManyCalls(_)))
+    ));
     world.set(&app, calls(0)).await;
     world.login(&app).await;
 }
@@ -113,17 +125,20 @@ async fn a_guesser_is_told_to_wait_and_heard_again_afterwards() {
     let world = guarded().await;
     world.customer("a").await;
     for _ in 0..3 {
-        assert!(matches!(guess(&world, "a", HOME).await, LoginError::Rejected));
+        assert!(matches!(guess(&world, "a", HOME).await, LoginError::Admission(AdmissionError::Rejected)));
     }
     for _ in 0..10 {
         let told = guess(&world, "a", HOME).await;
-        assert!(matches!(told, LoginError::TooManyFailures(wait) if wait == 20 * SECOND), "{told}");
+        assert!(
+            matches!(told, LoginError::Admission(AdmissionError::Throttled(wait)) if wait == 20 * SECOND),
+            "{told}"
+        );
     }
     // From another address it has not guessed yet.
-    assert!(matches!(guess(&world, "a", ELSEWHERE).await, LoginError::Rejected));
+    assert!(matches!(guess(&world, "a", ELSEWHERE).await, LoginError::Admission(AdmissionError::Rejected)));
     world.advance(20 * SECOND);
-    assert!(matches!(guess(&world, "a", HOME).await, LoginError::Rejected));
-    assert!(matches!(guess(&world, "a", HOME).await, LoginError::TooManyFailures(_)));
+    assert!(matches!(guess(&world, "a", HOME).await, LoginError::Admission(AdmissionError::Rejected)));
+    assert!(matches!(guess(&world, "a", HOME).await, LoginError::Admission(AdmissionError::Throttled(_))));
 }
 
 #[tokio::test]
@@ -134,9 +149,15 @@ async fn what_a_guesser_hears_does_not_tell_which_applications_there_are() {
     for app in ["allocated", "imported", "nobody"] {
         world.advance(3 * MINUTE);
         for _ in 0..3 {
-            assert!(matches!(guess(&world, app, HOME).await, LoginError::Rejected), "{app}");
+            assert!(
+                matches!(guess(&world, app, HOME).await, LoginError::Admission(AdmissionError::Rejected)),
+                "{app}"
+            );
         }
-        assert!(matches!(guess(&world, app, HOME).await, LoginError::TooManyFailures(_)), "{app}");
+        assert!(
+            matches!(guess(&world, app, HOME).await, LoginError::Admission(AdmissionError::Throttled(_))),
+            "{app}"
+        );
     }
 }
 
@@ -187,7 +208,7 @@ async fn a_guesser_that_comes_upon_an_imported_secret_while_it_has_to_wait_does_
     world.login(&app).await;
     guess_on(&world, "a", ELSEWHERE).await;
     let found = world.try_login_from(&app, ELSEWHERE).await;
-    assert!(matches!(found.err(), Some(LoginError::TooManyFailures(_))));
+    assert!(matches!(found.err(), Some(LoginError::Admission(AdmissionError::Throttled(_)))));
     world.advance(3 * MINUTE);
     assert!(world.try_login_from(&app, ELSEWHERE).await.is_ok());
 }
@@ -200,12 +221,18 @@ async fn an_application_guessed_at_from_many_addresses_leaves_each_one_guess_and
     let other = import(&world, "b").await;
     let address = |last| IpAddr::V4(Ipv4Addr::new(203, 0, 113, last));
     for last in 0..6 {
-        assert!(matches!(guess(&world, "a", address(last)).await, LoginError::Rejected));
+        assert!(matches!(
+            guess(&world, "a", address(last)).await,
+            LoginError::Admission(AdmissionError::Rejected)
+        ));
     }
     for last in 6..20 {
-        assert!(matches!(guess(&world, "a", address(last)).await, LoginError::TooManyFailures(_)));
+        assert!(matches!(
+            guess(&world, "a", address(last)).await,
+            LoginError::Admission(AdmissionError::Throttled(_))
+        ));
         let again = world.try_login_from(&app, address(last)).await;
-        assert!(matches!(again.err(), Some(LoginError::TooManyFailures(_))));
+        assert!(matches!(again.err(), Some(LoginError::Admission(AdmissionError::Throttled(_)))));
     }
     assert!(world.try_login_from(&app, address(20)).await.is_ok());
     assert!(world.try_login_from(&other, address(21)).await.is_ok());

@@ -83,7 +83,7 @@ async fn without_an_app_key_the_token_names_its_application() {
     let world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
-    let verified = world.auth().verify(None, &pair.access_token, None, world.now()).unwrap();
+    let verified = world.auth().verify(None, &pair.access_token, None, &[], world.now()).unwrap();
     assert_eq!(verified.application.id, app.id);
 }
 
@@ -143,7 +143,7 @@ async fn verify_asks_nothing_of_the_store_but_what_is_in_memory() {
     let keyring = Keyring::new(world.auth().keyring().record().clone()).unwrap();
     let auth = Auth::new(Arc::new(MemoryOnly(Arc::clone(world.auth()))), keyring, SETTINGS);
     let call = Call { method: "GET", target: "/iocm/app/dm/v1.4.0/devices" };
-    let verify = |token| auth.verify(Some(&app.id), token, Some(call), world.now()).map(drop);
+    let verify = |token| auth.verify(Some(&app.id), token, Some(call), &[], world.now()).map(drop);
     assert_eq!(verify(&good.access_token), Ok(()));
     assert_eq!(verify(&closed.access_token), Err(VerifyError::Revoked));
     world.freeze(&app).await;
@@ -157,7 +157,7 @@ async fn allow(world: &World, app: &Customer, rules: &[&str]) {
 
 fn call(world: &World, app: &Customer, pair: &Pair, method: &str, target: &str) -> Result<(), VerifyError> {
     let call = Some(Call { method, target });
-    world.auth().verify(Some(&app.id), &pair.access_token, call, world.now()).map(drop)
+    world.auth().verify(Some(&app.id), &pair.access_token, call, &[], world.now()).map(drop)
 }
 
 /// A store that nobody may ask for anything that could be on the disk.
@@ -199,5 +199,9 @@ impl Store for MemoryOnly {
 
     async fn close(&self, _: Closing) -> Result<(), StoreError> {
         panic!("close")
+    }
+
+    async fn spend(&self, _: Spending) -> Result<Spent, StoreError> {
+        panic!("spend")
     }
 }

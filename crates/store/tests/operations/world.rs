@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use northgate_core::administer::{Change, Creation, Wanted};
+use northgate_core::administer::{Change, Creation, UseFrom, Wanted};
+use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, Application, State};
 use northgate_core::auth::{Auth, Pair, Settings};
@@ -14,7 +15,7 @@ use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::login::{Login, LoginError};
 use northgate_core::logout::{Logout, LogoutError};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::{Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
 use northgate_core::store::Store;
@@ -42,9 +43,13 @@ pub const SETTINGS: Settings = Settings {
         access_lifetime: HOUR,
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     },
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
+    key_lead: Duration::from_secs(600),
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,
@@ -158,7 +163,7 @@ impl World {
     }
 
     pub fn rotate_keyring(&mut self) {
-        self.keyring = self.auth().rotated_keyring(self.now()).unwrap();
+        self.keyring = self.auth().rotated_keyring(UseFrom::After(Duration::ZERO), self.now()).unwrap();
         self.auth().replace_keyring(Keyring::new(self.keyring.clone()).unwrap());
     }
 
@@ -241,7 +246,9 @@ impl World {
     }
 
     pub async fn try_refresh(&self, customer: &Customer, token: &str) -> Result<Refresh, RefreshError> {
-        self.auth().refresh(&customer.id, &customer.secret, token, HOME, self.now()).await
+        self.auth()
+            .refresh(&Caller::with_secret(&customer.id, &customer.secret, HOME), token, self.now())
+            .await
     }
 
     pub async fn refresh(&self, customer: &Customer, token: &str) -> Pair {
@@ -262,6 +269,6 @@ impl World {
     }
 
     pub fn verify(&self, customer: &Customer, access_token: &str) -> Result<(), VerifyError> {
-        self.auth().verify(Some(&customer.id), access_token, None, self.now()).map(drop)
+        self.auth().verify(Some(&customer.id), access_token, None, &[], self.now()).map(drop)
     }
 }

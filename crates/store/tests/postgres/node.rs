@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use northgate_core::administer::{Creation, Wanted};
+use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, Application};
 use northgate_core::auth::{Auth, Pair, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
-use northgate_core::policy::{Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::{Refresh, RefreshError};
 use northgate_core::secret::SecretText;
 use northgate_store::postgres::{PostgresSettings, PostgresStore, migrate};
@@ -32,9 +33,13 @@ const SETTINGS: Settings = Settings {
         access_lifetime: Duration::from_secs(3_600),
         refresh_lifetime: Duration::from_secs(30 * 86_400),
         calls_per_minute: 0,
+        bind_tokens: BindTokens::Authenticated,
+        access_tokens: AccessTokens::Opaque,
+        dpop: Dpop::Off,
     },
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
+    key_lead: Duration::from_secs(600),
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,
@@ -111,11 +116,11 @@ impl Node {
         token: &str,
         now: Timestamp,
     ) -> Result<Refresh, RefreshError> {
-        self.auth.refresh(&customer.id, &customer.secret, token, HERE, now).await
+        self.auth.refresh(&Caller::with_secret(&customer.id, &customer.secret, HERE), token, now).await
     }
 
     pub fn verifies(&self, customer: &Customer, token: &str) -> bool {
-        self.auth.verify(Some(&customer.id), token, None, NOW).is_ok()
+        self.auth.verify(Some(&customer.id), token, None, &[], NOW).is_ok()
     }
 }
 

@@ -1,5 +1,6 @@
 //! One application for people to read.
 
+use crate::cli::credential;
 use crate::cli::output;
 use crate::cli::secret;
 use crate::http::admin::answer::{Details, GrantLine};
@@ -21,6 +22,10 @@ pub fn show(details: &Details) {
     output::line("");
     secret::table(&details.secrets);
     output::line("");
+    if !details.credentials.is_empty() {
+        credential::table(&details.credentials);
+        output::line("");
+    }
     let row = |grant: &GrantLine| {
         let generation = grant.generation.to_string();
         vec![grant.id.clone(), generation, grant.refreshed_at.clone(), grant.expires_at.clone()]
@@ -39,7 +44,7 @@ fn policy(details: &Details) -> Vec<Vec<String>> {
 }
 
 /// The members under the names of their flags.
-fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 8] {
+fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 11] {
     [
         ("rotation", policy.rotation.clone()),
         ("retry-window", policy.retry_window.clone()),
@@ -49,5 +54,8 @@ fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 8] {
         ("access-lifetime", policy.access_lifetime.clone()),
         ("refresh-lifetime", policy.refresh_lifetime.clone()),
         ("calls-per-minute", policy.calls_per_minute.map(|count| count.to_string())),
+        ("bind-tokens", policy.bind_tokens.clone()),
+        ("access-tokens", policy.access_tokens.clone()),
+        ("dpop", policy.dpop.clone()),
     ]
 }

@@ -1,9 +1,13 @@
 //! What the admin API answers. The command line reads the same types.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::application::Application;
 use northgate_core::clock::Timestamp;
+use northgate_core::credential::{Credential, CredentialKind};
 use northgate_core::grant::Grant;
-use northgate_core::keyring::KeyringRecord;
+use northgate_core::keyring::{KeyRecord, Keyring};
 use northgate_core::policy::Policy;
 use northgate_core::secret::{Secret, SecretText};
 use serde::{Deserialize, Serialize};
@@ -85,6 +89,8 @@ pub struct Details {
     #[serde(default)]
     pub allow: Vec<String>,
     pub secrets: Vec<SecretLine>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialLine>,
     pub grants: Vec<GrantLine>,
 }
 
@@ -96,6 +102,7 @@ impl Details {
             overrides: PolicyMembers::set(&application.overrides),
             allow: application.allow.texts(),
             secrets: application.secrets.iter().map(|secret| SecretLine::new(secret)).collect(),
+            credentials: application.credentials.iter().map(CredentialLine::new).collect(),
             grants: grants.iter().map(GrantLine::new).collect(),
         }
     }
@@ -130,6 +137,45 @@ impl SecretLine {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Secrets {
     pub secrets: Vec<SecretLine>,
+}
+
+/// One credential.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialLine {
+    pub id: u32,
+    pub label: String,
+    pub kind: String,
+    /// A thumbprint of the key or the certificate (SHA-256 over its DER, base64url), or the name.
+    pub value: String,
+    pub created_at: String,
+}
+
+impl CredentialLine {
+    pub fn new(credential: &Credential) -> CredentialLine {
+        let (kind, value) = match &credential.kind {
+            CredentialKind::Key(key) => ("key", format!("{} {}", key.family(), print(key.as_spki()))),
+            CredentialKind::Certificate(thumbprint) => ("certificate", URL_SAFE_NO_PAD.encode(thumbprint)),
+            CredentialKind::Name(name) => (name.field.as_str(), name.value.clone()),
+        };
+        CredentialLine {
+            id: credential.id.0,
+            label: credential.label.clone(),
+            kind: kind.to_owned(),
+            value,
+            created_at: rfc3339::format(credential.created_at),
+        }
+    }
+}
+
+fn print(der: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, der))
+}
+
+/// The credentials of one application.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Credentials {
+    pub credentials: Vec<CredentialLine>,
 }
 
 /// A secret that was just added.
@@ -196,26 +242,61 @@ pub struct Keys {
     pub keys: Vec<KeyLine>,
 }
 
-/// One key; the one without `retireAt` makes the new tokens.
+/// One key.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyLine {
     pub id: u16,
     pub created_at: String,
+    /// From when on it makes tokens; it is published before.
+    pub use_from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retire_at: Option<String>,
-    /// Whether all tokens that it made have expired: the next rotation drops it.
-    pub is_retired: bool,
+    pub state: KeyState,
+}
+
+/// Where a key is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyState {
+    /// Known, and not used yet.
+    Next,
+    /// Makes the new tokens.
+    Current,
+    /// Tokens that it made are still good.
+    Retiring,
+    /// All tokens that it made have expired: the next rotation drops it.
+    Retired,
 }
 
 impl Keys {
-    pub fn new(record: &KeyringRecord, now: Timestamp) -> Keys {
-        let line = |key: &northgate_core::keyring::KeyRecord| KeyLine {
+    pub fn new(keyring: &Keyring, now: Timestamp) -> Keys {
+        let current = keyring.current_id(now);
+        let state = |key: &KeyRecord| match key.retire_at {
+            _ if key.id == current => KeyState::Current,
+            _ if key.use_from > now => KeyState::Next,
+            Some(at) if at <= now => KeyState::Retired,
+            Some(_) | None => KeyState::Retiring,
+        };
+        let line = |key: &KeyRecord| KeyLine {
             id: key.id.0,
             created_at: rfc3339::format(key.created_at),
+            use_from: rfc3339::format(key.use_from),
             retire_at: key.retire_at.map(rfc3339::format),
-            is_retired: key.retire_at.is_some_and(|at| at <= now),
+            state: state(key),
         };
-        Keys { keys: record.keys.iter().map(line).collect() }
+        Keys { keys: keyring.record().keys.iter().map(line).collect() }
+    }
+}
+
+impl KeyState {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            KeyState::Next => "next",
+            KeyState::Current => "current",
+            KeyState::Retiring => "retiring",
+            KeyState::Retired => "retired",
+        }
     }
 }

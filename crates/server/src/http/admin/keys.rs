@@ -1,13 +1,17 @@
 //! The keyring: which keys there are, and a new one.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use northgate_core::administer::UseFrom;
 use northgate_core::keyring::{Keyring, KeyringError};
+use serde::Deserialize;
 use tracing::info;
 
 use super::answer::Keys;
+use super::body::Body;
 use super::operator::Operator;
 use super::problem::Problem;
 use super::{Admin, KeyringHome};
@@ -15,7 +19,7 @@ use crate::keyring_database::DatabaseKeyringError;
 use crate::keyring_file::{KeyringFile, KeyringFileError};
 
 pub async fn list(_: Operator, State(admin): State<Arc<Admin>>) -> Json<Keys> {
-    Json(Keys::new(admin.auth.keyring().record(), admin.clock.now()))
+    Json(Keys::new(&admin.auth.keyring(), admin.clock.now()))
 }
 
 /// Why there is no new key.
@@ -31,14 +35,34 @@ enum RotateError {
     Broken(#[from] tokio::task::JoinError),
 }
 
-pub async fn rotate(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<Keys>, Problem> {
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rotation {
+    /// Whether the new key makes tokens before everybody can be expected to know it.
+    #[serde(default)]
+    at_once: bool,
+}
+
+/// As soon as the other nodes of a database can have looked at it: twice as late as a node that is ready looks.
+const AMONG_NODES: Duration = Duration::from_secs(2);
+
+pub async fn rotate(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    Body(rotation): Body<Rotation>,
+) -> Result<Json<Keys>, Problem> {
+    let use_from = match (rotation.at_once, &admin.keyring) {
+        (false, _) => UseFrom::Lead,
+        (true, KeyringHome::File(_)) => UseFrom::After(Duration::ZERO),
+        (true, KeyringHome::Database(_)) => UseFrom::After(AMONG_NODES),
+    };
     let on_its_own = Arc::clone(&admin);
     // By itself it comes to its end even when the client hangs up between what is durable and the memory.
-    let rotated = tokio::spawn(async move { make_key(on_its_own).await }).await;
+    let rotated = tokio::spawn(async move { make_key(on_its_own, use_from).await }).await;
     match rotated.unwrap_or_else(|broken| Err(broken.into())) {
         Ok(()) => {
             info!(target: "northgate::audit", "the keyring was rotated");
-            Ok(Json(Keys::new(admin.auth.keyring().record(), admin.clock.now())))
+            Ok(Json(Keys::new(&admin.auth.keyring(), admin.clock.now())))
         }
         Err(RotateError::Keyring(error)) => Err(Problem::conflict(RotateError::Keyring(error).to_string())),
         Err(error @ (RotateError::Save(_) | RotateError::Put(_) | RotateError::Broken(_))) => {
@@ -47,14 +71,14 @@ pub async fn rotate(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json
     }
 }
 
-async fn make_key(admin: Arc<Admin>) -> Result<(), RotateError> {
+async fn make_key(admin: Arc<Admin>, use_from: UseFrom) -> Result<(), RotateError> {
     match &admin.keyring {
         KeyringHome::File(file) => {
             let file = Arc::clone(file);
-            tokio::task::spawn_blocking(move || rotate_and_save(&admin, &file)).await?
+            tokio::task::spawn_blocking(move || rotate_and_save(&admin, &file, use_from)).await?
         }
         KeyringHome::Database(keyring) => {
-            let next = || admin.auth.rotated_keyring(admin.clock.now());
+            let next = || admin.auth.rotated_keyring(use_from, admin.clock.now());
             keyring.rotate(next, &admin.use_keyring).await.map_err(|error| match error {
                 DatabaseKeyringError::Rotate(error) => RotateError::Keyring(error),
                 error @ (DatabaseKeyringError::Store(_)
@@ -67,10 +91,10 @@ async fn make_key(admin: Arc<Admin>) -> Result<(), RotateError> {
     }
 }
 
-fn rotate_and_save(admin: &Admin, file: &KeyringFile) -> Result<(), RotateError> {
+fn rotate_and_save(admin: &Admin, file: &KeyringFile, use_from: UseFrom) -> Result<(), RotateError> {
     // A rotation that panicked has saved a keyring or not; either way the next one may start from what is in use.
     let _turn = admin.turns.rotate.lock().unwrap_or_else(PoisonError::into_inner);
-    let record = admin.auth.rotated_keyring(admin.clock.now())?;
+    let record = admin.auth.rotated_keyring(use_from, admin.clock.now())?;
     let keyring = Keyring::new(record.clone())?;
     // Durable before it is used: a token made with a key that a crash takes away would be lost.
     file.save(&record)?;

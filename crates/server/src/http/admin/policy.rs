@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use northgate_core::policy::{Logins, MAX_GRANTS_LIMIT, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{
+    AccessTokens, BindTokens, Dpop, Logins, MAX_GRANTS_LIMIT, OnReuse, Overrides, Policy, Rotation,
+};
 use northgate_core::throttle::Rate;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,12 @@ pub struct PolicyMembers {
     pub refresh_lifetime: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls_per_minute: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bind_tokens: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_tokens: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpop: Option<String>,
 }
 
 impl PolicyMembers {
@@ -52,6 +60,9 @@ impl PolicyMembers {
             access_lifetime: Some(written(policy.access_lifetime)),
             refresh_lifetime: Some(written(policy.refresh_lifetime)),
             calls_per_minute: Some(policy.calls_per_minute),
+            bind_tokens: Some(policy.bind_tokens.as_str().to_owned()),
+            access_tokens: Some(policy.access_tokens.as_str().to_owned()),
+            dpop: Some(policy.dpop.as_str().to_owned()),
         }
     }
 
@@ -66,6 +77,9 @@ impl PolicyMembers {
             access_lifetime: overrides.access_lifetime.map(written),
             refresh_lifetime: overrides.refresh_lifetime.map(written),
             calls_per_minute: overrides.calls_per_minute,
+            bind_tokens: overrides.bind_tokens.map(|rule| rule.as_str().to_owned()),
+            access_tokens: overrides.access_tokens.map(|kind| kind.as_str().to_owned()),
+            dpop: overrides.dpop.map(|rule| rule.as_str().to_owned()),
         }
     }
 
@@ -80,6 +94,19 @@ impl PolicyMembers {
             access_lifetime: duration("accessLifetime", &self.access_lifetime, ACCESS_LIFETIME)?,
             refresh_lifetime: duration("refreshLifetime", &self.refresh_lifetime, REFRESH_LIFETIME)?,
             calls_per_minute: count("callsPerMinute", self.calls_per_minute, 0..=Rate::MAX)?,
+            bind_tokens: word(
+                "bindTokens",
+                &self.bind_tokens,
+                BindTokens::parse,
+                "authenticated or presented",
+            )?,
+            access_tokens: word(
+                "accessTokens",
+                &self.access_tokens,
+                AccessTokens::parse,
+                "opaque, jwt-eddsa or jwt-es256",
+            )?,
+            dpop: word("dpop", &self.dpop, Dpop::parse, "off or required")?,
         })
     }
 
@@ -144,6 +171,7 @@ pub fn written(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use northgate_core::signing::Algorithm;
 
     fn retry_window(text: &str) -> Result<Option<Duration>, Problem> {
         let members = PolicyMembers { retry_window: Some(text.to_owned()), ..PolicyMembers::default() };
@@ -161,6 +189,9 @@ mod tests {
             access_lifetime: Some(90 * SECOND),
             refresh_lifetime: Some(30 * DAY + HOUR),
             calls_per_minute: Some(0),
+            bind_tokens: Some(BindTokens::Presented),
+            access_tokens: Some(AccessTokens::Jwt(Algorithm::Es256)),
+            dpop: Some(Dpop::Required),
         };
         let members = PolicyMembers::set(&overrides);
         assert_eq!(members.refresh_lifetime.as_deref(), Some("30d 1h"));

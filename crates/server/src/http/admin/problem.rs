@@ -61,6 +61,11 @@ impl Problem {
         Problem { status: StatusCode::INTERNAL_SERVER_ERROR, error: "failed", message }
     }
 
+    /// Too many are here already.
+    pub fn crowded(message: String) -> Problem {
+        Problem { status: StatusCode::SERVICE_UNAVAILABLE, error: "busy", message }
+    }
+
     pub fn store(error: &StoreError) -> Problem {
         let word = match error {
             StoreError::Busy => "busy",
@@ -74,6 +79,9 @@ impl Problem {
             AdministerError::UnknownApplication => return Problem::unknown_application(id.as_str()),
             AdministerError::UnknownSecret(_) => (StatusCode::NOT_FOUND, "unknown-secret"),
             AdministerError::TooManySecrets => (StatusCode::CONFLICT, "too-many-secrets"),
+            AdministerError::UnknownCredential(_) => (StatusCode::NOT_FOUND, "unknown-credential"),
+            AdministerError::SameCredential(_) => (StatusCode::CONFLICT, "same-credential"),
+            AdministerError::TooManyCredentials => (StatusCode::CONFLICT, "too-many-credentials"),
             AdministerError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             AdministerError::Store(error) => return Problem::store(error),
         };

@@ -10,7 +10,16 @@ use super::style::Style;
 pub(super) struct Credentials<'h> {
     /// Always there in the platform's style; in that of OAuth the token says it.
     pub app_key: Option<AppId>,
+    pub scheme: Scheme,
     pub access_token: &'h str,
+}
+
+/// How a call shows its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Bearer,
+    /// With a proof of possession beside it (RFC 9449 §7.1).
+    Dpop,
 }
 
 /// Why the headers of a call do not even name an application and a token.
@@ -33,7 +42,8 @@ impl Credentials<'_> {
             (Err(Unnamed::NoAppKey), Style::OAuth) => None,
             (app_key, Style::Platform | Style::OAuth) => Some(app_key?),
         };
-        Ok(Credentials { app_key, access_token: access_token(headers)? })
+        let (scheme, access_token) = access_token(headers)?;
+        Ok(Credentials { app_key, scheme, access_token })
     }
 }
 
@@ -51,16 +61,16 @@ fn app_key(headers: &HeaderMap) -> Result<AppId, Unnamed> {
 }
 
 /// `Authorization`, and where there is none `access_token`.
-fn access_token(headers: &HeaderMap) -> Result<&str, Unnamed> {
+fn access_token(headers: &HeaderMap) -> Result<(Scheme, &str), Unnamed> {
     match only(headers, AUTHORIZATION.as_str())? {
         Some(authorization) => {
             let (scheme, token) = authorization.split_once(' ').ok_or(Unnamed::NoToken)?;
-            if !scheme.eq_ignore_ascii_case("bearer") {
-                return Err(Unnamed::NoToken);
-            }
-            Ok(token.trim_matches(' '))
+            let known = [("bearer", Scheme::Bearer), ("dpop", Scheme::Dpop)];
+            let known = known.into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
+            let (_, scheme) = known.ok_or(Unnamed::NoToken)?;
+            Ok((scheme, token.trim_matches(' ')))
         }
-        None => only(headers, "access_token")?.ok_or(Unnamed::NoToken),
+        None => Ok((Scheme::Bearer, only(headers, "access_token")?.ok_or(Unnamed::NoToken)?)),
     }
 }
 
@@ -90,9 +100,14 @@ mod tests {
     #[test]
     fn the_token_is_found_however_clients_write_it() {
         for value in ["Bearer t", "bearer t", "BEARER  t", "Bearer   t "] {
-            assert_eq!(access_token(&headers(&[("authorization", value)])), Ok("t"), "{value}");
+            assert_eq!(
+                access_token(&headers(&[("authorization", value)])),
+                Ok((Scheme::Bearer, "t")),
+                "{value}"
+            );
         }
-        assert_eq!(access_token(&headers(&[("access_token", "t")])), Ok("t"));
+        assert_eq!(access_token(&headers(&[("access_token", "t")])), Ok((Scheme::Bearer, "t")));
+        assert_eq!(access_token(&headers(&[("authorization", "dpop t")])), Ok((Scheme::Dpop, "t")));
     }
 
     #[test]

@@ -1,0 +1,246 @@
+//! Credentials: what an application can show instead of a secret. Nothing in them is secret: keys are public, and
+//! certificates are shown to everybody.
+
+use std::sync::Arc;
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
+
+use crate::clock::Timestamp;
+
+/// Credentials that one application can have. Two are in use while one replaces the other.
+pub const MAX_CREDENTIALS: usize = 8;
+
+/// Names a credential within its application, counting from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CredentialId(pub u32);
+
+/// One of an application's credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential {
+    pub id: CredentialId,
+    /// What the operator calls it.
+    pub label: String,
+    pub kind: CredentialKind,
+    pub created_at: Timestamp,
+}
+
+/// What is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialKind {
+    /// A key that signs assertions (RFC 7523).
+    Key(PublicKey),
+    /// The certificate with this SHA-256 thumbprint (RFC 8705 §2.2).
+    Certificate([u8; 32]),
+    /// A name in a certificate that a trusted authority has signed (RFC 8705 §2.1).
+    Name(CertificateName),
+}
+
+/// One of the names in a certificate, in a form that is compared letter by letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateName {
+    pub field: NameField,
+    pub value: String,
+}
+
+/// Where in a certificate a name stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameField {
+    /// The subject, written as RFC 4514 says.
+    Subject,
+    SanDns,
+    SanUri,
+    SanIp,
+    SanEmail,
+}
+
+/// A certificate whose key the caller has proved to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownCertificate {
+    /// SHA-256 over its DER.
+    pub thumbprint: [u8; 32],
+    /// What it says whose it is; empty unless an authority that is trusted has signed it.
+    pub names: Vec<CertificateName>,
+}
+
+/// How an assertion is signed (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    EdDsa,
+    Es256,
+    Rs256,
+    Ps256,
+}
+
+/// A public key of a kind that we know.
+#[derive(Clone, Debug)]
+pub struct PublicKey {
+    family: Family,
+    /// Its SubjectPublicKeyInfo (RFC 5280 §4.1).
+    spki: Arc<[u8]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Family {
+    Ed25519,
+    P256,
+    Rsa,
+}
+
+/// Why some DER is no key that can be registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    #[error("the key is neither Ed25519, ECDSA P-256 nor RSA of 2048 to 8192 bits")]
+    Unknown,
+    #[error("the key is damaged")]
+    Damaged,
+}
+
+const ED25519: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
+const P256: [u8; 26] =
+    *b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
+/// rsaEncryption with its NULL, behind the header of the whole.
+const RSA: [u8; 15] = *b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+/// The SubjectPublicKeyInfo of RSA keys with 2048 to 8192 bits.
+const RSA_BYTES: std::ops::RangeInclusive<usize> = 290..=1070;
+
+impl PublicKey {
+    /// The key that this SubjectPublicKeyInfo is.
+    pub fn parse(spki: &[u8]) -> Result<PublicKey, KeyError> {
+        let family = if spki.starts_with(&ED25519) {
+            Family::Ed25519
+        } else if spki.starts_with(&P256) {
+            Family::P256
+        } else if spki.get(4..4 + RSA.len()) == Some(&RSA) && RSA_BYTES.contains(&spki.len()) {
+            Family::Rsa
+        } else {
+            return Err(KeyError::Unknown);
+        };
+        let key = PublicKey { family, spki: spki.into() };
+        let algorithm = match family {
+            Family::Ed25519 => Algorithm::EdDsa,
+            Family::P256 => Algorithm::Es256,
+            Family::Rsa => Algorithm::Rs256,
+        };
+        ParsedPublicKey::new(algorithm.verification(), &*key.spki).map_err(|_| KeyError::Damaged)?;
+        Ok(key)
+    }
+
+    /// Its SubjectPublicKeyInfo, for the store.
+    pub fn as_spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The word for its kind.
+    pub fn family(&self) -> &'static str {
+        match self.family {
+            Family::Ed25519 => "Ed25519",
+            Family::P256 => "P-256",
+            Family::Rsa => "RSA",
+        }
+    }
+
+    /// Whether it can have signed with `algorithm`.
+    pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
+        let family = match algorithm {
+            Algorithm::EdDsa => Family::Ed25519,
+            Algorithm::Es256 => Family::P256,
+            Algorithm::Rs256 | Algorithm::Ps256 => Family::Rsa,
+        };
+        self.family == family
+    }
+
+    /// Whether it made `signature` over `message`.
+    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.fits(algorithm) && verifies(algorithm, &self.spki, message, signature)
+    }
+}
+
+/// Does the work of a verification where there is no key to verify with.
+pub(crate) fn burn(algorithm: Algorithm, message: &[u8], signature: &[u8]) {
+    let key = match algorithm {
+        // The base points of both curves, whose private key everybody knows: what it verifies is thrown away.
+        Algorithm::EdDsa => [&ED25519[..], &[0x58], &[0x66; 31]].concat(),
+        Algorithm::Es256 => [&P256[..], &P256_BASE].concat(),
+        Algorithm::Rs256 | Algorithm::Ps256 => rsa_decoy(),
+    };
+    let _ = verifies(algorithm, &key, message, signature);
+}
+
+const P256_BASE: [u8; 65] = *b"\x04\
+    \x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2\
+    \x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\x39\x45\xd8\x98\xc2\x96\
+    \x4f\xe3\x42\xe2\xfe\x1a\x7f\x9b\x8e\xe7\xeb\x4a\x7c\x0f\x9e\x16\
+    \x2b\xce\x33\x57\x6b\x31\x5e\xce\xcb\xb6\x40\x68\x37\xbf\x51\xf5";
+
+/// 2048 bits, all of them set: no modulus of anybody, and as much work as one.
+fn rsa_decoy() -> Vec<u8> {
+    let head = b"\x30\x82\x01\x22";
+    let key = b"\x03\x82\x01\x0f\x00\x30\x82\x01\x0a\x02\x82\x01\x01\x00";
+    [&head[..], &RSA, key, &[0xff; 256], b"\x02\x03\x01\x00\x01"].concat()
+}
+
+fn verifies(algorithm: Algorithm, spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    ParsedPublicKey::new(algorithm.verification(), spki)
+        .is_ok_and(|key| key.verify_sig(message, signature).is_ok())
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &PublicKey) -> bool {
+        self.spki == other.spki
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl Algorithm {
+    fn verification(self) -> &'static dyn VerificationAlgorithm {
+        match self {
+            Algorithm::EdDsa => &signature::ED25519,
+            Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+        }
+    }
+}
+
+impl NameField {
+    const ALL: [NameField; 5] =
+        [NameField::Subject, NameField::SanDns, NameField::SanUri, NameField::SanIp, NameField::SanEmail];
+
+    /// The word for it in the admin API, flags and the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NameField::Subject => "subject",
+            NameField::SanDns => "san-dns",
+            NameField::SanUri => "san-uri",
+            NameField::SanIp => "san-ip",
+            NameField::SanEmail => "san-email",
+        }
+    }
+
+    /// The field that `word` names.
+    pub fn parse(word: &str) -> Option<NameField> {
+        NameField::ALL.into_iter().find(|field| field.as_str() == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_decoys_are_keys_that_take_part_in_a_verification() {
+        let p256 = [&P256[..], &P256_BASE].concat();
+        let ed25519 = [&ED25519[..], &[0x58], &[0x66; 31]].concat();
+        for (spki, family) in [(p256, "P-256"), (ed25519, "Ed25519"), (rsa_decoy(), "RSA")] {
+            assert_eq!(PublicKey::parse(&spki).map(|key| key.family()), Ok(family));
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_that_we_know_is_told() {
+        assert_eq!(PublicKey::parse(b"").err(), Some(KeyError::Unknown));
+        let off_the_curve = [&P256[..], &[4], &[7; 64]].concat();
+        assert_eq!(PublicKey::parse(&off_the_curve).err(), Some(KeyError::Damaged));
+    }
+}

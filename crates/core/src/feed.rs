@@ -1,0 +1,198 @@
+//! The feed: what has changed about which access tokens are good, for gateways that check signed ones on their own.
+//!
+//! It remembers of whom something changed, and not what: whoever asks hears how that one stands now. So the last word is
+//! always the present one, however late it is asked for.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::application::{AppNumber, Application};
+use crate::grant::GrantKey;
+use crate::random;
+use crate::registry::{Registry, Revocation};
+
+/// Changes that are remembered; who is further behind is told everything. 24 bytes each, so that it is 200 KiB.
+const REMEMBERED_MAX: usize = 8_192;
+
+/// Who may wait for a change at once: each is a gateway, and each change wakes all of them.
+const WAITING_MAX: usize = 256;
+
+/// A place in the feed of one life of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    life: u64,
+    position: u64,
+}
+
+/// What has changed up to a place in the feed.
+pub struct News {
+    pub cursor: Cursor,
+    /// Whether this is all there is, in place of what was told before.
+    pub is_whole: bool,
+    /// How each stands; `None` where it was deleted.
+    pub applications: Vec<(AppNumber, Option<Arc<Application>>)>,
+    /// Grants that were closed.
+    pub revocations: Vec<(GrantKey, Revocation)>,
+}
+
+/// So many wait for a change that nobody else can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{WAITING_MAX} wait for a change already")]
+pub struct Crowded;
+
+/// Of whom something changed, in order.
+pub struct Feed {
+    log: Mutex<Log>,
+    /// Rung at each change; its value says whether waiting is over for good.
+    bell: watch::Sender<bool>,
+    places: Semaphore,
+}
+
+struct Log {
+    life: u64,
+    /// The position after the last of `subjects`.
+    position: u64,
+    subjects: VecDeque<Subject>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    Application(AppNumber),
+    Grant(GrantKey),
+}
+
+impl Default for Feed {
+    fn default() -> Feed {
+        Feed {
+            log: Mutex::new(Log::new()),
+            bell: watch::Sender::new(false),
+            places: Semaphore::new(WAITING_MAX),
+        }
+    }
+}
+
+impl Feed {
+    /// The present end of the feed.
+    pub fn cursor(&self) -> Cursor {
+        self.log().cursor()
+    }
+
+    /// Returns when the feed is not at `from` any more, or when waiting is over for good.
+    pub async fn changed(&self, from: Cursor) -> Result<(), Crowded> {
+        let _place = self.places.try_acquire().map_err(|_| Crowded)?;
+        let mut bell = self.bell.subscribe();
+        loop {
+            // First the bell and then the log: what changes in between rings again.
+            let is_over = *bell.borrow_and_update();
+            if is_over || self.cursor() != from || bell.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lets everybody who waits go, now and from now on, because the server stops.
+    pub fn stop_waiting(&self) {
+        self.bell.send_replace(true);
+    }
+
+    /// Notes that something changed, after it did.
+    pub(crate) fn note(&self, subject: Subject) {
+        self.log().push(subject);
+        self.bell.send_modify(|_| {});
+    }
+
+    /// Forgets what was noted: everything may have changed.
+    pub(crate) fn begin_again(&self) {
+        *self.log() = Log::new();
+        self.bell.send_modify(|_| {});
+    }
+
+    /// Of whom something changed since; `None` where that is not known any more.
+    fn since(&self, cursor: Cursor) -> Option<(Cursor, BTreeSet<Subject>)> {
+        let log = self.log();
+        let behind = log.position.checked_sub(cursor.position).filter(|_| log.life == cursor.life)?;
+        let skipped = log.subjects.len().checked_sub(usize::try_from(behind).ok()?)?;
+        Some((log.cursor(), log.subjects.range(skipped..).copied().collect()))
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    /// The life is random, so that a cursor of another node or of a time before a restart is recognised.
+    fn new() -> Log {
+        Log { life: u64::from_be_bytes(random::bytes()), position: 0, subjects: VecDeque::new() }
+    }
+
+    fn cursor(&self) -> Cursor {
+        Cursor { life: self.life, position: self.position }
+    }
+
+    fn push(&mut self, subject: Subject) {
+        if self.subjects.len() == REMEMBERED_MAX {
+            self.subjects.pop_front();
+        }
+        self.subjects.push_back(subject);
+        self.position += 1;
+    }
+}
+
+impl Registry {
+    /// What has changed since `cursor`; everything, where there is none or it is too old to know.
+    pub fn news(&self, cursor: Option<Cursor>) -> News {
+        match cursor.and_then(|cursor| self.feed().since(cursor)) {
+            Some((cursor, subjects)) => self.changes(cursor, &subjects),
+            None => self.everything(),
+        }
+    }
+
+    fn changes(&self, cursor: Cursor, subjects: &BTreeSet<Subject>) -> News {
+        let mut news = News { cursor, is_whole: false, applications: Vec::new(), revocations: Vec::new() };
+        for subject in subjects {
+            match *subject {
+                Subject::Application(number) => {
+                    news.applications.push((number, self.application(number)));
+                }
+                Subject::Grant(grant) => {
+                    news.revocations.extend(self.revocation(grant).map(|revocation| (grant, revocation)));
+                }
+            }
+        }
+        news
+    }
+
+    fn everything(&self) -> News {
+        // First the place and then what is there: what changes in between is told again from that place on.
+        let cursor = self.feed().cursor();
+        let applications = self.all();
+        let revocations = applications.iter().flat_map(|application| {
+            let of_it = |(id, revocation)| (GrantKey { application: application.number, id }, revocation);
+            self.revocations_of(application.number).into_iter().map(of_it)
+        });
+        let revocations = revocations.collect();
+        let applications = applications.into_iter().map(|one| (one.number, Some(one))).collect();
+        News { cursor, is_whole: true, applications, revocations }
+    }
+}
+
+impl Cursor {
+    /// The cursor that `text` is.
+    pub fn parse(text: &str) -> Option<Cursor> {
+        let (life, position) = text.split_once('-')?;
+        Some(Cursor { life: u64::from_str_radix(life, 16).ok()?, position: position.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{}", self.life, self.position)
+    }
+}

@@ -1,0 +1,103 @@
+//! `[oauth]`: how the server names itself to OAuth clients.
+
+use std::net::SocketAddr;
+
+use northgate_core::application::check_text;
+
+use crate::config::ConfigError;
+use crate::config::layers::Settings;
+
+/// The path of the token endpoint, behind the issuer.
+pub const TOKEN: &str = "/oauth2/token";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuth {
+    pub issuer: Issuer,
+    /// Whom signed access tokens are for.
+    pub audience: String,
+}
+
+/// The name of this server: an https URL without query, fragment and final slash (RFC 8414 §2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer(String);
+
+impl OAuth {
+    /// Without an issuer, the public listener's address is one, which is of use on this machine only.
+    pub(super) fn take(settings: &mut Settings, listen: SocketAddr) -> Result<OAuth, ConfigError> {
+        let instead = "\"\" or the URL that clients reach the public listener by, such as \"https://tokens.example.com\"";
+        let issuer = settings.text("oauth.issuer", instead, |text| match text {
+            "" => Some(Issuer::of(listen)),
+            url => Issuer::parse(url),
+        })?;
+        let instead =
+            "\"\" or the URL that the platform's APIs are reached by, such as \"https://api.example.com\"";
+        let audience = settings.text("oauth.audience", instead, |text| match text {
+            "" => Some(issuer.0.clone()),
+            text => check_text(text).is_ok().then(|| text.to_owned()),
+        })?;
+        Ok(OAuth { issuer, audience })
+    }
+
+    /// What an assertion for us may be meant for: the issuer or the token endpoint (RFC 7523 §3).
+    pub fn audiences(&self) -> Vec<String> {
+        let issuer = self.issuer.as_str();
+        vec![issuer.to_owned(), format!("{issuer}{TOKEN}")]
+    }
+}
+
+impl Issuer {
+    /// The issuer that `url` is.
+    pub fn parse(url: &str) -> Option<Issuer> {
+        let (authority, path) = parts(url)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+        let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        let is_good = !authority.is_empty() && authority.chars().all(is_host) && path.chars().all(is_plain);
+        (is_good && !url.ends_with('/')).then(|| Issuer(url.to_owned()))
+    }
+
+    fn of(listen: SocketAddr) -> Issuer {
+        let host = match listen.ip() {
+            ip if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
+            _ => SocketAddr::new(listen.ip(), 0).to_string().trim_end_matches(":0").to_owned(),
+        };
+        Issuer(format!("https://{host}:{}", listen.port()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What follows the host and the port; empty for most.
+    pub fn path(&self) -> &str {
+        parts(&self.0).map_or("", |(_, path)| path)
+    }
+}
+
+fn parts(url: &str) -> Option<(&str, &str)> {
+    let rest = url.strip_prefix("https://")?;
+    Some(rest.split_at(rest.find('/').unwrap_or(rest.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_is_an_https_url_without_query_fragment_and_final_slash() {
+        for good in ["https://a", "https://a.example:8743", "https://a/b/c", "https://[::1]:8743"] {
+            assert_eq!(Issuer::parse(good).map(|issuer| issuer.0).as_deref(), Some(good));
+        }
+        assert_eq!(Issuer::parse("https://a:1/b/c").expect("good").path(), "/b/c");
+        for bad in ["http://a", "https://", "https:///b", "https://a/", "https://a?b", "https://a#b", "a"] {
+            assert_eq!(Issuer::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn without_one_the_listener_is_the_issuer() {
+        let of = |listen: &str| Issuer::of(listen.parse().expect("an address")).0;
+        assert_eq!(of("0.0.0.0:8743"), "https://localhost:8743");
+        assert_eq!(of("192.0.2.1:443"), "https://192.0.2.1:443");
+        assert_eq!(of("[2001:db8::1]:80"), "https://[2001:db8::1]:80");
+    }
+}

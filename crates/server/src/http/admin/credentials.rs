@@ -1,0 +1,144 @@
+//! Credentials of an application: list, add, remove. An application shows them to OAuth instead of a secret.
+
+pub mod jwk;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use northgate_core::administer::Change;
+use northgate_core::application::{AppId, Application};
+use northgate_core::credential::{CredentialId, CredentialKind, NameField, PublicKey};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+use serde::Deserialize;
+use tracing::info;
+
+use super::Admin;
+use super::answer::{CredentialLine, Credentials};
+use super::applications::app_id;
+use super::body::{Body, Text};
+use super::operator::Operator;
+use super::problem::Problem;
+use crate::tls::shown;
+use crate::tls::x509::names;
+use jwk::Jwk;
+
+pub async fn list(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Credentials>, Problem> {
+    let id = app_id(path)?;
+    let application = admin.auth.registry().find(&id);
+    application.map(|found| credentials(&found)).ok_or_else(|| Problem::unknown_application(id.as_str()))
+}
+
+/// Exactly one besides the label.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Add {
+    label: Option<Text>,
+    jwk: Option<Jwk>,
+    /// In PEM, as the next one.
+    public_key: Option<String>,
+    certificate: Option<String>,
+    subject: Option<String>,
+    san_dns: Option<String>,
+    san_uri: Option<String>,
+    san_ip: Option<String>,
+    san_email: Option<String>,
+}
+
+pub async fn add(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+    Body(add): Body<Add>,
+) -> Result<(StatusCode, Json<CredentialLine>), Problem> {
+    let id = app_id(path)?;
+    let label = add.label.as_ref().map_or("added", |label| &label.0).to_owned();
+    let change = Change::AddCredential(label, add.kind()?);
+    let application = admin.auth.change(&id, &change, admin.clock.now()).await;
+    let application = application.map_err(|error| Problem::administer(&id, &error))?;
+    // The new one is the last, and this is the state right after the addition.
+    let added = application.credentials.last().map(CredentialLine::new);
+    let added = added.ok_or_else(|| Problem::unknown_application(id.as_str()))?;
+    info!(
+        target: "northgate::audit", application = %id, credential = added.id, kind = added.kind,
+        "application {id} was given the credential {}", added.id
+    );
+    Ok((StatusCode::CREATED, Json(added)))
+}
+
+pub async fn remove(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<(String, u32)>, PathRejection>,
+) -> Result<Json<Credentials>, Problem> {
+    let Path((text, credential)) = path.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
+    let id = AppId::parse(&text).map_err(|_| Problem::unknown_application(&text))?;
+    let change = Change::RemoveCredential(CredentialId(credential));
+    let application = admin.auth.change(&id, &change, admin.clock.now()).await;
+    let application = application.map_err(|error| Problem::administer(&id, &error))?;
+    info!(
+        target: "northgate::audit", application = %id, credential,
+        "the credential {credential} of application {id} was removed"
+    );
+    Ok(credentials(&application))
+}
+
+impl Add {
+    fn kind(&self) -> Result<CredentialKind, Problem> {
+        let names = [
+            (NameField::Subject, &self.subject),
+            (NameField::SanDns, &self.san_dns),
+            (NameField::SanUri, &self.san_uri),
+            (NameField::SanIp, &self.san_ip),
+            (NameField::SanEmail, &self.san_email),
+        ];
+        let names = names.into_iter().filter_map(|(field, text)| Some(name(field, text.as_deref()?)));
+        let others = [
+            self.jwk
+                .as_ref()
+                .map(|jwk| key(&jwk.spki().map_err(|error| Problem::invalid(error.to_string()))?)),
+            self.public_key.as_deref().map(public_key),
+            self.certificate.as_deref().map(certificate),
+        ];
+        let mut given = others.into_iter().flatten().chain(names);
+        match (given.next(), given.next()) {
+            (Some(kind), None) => kind,
+            (_, _) => Err(Problem::invalid(
+                "a credential is exactly one of jwk, publicKey, certificate, subject, sanDns, sanUri, sanIp and sanEmail",
+            )),
+        }
+    }
+}
+
+fn public_key(pem: &str) -> Result<CredentialKind, Problem> {
+    let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes());
+    key(&spki.map_err(|_| Problem::invalid("publicKey is no PEM text with a PUBLIC KEY"))?)
+}
+
+fn key(spki: &[u8]) -> Result<CredentialKind, Problem> {
+    PublicKey::parse(spki).map(CredentialKind::Key).map_err(|error| Problem::invalid(error.to_string()))
+}
+
+fn certificate(pem: &str) -> Result<CredentialKind, Problem> {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes());
+    let der = der.map_err(|_| Problem::invalid("certificate is no PEM text with a CERTIFICATE"))?;
+    Ok(CredentialKind::Certificate(shown::thumbprint(&der)))
+}
+
+fn name(field: NameField, text: &str) -> Result<CredentialKind, Problem> {
+    let name = names::written(field, text).map(CredentialKind::Name);
+    name.ok_or_else(|| {
+        Problem::invalid(format!("{text:?} is no {} that a certificate can have", field.as_str()))
+    })
+}
+
+fn credentials(application: &Application) -> Json<Credentials> {
+    Json(Credentials { credentials: application.credentials.iter().map(CredentialLine::new).collect() })
+}

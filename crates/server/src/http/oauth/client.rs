@@ -1,0 +1,229 @@
+//! Which client a request comes from, and how it shows that (RFC 6749 §2.3): exactly one way in one request.
+
+use std::net::IpAddr;
+
+use axum::extract::Request;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderName, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use northgate_core::admit::{Caller, Possession, Proof};
+use northgate_core::application::AppId;
+use northgate_core::assertion::Assertion;
+use northgate_core::credential::ShownCertificate;
+use northgate_core::secret::SecretText;
+
+use super::assertion::{self, AssertionError};
+use super::error::{Code, Denial};
+use super::form::{self, Form};
+use crate::config::oauth::OAuth;
+use crate::http::dpop::DPOP;
+use crate::http::observe;
+use crate::http::outcome::Outcome;
+use crate::tls::shown::Shown;
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What the request says of its sender outside the body, kept while that is read.
+pub struct Sender {
+    from: IpAddr,
+    certificate: Option<Shown>,
+    authorization: Vec<HeaderValue>,
+    /// Its proofs of possession; at most one is meant.
+    pub dpop: Vec<HeaderValue>,
+}
+
+impl Sender {
+    pub fn of(request: &Request) -> Sender {
+        let all = |name: HeaderName| request.headers().get_all(name).iter().cloned().collect();
+        let certificate = request.extensions().get().cloned();
+        Sender {
+            from: observe::peer(request),
+            certificate,
+            authorization: all(AUTHORIZATION),
+            dpop: all(DPOP),
+        }
+    }
+}
+
+/// A client as it presents itself.
+pub struct Client {
+    pub app: AppId,
+    held: Held,
+    certificate: Option<ShownCertificate>,
+    from: IpAddr,
+}
+
+enum Held {
+    Secret(SecretText),
+    /// With the names that it may be meant for.
+    Assertion(Box<Assertion>, Vec<String>),
+    Certificate,
+}
+
+/// Why nobody can be asked about the client. For the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    #[error("the client shows in more than one way who it is")]
+    TwoMethods,
+    #[error("the header Authorization is there twice")]
+    TwoHeaders,
+    #[error("client_id in the body is not the client of the header Authorization")]
+    OtherClient,
+    #[error("the client does not show who it is")]
+    None,
+    #[error("the header Authorization is not Basic with a client and its secret")]
+    Basic,
+    #[error("there is client_assertion or client_assertion_type, and not the other")]
+    HalfAssertion,
+    #[error("client_assertion_type is not that of a JWT")]
+    AssertionType,
+    #[error("the assertion is malformed: {0}")]
+    Assertion(AssertionError),
+    #[error("client_id or client_secret is longer than 256 characters or has a control character")]
+    Text,
+}
+
+impl Client {
+    /// The client that sent `form`.
+    pub fn find(form: &Form, sender: &Sender, oauth: &OAuth) -> Result<Client, ClientError> {
+        let client_id = form.find("client_id");
+        let basic = basic(&sender.authorization)?;
+        let (app, held) = match (basic, form.find("client_secret"), assertion(form)?) {
+            (Some((app, secret)), None, None) => {
+                if client_id.is_some_and(|client_id| client_id != app) {
+                    return Err(ClientError::OtherClient);
+                }
+                (app, Held::Secret(parse_secret(&secret)?))
+            }
+            (None, Some(secret), None) => {
+                (client_id.ok_or(ClientError::None)?.to_owned(), Held::Secret(parse_secret(secret)?))
+            }
+            (None, None, Some(text)) => {
+                let assertion = assertion::parse(text).map_err(ClientError::Assertion)?;
+                let app = client_id.unwrap_or(&assertion.subject).to_owned();
+                (app, Held::Assertion(Box::new(assertion), oauth.audiences()))
+            }
+            // Nothing in the request but a name: the connection has to show the rest.
+            (None, None, None) if sender.certificate.is_some() => {
+                (client_id.ok_or(ClientError::None)?.to_owned(), Held::Certificate)
+            }
+            (None, None, None) => return Err(ClientError::None),
+            (_, _, _) => return Err(ClientError::TwoMethods),
+        };
+        let app = AppId::parse(&app).map_err(|_| ClientError::Text)?;
+        let certificate = sender.certificate.as_ref().map(|shown| held.need(shown));
+        Ok(Client { app, held, certificate, from: sender.from })
+    }
+
+    /// The same for the rules.
+    pub fn caller(&self) -> Caller<'_> {
+        let proof = match &self.held {
+            Held::Secret(secret) => Proof::Secret(secret),
+            Held::Assertion(assertion, audiences) => Proof::Assertion(assertion, audiences),
+            Held::Certificate => Proof::Certificate,
+        };
+        let (certificate, possession) = (self.certificate.as_ref(), Possession::NotAsked);
+        Caller { app: &self.app, proof, certificate, possession, from: self.from }
+    }
+}
+
+impl Held {
+    /// What is to be known of the certificate on the connection. To believe its names costs a few verifications.
+    fn need(&self, shown: &Shown) -> ShownCertificate {
+        let names = match self {
+            Held::Certificate => shown.names(),
+            Held::Secret(_) | Held::Assertion(..) => Vec::new(),
+        };
+        ShownCertificate { thumbprint: shown.thumbprint(), names }
+    }
+}
+
+/// The assertion of a request that has one (RFC 7521 §4.2).
+fn assertion(form: &Form) -> Result<Option<&str>, ClientError> {
+    match (form.find("client_assertion_type"), form.find("client_assertion")) {
+        (None, None) => Ok(None),
+        (Some(JWT_BEARER), Some(text)) => Ok(Some(text)),
+        (Some(_), Some(_)) => Err(ClientError::AssertionType),
+        (None, Some(_)) | (Some(_), None) => Err(ClientError::HalfAssertion),
+    }
+}
+
+fn parse_secret(text: &str) -> Result<SecretText, ClientError> {
+    SecretText::parse(text).map_err(|_| ClientError::Text)
+}
+
+/// The client and the secret of `Authorization: Basic`, each encoded as in a form before they were joined (RFC 6749
+/// §2.3.1). Another scheme is none of ours: some clients send an old access token with everything.
+fn basic(authorization: &[HeaderValue]) -> Result<Option<(String, String)>, ClientError> {
+    let value = match authorization {
+        [] => return Ok(None),
+        [value] => value.as_bytes(),
+        [_, _, ..] => return Err(ClientError::TwoHeaders),
+    };
+    let Some((scheme, encoded)) = value.split_at_checked(b"Basic ".len()) else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case(b"Basic ") {
+        return Ok(None);
+    }
+    let joined = STANDARD.decode(encoded.trim_ascii()).map_err(|_| ClientError::Basic)?;
+    let colon = joined.iter().position(|byte| *byte == b':').ok_or(ClientError::Basic)?;
+    let half = |raw| form::decoded(raw).map_err(|_| ClientError::Basic);
+    Ok(Some((half(&joined[..colon])?, half(&joined[colon + 1..])?)))
+}
+
+impl From<ClientError> for Denial {
+    fn from(error: ClientError) -> Denial {
+        let (code, description, outcome) = match error {
+            ClientError::TwoMethods => {
+                (Code::InvalidRequest, "A client must authenticate in one way only.", Outcome::InvalidInput)
+            }
+            ClientError::TwoHeaders => {
+                (Code::InvalidRequest, "Authorization must be there once only.", Outcome::InvalidInput)
+            }
+            ClientError::OtherClient => {
+                (Code::InvalidRequest, "client_id is not the client of Authorization.", Outcome::InvalidInput)
+            }
+            ClientError::None => {
+                (Code::InvalidClient, "The client did not authenticate.", Outcome::MissingField)
+            }
+            ClientError::HalfAssertion => (
+                Code::InvalidRequest,
+                "client_assertion and client_assertion_type come together.",
+                Outcome::InvalidInput,
+            ),
+            ClientError::Basic
+            | ClientError::Text
+            | ClientError::AssertionType
+            | ClientError::Assertion(_) => {
+                (Code::InvalidClient, "The client is unknown or did not prove itself.", Outcome::InvalidInput)
+            }
+        };
+        Denial::new(code, description, outcome, &error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(value: &str) -> Result<Option<(String, String)>, ClientError> {
+        basic(&[HeaderValue::from_str(value).expect("a header")])
+    }
+
+    #[test]
+    fn both_halves_of_basic_are_decoded_after_they_were_split() {
+        let encoded = STANDARD.encode("a%3Ab:p+q%2B:r");
+        let halves = Ok(Some(("a:b".to_owned(), "p q+:r".to_owned())));
+        assert_eq!(of(&format!("Basic {encoded}")), halves);
+        assert_eq!(of(&format!("basic  {encoded} ")), halves);
+    }
+
+    #[test]
+    fn another_scheme_is_not_looked_at_and_a_broken_basic_is_refused() {
+        assert_eq!(of("Bearer abc"), Ok(None));
+        assert_eq!(of("Basic"), Ok(None));
+        for broken in ["Basic ", "Basic ???", "Basic YWJj", "Basic JWZmOmE="] {
+            assert_eq!(of(broken), Err(ClientError::Basic), "{broken}");
+        }
+    }
+}

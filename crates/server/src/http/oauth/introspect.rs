@@ -1,0 +1,102 @@
+//! POST introspect: what a token is good for, told to its application and to gateways (RFC 7662).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use northgate_core::clock::Timestamp;
+use northgate_core::introspect::{Active, IntrospectError, Introspection};
+use northgate_core::token::{Binding, Kind};
+use serde_json::{Value, json};
+
+use super::answer;
+use super::client::{Client, Sender};
+use super::error::{self, Denial};
+use super::form::Form;
+use crate::http::Api;
+use crate::http::observe::Observed;
+use crate::http::outcome::{Operation, Outcome};
+
+/// On the public listener: an application learns what its own tokens are good for.
+pub async fn introspect_own(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let mut observed = Observed::new(Operation::Introspect);
+    let introspection = ask_own(&api, request, &mut observed).await;
+    told(introspection, &api, observed)
+}
+
+/// On the private listener: whoever reaches it may ask, as it may ask verify.
+pub async fn introspect_any(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let mut observed = Observed::new(Operation::Introspect);
+    let introspection = ask_any(&api, request, &mut observed).await;
+    told(introspection, &api, observed)
+}
+
+async fn ask_own(api: &Api, request: Request, observed: &mut Observed) -> Result<Introspection, Denial> {
+    let sender = Sender::of(&request);
+    let form = Form::read(request, api.body).await?;
+    let token = form.token()?;
+    let client = Client::find(&form, &sender, &api.oauth)?;
+    observed.application = Some(client.app.clone());
+    Ok(api.auth.introspect_own(&client.caller(), api.open(token), api.clock.now()).await?)
+}
+
+async fn ask_any(api: &Api, request: Request, observed: &mut Observed) -> Result<Introspection, Denial> {
+    let form = Form::read(request, api.body).await?;
+    let introspection = api.auth.introspect(api.open(form.token()?), api.clock.now()).await?;
+    if let Introspection::Active(active) = &introspection {
+        observed.application = Some(active.application.id.clone());
+    }
+    Ok(introspection)
+}
+
+fn told(introspection: Result<Introspection, Denial>, api: &Api, mut observed: Observed) -> Response<Body> {
+    let answer = match introspection {
+        Ok(Introspection::Active(active)) => {
+            answer::json(StatusCode::OK, members(&active, api.oauth.issuer.as_str()).to_string())
+        }
+        Ok(Introspection::Inactive(why)) => {
+            observed.outcome = Outcome::Refused;
+            observed.detail = Some(why.to_string());
+            answer::json(StatusCode::OK, r#"{"active":false}"#)
+        }
+        Err(denial) => denial.answer(&mut observed),
+    };
+    observed.beside(answer)
+}
+
+fn members(active: &Active, issuer: &str) -> Value {
+    let seconds = |at: Timestamp| at.as_millis() / 1000;
+    let app_id = active.application.id.as_str();
+    let mut members = json!({
+        "active": true,
+        "scope": "default",
+        "client_id": app_id,
+        "sub": app_id,
+        "iss": issuer,
+        "iat": seconds(active.issued_at),
+        "exp": seconds(active.expires_at),
+    });
+    if active.kind == Kind::Access {
+        members["token_type"] = answer::token_type(active.binding).into();
+    }
+    match &active.binding {
+        Some(Binding::Certificate(print)) => {
+            members["cnf"] = json!({ "x5t#S256": URL_SAFE_NO_PAD.encode(print) });
+        }
+        Some(Binding::Key(print)) => members["cnf"] = json!({ "jkt": URL_SAFE_NO_PAD.encode(print) }),
+        None => {}
+    }
+    members
+}
+
+impl From<IntrospectError> for Denial {
+    fn from(error: IntrospectError) -> Denial {
+        match error {
+            IntrospectError::Admission(error) => error.into(),
+            IntrospectError::Store(ref cause) => error::store(cause, &error),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! POST revoke: the end of a grant, by one of its tokens (RFC 7009).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use northgate_core::logout::EndError;
+use northgate_core::revoke::{RevokeError, Revoked};
+
+use super::client::{Client, Sender};
+use super::error::{self, Code, Denial};
+use super::form::Form;
+use crate::http::audit::Audit;
+use crate::http::observe::Observed;
+use crate::http::outcome::{Operation, Outcome};
+use crate::http::{Api, answer};
+
+/// 200 without a body, whatever the token was: it is of no use to its sender from now on.
+pub async fn revoke(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let mut observed = Observed::new(Operation::Revoke);
+    let answer = match attempt(&api, request, &mut observed).await {
+        Ok(revoked) => {
+            observe(revoked, &mut observed);
+            answer::empty(StatusCode::OK)
+        }
+        Err(denial) => denial.answer(&mut observed),
+    };
+    observed.beside(answer)
+}
+
+/// `token_type_hint` does not matter: a token says itself of which kind it is.
+async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<Revoked, Denial> {
+    let sender = Sender::of(&request);
+    let form = Form::read(request, api.body).await?;
+    let token = form.token()?;
+    let client = Client::find(&form, &sender, &api.oauth)?;
+    observed.application = Some(client.app.clone());
+    Ok(api.auth.revoke(&client.caller(), api.open(token), api.clock.now()).await?)
+}
+
+fn observe(revoked: Revoked, observed: &mut Observed) {
+    match revoked {
+        Revoked::Closed(grant) => observed.audit = Some(Audit::Revoked { grant }),
+        Revoked::AlreadyOver(_) => observed.outcome = Outcome::AlreadyOver,
+        Revoked::Unknown(error) => {
+            observed.outcome = Outcome::Refused;
+            observed.detail = Some(error.to_string());
+        }
+        Revoked::NotYours => {
+            observed.outcome = Outcome::Refused;
+            observed.detail = Some("it belongs to another application".to_owned());
+        }
+    }
+}
+
+impl From<RevokeError> for Denial {
+    fn from(error: RevokeError) -> Denial {
+        match error {
+            RevokeError::Admission(error) => error.into(),
+            // RFC 7009 §2.2.1: the client has to take the token for good still, and to come again.
+            RevokeError::End(EndError::TooManyClosed) => {
+                Denial::new(Code::Unavailable, "The service is busy.", Outcome::Throttled, &error)
+            }
+            RevokeError::End(EndError::Store(ref cause)) => error::store(cause, &error),
+        }
+    }
+}

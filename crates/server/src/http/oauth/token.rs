@@ -1,0 +1,172 @@
+//! POST token: an access token for a client, by its own credentials or by a refresh token.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use northgate_core::admit::{Caller, NoPossession, Possession};
+use northgate_core::client_credentials::ClientCredentialsError;
+use northgate_core::clock::Timestamp;
+use northgate_core::refresh::{RefreshError, Refusal};
+
+use super::client::{Client, Sender};
+use super::error::{self, Code, Denial};
+use super::form::Form;
+use super::{TOKEN, answer};
+use crate::http::Api;
+use crate::http::audit::Audit;
+use crate::http::dpop::{self, ProofError};
+use crate::http::observe::Observed;
+use crate::http::outcome::{Operation, Outcome};
+use crate::http::refresh::told;
+
+/// What a client can ask for.
+enum GrantType {
+    ClientCredentials,
+    RefreshToken,
+}
+
+/// Why a request asks for nothing that there is. For the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Unknown {
+    #[error("there is no such grant type")]
+    GrantType,
+    #[error("there is no such scope")]
+    Scope,
+}
+
+/// Until the grant type is known, the request counts as one for client credentials.
+pub async fn token(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let mut observed = Observed::new(Operation::ClientCredentials);
+    let answer = match attempt(&api, request, &mut observed).await {
+        Ok(answer) => answer,
+        Err(denial) => denial.answer(&mut observed),
+    };
+    observed.beside(answer)
+}
+
+async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<Response<Body>, Denial> {
+    let sender = Sender::of(&request);
+    let form = Form::read(request, api.body).await?;
+    let grant_type = grant_type(&form)?;
+    check_scope(&form)?;
+    match grant_type {
+        GrantType::ClientCredentials => client_credentials(api, &form, &sender, observed).await,
+        GrantType::RefreshToken => refresh(api, &form, &sender, observed).await,
+    }
+}
+
+async fn client_credentials(
+    api: &Api,
+    form: &Form,
+    sender: &Sender,
+    observed: &mut Observed,
+) -> Result<Response<Body>, Denial> {
+    let client = Client::find(form, sender, &api.oauth)?;
+    observed.application = Some(client.app.clone());
+    let now = api.clock.now();
+    let caller = Caller { possession: possession(api, sender, now)?, ..client.caller() };
+    let issued = api.auth.client_credentials(&caller, now).await?;
+    Ok(answer::issued(&issued, &client.app, api))
+}
+
+async fn refresh(
+    api: &Api,
+    form: &Form,
+    sender: &Sender,
+    observed: &mut Observed,
+) -> Result<Response<Body>, Denial> {
+    observed.operation = Operation::Refresh;
+    let refresh_token = form.text("refresh_token")?;
+    let client = Client::find(form, sender, &api.oauth)?;
+    observed.application = Some(client.app.clone());
+    let now = api.clock.now();
+    let caller = Caller { possession: possession(api, sender, now)?, ..client.caller() };
+    let refresh = api.auth.refresh(&caller, refresh_token, now).await?;
+    (observed.outcome, observed.audit) = told(&refresh);
+    Ok(answer::pair(&refresh.pair, &client.app, api))
+}
+
+/// The key that the client shows that it has, if any (RFC 9449 §5).
+fn possession(api: &Api, sender: &Sender, now: Timestamp) -> Result<Possession, ProofError> {
+    let uri = format!("{}{TOKEN}", api.oauth.issuer.as_str());
+    let call = dpop::Call { method: "POST", uri: &uri, access_token: None };
+    match sender.dpop.as_slice() {
+        [] => Ok(Possession::NotShown),
+        [proof] => Ok(Possession::Shown(dpop::check(proof.as_bytes(), &call, &api.proofs, now)?)),
+        [_, _, ..] => Err(ProofError::Two),
+    }
+}
+
+fn grant_type(form: &Form) -> Result<GrantType, Denial> {
+    match form.text("grant_type")? {
+        "client_credentials" => Ok(GrantType::ClientCredentials),
+        "refresh_token" => Ok(GrantType::RefreshToken),
+        _ => Err(Unknown::GrantType.into()),
+    }
+}
+
+/// There is one scope, and who asks for none gets it.
+fn check_scope(form: &Form) -> Result<(), Unknown> {
+    let is_known = form.find("scope").is_none_or(|scope| scope.split(' ').all(|word| word == "default"));
+    if is_known { Ok(()) } else { Err(Unknown::Scope) }
+}
+
+impl From<Unknown> for Denial {
+    fn from(error: Unknown) -> Denial {
+        let (code, description) = match error {
+            Unknown::GrantType => {
+                (Code::UnsupportedGrantType, "There are client_credentials and refresh_token.")
+            }
+            Unknown::Scope => (Code::InvalidScope, "There is the scope default and no other."),
+        };
+        Denial::new(code, description, Outcome::InvalidInput, &error)
+    }
+}
+
+impl From<ProofError> for Denial {
+    fn from(error: ProofError) -> Denial {
+        Denial::new(Code::InvalidDpopProof, "The DPoP proof is not good.", Outcome::Refused, &error)
+    }
+}
+
+impl From<NoPossession> for Denial {
+    fn from(error: NoPossession) -> Denial {
+        let description = "The application has to send a DPoP proof.";
+        Denial::new(Code::InvalidDpopProof, description, Outcome::MissingField, &error)
+    }
+}
+
+impl From<ClientCredentialsError> for Denial {
+    fn from(error: ClientCredentialsError) -> Denial {
+        match error {
+            ClientCredentialsError::Admission(error) => error.into(),
+            ClientCredentialsError::NoPossession(error) => error.into(),
+            ClientCredentialsError::TooManyClosed => error::too_many_closed(&error),
+        }
+    }
+}
+
+impl From<RefreshError> for Denial {
+    fn from(error: RefreshError) -> Denial {
+        match error {
+            RefreshError::Admission(error) => error.into(),
+            RefreshError::NoPossession(error) => error.into(),
+            RefreshError::Refused(refusal) => refused(refusal, &error),
+            RefreshError::Store(ref cause) => error::store(cause, &error),
+        }
+    }
+}
+
+fn refused(refusal: Refusal, error: &RefreshError) -> Denial {
+    let denial = |outcome| Denial::new(Code::InvalidGrant, "The refresh token is not good.", outcome, error);
+    match refusal {
+        Refusal::Reused { grant, presented, current, closed } => {
+            denial(Outcome::Reused).audited(Audit::Reused { grant, presented, current, closed })
+        }
+        Refusal::Token(_) | Refusal::WrongKind | Refusal::NotYours | Refusal::Expired | Refusal::Closed => {
+            denial(Outcome::Refused)
+        }
+    }
+}

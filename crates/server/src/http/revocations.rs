@@ -1,0 +1,128 @@
+//! GET /revocations: which applications and grants have good tokens, for gateways that check signed ones on their own.
+//! Without `since` all of it; with it what has changed since, at once or as soon as something does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use northgate_core::auth::Auth;
+use northgate_core::feed::{Cursor, News};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use crate::http::admin::problem::Problem;
+use crate::http::{Api, answer};
+
+/// Shorter than what common proxies and clients wait for an answer.
+const WAIT_MAX_S: u64 = 30;
+
+/// Kept by whoever asks, and compared with what is here before it is used again.
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+#[derive(Deserialize)]
+pub struct Asked {
+    /// The cursor of the answer before.
+    since: Option<String>,
+    /// How many seconds to wait for a change.
+    #[serde(default)]
+    wait: u64,
+}
+
+pub async fn revocations(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+    Query(asked): Query<Asked>,
+) -> Response<Body> {
+    let feed = api.auth.registry().feed();
+    // One that cannot be read is of another version: everything is told.
+    let since = asked.since.as_deref().and_then(Cursor::parse);
+    if let Some(since) = since {
+        let wait = Duration::from_secs(asked.wait.min(WAIT_MAX_S));
+        if let Ok(Err(crowded)) = timeout(wait, feed.changed(since)).await {
+            return Problem::crowded(crowded.to_string()).into_response();
+        }
+    } else if headers.get(IF_NONE_MATCH) == Some(&etag(feed.cursor())) {
+        return told(answer::empty(StatusCode::NOT_MODIFIED), feed.cursor());
+    }
+    let news = api.auth.registry().news(since);
+    let cursor = news.cursor;
+    match serde_json::to_vec(&Document::new(&api.auth, news)) {
+        Ok(text) => told(answer::json(StatusCode::OK, text), cursor),
+        Err(error) => Problem::failure(&error).into_response(),
+    }
+}
+
+fn told(mut answer: Response<Body>, cursor: Cursor) -> Response<Body> {
+    answer.headers_mut().insert(ETAG, etag(cursor));
+    answer.headers_mut().insert(CACHE_CONTROL, NO_CACHE);
+    answer
+}
+
+fn etag(cursor: Cursor) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{cursor}\"")).expect("a cursor is plain text")
+}
+
+#[derive(Serialize)]
+struct Document {
+    kind: &'static str,
+    cursor: String,
+    leeway_s: u64,
+    /// Applications with good tokens, in runs: the first number, the last one, and how many seconds a token of theirs is
+    /// good from its `iat`.
+    active: Vec<(u32, u32, u64)>,
+    /// Applications without.
+    inactive: Vec<u32>,
+    revoked: Vec<Revoked>,
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    application: u32,
+    grant: String,
+    ends_at_ms: u64,
+    forget_at_ms: u64,
+}
+
+impl Document {
+    fn new(auth: &Auth, news: News) -> Document {
+        let kind = if news.is_whole { "snapshot" } else { "delta" };
+        let leeway_s = auth.leeway().as_secs();
+        let mut document = Document {
+            kind,
+            cursor: news.cursor.to_string(),
+            leeway_s,
+            active: Vec::new(),
+            inactive: Vec::new(),
+            revoked: Vec::new(),
+        };
+        for (number, application) in news.applications {
+            match application.filter(|application| !application.is_frozen()) {
+                Some(application) => document.add(number.0, auth.policy(&application).access_lifetime),
+                // Who is not in a snapshot has no good tokens.
+                None if news.is_whole => {}
+                None => document.inactive.push(number.0),
+            }
+        }
+        let revoked = news.revocations.into_iter().map(|(grant, revocation)| Revoked {
+            application: grant.application.0,
+            grant: grant.id.to_string(),
+            ends_at_ms: revocation.ends_at.as_millis(),
+            forget_at_ms: revocation.forget_at.as_millis(),
+        });
+        document.revoked = revoked.collect();
+        document
+    }
+
+    /// Adds the next number to the last run, or begins one with it.
+    fn add(&mut self, number: u32, lifetime: Duration) {
+        let lifetime_s = lifetime.as_secs();
+        match self.active.last_mut() {
+            Some((_, last, of_run)) if *last + 1 == number && *of_run == lifetime_s => *last = number,
+            Some(_) | None => self.active.push((number, number, lifetime_s)),
+        }
+    }
+}

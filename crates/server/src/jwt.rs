@@ -1,0 +1,175 @@
+//! Access tokens as JWTs (RFC 9068): the same claims as in an opaque token, signed, so that others can check them.
+
+pub mod jwk;
+#[cfg(test)]
+mod tests;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use northgate_core::application::{AppId, AppNumber};
+use northgate_core::clock::Timestamp;
+use northgate_core::grant::{GrantId, GrantKey};
+use northgate_core::keyring::Keyring;
+use northgate_core::signing::{self, Algorithm};
+use northgate_core::token::{Binding, Claims, Kind, TokenError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config::oauth::OAuth;
+
+/// The media type of an access token (RFC 9068 §2.1).
+const TYPE: &str = "at+jwt";
+
+/// Ours are below 1,000 characters; an appId may take 3,000 and the names of issuer and audience some more. A head with a
+/// longer one would not come through most gateways.
+const LONGEST: usize = 8_192;
+
+/// Ours has no other member, so that there is none that would have to be understood (RFC 7515 §4.1.11).
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    typ: String,
+    alg: String,
+    kid: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    iss: String,
+    aud: String,
+    sub: String,
+    client_id: String,
+    iat: u64,
+    exp: u64,
+    jti: String,
+    scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
+    northgate: Place,
+}
+
+/// What the holder has to show (RFC 7800): `x5t#S256` or `jkt`.
+#[derive(Serialize, Deserialize)]
+enum Confirmation {
+    #[serde(rename = "x5t#S256")]
+    Certificate(String),
+    #[serde(rename = "jkt")]
+    Key(String),
+}
+
+/// Where the token belongs, so that it can be revoked: what the feed of revocations speaks of.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    application: u32,
+    grant: String,
+    generation: u32,
+}
+
+/// Whether `token` has the shape of a JWT, which an opaque token never has.
+pub fn is_one(token: &str) -> bool {
+    token.contains('.')
+}
+
+/// The token that says `claims` of the application `app`, under the key that is current at `now`.
+pub fn seal(
+    claims: &Claims,
+    app: &AppId,
+    algorithm: Algorithm,
+    names: &OAuth,
+    keyring: &Keyring,
+    now: Timestamp,
+) -> String {
+    let key = keyring.signing(algorithm, now);
+    let header =
+        Header { typ: TYPE.to_owned(), alg: algorithm.as_str().to_owned(), kid: key.kid().to_owned() };
+    let payload = Payload {
+        iss: names.issuer.as_str().to_owned(),
+        aud: names.audience.clone(),
+        sub: app.as_str().to_owned(),
+        client_id: app.as_str().to_owned(),
+        iat: claims.issued_at.as_millis() / 1000,
+        exp: claims.expires_at.as_millis() / 1000,
+        jti: signing::unique(),
+        scope: "default".to_owned(),
+        cnf: claims.binding.map(Confirmation::of),
+        northgate: Place {
+            application: claims.grant.application.0,
+            grant: claims.grant.id.to_string(),
+            generation: claims.generation,
+        },
+    };
+    let mut token = format!("{}.{}", part(&header), part(&payload));
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(token.as_bytes()));
+    token.push('.');
+    token.push_str(&signature);
+    token
+}
+
+/// What `token` says, once its signature is found to be ours. Whether it is still good is for the caller to ask.
+pub fn open(token: &str, names: &OAuth, keyring: &Keyring) -> Result<Claims, TokenError> {
+    if token.len() > LONGEST {
+        return Err(TokenError::Malformed);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+    let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
+    let header: Header = parsed(header)?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
+    let is_access_token = header.typ.eq_ignore_ascii_case(TYPE)
+        || header.typ.eq_ignore_ascii_case(&format!("application/{TYPE}"));
+    if !is_access_token {
+        return Err(TokenError::Malformed);
+    }
+    // The key says how it signs. The header is what a forger writes.
+    let key = keyring.signing_key(&header.kid).ok_or(TokenError::Forged)?;
+    if header.alg != key.algorithm().as_str() || !key.has_signed(signed.as_bytes(), &signature) {
+        return Err(TokenError::Forged);
+    }
+    let payload: Payload = parsed(payload)?;
+    if payload.iss != names.issuer.as_str() || payload.aud != names.audience {
+        return Err(TokenError::Forged);
+    }
+    payload.claims().ok_or(TokenError::Malformed)
+}
+
+impl Payload {
+    fn claims(&self) -> Option<Claims> {
+        let at = |seconds: u64| Timestamp::from_millis(seconds.saturating_mul(1000));
+        let place = &self.northgate;
+        let id = GrantId(u64::from_str_radix(&place.grant, 16).ok()?);
+        Some(Claims {
+            kind: Kind::Access,
+            binding: self.cnf.as_ref().map_or(Some(None), |cnf| cnf.binding().map(Some))?,
+            grant: GrantKey { application: AppNumber(place.application), id },
+            generation: place.generation,
+            issued_at: at(self.iat),
+            expires_at: at(self.exp),
+        })
+    }
+}
+
+impl Confirmation {
+    fn of(binding: Binding) -> Confirmation {
+        match binding {
+            Binding::Certificate(thumbprint) => Confirmation::Certificate(URL_SAFE_NO_PAD.encode(thumbprint)),
+            Binding::Key(thumbprint) => Confirmation::Key(URL_SAFE_NO_PAD.encode(thumbprint)),
+        }
+    }
+
+    fn binding(&self) -> Option<Binding> {
+        let (Confirmation::Certificate(text) | Confirmation::Key(text)) = self;
+        let thumbprint = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        Some(match self {
+            Confirmation::Certificate(_) => Binding::Certificate(thumbprint),
+            Confirmation::Key(_) => Binding::Key(thumbprint),
+        })
+    }
+}
+
+fn part(of: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(serde_json::to_vec(of).expect("texts and numbers are JSON"))
+}
+
+fn parsed<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
+    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
+    serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)
+}

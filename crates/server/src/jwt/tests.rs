@@ -1,0 +1,78 @@
+//! Laws of signed tokens, over any claims and any text.
+
+use northgate_core::keyring::KeyringRecord;
+use proptest::prelude::*;
+
+use super::*;
+use crate::config::oauth::Issuer;
+
+const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_999);
+
+fn keyring() -> Keyring {
+    Keyring::new(KeyringRecord::random(NOW)).expect("a keyring")
+}
+
+fn names() -> OAuth {
+    let issuer = Issuer::parse("https://tokens.example.com").expect("an issuer");
+    OAuth { issuer, audience: "https://api.example.com".to_owned() }
+}
+
+fn claims() -> impl Strategy<Value = Claims> {
+    let binding = prop_oneof![
+        Just(None),
+        any::<[u8; 32]>().prop_map(|print| Some(Binding::Certificate(print))),
+        any::<[u8; 32]>().prop_map(|print| Some(Binding::Key(print))),
+    ];
+    (binding, any::<(u32, u64, u32, u32, u32)>()).prop_map(
+        |(binding, (number, id, generation, issued_s, lifetime_s))| {
+            let issued_at = Timestamp::from_millis(u64::from(issued_s) * 1000);
+            Claims {
+                kind: Kind::Access,
+                binding,
+                grant: GrantKey { application: AppNumber(number), id: GrantId(id) },
+                generation,
+                issued_at,
+                expires_at: issued_at.plus(std::time::Duration::from_secs(lifetime_s.into())),
+            }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_token_says_what_was_put_in_whatever_the_application_is_called(
+        claims in claims(),
+        app in "[^\\p{C}]{1,256}",
+        es256 in any::<bool>(),
+    ) {
+        let (keyring, names) = (keyring(), names());
+        let algorithm = if es256 { Algorithm::Es256 } else { Algorithm::EdDsa };
+        let app = AppId::parse(&app).expect("an appId");
+        let token = seal(&claims, &app, algorithm, &names, &keyring, NOW);
+        prop_assert!(is_one(&token) && token.len() <= LONGEST);
+        prop_assert_eq!(open(&token, &names, &keyring), Ok(claims));
+    }
+
+    #[test]
+    fn no_text_of_others_is_a_token(header in ".{0,60}", said in ".{0,60}", signature in ".{0,60}") {
+        let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let encoded = format!("{}.{}.{}", encode(&header), encode(&said), encode(&signature));
+        for text in [format!("{header}.{said}.{signature}"), encoded] {
+            prop_assert!(open(&text, &names(), &keyring()).is_err());
+        }
+    }
+}
+
+/// Times within a second: the token ends no later than what it was issued for.
+#[test]
+fn times_are_whole_seconds_and_never_later() {
+    let grant = GrantKey { application: AppNumber(1), id: GrantId(2) };
+    let expires_at = NOW.plus(std::time::Duration::from_secs(3600));
+    let claims =
+        Claims { kind: Kind::Access, binding: None, grant, generation: 0, issued_at: NOW, expires_at };
+    let (keyring, names, app) = (keyring(), names(), AppId::parse("a").expect("an appId"));
+    let opened = open(&seal(&claims, &app, Algorithm::EdDsa, &names, &keyring, NOW), &names, &keyring);
+    let floor = |at: Timestamp| Timestamp::from_millis(at.as_millis() / 1000 * 1000);
+    let expected = Claims { issued_at: floor(NOW), expires_at: floor(expires_at), ..claims };
+    assert_eq!(opened, Ok(expected));
+}

@@ -1,0 +1,51 @@
+//! An installation as a file, to be moved from one store to another: JSON, a line per application, nothing left out.
+//!
+//! The first line says what the file is and holds the keyring, the last one how much there must be and the SHA-256 of all
+//! lines before it, so that a file that is torn or was changed is found out.
+
+pub mod line;
+mod read;
+mod write;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::private_file::PrivateFileError;
+
+pub use read::{Next, Reader};
+pub use write::Writer;
+
+/// The version of the format that this program writes, and the newest that it reads.
+const VERSION: u32 = 1;
+
+/// An application with all the revocations that it may have takes less, 64 bytes each.
+const LONGEST_LINE: u64 = 256 << 20;
+
+/// Why a file is not an installation, or did not become one.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("could not write {}", path.display())]
+    Unwritable {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("could not read {}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        cause: io::Error,
+    },
+    #[error(transparent)]
+    Private(#[from] PrivateFileError),
+    #[error("{} is no file of `northgate export`", .0.display())]
+    Foreign(PathBuf),
+    #[error("{} was written by a newer Northgate (format {found}, this one knows up to {VERSION}): use that version", path.display())]
+    Newer { path: PathBuf, found: u32 },
+    #[error("{} ends before its end: the file is torn, write it again", .0.display())]
+    Torn(PathBuf),
+    #[error("{} was changed or damaged after it was written: its digest is another one", .0.display())]
+    Changed(PathBuf),
+    #[error("line {line} of {} cannot be used: {reason}", path.display())]
+    Line { path: PathBuf, line: u64, reason: String },
+}

@@ -1,0 +1,115 @@
+//! Reading the file, line by line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use northgate_core::application::AppNumber;
+use northgate_core::keyring::KeyringRecord;
+use northgate_store::moving::{Counts, Holding, Whole};
+
+use super::line::{Head, Line, Mark};
+use super::{FileError, LONGEST_LINE, VERSION};
+use crate::keyring_file::document;
+
+/// A file that is being read. What it hands over is good only if its end is.
+pub struct Reader {
+    lines: Lines,
+    sum: Context,
+    counts: Counts,
+    last_number: AppNumber,
+    keyring: KeyringRecord,
+}
+
+struct Lines {
+    file: BufReader<File>,
+    path: PathBuf,
+    /// Of the last line that was read.
+    number: u64,
+}
+
+/// What comes next.
+pub enum Next {
+    Application(Box<Holding>),
+    /// All of it was there.
+    End(Whole),
+}
+
+impl Reader {
+    pub fn open(path: &Path) -> Result<Reader, FileError> {
+        let mut lines = Lines::open(path)?;
+        let first = lines.read()?;
+        let foreign = || FileError::Foreign(path.to_owned());
+        let mark: Mark = serde_json::from_slice(&first).map_err(|_| foreign())?;
+        if mark.northgate != "export" {
+            return Err(foreign());
+        }
+        if mark.version > VERSION {
+            return Err(FileError::Newer { path: path.to_owned(), found: mark.version });
+        }
+        let head: Head = serde_json::from_slice(&first).map_err(|error| lines.malformed(&error))?;
+        let keyring = document::parse(&head.keyring).map_err(|reason| lines.wrong(reason))?;
+        let mut sum = Context::new(&SHA256);
+        sum.update(&first);
+        let last_number = AppNumber(head.last_number);
+        Ok(Reader { lines, sum, counts: Counts::default(), last_number, keyring })
+    }
+
+    /// The keyring of the installation.
+    pub fn keyring(&self) -> &KeyringRecord {
+        &self.keyring
+    }
+
+    pub fn read(&mut self) -> Result<Next, FileError> {
+        let text = self.lines.read()?;
+        match serde_json::from_slice(&text).map_err(|error| self.lines.malformed(&error))? {
+            Line::Application(line) => {
+                self.sum.update(&text);
+                let holding = line.holding().map_err(|reason| self.lines.wrong(reason))?;
+                self.counts.add(&holding);
+                Ok(Next::Application(Box::new(holding)))
+            }
+            Line::End(end) => {
+                if end.sha256 != hex(self.sum.clone().finish().as_ref()) || end.counts() != self.counts {
+                    return Err(FileError::Changed(self.lines.path.clone()));
+                }
+                Ok(Next::End(Whole { last_number: self.last_number, counts: self.counts }))
+            }
+        }
+    }
+}
+
+impl Lines {
+    fn open(path: &Path) -> Result<Lines, FileError> {
+        let file =
+            File::open(path).map_err(|cause| FileError::Unreadable { path: path.to_owned(), cause })?;
+        Ok(Lines { file: BufReader::new(file), path: path.to_owned(), number: 0 })
+    }
+
+    /// The next line with its end; without it, the file is torn.
+    fn read(&mut self) -> Result<Vec<u8>, FileError> {
+        self.number += 1;
+        let mut text = Vec::new();
+        let read = (&mut self.file).take(LONGEST_LINE).read_until(b'\n', &mut text);
+        read.map_err(|cause| FileError::Unreadable { path: self.path.clone(), cause })?;
+        match text.last() {
+            Some(b'\n') => Ok(text),
+            Some(_) | None if self.number == 1 => Err(FileError::Foreign(self.path.clone())),
+            Some(_) | None => Err(FileError::Torn(self.path.clone())),
+        }
+    }
+
+    /// Not in the parser's words, which may quote what is in the file.
+    fn malformed(&self, error: &serde_json::Error) -> FileError {
+        self.wrong(format!("column {} is not as this version of Northgate writes it", error.column()))
+    }
+
+    fn wrong(&self, reason: String) -> FileError {
+        FileError::Line { path: self.path.clone(), line: self.number, reason }
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

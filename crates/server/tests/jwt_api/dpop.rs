@@ -1,0 +1,186 @@
+//! Tokens that are bound to a key, at the token endpoint (RFC 9449 §4.3, §5).
+
+use std::time::Duration;
+
+use northgate_core::policy::AccessTokens;
+use northgate_core::signing::Algorithm;
+use serde_json::json;
+
+use crate::client::*;
+use crate::proof::{Holder, Proof};
+use crate::socket::Answer;
+use crate::world::World;
+
+#[track_caller]
+fn is_refused(answer: &Answer) {
+    assert_eq!(
+        (answer.status, answer.member("error")),
+        (400, "invalid_dpop_proof".to_owned()),
+        "{}",
+        answer.body
+    );
+    assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+}
+
+/// §5: "the authorization server MUST […] "token_type" […] of "DPoP"". §6.1: the token is bound to the key by `cnf`/`jkt`.
+#[tokio::test]
+async fn a_token_is_bound_to_the_key_in_either_form() {
+    for kind in AccessTokens::ALL {
+        for algorithm in Algorithm::ALL {
+            let (world, holder) = (binding(kind).await, Holder::new(algorithm));
+            let answer = request(&world, &holder.line(&holder.proof())).await;
+            assert_eq!(
+                (answer.status, answer.member("token_type")),
+                (200, "DPoP".to_owned()),
+                "{}",
+                answer.body
+            );
+            let token = answer.member("access_token");
+            let told = introspect(&world, &token).await;
+            assert_eq!(told["cnf"], json!({ "jkt": holder.jkt() }));
+            assert_eq!(told["token_type"], json!("DPoP"));
+            if kind != AccessTokens::Opaque {
+                assert_eq!(part(&token, 1)["cnf"], json!({ "jkt": holder.jkt() }));
+            }
+        }
+    }
+}
+
+/// §5: "If the proof is missing or invalid […] error "invalid_dpop_proof"".
+#[tokio::test]
+async fn an_application_that_has_to_show_a_key_gets_no_token_without() {
+    let world = binding(AccessTokens::Opaque).await;
+    is_refused(&request(&world, "").await);
+}
+
+#[tokio::test]
+async fn an_application_that_need_not_show_a_key_gets_an_ordinary_token() {
+    let (world, holder) = (World::new().await, Holder::new(Algorithm::Es256));
+    let answer = request(&world, &holder.line(&holder.proof())).await;
+    assert_eq!((answer.status, answer.member("token_type")), (200, "Bearer".to_owned()));
+}
+
+/// §4.3: each of its checks, in its order; the proof is right but for one thing.
+#[tokio::test]
+async fn a_proof_with_anything_wrong_in_it_is_refused() {
+    let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::Es256));
+    let secret = {
+        let mut jwk = holder.proof().header["jwk"].clone();
+        jwk["d"] = jwk["x"].clone();
+        jwk
+    };
+    let wrong: [Proof; 22] = [
+        // "All required claims per Section 4.2 are contained in the JWT."
+        holder.proof().saying("jti", json!(null)),
+        holder.proof().saying("jti", ""),
+        holder.proof().saying("htm", json!(null)),
+        holder.proof().saying("htu", json!(null)),
+        holder.proof().saying("iat", json!(null)),
+        holder.proof().saying("iat", "now"),
+        // "The typ JOSE Header Parameter has the value dpop+jwt."
+        holder.proof().headed("typ", "JWT"),
+        holder.proof().headed("typ", json!(null)),
+        // "The alg JOSE Header Parameter indicates a registered asymmetric digital signature algorithm, is not none".
+        holder.proof().headed("alg", "none"),
+        holder.proof().headed("alg", "HS256"),
+        holder.proof().headed("alg", "EdDSA"),
+        holder.proof().headed("alg", json!(null)),
+        // "The JWT signature verifies with the public key contained in the jwk JOSE Header Parameter."
+        holder.proof().headed("jwk", Holder::new(Algorithm::Es256).proof().header["jwk"].clone()),
+        holder.proof().headed("jwk", json!(null)),
+        // "The jwk JOSE Header Parameter does not contain a private key."
+        holder.proof().headed("jwk", secret),
+        // RFC 7515 §4.1.11.
+        holder.proof().headed("crit", json!(["b64"])),
+        // "The htm claim matches the HTTP method of the current request."
+        holder.proof().saying("htm", "GET"),
+        holder.proof().saying("htm", "post"),
+        // "The htu claim matches the HTTP URI value for the HTTP request, ignoring any query and fragment parts."
+        holder.proof().saying("htu", format!("{ISSUER}/oauth2/introspect")),
+        holder.proof().saying("htu", "https://other.example.com/oauth2/token"),
+        holder.proof().saying("htu", "http://tokens.example.com/oauth2/token"),
+        holder.proof().saying("htu", "/oauth2/token"),
+    ];
+    for proof in wrong {
+        let answer = request(&world, &holder.line(&proof)).await;
+        assert_eq!(answer.status, 400, "{} {}", proof.header, proof.said);
+        is_refused(&answer);
+    }
+    assert_eq!(request(&world, &holder.line(&holder.proof())).await.status, 200);
+}
+
+/// §4.3: "There is not more than one DPoP HTTP request header field." "a single and well-formed JWT".
+#[tokio::test]
+async fn there_is_one_proof_and_it_is_a_jwt() {
+    let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::EdDsa));
+    let (one, other) = (holder.line(&holder.proof()), holder.line(&holder.proof()));
+    is_refused(&request(&world, &format!("{one}{other}")).await);
+    let twice = format!("DPoP: {}, {}\r\n", holder.sign(&holder.proof()), holder.sign(&holder.proof()));
+    for line in [&twice, "DPoP: \r\n", "DPoP: a.b.c\r\n", "DPoP: \u{e9}\r\n", "DPoP: e30.e30.e30\r\n"] {
+        is_refused(&request(&world, line).await);
+    }
+}
+
+/// §4.3: "without query and fragment parts"; RFC 3986 §6.2.2, §6.2.3.
+#[tokio::test]
+async fn a_uri_may_be_written_in_another_way() {
+    let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::EdDsa));
+    for htu in
+        ["HTTPS://Tokens.Example.com:443/oauth2/token", "https://tokens.example.com/oauth2/token?a=b#c"]
+    {
+        assert_eq!(
+            request(&world, &holder.line(&holder.proof().saying("htu", htu))).await.status,
+            200,
+            "{htu}"
+        );
+    }
+}
+
+/// §11.1: "servers MUST only accept DPoP proofs for a limited time after their creation".
+#[tokio::test]
+async fn a_proof_is_good_for_a_minute_and_may_be_half_a_minute_ahead() {
+    let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::EdDsa));
+    let made = |after_s: i64| holder.proof().saying("iat", crate::world::BEGIN_S as i64 + after_s);
+    for (after_s, status) in [(-61, 400), (-60, 200), (0, 200), (30, 200), (31, 400), (i64::MAX / 2, 400)] {
+        assert_eq!(request(&world, &holder.line(&made(after_s))).await.status, status, "{after_s}");
+    }
+    let early = holder.line(&holder.proof());
+    world.clock.advance(Duration::from_secs(61));
+    is_refused(&request(&world, &early).await);
+}
+
+/// §11.1: a proof that is replayed.
+#[tokio::test]
+async fn a_proof_is_good_once() {
+    let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::Es256));
+    let proof = holder.proof();
+    assert_eq!(request(&world, &holder.line(&proof)).await.status, 200);
+    is_refused(&request(&world, &holder.line(&proof)).await);
+    // Signed anew it is another text, and the same proof.
+    world.clock.advance(Duration::from_secs(59));
+    is_refused(&request(&world, &holder.line(&proof)).await);
+}
+
+/// §5: of a confidential client the refresh token is bound to the client and not to the key.
+#[tokio::test]
+async fn a_refresh_binds_to_the_key_that_it_comes_with() {
+    let world = binding(AccessTokens::Jwt(Algorithm::EdDsa)).await;
+    let refresh_token = world.login().await.member("refreshToken");
+    let form = format!("grant_type=refresh_token&refresh_token={refresh_token}");
+    is_refused(&send(&world, "/oauth2/token", "", &form).await);
+    for holder in [Holder::new(Algorithm::EdDsa), Holder::new(Algorithm::Es256)] {
+        let answer = send(&world, "/oauth2/token", &holder.line(&holder.proof()), &form).await;
+        assert_eq!(answer.member("token_type"), "DPoP");
+        assert_eq!(part(&answer.member("access_token"), 1)["cnf"]["jkt"], json!(holder.jkt()));
+    }
+}
+
+/// RFC 9449 §5.1.
+#[tokio::test]
+async fn the_metadata_names_the_algorithms() {
+    let world = World::new().await;
+    let answer = get(world.public, "/.well-known/oauth-authorization-server", "").await;
+    let metadata: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(metadata["dpop_signing_alg_values_supported"], json!(["EdDSA", "ES256"]));
+    assert_eq!(metadata["jwks_uri"], json!(format!("{ISSUER}/oauth2/jwks")));
+}

@@ -1,0 +1,49 @@
+//! Credentials of applications as rows.
+
+use std::collections::HashMap;
+
+use northgate_core::application::AppNumber;
+use northgate_core::clock::Timestamp;
+use northgate_core::credential::{Credential, CredentialId};
+use rusqlite::{Connection, params};
+
+use super::codec::Damaged;
+use super::load::OpenError;
+use crate::credential_kind;
+
+/// Puts these in place of those that the application had.
+pub(crate) fn write(
+    connection: &Connection,
+    number: AppNumber,
+    credentials: &[Credential],
+) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM credentials WHERE application = ?")?.execute([number.0])?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO credentials (application, id, label, created_at, kind, value) VALUES (?, ?, ?, ?, ?, ?)",
+    )?;
+    for credential in credentials {
+        let (kind, value) = credential_kind::write(&credential.kind);
+        let created_at = credential.created_at.as_millis();
+        insert.execute(params![number.0, credential.id.0, credential.label, created_at, kind, value])?;
+    }
+    Ok(())
+}
+
+/// Reads all; applications have few, and most have none.
+pub(crate) fn load(connection: &Connection) -> Result<HashMap<AppNumber, Vec<Credential>>, OpenError> {
+    let mut all: HashMap<AppNumber, Vec<Credential>> = HashMap::new();
+    let mut select = connection.prepare(
+        "SELECT application, id, label, created_at, kind, value FROM credentials ORDER BY application, id",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let credential = Credential {
+            id: CredentialId(row.get(1)?),
+            label: row.get(2)?,
+            created_at: Timestamp::from_millis(row.get(3)?),
+            kind: credential_kind::read(&row.get::<_, String>(4)?, row.get(5)?).ok_or(Damaged)?,
+        };
+        all.entry(AppNumber(row.get(0)?)).or_default().push(credential);
+    }
+    Ok(all)
+}

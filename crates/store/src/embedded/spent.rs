@@ -1,0 +1,144 @@
+//! What is good once and was used, in memory and as rows: remembered in one bucket for each minute in which it ends, so
+//! that forgetting is to drop a bucket.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use northgate_core::application::AppNumber;
+use northgate_core::clock::Timestamp;
+use northgate_core::store::Spending;
+use rusqlite::{Connection, params};
+
+use super::load::OpenError;
+
+/// How long the clock must not have jumped forward before it is believed that a bucket is over. Longer than anything is
+/// good that is good once.
+const STEADY: Duration = Duration::from_secs(600);
+
+const MINUTE_MS: u64 = 60_000;
+
+type Digest = [u8; 16];
+
+/// All that is remembered.
+#[derive(Default)]
+pub(crate) struct SpentOnce(Mutex<Buckets>);
+
+#[derive(Default)]
+pub(crate) struct Buckets {
+    by_minute: BTreeMap<u64, HashMap<AppNumber, HashSet<Digest>>>,
+    /// The last minute that was dropped here and may be dropped from the table.
+    forgotten: Option<u64>,
+}
+
+impl SpentOnce {
+    pub fn has(&self, application: AppNumber, digest: &Digest) -> bool {
+        let buckets = self.lock();
+        let mut of_it = buckets.by_minute.values().filter_map(|bucket| bucket.get(&application));
+        of_it.any(|digests| digests.contains(digest))
+    }
+
+    /// How many are remembered of an application.
+    pub fn count(&self, application: AppNumber) -> usize {
+        let buckets = self.lock();
+        buckets.by_minute.values().filter_map(|bucket| bucket.get(&application)).map(HashSet::len).sum()
+    }
+
+    /// Remembers what is durable.
+    pub fn publish(&self, spent: impl IntoIterator<Item = Spending>) {
+        let mut buckets = self.lock();
+        for spending in spent {
+            buckets.put(minute(spending.until), spending.application, spending.digest);
+        }
+    }
+
+    /// Drops the buckets whose minute is over by both clocks: the time is `now`, and the clock that says so has not
+    /// jumped forward for `steady`.
+    pub fn forget(&self, now: Timestamp, steady: Duration) {
+        if steady < STEADY {
+            return;
+        }
+        let mut buckets = self.lock();
+        while let Some(first) =
+            buckets.by_minute.first_entry().filter(|first| first.key() * MINUTE_MS <= now.as_millis())
+        {
+            let minute = *first.key();
+            first.remove();
+            buckets.forgotten = Some(minute);
+        }
+    }
+
+    /// Whether rows can go.
+    pub fn has_forgotten(&self) -> bool {
+        self.lock().forgotten.is_some()
+    }
+
+    /// Removes the rows that can go. One that stays because the commit fails goes with a later one.
+    pub fn remove_rows(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let Some(minute) = self.lock().forgotten.take() else { return Ok(()) };
+        connection.prepare_cached("DELETE FROM spent WHERE until_minute <= ?")?.execute([minute])?;
+        Ok(())
+    }
+
+    pub fn replace_all(&self, buckets: Buckets) {
+        *self.lock() = buckets;
+    }
+
+    // A panic leaves buckets that were changed completely or not at all.
+    fn lock(&self) -> MutexGuard<'_, Buckets> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Buckets {
+    fn put(&mut self, minute: u64, application: AppNumber, digest: Digest) {
+        self.by_minute.entry(minute).or_default().entry(application).or_default().insert(digest);
+    }
+}
+
+/// Adds a row.
+pub(crate) fn insert(connection: &Connection, spending: &Spending) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO spent (until_minute, application, digest) VALUES (?, ?, ?)")?
+        .execute(params![minute(spending.until), spending.application.0, spending.digest])?;
+    Ok(())
+}
+
+/// Reads all rows.
+pub(crate) fn load(connection: &Connection) -> Result<Buckets, OpenError> {
+    let mut buckets = Buckets::default();
+    let mut select = connection.prepare("SELECT until_minute, application, digest FROM spent")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        buckets.put(row.get(0)?, AppNumber(row.get(1)?), row.get(2)?);
+    }
+    Ok(buckets)
+}
+
+/// The minute at whose beginning it is over.
+fn minute(until: Timestamp) -> u64 {
+    until.as_millis().div_ceil(MINUTE_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spending(until_s: u64) -> Spending {
+        let until = Timestamp::from_millis(until_s * 1000);
+        Spending { application: AppNumber(1), digest: [7; 16], until, at_most: 10 }
+    }
+
+    #[test]
+    fn a_bucket_is_forgotten_when_its_minute_is_over_by_both_clocks() {
+        let spent = SpentOnce::default();
+        spent.publish([spending(61)]);
+        spent.forget(Timestamp::from_millis(119_999), STEADY);
+        spent.forget(Timestamp::MAX, STEADY - Duration::from_secs(1));
+        assert!(spent.has(AppNumber(1), &[7; 16]) && !spent.has_forgotten());
+        assert!(!spent.has(AppNumber(2), &[7; 16]));
+        spent.forget(Timestamp::from_millis(120_000), STEADY);
+        assert!(!spent.has(AppNumber(1), &[7; 16]) && spent.has_forgotten());
+        assert_eq!(spent.count(AppNumber(1)), 0);
+    }
+}

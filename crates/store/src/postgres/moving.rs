@@ -1,0 +1,224 @@
+//! An installation that leaves the database, as of one moment while nodes work on; and one that comes in: into an empty
+//! database, all of it or nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::future::try_join_all;
+use northgate_core::application::AppNumber;
+use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+
+use super::connect::{Session, Trouble, connect};
+use super::keyring::SealedKeyring;
+use super::rows::{self, APPLICATION, APPLICATION_VALUES, DATABASE_NOW, SECRET, SECRET_VALUES, Value};
+use super::settings::PostgresSettings;
+use super::{ConnectError, schema};
+use crate::moving::{Counts, Holding, Whole};
+
+/// Applications that are in memory at a time, with a few hundred KiB of grants each at the very most.
+pub const PAGE: usize = 256;
+
+/// As much of a table as it takes, since nobody waits for it.
+const PATIENTLY: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+
+/// Why an installation was not moved.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("the database holds an installation already: import into one that was only migrated")]
+    NotEmpty,
+    #[error("the database has no keyring: no node has ever started on it")]
+    NoKeyring,
+    #[error("the database holds {found:?} after the import of {expected:?}; nothing was imported")]
+    Incomplete { found: Counts, expected: Counts },
+}
+
+impl From<Trouble> for MoveError {
+    fn from(trouble: Trouble) -> MoveError {
+        MoveError::Connect(trouble.into())
+    }
+}
+
+impl From<tokio_postgres::Error> for MoveError {
+    fn from(error: tokio_postgres::Error) -> MoveError {
+        Trouble::from(error).into()
+    }
+}
+
+/// One moment of the database, read page by page.
+pub struct Export {
+    client: Client,
+    /// The number of the last application that was read.
+    after: i64,
+}
+
+impl Export {
+    pub async fn begin(settings: &PostgresSettings) -> Result<Export, MoveError> {
+        let client = connect(settings, Session::Whole, None).await?;
+        schema::check(&client).await?;
+        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        client.batch_execute(PATIENTLY).await?;
+        Ok(Export { client, after: i64::MIN })
+    }
+
+    pub async fn keyring(&self) -> Result<SealedKeyring, MoveError> {
+        super::keyring::read(&self.client).await?.ok_or(MoveError::NoKeyring)
+    }
+
+    /// The highest number that was ever given to an application, or a higher one.
+    pub async fn last_number(&self) -> Result<AppNumber, MoveError> {
+        let row = self.client.query_one("SELECT last_value, is_called FROM application_numbers", &[]).await?;
+        let (last, is_given): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(AppNumber(if is_given { last as u32 } else { 0 }))
+    }
+
+    /// The next applications in the order of their numbers; none when all were read.
+    pub async fn page(&mut self) -> Result<Vec<Holding>, MoveError> {
+        let select = format!(
+            "SELECT {APPLICATION} FROM applications WHERE number > $1::int8 ORDER BY number LIMIT {PAGE}"
+        );
+        let mut page = Vec::new();
+        for row in self.client.query(&select, &[&self.after]).await? {
+            let application = rows::application(&row)?;
+            page.push(Holding { application, grants: Vec::new(), revocations: Vec::new() });
+        }
+        let Some(last) = page.last() else { return Ok(page) };
+        self.after = i64::from(rows::number(last.application.number));
+        self.fill(&mut page).await?;
+        Ok(page)
+    }
+
+    async fn fill(&self, page: &mut [Holding]) -> Result<(), MoveError> {
+        let places: HashMap<AppNumber, usize> =
+            page.iter().enumerate().map(|(place, holding)| (holding.application.number, place)).collect();
+        let numbers: Vec<i32> = page.iter().map(|holding| rows::number(holding.application.number)).collect();
+        let of = |number| places.get(&number).copied().ok_or(Trouble::Damaged);
+        let secrets =
+            format!("SELECT {SECRET} FROM secrets WHERE application = ANY ($1) ORDER BY application, id");
+        for row in self.client.query(&secrets, &[&numbers]).await? {
+            let (number, secret) = rows::secret(&row)?;
+            page[of(number)?].application.secrets.push(Arc::new(secret));
+        }
+        let grants = "SELECT application, id, generation, refreshed_at, expires_at FROM grants
+                      WHERE application = ANY ($1) ORDER BY application, id";
+        for row in self.client.query(grants, &[&numbers]).await? {
+            let (number, grant) = rows::grant(&row)?;
+            page[of(number)?].grants.push(grant);
+        }
+        let revocations = "SELECT application, id, ends_at, forget_at FROM revocations
+                           WHERE application = ANY ($1) ORDER BY application, id";
+        for row in self.client.query(revocations, &[&numbers]).await? {
+            let (key, revocation) = rows::revocation(&row)?;
+            page[of(key.application)?].revocations.push((key.id, revocation));
+        }
+        Ok(())
+    }
+}
+
+/// An import under way. Dropped before it is finished, it leaves an empty database.
+pub struct Import {
+    client: Client,
+}
+
+impl Import {
+    /// Takes hold of a database on which nothing has started yet. Of several at once the first goes on.
+    pub async fn begin(settings: &PostgresSettings, keyring: &SealedKeyring) -> Result<Import, MoveError> {
+        let client = connect(settings, Session::Whole, None).await?;
+        schema::check(&client).await?;
+        client.batch_execute("BEGIN").await?;
+        client.batch_execute(PATIENTLY).await?;
+        let insert = "INSERT INTO keyring (version, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let is_first = client.execute(insert, &[&keyring.version, &keyring.sealed]).await? > 0;
+        if !is_first || count(&client).await? != Counts::default() {
+            return Err(MoveError::NotEmpty);
+        }
+        Ok(Import { client })
+    }
+
+    pub async fn add(&self, page: &[Holding]) -> Result<(), MoveError> {
+        let insert = format!(
+            "INSERT INTO applications ({APPLICATION}, changed_at) VALUES ({APPLICATION_VALUES}, {DATABASE_NOW})"
+        );
+        let values = page.iter().map(|holding| rows::application_values(&holding.application));
+        self.insert(&insert, values.collect()).await?;
+        let insert = format!("INSERT INTO secrets ({SECRET}) VALUES ({SECRET_VALUES})");
+        let values = page.iter().flat_map(|Holding { application, .. }| {
+            application.secrets.iter().map(|secret| rows::secret_values(application.number, secret))
+        });
+        self.insert(&insert, values.collect()).await?;
+        self.insert_grants(page).await?;
+        self.insert_revocations(page).await
+    }
+
+    /// Makes it all durable, if it is whole.
+    pub async fn finish(self, expected: &Whole) -> Result<(), MoveError> {
+        let found = count(&self.client).await?;
+        if found != expected.counts {
+            return Err(MoveError::Incomplete { found, expected: expected.counts });
+        }
+        if expected.last_number.0 > 0 {
+            let last = i64::from(expected.last_number.0);
+            self.client.execute("SELECT setval('application_numbers', $1)", &[&last]).await?;
+        }
+        Ok(self.client.batch_execute("COMMIT").await?)
+    }
+
+    /// One row each, without waiting for one before the next is sent.
+    async fn insert(&self, insert: &str, rows: Vec<Vec<Value>>) -> Result<(), MoveError> {
+        let statement = self.client.prepare(insert).await?;
+        try_join_all(rows.iter().map(async |values| {
+            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
+            self.client.execute(&statement, &values).await
+        }))
+        .await?;
+        Ok(())
+    }
+
+    async fn insert_grants(&self, page: &[Holding]) -> Result<(), MoveError> {
+        let (mut applications, mut ids, mut generations) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut refreshed, mut expires) = (Vec::new(), Vec::new());
+        for Holding { application, grants, .. } in page {
+            for grant in grants {
+                applications.push(rows::number(application.number));
+                ids.push(rows::id(grant.id));
+                generations.push(grant.generation as i32);
+                refreshed.push(rows::millis(grant.refreshed_at));
+                expires.push(rows::millis(grant.expires_at));
+            }
+        }
+        let insert = "INSERT INTO grants (application, id, generation, refreshed_at, expires_at)
+                      SELECT * FROM unnest($1::int4[], $2::int8[], $3::int4[], $4::int8[], $5::int8[])";
+        self.client.execute(insert, &[&applications, &ids, &generations, &refreshed, &expires]).await?;
+        Ok(())
+    }
+
+    async fn insert_revocations(&self, page: &[Holding]) -> Result<(), MoveError> {
+        let (mut applications, mut ids) = (Vec::new(), Vec::new());
+        let (mut ends, mut forget) = (Vec::new(), Vec::new());
+        for Holding { application, revocations, .. } in page {
+            for (id, revocation) in revocations {
+                applications.push(rows::number(application.number));
+                ids.push(rows::id(*id));
+                ends.push(rows::millis(revocation.ends_at));
+                forget.push(rows::millis(revocation.forget_at));
+            }
+        }
+        let insert = format!(
+            "INSERT INTO revocations (application, id, ends_at, forget_at, changed_at)
+             SELECT u.application, u.id, u.ends, u.forget, {DATABASE_NOW}
+             FROM unnest($1::int4[], $2::int8[], $3::int8[], $4::int8[]) AS u (application, id, ends, forget)"
+        );
+        self.client.execute(&insert, &[&applications, &ids, &ends, &forget]).await?;
+        Ok(())
+    }
+}
+
+async fn count(client: &Client) -> Result<Counts, MoveError> {
+    let count = "SELECT (SELECT count(*) FROM applications), (SELECT count(*) FROM secrets),
+                 (SELECT count(*) FROM grants), (SELECT count(*) FROM revocations)";
+    let row = client.query_one(count, &[]).await?;
+    let at = |column| Ok::<_, MoveError>(row.try_get::<_, i64>(column)? as u64);
+    Ok(Counts { applications: at(0)?, secrets: at(1)?, grants: at(2)?, revocations: at(3)? })
+}

@@ -1,0 +1,155 @@
+//! What is good once: a row for each use, and whose row it is tells who was first.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use northgate_core::application::AppNumber;
+use northgate_core::store::{Spending, Spent};
+use tokio_postgres::{Client, Statement};
+
+use super::Shared;
+use super::connect::Trouble;
+use super::lane::{Ask, Work};
+use super::rows::{self, DATABASE_NOW};
+
+/// How long a count is believed to be what this node makes of it; other nodes add to it, and time takes from it.
+const COUNT_HOLDS: Duration = Duration::from_secs(10);
+
+pub(crate) struct Spends {
+    shared: Arc<Shared>,
+    /// How many are remembered of an application, at most by what other nodes add within [`COUNT_HOLDS`].
+    counts: HashMap<AppNumber, usize>,
+    counted_at: Instant,
+}
+
+/// A use, and the name of the request that makes it: a commit that was cut off is found again by it.
+pub(crate) struct SpendAsk {
+    pub ask: Ask<Spending, Spent>,
+    pub spender: i64,
+}
+
+pub(crate) struct Statements {
+    count: Statement,
+    insert: Statement,
+    spenders: Statement,
+}
+
+const INSERT: &str = "
+    INSERT INTO spent (application, digest, until_at, spender)
+    SELECT s.application, s.digest, s.until_at, s.spender
+    FROM unnest($1::int4[], $2::bytea[], $3::int8[], $4::int8[]) AS s (application, digest, until_at, spender)
+    JOIN applications AS a ON a.number = s.application
+    ORDER BY s.application, s.digest
+    ON CONFLICT (application, digest) DO NOTHING";
+
+/// Who was first, where anybody was, for each in the order in which they are asked; and whether the application is there.
+const SPENDERS: &str = "
+    SELECT p.spender, a.number IS NOT NULL
+    FROM unnest($1::int4[], $2::bytea[]) WITH ORDINALITY AS s (application, digest, place)
+    LEFT JOIN spent AS p ON p.application = s.application AND p.digest = s.digest
+    LEFT JOIN applications AS a ON a.number = s.application
+    ORDER BY s.place";
+
+impl Spends {
+    pub fn new(shared: Arc<Shared>) -> Spends {
+        Spends { shared, counts: HashMap::new(), counted_at: Instant::now() }
+    }
+
+    /// Counts those that are not known to have room.
+    async fn count(
+        &mut self,
+        client: &Client,
+        statements: &Statements,
+        asks: &[SpendAsk],
+    ) -> Result<(), Trouble> {
+        if self.counted_at.elapsed() >= COUNT_HOLDS {
+            self.counts.clear();
+            self.counted_at = Instant::now();
+        }
+        let unsure: HashSet<AppNumber> = asks
+            .iter()
+            .map(|ask| &ask.ask.what)
+            .filter(|what| self.counts.get(&what.application).is_none_or(|count| *count >= what.at_most))
+            .map(|what| what.application)
+            .collect();
+        // What is over by both clocks takes no room.
+        let now = rows::millis((self.shared.clock)());
+        for application in unsure {
+            let row = client.query_one(&statements.count, &[&rows::number(application), &now]).await?;
+            self.counts.insert(application, row.try_get::<_, i64>(0)? as usize);
+        }
+        Ok(())
+    }
+
+    /// Adds rows for those for which there is room. Others may have been used before all the same.
+    async fn insert(
+        &mut self,
+        client: &Client,
+        statements: &Statements,
+        asks: &[SpendAsk],
+    ) -> Result<(), Trouble> {
+        let (mut applications, mut digests, mut until, mut spenders) = (vec![], vec![], vec![], vec![]);
+        for SpendAsk { ask, spender } in asks {
+            let count = self.counts.entry(ask.what.application).or_default();
+            if *count < ask.what.at_most {
+                *count += 1;
+                applications.push(rows::number(ask.what.application));
+                digests.push(&ask.what.digest[..]);
+                until.push(rows::millis(ask.what.until));
+                spenders.push(*spender);
+            }
+        }
+        if !applications.is_empty() {
+            client.execute(&statements.insert, &[&applications, &digests, &until, &spenders]).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Work for Spends {
+    type Ask = SpendAsk;
+    type Statements = Statements;
+    const AT_ONCE: usize = 256;
+
+    async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+        let count = format!(
+            "SELECT count(*) FROM spent WHERE application = $1 AND until_at >= least($2, {DATABASE_NOW})"
+        );
+        let (count, insert, spenders) =
+            tokio::try_join!(client.prepare(&count), client.prepare(INSERT), client.prepare(SPENDERS))?;
+        Ok(Statements { count, insert, spenders })
+    }
+
+    fn is_abandoned(ask: &SpendAsk) -> bool {
+        ask.ask.answer.is_closed()
+    }
+
+    async fn perform(
+        &mut self,
+        client: &mut Client,
+        statements: &Statements,
+        asks: &mut Vec<SpendAsk>,
+        _again: bool,
+    ) -> Result<(), Trouble> {
+        self.count(client, statements, asks).await?;
+        self.insert(client, statements, asks).await?;
+        let applications: Vec<i32> = asks.iter().map(|ask| rows::number(ask.ask.what.application)).collect();
+        let digests: Vec<&[u8]> = asks.iter().map(|ask| &ask.ask.what.digest[..]).collect();
+        let found = client.query(&statements.spenders, &[&applications, &digests]).await?;
+        let found: Vec<(Option<i64>, bool)> =
+            found.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Trouble>>()?;
+        if found.len() != asks.len() {
+            return Err(Trouble::Damaged);
+        }
+        for (SpendAsk { ask, spender }, (first, is_there)) in asks.drain(..).zip(found) {
+            ask.tell(match first {
+                Some(first) if first == spender => Spent::Fresh,
+                Some(_) => Spent::Again,
+                None if is_there => Spent::Full,
+                None => Spent::Unknown,
+            });
+        }
+        Ok(())
+    }
+}

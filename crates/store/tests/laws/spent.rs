@@ -1,0 +1,93 @@
+//! Laws of what is good once: of any number of uses one is fresh, at whatever time and however often the store restarts.
+
+use std::time::Duration;
+
+use northgate_core::application::{AppNumber, Application};
+use northgate_core::store::{Spending, Spent};
+
+use super::world::World;
+
+fn spending(world: &World, application: &Application, digest: u8) -> Spending {
+    let until = world.now().plus(Duration::from_secs(300));
+    Spending { application: application.number, digest: [digest; 16], until, at_most: 3 }
+}
+
+#[tokio::test]
+async fn what_is_good_once_is_fresh_once() {
+    let mut world = World::new().await;
+    let application = world.application("a").await;
+    let first = spending(&world, &application, 1);
+    assert_eq!(world.store().spend(first).await.unwrap(), Spent::Fresh);
+    for _ in ["before a restart", "and after it"] {
+        assert_eq!(world.store().spend(first).await.unwrap(), Spent::Again);
+        world.restart().await;
+    }
+    assert_eq!(world.store().spend(spending(&world, &application, 2)).await.unwrap(), Spent::Fresh);
+}
+
+#[tokio::test]
+async fn of_uses_at_one_moment_one_is_fresh() {
+    let world = World::new().await;
+    let application = world.application("a").await;
+    let spend = || world.store().spend(spending(&world, &application, 1));
+    let (one, two, three) = tokio::join!(spend(), spend(), spend());
+    let outcomes = [one.unwrap(), two.unwrap(), three.unwrap()];
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Spent::Fresh).count(), 1);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Spent::Again).count(), 2);
+}
+
+/// A client that signs the same thing again with another end has not made another thing of it.
+#[tokio::test]
+async fn another_end_does_not_make_it_fresh() {
+    let world = World::new().await;
+    let application = world.application("a").await;
+    let first = spending(&world, &application, 1);
+    assert_eq!(world.store().spend(first).await.unwrap(), Spent::Fresh);
+    let later = Spending { until: first.until.plus(Duration::from_secs(180)), ..first };
+    assert_eq!(world.store().spend(later).await.unwrap(), Spent::Again);
+}
+
+#[tokio::test]
+async fn applications_use_what_is_theirs() {
+    let world = World::new().await;
+    let (one, other) = (world.application("a").await, world.application("b").await);
+    assert_eq!(world.store().spend(spending(&world, &one, 1)).await.unwrap(), Spent::Fresh);
+    assert_eq!(world.store().spend(spending(&world, &other, 1)).await.unwrap(), Spent::Fresh);
+}
+
+#[tokio::test]
+async fn no_more_is_remembered_of_an_application_than_it_may_use() {
+    let mut world = World::new().await;
+    let (application, other) = (world.application("a").await, world.application("b").await);
+    for digest in 1..=3 {
+        assert_eq!(world.store().spend(spending(&world, &application, digest)).await.unwrap(), Spent::Fresh);
+    }
+    for _ in ["before a restart", "and after it"] {
+        assert_eq!(world.store().spend(spending(&world, &application, 4)).await.unwrap(), Spent::Full);
+        assert_eq!(world.store().spend(spending(&world, &application, 1)).await.unwrap(), Spent::Again);
+        world.restart().await;
+    }
+    assert_eq!(world.store().spend(spending(&world, &other, 4)).await.unwrap(), Spent::Fresh);
+}
+
+/// The clock of a machine may be set forward for a moment; what looked over then must not be fresh when it is set back.
+#[tokio::test]
+async fn one_look_at_the_clock_does_not_make_it_fresh() {
+    let mut world = World::new().await;
+    let application = world.application("a").await;
+    let first = spending(&world, &application, 1);
+    assert_eq!(world.store().spend(first).await.unwrap(), Spent::Fresh);
+    world.advance(Duration::from_secs(86_400));
+    world.restart().await;
+    assert_eq!(world.store().spend(first).await.unwrap(), Spent::Again);
+}
+
+#[tokio::test]
+async fn an_application_that_is_gone_uses_nothing() {
+    let world = World::new().await;
+    let application = world.application("a").await;
+    world.store().delete(application.number).await.unwrap();
+    assert_eq!(world.store().spend(spending(&world, &application, 1)).await.unwrap(), Spent::Unknown);
+    let nobody = Spending { application: AppNumber(99), ..spending(&world, &application, 1) };
+    assert_eq!(world.store().spend(nobody).await.unwrap(), Spent::Unknown);
+}
