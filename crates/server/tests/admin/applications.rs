@@ -15,6 +15,7 @@ const EVERY_ROUTE: [(Method, &str); 14] = [
     (Method::DELETE, "/admin/applications/a"),
     (Method::POST, "/admin/applications/a/freeze"),
     (Method::POST, "/admin/applications/a/unfreeze"),
+    (Method::POST, "/admin/applications/a/revoke"),
     (Method::GET, "/admin/applications/a/secrets"),
     (Method::POST, "/admin/applications/a/secrets"),
     (Method::POST, "/admin/applications/a/secrets/1/retire"),
