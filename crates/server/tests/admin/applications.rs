@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const EVERY_ROUTE: [(Method, &str); 14] = [
+const EVERY_ROUTE: [(Method, &str); 15] = [
     (Method::GET, "/admin/applications"),
     (Method::POST, "/admin/applications"),
     (Method::GET, "/admin/applications/a"),
