@@ -47,6 +47,10 @@ pub enum Change {
     AddSecret(String, Kept),
     /// Refuses a secret from a time on.
     RetireSecret(SecretId, Timestamp),
+    /// Refuses a secret from now on, and ends all tokens: no grant remembers which secret opened it.
+    EndSecret(SecretId),
+    /// Ends all tokens that are out. The application goes on and logs in again.
+    Revoke,
     /// Adds a credential with a label.
     AddCredential(String, CredentialKind),
     /// Refuses a credential from now on and forgets it.
@@ -207,11 +211,12 @@ fn changed(present: &Application, change: &Change, now: Timestamp) -> Result<App
             let secret = Secret::new(SecretId(last + 1), label.clone(), now, kept.clone());
             application.secrets.push(Arc::new(secret));
         }
-        Change::RetireSecret(id, at) => {
-            let mut of_this_id = application.secrets.iter_mut().filter(|secret| secret.id == *id);
-            let secret = of_this_id.next().ok_or(AdministerError::UnknownSecret(*id))?;
-            *secret = Arc::new(secret.retired(*at));
+        Change::RetireSecret(id, at) => retire(&mut application.secrets, *id, *at)?,
+        Change::EndSecret(id) => {
+            retire(&mut application.secrets, *id, now)?;
+            application.tokens_from = Some(present.revoking_at(now));
         }
+        Change::Revoke => application.tokens_from = Some(present.revoking_at(now)),
         Change::AddCredential(label, kind) => add_credential(&mut application, label, kind, now)?,
         Change::RemoveCredential(id) => {
             let found = application.credentials.iter().position(|credential| credential.id == *id);
@@ -219,6 +224,13 @@ fn changed(present: &Application, change: &Change, now: Timestamp) -> Result<App
         }
     }
     Ok(application)
+}
+
+fn retire(secrets: &mut [Arc<Secret>], id: SecretId, at: Timestamp) -> Result<(), AdministerError> {
+    let secret = secrets.iter_mut().find(|secret| secret.id == id);
+    let secret = secret.ok_or(AdministerError::UnknownSecret(id))?;
+    *secret = Arc::new(secret.retired(at));
+    Ok(())
 }
 
 /// Retired secrets are kept for the operator to see until a new one needs their place.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::allow::Allow;
 use crate::clock::Timestamp;
@@ -13,6 +14,10 @@ use crate::throttle::Calls;
 
 /// The longest appId, secret and token that the API promises: `String(256)`, in characters.
 pub const MAX_CHARS: usize = 256;
+
+/// How far ahead of now tokens are ended: other nodes hear of it within a second, and their clocks may be ahead.
+const REVOKED_AHEAD: Duration = SECOND;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// The public name of an application, 1 to 256 printable characters. Copies share the text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -113,6 +118,8 @@ pub struct Application {
     /// Which calls it may make on the platform.
     pub allow: Allow,
     pub created_at: Timestamp,
+    /// Tokens that were issued before are not good any more; a whole second, since signed tokens know no parts of it.
+    pub tokens_from: Option<Timestamp>,
     /// How many times it was changed: the guard of the next change.
     pub revision: u32,
     /// At most [`crate::secret::MAX_SECRETS`], in the order of their ids.
@@ -128,6 +135,24 @@ impl Application {
     pub fn is_frozen(&self) -> bool {
         self.state == State::Frozen
     }
+
+    /// Whether the operator ended all tokens that were issued when this one was.
+    pub fn has_revoked(&self, issued_at: Timestamp) -> bool {
+        self.tokens_from.is_some_and(|tokens_from| issued_at < tokens_from)
+    }
+
+    /// What a token that is issued now says of when it was: never earlier than what is good.
+    pub(crate) fn issues_at(&self, now: Timestamp) -> Timestamp {
+        self.tokens_from.map_or(now, |tokens_from| now.max(tokens_from))
+    }
+
+    /// From when on tokens have to be so that none is good that is out now, or that another node issues until it hears.
+    pub(crate) fn revoking_at(&self, now: Timestamp) -> Timestamp {
+        let ahead = now.plus(REVOKED_AHEAD).as_millis().div_ceil(1_000) * 1_000;
+        // Tokens of today may be from the last such time, where that is still ahead.
+        let after_the_last = self.tokens_from.map_or(0, |last| last.plus(SECOND).as_millis());
+        Timestamp::from_millis(ahead.max(after_the_last))
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +165,35 @@ mod tests {
         assert!(AppId::parse(&"é".repeat(256)).is_ok());
         assert_eq!(AppId::parse(&"é".repeat(257)), Err(TextError::TooLong));
         assert_eq!(AppId::parse("a\0b"), Err(TextError::ControlCharacter));
+    }
+
+    fn application(tokens_from: Option<u64>) -> Application {
+        let new = crate::store::NewApplication {
+            id: AppId::random(),
+            name: String::new(),
+            state: State::Active,
+            overrides: Overrides::default(),
+            allow: Allow::default(),
+            created_at: Timestamp::from_millis(0),
+            secrets: Vec::new(),
+        };
+        let tokens_from = tokens_from.map(Timestamp::from_millis);
+        Application { tokens_from, ..new.numbered(AppNumber(1)) }
+    }
+
+    #[test]
+    fn what_is_issued_after_a_revocation_is_good_and_ends_with_the_next() {
+        for (last, now_ms) in [(None, 0), (None, 1), (Some(3_000), 1_001), (Some(900_000), 5)] {
+            let now = Timestamp::from_millis(now_ms);
+            let before = application(last).issues_at(now);
+            let tokens_from = application(last).revoking_at(now);
+            assert_eq!(tokens_from.as_millis() % 1_000, 0);
+            let after = application(Some(tokens_from.as_millis()));
+            assert!(
+                after.has_revoked(before) && !after.has_revoked(after.issues_at(now)),
+                "{last:?} {now_ms}"
+            );
+        }
     }
 
     #[test]

@@ -46,10 +46,11 @@ impl Auth {
         if self.has_closed_too_many(application.number, now) {
             return Err(ClientCredentialsError::TooManyClosed);
         }
-        let expires_at = now.plus(policy.access_lifetime);
-        let grant = Grant { id: GrantId::random(), generation: 0, refreshed_at: now, expires_at };
+        let issued_at = application.issues_at(now);
+        let expires_at = issued_at.plus(policy.access_lifetime);
+        let grant = Grant { id: GrantId::random(), generation: 0, refreshed_at: issued_at, expires_at };
         let binding = Auth::binding(caller, &policy)?;
-        let claims = Claims::access(application.number, &grant, binding, now, expires_at);
+        let claims = Claims::access(application.number, &grant, binding, issued_at, expires_at);
         Ok(Issued {
             access_token: claims.seal(&self.keyring(), now),
             expires_in: policy.access_lifetime,

@@ -41,7 +41,7 @@ pub enum Inactive {
     Frozen,
     #[error("it has expired")]
     Expired,
-    #[error("it was used up before, or its grant is closed")]
+    #[error("it was used up before, its grant is closed, or all tokens of its application were ended")]
     Over,
 }
 
@@ -117,6 +117,9 @@ impl Auth {
         }
         if now >= claims.expires_at {
             return Ok(Err(Inactive::Expired));
+        }
+        if application.has_revoked(claims.issued_at) {
+            return Ok(Err(Inactive::Over));
         }
         let record = self.store.grant(claims.grant).await.map_err(IntrospectError::Store)?;
         let policy = self.policy(application);

@@ -44,11 +44,12 @@ impl Auth {
         if self.has_closed_too_many(application.number, now) {
             return Err(LoginError::TooManyClosed);
         }
+        let issued_at = application.issues_at(now);
         let grant = Grant {
             id: GrantId::random(),
             generation: 0,
-            refreshed_at: now,
-            expires_at: now.plus(policy.refresh_lifetime),
+            refreshed_at: issued_at,
+            expires_at: issued_at.plus(policy.refresh_lifetime),
         };
         let opening = Opening {
             application: application.number,
@@ -59,7 +60,7 @@ impl Auth {
         };
         match self.store.open(opening).await.map_err(LoginError::Store)? {
             Opened::Opened => Ok(Login {
-                pair: self.pair(application.number, &grant, None, &policy, now),
+                pair: self.pair(application.number, &grant, None, &policy, issued_at),
                 grant: GrantKey { application: application.number, id: grant.id },
             }),
             Opened::Unknown => Err(AdmissionError::Rejected.into()),

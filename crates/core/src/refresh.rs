@@ -8,7 +8,7 @@
 //! | > record | the record went back in time (a restored backup, a fail-over) | accepted; the record catches up |
 
 use crate::admit::{AdmissionError, Caller, NoPossession};
-use crate::application::{AppNumber, Application};
+use crate::application::Application;
 use crate::auth::{Auth, Pair};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantKey};
@@ -60,7 +60,7 @@ pub enum Refusal {
     NotYours,
     #[error("it has expired")]
     Expired,
-    #[error("its grant was closed or gave way to a newer one")]
+    #[error("its grant was closed or gave way to a newer one, or all tokens of its application were ended")]
     Closed,
     /// It was used up before.
     #[error("it is of generation {presented}, and grant {} is in {current}", .grant.id)]
@@ -78,8 +78,8 @@ impl Auth {
         let (application, policy) = self.admit(caller, now).await?;
         let binding = Auth::binding(caller, &policy)?;
         let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
-        let (grant, how) = self.step(application.number, &presented, &policy, now).await?;
-        let pair = self.pair(application.number, &grant, binding, &policy, now);
+        let (grant, how) = self.step(&application, &presented, &policy, now).await?;
+        let pair = self.pair(application.number, &grant, binding, &policy, application.issues_at(now));
         Ok(Refresh { pair, grant: presented.grant, how })
     }
 
@@ -95,6 +95,9 @@ impl Auth {
         if now >= claims.expires_at {
             return Err(Refusal::Expired);
         }
+        if application.has_revoked(claims.issued_at) {
+            return Err(Refusal::Closed);
+        }
         Ok(claims)
     }
 
@@ -106,7 +109,7 @@ impl Auth {
     /// to be answered without a step needs the record itself.
     async fn step(
         &self,
-        application: AppNumber,
+        application: &Application,
         presented: &Claims,
         policy: &Policy,
         now: Timestamp,
@@ -117,12 +120,13 @@ impl Auth {
         };
         loop {
             let Some(current) = record else { return Err(RefreshError::Refused(Refusal::Closed)) };
-            let (to, how) = match decide(presented.generation, &current, policy, now) {
+            let issued_at = application.issues_at(now);
+            let (to, how) = match decide(presented.generation, &current, policy, issued_at) {
                 Decision::Answer(how) => return Ok((current, how)),
                 Decision::Advance(to, how) => (to, how),
                 Decision::Refuse => return Err(self.reused(presented, &current, policy, now).await),
             };
-            let step = Step { application, from: current.generation, to };
+            let step = Step { application: application.number, from: current.generation, to };
             match self.store.advance(step).await.map_err(RefreshError::Store)? {
                 Advanced::Advanced => return Ok((to, how)),
                 Advanced::Lost(present) => record = present,

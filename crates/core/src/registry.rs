@@ -207,7 +207,8 @@ impl Registry {
 
 /// Whether access tokens can be good by the one and not by the other.
 fn verifies_otherwise(before: &Application, after: &Application) -> bool {
-    before.state != after.state || before.overrides.access_lifetime != after.overrides.access_lifetime
+    let what_counts = |one: &Application| (one.state, one.overrides.access_lifetime, one.tokens_from);
+    what_counts(before) != what_counts(after)
 }
 
 fn imported_secrets(application: &Application) -> usize {
@@ -230,6 +231,7 @@ mod tests {
             overrides: Overrides::default(),
             allow: Allow::default(),
             created_at: Timestamp::from_millis(0),
+            tokens_from: None,
             revision: 0,
             secrets: Vec::new(),
             credentials: Vec::new(),

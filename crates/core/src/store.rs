@@ -78,6 +78,7 @@ impl NewApplication {
             overrides,
             allow,
             created_at,
+            tokens_from: None,
             revision: 0,
             secrets,
             credentials: Vec::new(),

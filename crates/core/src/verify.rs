@@ -31,7 +31,7 @@ pub enum VerifyError {
     NotYours,
     #[error("its application is frozen")]
     Frozen,
-    #[error("its grant was closed")]
+    #[error("its grant was closed, or all tokens of its application were ended")]
     Revoked,
     /// It is bound to a certificate or a key that the call does not show.
     #[error("it is bound to its holder, and the call does not show that it comes from there")]
@@ -107,7 +107,7 @@ impl Auth {
         if application.is_frozen() {
             return Err(VerifyError::Frozen);
         }
-        if self.registry().is_revoked(claims.grant, now) {
+        if application.has_revoked(claims.issued_at) || self.registry().is_revoked(claims.grant, now) {
             return Err(VerifyError::Revoked);
         }
         Ok(expires_at)

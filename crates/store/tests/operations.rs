@@ -17,6 +17,7 @@ mod operations {
     pub mod model;
     pub mod order;
     pub mod refresh;
+    pub mod revoke;
     pub mod secrets;
     pub mod throttle;
     pub mod verify;

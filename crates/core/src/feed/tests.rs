@@ -42,6 +42,7 @@ fn put(registry: &Registry, number: u32, state: State) {
         state,
         overrides: Overrides::default(),
         created_at: Timestamp::from_millis(0),
+        tokens_from: None,
         revision: 0,
         secrets: Vec::new(),
         credentials: Vec::new(),

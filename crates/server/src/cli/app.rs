@@ -45,6 +45,8 @@ enum Command {
     Freeze { app_id: String },
     /// Let a frozen application go on
     Unfreeze { app_id: String },
+    /// End all tokens of an application that are out: it goes on and logs in again
+    Revoke { app_id: String },
     /// Remove an application with its secrets and grants
     Delete {
         app_id: String,
@@ -107,6 +109,7 @@ impl App {
             Command::Set(set) => set.run(&client, json).await,
             Command::Freeze { app_id } => ask_to(&client, &app_id, "freeze", json).await,
             Command::Unfreeze { app_id } => ask_to(&client, &app_id, "unfreeze", json).await,
+            Command::Revoke { app_id } => ask_to(&client, &app_id, "revoke", json).await,
             Command::Delete { app_id, yes } => delete(&client, &app_id, yes, json).await,
             Command::Import(import) => import.run(&client, json).await,
             Command::Secret(command) => command.run(&client, json).await,

@@ -42,6 +42,9 @@ pub enum SecretCommand {
         /// After this time, such as 7d
         #[arg(long, value_name = "TIME", conflicts_with = "at")]
         after: Option<String>,
+        /// Now, and end all tokens of the application, since any may have been got with it
+        #[arg(long, conflicts_with_all = ["at", "after"])]
+        revoke: bool,
     },
 }
 
@@ -57,8 +60,11 @@ impl SecretCommand {
             SecretCommand::List { app_id } => {
                 listed(json, &client.ask(Method::GET, &format!("{}/secrets", path(&app_id))).await?)
             }
-            SecretCommand::Retire { app_id, secret_id, at, after } => {
-                let body = members([("at", at), ("after", after)]);
+            SecretCommand::Retire { app_id, secret_id, at, after, revoke } => {
+                let mut body = members([("at", at), ("after", after)]);
+                if revoke {
+                    body["revoke"] = true.into();
+                }
                 let path = format!("{}/secrets/{secret_id}/retire", path(&app_id));
                 listed(json, &client.tell(Method::POST, &path, &body).await?)
             }

@@ -81,6 +81,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         )
         .route("/admin/applications/{app_id}/freeze", post(applications::freeze))
         .route("/admin/applications/{app_id}/unfreeze", post(applications::unfreeze))
+        .route("/admin/applications/{app_id}/revoke", post(applications::revoke))
         .route("/admin/applications/{app_id}/secrets", get(secrets::list).post(secrets::add))
         .route("/admin/applications/{app_id}/secrets/{secret_id}/retire", post(secrets::retire))
         .route("/admin/applications/{app_id}/credentials", get(credentials::list).post(credentials::add))

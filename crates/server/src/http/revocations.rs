@@ -77,6 +77,8 @@ struct Document {
     /// Applications without.
     inactive: Vec<u32>,
     revoked: Vec<Revoked>,
+    /// Applications and from when on their tokens are good, in the seconds of `iat`; of others all are.
+    tokens_from: Vec<(u32, u64)>,
 }
 
 #[derive(Serialize)]
@@ -98,10 +100,15 @@ impl Document {
             active: Vec::new(),
             inactive: Vec::new(),
             revoked: Vec::new(),
+            tokens_from: Vec::new(),
         };
         for (number, application) in news.applications {
             match application.filter(|application| !application.is_frozen()) {
-                Some(application) => document.add(number.0, auth.policy(&application).access_lifetime),
+                Some(application) => {
+                    document.add(number.0, auth.policy(&application).access_lifetime);
+                    let tokens_from = application.tokens_from.map(|at| at.as_millis().div_ceil(1_000));
+                    document.tokens_from.extend(tokens_from.map(|at_s| (number.0, at_s)));
+                }
                 // Who is not in a snapshot has no good tokens.
                 None if news.is_whole => {}
                 None => document.inactive.push(number.0),

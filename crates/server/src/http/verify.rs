@@ -12,6 +12,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use northgate_core::token::Binding;
 use northgate_core::verify::{Verified, VerifyError};
 
 use crate::http::dpop::ProofError;
@@ -21,7 +22,7 @@ use crate::http::problem::Problem;
 use crate::http::{Api, answer};
 use crate::telemetry::with_causes;
 use bearer::Bearer;
-use credentials::{Credentials, Unnamed};
+use credentials::{Credentials, Scheme, Unnamed};
 use style::{Question, Style};
 
 const X_NORTHGATE_APP_ID: HeaderName = HeaderName::from_static("x-northgate-app-id");
@@ -50,33 +51,40 @@ pub async fn verify(State(api): State<Arc<Api>>, request: Request) -> Response<B
         Err(error) => {
             observed.outcome = Outcome::InvalidInput;
             observed.detail = Some(error.to_string());
-            return observed.beside(Bearer::UnknownStyle.answer());
+            return observed.beside(Bearer::UnknownStyle.answer(Scheme::Bearer));
         }
     };
-    let answer = match attempt(&api, &question, &request, &mut observed) {
+    let mut scheme = Scheme::Bearer;
+    let answer = match attempt(&api, &question, &request, &mut observed, &mut scheme) {
         Ok(verified) => pass(&verified),
         Err(refusal) => {
             observed.outcome = refusal.outcome();
             observed.detail = Some(with_causes(&refusal));
-            refusal.answer(question.style, &api)
+            refusal.answer(question.style, scheme, &api)
         }
     };
     observed.beside(answer)
 }
 
+/// Leaves in `scheme` the one by which the token has to be shown, as far as it is known.
 fn attempt(
     api: &Api,
     question: &Question<'_>,
     request: &Request,
     observed: &mut Observed,
+    scheme: &mut Scheme,
 ) -> Result<Verified, Refusal> {
     let headers = request.headers();
     let credentials = Credentials::read(headers, question.style)?;
+    *scheme = credentials.scheme;
     observed.application.clone_from(&credentials.app_key);
     let call = call::call(request.method(), question.target, headers);
     let app_key = credentials.app_key.as_ref();
     let now = api.clock.now();
     let claims = api.open(credentials.access_token).map_err(VerifyError::Token)?;
+    if matches!(claims.binding, Some(Binding::Key(_))) {
+        *scheme = Scheme::Dpop;
+    }
     let shown = holder::shown(api, &credentials, &claims, call, headers, now)?;
     let verified = api.auth.verify_claims(app_key, &claims, call, &shown, now)?;
     observed.application.get_or_insert_with(|| verified.application.id.clone());
@@ -95,10 +103,10 @@ fn pass(verified: &Verified) -> Response<Body> {
 }
 
 impl Refusal {
-    fn answer(&self, style: Style, api: &Api) -> Response<Body> {
+    fn answer(&self, style: Style, scheme: Scheme, api: &Api) -> Response<Body> {
         let (mut answer, body) = match style {
             Style::Platform => (self.problem().answer(api.dialect), self.problem().body(api.dialect)),
-            Style::OAuth => (self.bearer().answer(), self.bearer().body()),
+            Style::OAuth => (self.bearer().answer(scheme), self.bearer().body()),
         };
         answer.headers_mut().insert(X_NORTHGATE_REFUSAL, HeaderValue::from_static(body));
         answer
@@ -124,7 +132,7 @@ impl Refusal {
         }
     }
 
-    /// As RFC 6750 says it.
+    /// As RFC 6750 and RFC 9449 say it.
     fn bearer(&self) -> Bearer {
         match self {
             Refusal::Unnamed(Unnamed::NoToken) => Bearer::NoCredentials,
@@ -141,8 +149,8 @@ impl Refusal {
                 | VerifyError::Frozen
                 | VerifyError::Revoked
                 | VerifyError::NotShown,
-            )
-            | Refusal::Proof(_) => Bearer::InvalidToken,
+            ) => Bearer::InvalidToken,
+            Refusal::Proof(_) => Bearer::InvalidProof,
         }
     }
 

@@ -65,6 +65,8 @@ pub struct ApplicationLine {
     name: String,
     frozen: bool,
     created_at: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokens_from: Option<u64>,
     revision: u32,
     policy: PolicyMembers,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -119,6 +121,7 @@ impl ApplicationLine {
             name: application.name.clone(),
             frozen: application.is_frozen(),
             created_at: millis(application.created_at),
+            tokens_from: application.tokens_from.map(millis),
             revision: application.revision,
             policy: PolicyMembers::set(&application.overrides),
             allow: application.allow.texts(),
@@ -149,6 +152,7 @@ impl ApplicationLine {
             overrides,
             allow: Allow::parse(&self.allow).map_err(|error| format!("its allow rules: {error}"))?,
             created_at: time(self.created_at),
+            tokens_from: self.tokens_from.map(time),
             revision: self.revision,
             secrets: secrets.collect::<Result<_, String>>()?,
             credentials: credentials.collect::<Result<_, String>>()?,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const EVERY_ROUTE: [(Method, &str); 14] = [
+const EVERY_ROUTE: [(Method, &str); 15] = [
     (Method::GET, "/admin/applications"),
     (Method::POST, "/admin/applications"),
     (Method::GET, "/admin/applications/a"),
@@ -15,6 +15,7 @@ const EVERY_ROUTE: [(Method, &str); 14] = [
     (Method::DELETE, "/admin/applications/a"),
     (Method::POST, "/admin/applications/a/freeze"),
     (Method::POST, "/admin/applications/a/unfreeze"),
+    (Method::POST, "/admin/applications/a/revoke"),
     (Method::GET, "/admin/applications/a/secrets"),
     (Method::POST, "/admin/applications/a/secrets"),
     (Method::POST, "/admin/applications/a/secrets/1/retire"),

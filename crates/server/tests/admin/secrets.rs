@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use northgate_core::application::AppId;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -43,6 +44,31 @@ async fn a_secret_retires_at_once_at_a_time_or_after_a_time() {
         let (status, answer) = world.post("/admin/applications/a/secrets/1/retire", body).await;
         assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")));
     }
+}
+
+#[tokio::test]
+async fn a_secret_is_ended_with_all_tokens_of_its_application_or_without() {
+    let world = World::start().await;
+    let secret = world.application("a").await;
+    world.post("/admin/applications/a/secrets", json!({"secret": "another"})).await;
+    let pair = world.login("a", &secret).await.unwrap();
+    let is_good = || {
+        let id = AppId::parse("a").unwrap();
+        world.auth.verify(Some(&id), &pair.access_token, None, &[], world.clock.now()).is_ok()
+    };
+    for later in
+        [json!({"after": "1h", "revoke": true}), json!({"at": "2024-01-31T12:00:00Z", "revoke": true})]
+    {
+        let (status, answer) = world.post("/admin/applications/a/secrets/1/retire", later).await;
+        assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")));
+    }
+    assert_eq!(world.post("/admin/applications/a/secrets/1/retire", json!({})).await.0, 200);
+    assert!(is_good());
+    let (status, answer) =
+        world.post("/admin/applications/a/secrets/1/retire", json!({"revoke": true})).await;
+    assert_eq!((status, &answer["secrets"][0]["retireAt"]), (200, &json!("2023-11-14T22:13:20.000Z")));
+    assert!(!is_good());
+    assert!(world.login("a", "another").await.is_ok());
 }
 
 #[tokio::test]

@@ -112,3 +112,13 @@ async fn the_application_api_gives_opaque_tokens_always() {
     let refreshed = world.refresh(&login.member("refreshToken")).await;
     assert_eq!(refreshed.member("accessToken").len(), 64);
 }
+
+/// The application API promises texts of at most 256 characters, and a signed token is longer: `/oauth2/revoke` ends it.
+#[tokio::test]
+async fn the_logout_of_the_application_api_takes_no_signed_token() {
+    let world = signing(Algorithm::EdDsa).await;
+    let token = token(&world).await;
+    assert!(token.len() > 256);
+    world.logout(&token).await.is(400, INVALID);
+    assert_eq!(world.verify(&token).await.status, 200);
+}

@@ -108,3 +108,29 @@ async fn a_gateway_that_does_not_say_what_the_call_is_lets_no_bound_token_throug
     let lines = format!("app_key: demo\r\nAuthorization: DPoP {}\r\n{proof}", caller.token);
     assert_eq!(get(caller.world.private, "/verify", &lines).await.status, 403);
 }
+
+/// §7.1: "the resource server includes a WWW-Authenticate header with the DPoP authentication scheme [and] algs".
+#[tokio::test]
+async fn in_the_style_of_oauth_who_needs_a_proof_hears_so_and_with_which_algorithms() {
+    let caller = Caller::new(AccessTokens::Opaque).await;
+    let call = async |scheme: &str, token: &str, proof: &str| {
+        let lines = format!("Authorization: {scheme} {token}\r\n{TOLD}{proof}");
+        get(caller.world.private, "/verify?style=oauth", &lines).await
+    };
+    let proof = || caller.holder.line(&caller.proof());
+    let others = caller.holder.line(&caller.proof().saying("htm", "DELETE"));
+    for (scheme, token, proof, error) in [
+        ("DPoP", &caller.token[..], String::new(), "invalid_dpop_proof"),
+        ("DPoP", &caller.token, others, "invalid_dpop_proof"),
+        ("DPoP", "nonsense", proof(), "invalid_token"),
+        ("Bearer", &caller.token, proof(), "invalid_token"),
+    ] {
+        let answer = call(scheme, token, &proof).await;
+        let challenge = format!("DPoP error=\"{error}\", algs=\"EdDSA ES256\"");
+        assert_eq!((answer.status, answer.header("WWW-Authenticate")), (401, Some(&challenge[..])));
+        assert_eq!(answer.member("error"), error);
+    }
+    let unbound = call("Bearer", "nonsense", "").await;
+    assert_eq!(unbound.header("WWW-Authenticate"), Some("Bearer error=\"invalid_token\""));
+    assert_eq!(call("DPoP", &caller.token, &proof()).await.status, 200);
+}

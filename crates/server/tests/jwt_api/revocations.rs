@@ -92,6 +92,25 @@ async fn a_logout_is_told_with_its_end_and_when_it_may_be_forgotten() {
     assert_eq!(ask(&world, "").await["revoked"], revoked);
 }
 
+/// In the seconds of `iat`, so that a signed token that was issued afterwards is not refused for the rest of a second.
+#[tokio::test]
+async fn an_end_of_all_tokens_is_told_with_the_first_time_that_is_good() {
+    let world = signing(Algorithm::EdDsa).await;
+    let begin = ask(&world, "").await;
+    assert_eq!(begin["tokens_from"], json!([]));
+    let before = token(&world).await;
+    change(&world, Change::Revoke).await;
+    let after = token(&world).await;
+    let iat = |token: &str| part(token, 1)["iat"].as_u64().unwrap();
+    for news in [since(&world, &begin).await, ask(&world, "").await] {
+        assert_eq!(news["active"], json!([[1, 1, 3600]]));
+        assert_eq!(news["tokens_from"], json!([[1, iat(&after)]]));
+        assert!(iat(&before) < iat(&after));
+    }
+    assert_eq!(introspect(&world, &before).await, json!({"active": false}));
+    assert_eq!(introspect(&world, &after).await["active"], json!(true));
+}
+
 #[tokio::test]
 async fn what_changes_no_token_is_no_news() {
     let world = World::new().await;

@@ -121,6 +121,10 @@ fn a_gateway_on_its_own_refuses_a_token_soon_after_a_freeze_and_after_a_logout()
         let after_revoke = verifier.until(&revoked, "its grant was closed");
         assert_eq!(verifier.says(&frozen), "good");
 
+        server.tell(&["app", "revoke", app_id]);
+        verifier.until(&frozen, "all tokens of its application were ended");
+        verifier.until(&token(), "good");
+
         let forged = format!("{}x", &revoked[..revoked.len() - 1]);
         assert!(verifier.says(&forged) != "good");
         println!("{kind}: refused {after_freeze:?} after the freeze, {after_revoke:?} after the revocation");

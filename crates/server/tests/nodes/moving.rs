@@ -73,6 +73,8 @@ async fn tokens_secrets_and_policies_work_on_in_the_other_store_and_back_again()
     // Its number is not to be given again.
     let gone = Application::created(&server, "gone");
     server.tell(&["app", "delete", &gone.app_id, "--yes"]);
+    let ended = old.login().await.member("refreshToken");
+    server.tell(&["app", "revoke", "old"]);
     let (held, of_old) = (hold(&demo).await, hold(&old).await);
     let policy: serde_json::Value = shown(&server, &demo);
     let told = refusal(&embedded(server.home.path(), &["export", "moved"]));
@@ -80,17 +82,18 @@ async fn tokens_secrets_and_policies_work_on_in_the_other_store_and_back_again()
     let (home, _) = server.end("-TERM");
 
     let told = said(&embedded(home.path(), &["export", "moved"]));
-    assert!(told.contains("3 applications with 3 secrets, 3 grants and 2 revocations"), "{told}");
+    assert!(told.contains("3 applications with 3 secrets, 4 grants and 2 revocations"), "{told}");
     assert_eq!(home.path().join("moved").metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let url = migrated().await;
     let (file, at_node) = (home.path().join("moved"), tempfile::tempdir().unwrap());
     let told = said(&command(at_node.path(), &url, &["import", file.to_str().unwrap()]));
-    assert!(told.starts_with("3 applications with 3 secrets, 3 grants and 2 revocations came in"), "{told}");
+    assert!(told.starts_with("3 applications with 3 secrets, 4 grants and 2 revocations came in"), "{told}");
 
     let node = Northgate::start_in(at_node, &[("NORTHGATE_DATABASE_URL", &url)]);
     let moved = |application: &Application| Application::new(&node, &application.app_id, &application.secret);
     works(&moved(&demo), &held).await;
     works(&moved(&old), &of_old).await;
+    assert_eq!(moved(&old).refresh(&ended).await.status, 400);
     let refused = moved(&frozen).refresh(&token_of_frozen).await;
     assert!(refused.status == 400 && refused.body.contains("100449"), "{refused:?}");
     assert_eq!(shown(&node, &demo)["policy"], policy["policy"]);

@@ -49,7 +49,8 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
         .prepare_cached(
             "UPDATE applications SET name = ?2, state = ?3, revision = ?4, rotation = ?5, retry_window_ms = ?6,
              on_reuse = ?7, logins = ?8, max_grants = ?9, access_lifetime_ms = ?10, refresh_lifetime_ms = ?11,
-             calls_per_minute = ?12, allow = ?13, bind_tokens = ?14, access_tokens = ?15, dpop = ?16 WHERE number = ?1",
+             calls_per_minute = ?12, allow = ?13, bind_tokens = ?14, access_tokens = ?15, dpop = ?16,
+             tokens_from = ?17 WHERE number = ?1",
         )?
         .execute(params![
             application.number.0,
@@ -68,6 +69,7 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
             bind_tokens.map(BindTokens::as_str),
             access_tokens.map(AccessTokens::as_str),
             dpop.map(Dpop::as_str),
+            application.tokens_from.map(millis),
         ])?;
     credentials::write(connection, application.number, &application.credentials)?;
     connection
@@ -126,7 +128,7 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
     let mut select = connection.prepare(
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
          max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow, bind_tokens, access_tokens,
-         dpop FROM applications ORDER BY number",
+         dpop, tokens_from FROM applications ORDER BY number",
     )?;
     let mut credentials = credentials::load(connection)?;
     let mut rows = select.query([])?;
@@ -158,6 +160,7 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
         name: row.get(2)?,
         state,
         created_at: time(row.get(4)?),
+        tokens_from: row.get::<_, Option<u64>>(18)?.map(time),
         revision: row.get(5)?,
         overrides: Overrides {
             rotation: word(row, 6, Rotation::parse)?,

@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 pub(crate) const APPLICATION_ID: i32 = 0x4E47_4154;
 
 /// Each entry takes a file from the version of its index to the next. Entries are never changed, only added.
-const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
+const MIGRATIONS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
 
 const V1: &str = "
     CREATE TABLE applications (
@@ -76,6 +76,8 @@ const V5: &str = "
     ALTER TABLE applications ADD COLUMN access_tokens TEXT;
     ALTER TABLE applications ADD COLUMN dpop TEXT;
 ";
+
+const V6: &str = "ALTER TABLE applications ADD COLUMN tokens_from INTEGER;";
 
 /// The version of files that this program writes.
 pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;

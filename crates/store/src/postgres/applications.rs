@@ -197,8 +197,8 @@ fn is_same(one: &Application, other: &Application) -> bool {
     let secrets = |application: &Application| -> Vec<_> {
         application.secrets.iter().map(|secret| (secret.id, secret.retire_at, secret.label.clone())).collect()
     };
-    (one.revision, one.state, &one.name, one.overrides, &one.allow)
-        == (other.revision, other.state, &other.name, other.overrides, &other.allow)
+    (one.revision, one.state, &one.name, one.overrides, &one.allow, one.tokens_from)
+        == (other.revision, other.state, &other.name, other.overrides, &other.allow, other.tokens_from)
         && one.credentials == other.credentials
         && secrets(one) == secrets(other)
         && one.secrets.iter().zip(&other.secrets).all(|(one, other)| match (&one.kept, &other.kept) {

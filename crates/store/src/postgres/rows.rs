@@ -22,10 +22,10 @@ pub(crate) const DATABASE_NOW: &str = "(extract(epoch FROM clock_timestamp()) * 
 /// In the order of [`application_values`] and [`application`].
 pub(crate) const APPLICATION: &str = "number, app_id, name, state, created_at, revision, rotation, retry_window_ms, \
     on_reuse, logins, max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow, \
-    bind_tokens, access_tokens, dpop, credential_ids, credential_labels, credential_times, credential_kinds, credential_values";
+    bind_tokens, access_tokens, dpop, tokens_from, credential_ids, credential_labels, credential_times, credential_kinds, credential_values";
 /// As many as those.
 pub(crate) const APPLICATION_VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-    $18, $19, $20, $21, $22, $23";
+    $18, $19, $20, $21, $22, $23, $24";
 
 /// In the order of [`secret_values`] and [`secret`].
 pub(crate) const SECRET: &str =
@@ -68,6 +68,7 @@ pub(crate) fn application_values(application: &Application) -> Vec<Value> {
         Box::new(bind_tokens.map(BindTokens::as_str)),
         Box::new(access_tokens.map(AccessTokens::as_str)),
         Box::new(dpop.map(Dpop::as_str)),
+        Box::new(application.tokens_from.map(millis)),
     ];
     values.extend(credentials::values(&application.credentials));
     values
@@ -85,6 +86,7 @@ pub(crate) fn application(row: &Row) -> Result<Application, Trouble> {
         name: row.try_get(2)?,
         state,
         created_at: time(row.try_get(4)?),
+        tokens_from: row.try_get::<_, Option<i64>>(18)?.map(time),
         revision: row.try_get::<_, i32>(5)? as u32,
         overrides: Overrides {
             rotation: word(row, 6, Rotation::parse)?,
@@ -101,7 +103,7 @@ pub(crate) fn application(row: &Row) -> Result<Application, Trouble> {
         },
         allow: allow(row, 14)?,
         secrets: Vec::new(),
-        credentials: credentials::read(row, 18)?,
+        credentials: credentials::read(row, 19)?,
         calls: Arc::default(),
     })
 }

@@ -30,6 +30,7 @@ const V1: &str = "
         access_lifetime_ms int8, refresh_lifetime_ms int8, calls_per_minute int8,
         allow text,                         -- the allow rules, one a line
         bind_tokens text, access_tokens text, dpop text,
+        tokens_from int8,                   -- tokens issued before are not good any more
         -- The credentials, at the same place in each; null where there are none.
         credential_ids int4[], credential_labels text[], credential_times int8[],
         credential_kinds text[], credential_values bytea[],

@@ -99,6 +99,7 @@ async fn all_of_an_application_survives_a_restart() {
             access_tokens: Some(AccessTokens::Jwt(Algorithm::Es256)),
             dpop: Some(Dpop::Required),
         },
+        tokens_from: Some(world.now().plus(Duration::from_millis(1))),
         credentials: credentials(world.now()),
         allow: Allow::parse(&["GET,POST /iocm/app/cmd", "* /iodm"]).unwrap(),
         secrets: vec![Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)],
@@ -111,6 +112,7 @@ async fn all_of_an_application_survives_a_restart() {
     assert_eq!((found.state, found.overrides, found.revision), (State::Frozen, replacement.overrides, 1));
     assert_eq!(found.allow, replacement.allow);
     assert_eq!(found.created_at, application.created_at);
+    assert_eq!(found.tokens_from, replacement.tokens_from);
     assert_eq!(found.credentials, replacement.credentials);
     assert_eq!(found.secrets[0].retire_at, Some(world.now()));
     assert!(found.secrets[0].digest().unwrap().matches(application.secrets[0].digest().unwrap()));

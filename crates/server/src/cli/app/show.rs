@@ -7,12 +7,14 @@ use crate::http::admin::answer::{Details, GrantLine};
 use crate::http::admin::policy::PolicyMembers;
 
 pub fn show(details: &Details) {
-    output::pairs(&[
+    let mut pairs = vec![
         ("appId", details.line.app_id.clone()),
         ("name", details.line.name.clone()),
         ("state", details.line.state.clone()),
         ("created", details.line.created_at.clone()),
-    ]);
+    ];
+    pairs.extend(details.tokens_from.clone().map(|at| ("tokens from", at)));
+    output::pairs(&pairs);
     output::line("");
     output::table(&["POLICY", "VALUE", "FROM"], &policy(details), "no policy");
     output::line("");

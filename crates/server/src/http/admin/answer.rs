@@ -81,6 +81,9 @@ impl Line {
 pub struct Details {
     #[serde(flatten)]
     pub line: Line,
+    /// Tokens issued before are not good any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_from: Option<String>,
     /// What holds for it.
     pub policy: PolicyMembers,
     /// What of it was set for this application; the rest follows the configuration.
@@ -98,6 +101,7 @@ impl Details {
     pub fn new(application: &Application, policy: &Policy, grants: &[Grant]) -> Details {
         Details {
             line: Line::new(application),
+            tokens_from: application.tokens_from.map(rfc3339::format),
             policy: PolicyMembers::of(policy),
             overrides: PolicyMembers::set(&application.overrides),
             allow: application.allow.texts(),

@@ -1,4 +1,4 @@
-//! Applications: create, list, show, set, freeze, unfreeze, delete.
+//! Applications: create, list, show, set, freeze, unfreeze, revoke, delete.
 
 use std::sync::Arc;
 
@@ -142,6 +142,18 @@ pub async fn unfreeze(
     let id = app_id(path)?;
     let application = change(&admin, &id, &Change::State(AppState::Active)).await?;
     info!(target: "northgate::audit", application = %id, "application {id} was unfrozen");
+    details(&admin, &application).await
+}
+
+/// Ends all tokens that are out; the application logs in again.
+pub async fn revoke(
+    _: Operator,
+    State(admin): State<Arc<Admin>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Details>, Problem> {
+    let id = app_id(path)?;
+    let application = change(&admin, &id, &Change::Revoke).await?;
+    info!(target: "northgate::audit", application = %id, "all tokens of application {id} were revoked");
     details(&admin, &application).await
 }
 

@@ -59,12 +59,14 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(AddedSecret { id: secret_id, secret })))
 }
 
-/// When a secret retires: at a time, after a time, or at once.
+/// When a secret retires: at a time, after a time, or at once, and then perhaps with all tokens of the application.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retire {
     at: Option<String>,
     after: Option<String>,
+    #[serde(default)]
+    revoke: bool,
 }
 
 pub async fn retire(
@@ -77,17 +79,29 @@ pub async fn retire(
     let id = AppId::parse(&text).map_err(|_| Problem::unknown_application(&text))?;
     let now = admin.clock.now();
     let at = retire.time(now)?;
-    let changed = admin.auth.change(&id, &Change::RetireSecret(SecretId(secret_id), at), now).await;
+    let wanted = match retire.revoke {
+        true => Change::EndSecret(SecretId(secret_id)),
+        false => Change::RetireSecret(SecretId(secret_id), at),
+    };
+    let changed = admin.auth.change(&id, &wanted, now).await;
     let application = changed.map_err(|error| Problem::administer(&id, &error))?;
     info!(
         target: "northgate::audit", application = %id, secret = secret_id,
         "the secret {secret_id} of application {id} retires at {}", rfc3339::format(at)
     );
+    if retire.revoke {
+        info!(target: "northgate::audit", application = %id, "all tokens of application {id} were revoked");
+    }
     Ok(secrets(&application))
 }
 
 impl Retire {
     fn time(&self, now: Timestamp) -> Result<Timestamp, Problem> {
+        if self.revoke && (self.at.is_some() || self.after.is_some()) {
+            return Err(Problem::invalid(
+                "revoke ends tokens now, and a secret that retires later can get others: give revoke alone",
+            ));
+        }
         match (&self.at, &self.after) {
             (None, None) => Ok(now),
             (Some(at), None) => rfc3339::parse(at).ok_or_else(|| {

@@ -1,11 +1,13 @@
-//! Refusals of a call as RFC 6750 has them, for gateways that ask for that style.
+//! Refusals of a call as RFC 6750 and, for bound tokens, RFC 9449 have them, for gateways that ask for that style.
 
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
+use northgate_core::signing::Algorithm;
 
+use super::credentials::Scheme;
 use crate::http::answer;
 use crate::http::problem::seconds;
 
@@ -17,6 +19,8 @@ pub(super) enum Bearer {
     /// More than one token, or an `app_key` that cannot be one.
     InvalidRequest,
     InvalidToken,
+    /// The proof beside the token is none, or about something else (RFC 9449 §7.1).
+    InvalidProof,
     /// The allow rules do not cover the call.
     InsufficientScope,
     TooManyCalls(Duration),
@@ -26,14 +30,15 @@ pub(super) enum Bearer {
 
 impl Bearer {
     /// The answer that says it.
-    pub fn answer(self) -> Response<Body> {
+    pub fn answer(self, scheme: Scheme) -> Response<Body> {
         let status = self.status();
         let mut answer = match self.body() {
             "" => answer::empty(status),
             body => answer::json(status, body),
         };
-        if let Some(challenge) = self.challenge() {
-            answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if let Some(challenge) = self.challenge(scheme) {
+            let challenge = HeaderValue::try_from(challenge).expect("a challenge is plain text");
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         if let Bearer::TooManyCalls(wait) = self {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
@@ -51,6 +56,9 @@ impl Bearer {
             Bearer::InvalidToken => {
                 r#"{"error":"invalid_token","error_description":"The access token is not good, or another application's."}"#
             }
+            Bearer::InvalidProof => {
+                r#"{"error":"invalid_dpop_proof","error_description":"The DPoP proof is missing, or not good for this call."}"#
+            }
             Bearer::InsufficientScope => {
                 r#"{"error":"insufficient_scope","error_description":"The application may not make this call."}"#
             }
@@ -65,20 +73,29 @@ impl Bearer {
 
     fn status(self) -> StatusCode {
         match self {
-            Bearer::NoCredentials | Bearer::InvalidToken => StatusCode::UNAUTHORIZED,
+            Bearer::NoCredentials | Bearer::InvalidToken | Bearer::InvalidProof => StatusCode::UNAUTHORIZED,
             Bearer::InvalidRequest | Bearer::UnknownStyle => StatusCode::BAD_REQUEST,
             Bearer::InsufficientScope => StatusCode::FORBIDDEN,
             Bearer::TooManyCalls(_) => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
-    fn challenge(self) -> Option<&'static str> {
-        match self {
-            Bearer::NoCredentials => Some("Bearer"),
-            Bearer::InvalidRequest => Some(r#"Bearer error="invalid_request""#),
-            Bearer::InvalidToken => Some(r#"Bearer error="invalid_token""#),
-            Bearer::InsufficientScope => Some(r#"Bearer error="insufficient_scope""#),
-            Bearer::TooManyCalls(_) | Bearer::UnknownStyle => None,
-        }
+    /// By which scheme to come again. Who is to bring a proof hears which algorithms it may have (RFC 9449 §7.1).
+    fn challenge(self, scheme: Scheme) -> Option<String> {
+        let error = match self {
+            Bearer::NoCredentials => return Some("Bearer".to_owned()),
+            Bearer::InvalidRequest => "invalid_request",
+            Bearer::InvalidToken => "invalid_token",
+            Bearer::InvalidProof => "invalid_dpop_proof",
+            Bearer::InsufficientScope => "insufficient_scope",
+            Bearer::TooManyCalls(_) | Bearer::UnknownStyle => return None,
+        };
+        Some(match scheme {
+            Scheme::Bearer => format!("Bearer error=\"{error}\""),
+            Scheme::Dpop => {
+                let algs = Algorithm::ALL.map(Algorithm::as_str).join(" ");
+                format!("DPoP error=\"{error}\", algs=\"{algs}\"")
+            }
+        })
     }
 }
