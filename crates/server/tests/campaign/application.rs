@@ -35,14 +35,17 @@ impl Application {
         self
     }
 
-    /// Shows that its last pair is good: everywhere, and for a next one.
+    /// Shows that its last pair is good, everywhere and for a next one; or else, as whoever is refused, that its secret is.
     pub async fn settle(&mut self) {
         let Some(pair) = self.pair.clone() else { return self.log_in().await };
         if !self.is_logging_out {
             for node in 0..self.calls.nodes() {
                 self.calls.verify(&self.who, &pair.access, node).await;
             }
-            self.refresh(&pair).await;
+            let answer = self.calls.ask(&self.who, Deed::Refresh(pair.refresh), false).await;
+            if matches!(answer, Answer::Refused) {
+                self.log_in().await;
+            }
         }
     }
 

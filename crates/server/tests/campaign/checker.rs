@@ -25,7 +25,7 @@ pub fn violations(record: &Record) -> Vec<String> {
         let story = event.application.and_then(|which| stories.get(&which)).unwrap_or(&empty);
         let wrong = [
             unexpected(record, event),
-            quiet(record, event),
+            quiet(record, story, event),
             refused(record, story, event),
             frozen(record, story, event),
             late(record, story, event),
@@ -143,9 +143,13 @@ fn unexpected(record: &Record, event: &Event) -> Option<&'static str> {
     }
 }
 
-/// At the end everything works.
-fn quiet(record: &Record, event: &Event) -> Option<&'static str> {
-    let is_good = matches!(event.answer, Answer::Pair(_) | Answer::Done);
+/// At the end everything works, but for who did not notice before that the login was lost.
+fn quiet(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
+    let is_good = match (&event.answer, &event.deed) {
+        (Answer::Pair(_) | Answer::Done, _) => true,
+        (Answer::Refused, Deed::Refresh(token)) => is_login_lost(record, story, token),
+        (Answer::Refused | Answer::Frozen | Answer::Away | Answer::Unanswered | Answer::Other(_), _) => false,
+    };
     (event.begin >= record.quiet_from && !is_good)
         .then_some("it should have worked when nothing was broken any more")
 }
@@ -167,12 +171,7 @@ fn refused(record: &Record, story: &Story, event: &Event) -> Option<&'static str
             let is_too_late = before().any(|other| {
                 matches!(&other.deed, Deed::Refresh(same) if same == token) && other.begin + RETRY < event.end
             });
-            let is_lost = before().any(|other| {
-                let Answer::Pair(pair) = &other.answer else { return false };
-                matches!(other.deed, Deed::Login)
-                    && pair.refresh.grant == token.grant
-                    && was_lost(record, other.begin, other.end)
-            });
+            let is_lost = is_login_lost(record, story, token);
             let is_excused = was_logged_out(token) || is_superseded || is_too_late || is_lost;
             (!is_excused).then_some("a good refresh token was refused")
         }
@@ -226,6 +225,16 @@ pub fn said_so(record: &Record, event: &Event) -> bool {
         let is_this_node = event.at == At::Balancer || other.at == event.at;
         let is_near = other.begin <= event.end + SAID_SO && event.begin <= other.end + SAID_SO;
         matches!(other.deed, Deed::Ready) && !matches!(other.answer, Answer::Done) && is_this_node && is_near
+    })
+}
+
+/// Whether the grant went with writes that were lost.
+fn is_login_lost(record: &Record, story: &Story, token: &Token) -> bool {
+    story.events.iter().any(|event| {
+        let Answer::Pair(pair) = &event.answer else { return false };
+        matches!(event.deed, Deed::Login)
+            && pair.refresh.grant == token.grant
+            && was_lost(record, event.begin, event.end)
     })
 }
 

@@ -202,6 +202,10 @@ fn at_the_end_everything_is_answered_and_what_was_lost_has_caught_up() {
         vec![event(999.0, Deed::Freeze, Answer::Done), event(1_001.0, refresh(1, "r1"), Answer::Frozen)];
     assert_eq!(violations(&after_login(refused)).len(), 2);
     is_called(&after_login(frozen), "should have worked");
+    // Who is refused even then has lost the login, or was wronged.
+    let refused = after_login(vec![event(1_001.0, refresh(0, "r0"), Answer::Refused)]);
+    assert_eq!(violations(&refused).len(), 2);
+    is_fine(&Record { troubles: vec![trouble(Fault::LoseWrites, 0, 5)], ..refused });
     let mut silent = record(Vec::new(), vec![trouble(Fault::LoseWrites, 1, 2)]);
     silent.caught_up = 0;
     is_called(&silent, "no grant was said to have caught up");
