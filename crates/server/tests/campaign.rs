@@ -39,6 +39,8 @@ mod link;
 mod node;
 #[path = "campaign/operator.rs"]
 mod operator;
+#[path = "../../store/tests/postgres/ports.rs"]
+mod ports;
 #[path = "campaign/summary.rs"]
 mod summary;
 

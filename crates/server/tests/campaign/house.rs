@@ -1,7 +1,6 @@
 //! The house: three nodes, HAProxy before them, a primary and a standby behind them, and links that can be cut.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,6 +8,7 @@ use super::databases::Databases;
 use super::installed_programs;
 use super::leash::Leash;
 use super::node::{Node, Ports};
+use super::ports::free_port;
 
 /// By how much the nodes' clocks are off.
 const CLOCKS_MS: [i64; 3] = [0, 3_000, -2_000];
@@ -27,16 +27,15 @@ impl House {
     pub async fn build() -> House {
         let dir = Dir::new();
         let certificate = make_certificate(&dir.0);
-        let ports = free_ports::<9>();
-        let databases = Databases::start(&dir.0, [ports[0], ports[1]]).await;
+        let databases = Databases::start(&dir.0, [free_port(), free_port()]).await;
         let mut nodes = Vec::new();
         for (number, clock_ms) in CLOCKS_MS.into_iter().enumerate() {
-            let ports = Ports { public: ports[2 + 2 * number], private: ports[3 + 2 * number] };
+            let ports = Ports { public: free_port(), private: free_port() };
             nodes.push(Node::new(number + 1, &dir.0, ports, databases.ports(), clock_ms).await);
         }
         nodes[0].set_up();
         nodes.iter_mut().for_each(Node::start);
-        let balancer = ports[8];
+        let balancer = free_port();
         let process = start_balancer(&dir.0, balancer, &nodes);
         House { nodes, databases, balancer, certificate, _balancer: process, _dir: dir }
     }
@@ -85,12 +84,6 @@ fn make_certificate(dir: &Path) -> String {
     fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     assert!(Command::new("chmod").arg("600").arg(key).status().unwrap().success());
     made.cert.pem()
-}
-
-/// All held until all are known, so that they differ.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 /// Removed at the end, unless something was wrong: then the logs in it are worth reading.

@@ -1,7 +1,10 @@
 //! The real program as a process of its own, and calls on it over real sockets.
 
+#[path = "../../../store/tests/postgres/ports.rs"]
+mod ports;
+
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -15,6 +18,8 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use ports::free_port;
 
 /// The server did not answer.
 #[derive(Debug)]
@@ -49,7 +54,7 @@ impl Server {
         // It fails where another test of this process was first, which is as good.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let data_dir = tempfile::tempdir().unwrap();
-        let (address, admin_address) = free_addresses();
+        let (address, admin_address) = (free_address(), free_address());
         let prepare: Prepare = Box::new(prepare);
         let process = spawn(&data_dir.path().join("data"), address, admin_address, &prepare);
         let mut server = Server { data_dir, address, admin_address, process, demo: None, prepare };
@@ -177,10 +182,8 @@ fn spawn(data_dir: &Path, address: SocketAddr, admin_address: SocketAddr, prepar
     command.spawn().unwrap()
 }
 
-/// Held both until both are known, so that they differ.
-fn free_addresses() -> (SocketAddr, SocketAddr) {
-    let (one, other) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
-    (one.local_addr().unwrap(), other.local_addr().unwrap())
+fn free_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
 /// The operations as an application calls them.

@@ -2,9 +2,10 @@
 
 #[path = "installed.rs"]
 pub mod installed;
+#[path = "ports.rs"]
+pub mod ports;
 
 use std::fs::Permissions;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use northgate_store::postgres::{Database, PostgresSettings};
 
 use installed::{as_nobody_special, programs};
+use ports::free_port;
 
 /// Runs the server until its standard input ends, which happens with the process that holds the other end. Nothing in it
 /// must outlive the tests, so that it need not be synced to the disk.
@@ -52,7 +54,7 @@ fn start() -> Server {
     let dir = std::env::temp_dir().join(format!("northgate-postgres-{}", std::process::id()));
     std::fs::create_dir(&dir).unwrap();
     let certificate = make_certificate(&dir);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let mut command = as_nobody_special(&dir);
     command.args(["sh", "-c", RUN, "sh"]).arg(&programs).arg(&dir).arg(port.to_string());
     let process = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
