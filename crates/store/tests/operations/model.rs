@@ -193,6 +193,13 @@ impl Model {
         Ok(())
     }
 
+    /// Its grants are gone with it, and take no place from those of the next application with its appId.
+    fn delete(&mut self, app: usize) {
+        for chain in self.chains.values_mut().filter(|chain| chain.app == app) {
+            chain.is_live = false;
+        }
+    }
+
     fn logout(&mut self, token: &Claims, now: Timestamp) -> Logout {
         let chain = self.chains.get_mut(&token.grant).unwrap();
         let is_known = self.apps[chain.app].number == token.grant.application;
@@ -310,6 +317,7 @@ impl Trial {
             }
             Deed::Replace(app) => {
                 self.world.auth().delete(&self.customers[app].id).await.unwrap();
+                self.model.delete(app);
                 self.create(app, APPS[app]).await;
             }
             Deed::Set(app, overrides) => {
