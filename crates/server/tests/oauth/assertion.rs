@@ -53,6 +53,19 @@ async fn a_client_may_sign_with_any_of_the_algorithms() {
     }
 }
 
+/// RFC 9864 §2.2: `Ed25519` is the name of EdDSA with that curve, and what libraries write by now.
+#[tokio::test]
+async fn an_assertion_may_name_its_algorithm_either_way() {
+    let key = Key::ed25519();
+    let world = world_with(&key).await;
+    for alg in ["EdDSA", "Ed25519"] {
+        let assertion = key.assert_as(&json!({ "alg": alg }), &claims(alg));
+        assert_eq!(present(&world, &assertion).await.status, 200, "{alg}");
+    }
+    let other = key.assert_as(&json!({ "alg": "Ed448" }), &claims("3"));
+    is_error(&present(&world, &other).await, 401, "invalid_client");
+}
+
 /// While one key replaces the other both are good, and the old one is not any more once it is removed.
 #[tokio::test]
 async fn any_of_the_registered_keys_is_good() {
