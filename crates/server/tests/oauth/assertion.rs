@@ -43,6 +43,7 @@ async fn present(world: &World, assertion: &str) -> Answer {
     send(world, TOKEN, &form).await
 }
 
+/// RFC 7523 §5: RS256 is "a mandatory-to-implement JWS algorithm".
 #[tokio::test]
 async fn a_client_may_sign_with_any_of_the_algorithms() {
     for key in [Key::ed25519(), Key::p256(), Key::rsa("RS256"), Key::rsa("PS256")] {
