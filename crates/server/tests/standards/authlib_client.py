@@ -1,6 +1,9 @@
 """Authlib as it is, driving the server that the environment names. Prints a line for each thing that it did."""
 
+import base64
+import hashlib
 import os
+import ssl
 import time
 
 import requests
@@ -80,6 +83,18 @@ def private_key_jwt():
     refused("invalid_client", client)
 
 
+def self_signed_tls_client_auth():
+    """RFC 8705: the certificate on the connection instead of a secret, and a token that is bound to it."""
+    assert "self_signed_tls_client_auth" in METADATA["token_endpoint_auth_methods_supported"]
+    certificate = open(os.environ["CLIENT_CERTIFICATE"]).read()
+    client = session(None, "none")
+    client.cert = (os.environ["CLIENT_CERTIFICATE"], os.environ["CLIENT_KEY"])
+    token = client.fetch_token(grant_type="client_credentials")["access_token"]
+    told = client.introspect_token(METADATA["introspection_endpoint"], token=token).json()
+    thumbprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).digest()
+    assert told["cnf"] == {"x5t#S256": base64.urlsafe_b64encode(thumbprint).rstrip(b"=").decode()}, told
+
+
 def refresh_token():
     client = session()
     first = os.environ["REFRESH_TOKEN"]
@@ -138,6 +153,13 @@ def signed_access_token():
             pass
 
 
-for step in [client_secret, private_key_jwt, refresh_token, errors, signed_access_token]:
+for step in [
+    client_secret,
+    private_key_jwt,
+    self_signed_tls_client_auth,
+    refresh_token,
+    errors,
+    signed_access_token,
+]:
     step()
     print(f"ok {step.__name__}")

@@ -59,24 +59,23 @@ impl House {
 
     /// A private key (P-256) whose public half is registered for the application.
     pub fn key(&self, application: &Application) -> PathBuf {
-        let run = |command: &mut Command| {
-            let output = self.server.output(command);
-            assert!(output.status.success(), "{output:?}");
-        };
-        let mut generate = Command::new(crate::tools::openssl());
-        generate.args([
-            "genpkey",
-            "-algorithm",
-            "EC",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-out",
-            "key.pem",
-        ]);
-        run(&mut generate);
-        let mut publish = Command::new(crate::tools::openssl());
-        run(publish.args(["pkey", "-in", "key.pem", "-pubout", "-out", "public.pem"]));
+        self.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem");
+        self.openssl("pkey -in key.pem -pubout -out public.pem");
         self.server.tell(&["app", "credential", "add", &application.id, "--public-key", "public.pem"]);
         self.server.home.path().join("key.pem")
+    }
+
+    /// A certificate that is registered for the application, and its key.
+    pub fn client_certificate(&self, application: &Application) -> (PathBuf, PathBuf) {
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout client.key";
+        self.openssl(&format!("req -x509 {key} -subj /CN=client -days 365 -out client.pem"));
+        self.server.tell(&["app", "credential", "add", &application.id, "--certificate", "client.pem"]);
+        (self.server.home.path().join("client.pem"), self.server.home.path().join("client.key"))
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let mut openssl = Command::new(crate::tools::openssl());
+        let output = self.server.output(openssl.args(arguments.split(' ')));
+        assert!(output.status.success(), "{output:?}");
     }
 }

@@ -25,6 +25,8 @@ fn drive(house: &House, command: &mut Command, steps: &[&str]) {
         .envs([("DPOP_APP_ID", &bound.id), ("DPOP_SECRET", &bound.secret)])
         .env("REFRESH_TOKEN", house.login(&application).refresh)
         .env("KEY", house.key(&application));
+    let (certificate, key) = house.client_certificate(&application);
+    command.env("CLIENT_CERTIFICATE", certificate).env("CLIENT_KEY", key);
     let output = house.server.output(command);
     let said = String::from_utf8_lossy(&output.stdout);
     let trouble = String::from_utf8_lossy(&output.stderr);
@@ -35,9 +37,16 @@ fn drive(house: &House, command: &mut Command, steps: &[&str]) {
 
 #[test]
 fn authlib_gets_checks_refreshes_and_revokes_tokens_and_validates_signed_ones() {
-    let house = House::new(&[]);
+    let house = House::new(&[("NORTHGATE_TLS_CLIENT_CERTIFICATES", "request")]);
     let mut client = Command::new(tools::python());
-    let steps = ["client_secret", "private_key_jwt", "refresh_token", "errors", "signed_access_token"];
+    let steps = [
+        "client_secret",
+        "private_key_jwt",
+        "self_signed_tls_client_auth",
+        "refresh_token",
+        "errors",
+        "signed_access_token",
+    ];
     drive(&house, client.arg(tools::folder().join("authlib_client.py")), &steps);
 }
 

@@ -39,6 +39,8 @@ struct Reader {
 
 impl Reader {
     fn new() -> Reader {
+        // It is in lines of the page on OAuth.
+        tools::openssl();
         // What the page on OAuth says about certificates asks for this.
         let house = House::new(&[("NORTHGATE_TLS_CLIENT_CERTIFICATES", "request")]);
         let application = house.application("a reader", &[]);
