@@ -11,6 +11,7 @@ use axum::http::HeaderName;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::clock::Timestamp;
+use northgate_core::signing::Algorithm;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -30,6 +31,10 @@ pub const AHEAD_MAX: Duration = Duration::from_secs(30);
 
 /// Proofs with the keys that we know are below 1,000 characters; a long URI may be in it.
 const LONGEST: usize = 8_192;
+
+/// How a proof may be signed. RFC 9864 has given EdDSA with Ed25519 a name of its own, and libraries write either.
+pub const ALGORITHMS: [(&str, Algorithm); 3] =
+    [("EdDSA", Algorithm::EdDsa), ("Ed25519", Algorithm::EdDsa), ("ES256", Algorithm::Es256)];
 
 /// What a proof has to be about.
 pub struct Call<'c> {
@@ -99,7 +104,7 @@ pub fn check(proof: &[u8], call: &Call<'_>, seen: &Seen, now: Timestamp) -> Resu
         return Err(ProofError::Malformed);
     }
     let key = jwk::parse(&header.jwk).ok_or(ProofError::Key)?;
-    if header.alg != key.algorithm().as_str() {
+    if !ALGORITHMS.contains(&(&header.alg, key.algorithm())) {
         return Err(ProofError::Key);
     }
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| ProofError::Malformed)?;

@@ -81,6 +81,9 @@ impl World {
         let answer = request.body(text).send().await.unwrap();
         let status = answer.status().as_u16();
         assert_eq!(answer.headers()["cache-control"], "no-store");
+        // A scheme alone is no challenge (RFC 6750 §3).
+        let challenge = answer.headers().get("www-authenticate").map(|challenge| challenge.to_str().unwrap());
+        assert_eq!(challenge, (status == 401).then_some("Bearer realm=\"northgate\""));
         let text = answer.text().await.unwrap();
         (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
     }

@@ -26,6 +26,7 @@ fn is_refused(answer: &Answer, status: u16, error: &str) {
     assert!(!answer.member("error_description").is_empty());
 }
 
+/// RFC 6750 §2.1: "Resource servers MUST support this method", the header `Authorization`.
 #[tokio::test]
 async fn a_good_token_passes_with_or_without_its_app_key() {
     let world = World::new().await;
@@ -37,16 +38,20 @@ async fn a_good_token_passes_with_or_without_its_app_key() {
     }
 }
 
+/// RFC 6750 §3: "If the protected resource request does not include authentication credentials […] the resource server MUST
+/// include the HTTP "WWW-Authenticate" response header field", and "This scheme MUST be followed by one or more auth-param
+/// values". Once there was the scheme and nothing else. §3.1: no error code where there were no credentials.
 #[tokio::test]
 async fn who_presents_no_token_is_invited_to_and_hears_of_no_error() {
     let world = World::new().await;
     for headers in ["", "app_key: demo\r\n", "Authorization: Basic ZGVtbzp4\r\n"] {
         let answer = call(&world, headers).await;
         answer.is(401, "");
-        assert_eq!(answer.header("WWW-Authenticate"), Some("Bearer"));
+        assert_eq!(answer.header("WWW-Authenticate"), Some("Bearer realm=\"northgate\""));
     }
 }
 
+/// RFC 6750 §3.1: `invalid_token`: "expired, revoked, malformed, or invalid for other reasons", 401.
 #[tokio::test]
 async fn a_token_that_is_not_good_is_invalid() {
     let world = World::new().await;
@@ -62,6 +67,7 @@ async fn a_token_that_is_not_good_is_invalid() {
     is_refused(&call(&world, &bearer(&token)).await, 401, "invalid_token");
 }
 
+/// RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token"; §3.1: `invalid_request`, 400.
 #[tokio::test]
 async fn two_tokens_or_two_applications_are_no_request() {
     let world = World::new().await;
@@ -74,6 +80,7 @@ async fn two_tokens_or_two_applications_are_no_request() {
     }
 }
 
+/// RFC 6750 §3.1: `insufficient_scope`, 403.
 #[tokio::test]
 async fn a_call_that_the_allow_rules_forbid_is_beyond_the_scope() {
     let world = World::new().await;

@@ -230,7 +230,7 @@ async fn a_gateway_that_asks_for_the_style_of_oauth_passes_its_challenge_on() {
         street.world.allow(&["GET /iocm/app/dm"]).await;
         let token = street.token().await;
         for (request, status, challenge) in [
-            (street.request(Method::GET, CALL), 401, "Bearer"),
+            (street.request(Method::GET, CALL), 401, "Bearer realm=\"northgate\""),
             (street.call("nonsense"), 401, "Bearer error=\"invalid_token\""),
             (
                 street.call_on("/iocm/app/cmd?style=platform", &token),

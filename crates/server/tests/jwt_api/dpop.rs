@@ -109,6 +109,17 @@ async fn a_proof_with_anything_wrong_in_it_is_refused() {
     assert_eq!(request(&world, &holder.line(&holder.proof())).await.status, 200);
 }
 
+/// RFC 9864 §2.2: `Ed25519` is the name of EdDSA with that curve. openid-client writes it, and was refused once.
+#[tokio::test]
+async fn a_proof_may_name_its_algorithm_either_way() {
+    let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::EdDsa));
+    for name in ["EdDSA", "Ed25519"] {
+        let proof = holder.proof().headed("alg", name);
+        assert_eq!(request(&world, &holder.line(&proof)).await.status, 200, "{name}");
+    }
+    is_refused(&request(&world, &holder.line(&holder.proof().headed("alg", "Ed448"))).await);
+}
+
 /// §4.3: "There is not more than one DPoP HTTP request header field." "a single and well-formed JWT".
 #[tokio::test]
 async fn there_is_one_proof_and_it_is_a_jwt() {
@@ -181,6 +192,6 @@ async fn the_metadata_names_the_algorithms() {
     let world = World::new().await;
     let answer = get(world.public, "/.well-known/oauth-authorization-server", "").await;
     let metadata: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
-    assert_eq!(metadata["dpop_signing_alg_values_supported"], json!(["EdDSA", "ES256"]));
+    assert_eq!(metadata["dpop_signing_alg_values_supported"], json!(["EdDSA", "Ed25519", "ES256"]));
     assert_eq!(metadata["jwks_uri"], json!(format!("{ISSUER}/oauth2/jwks")));
 }

@@ -126,7 +126,7 @@ async fn in_the_style_of_oauth_who_needs_a_proof_hears_so_and_with_which_algorit
         ("Bearer", &caller.token, proof(), "invalid_token"),
     ] {
         let answer = call(scheme, token, &proof).await;
-        let challenge = format!("DPoP error=\"{error}\", algs=\"EdDSA ES256\"");
+        let challenge = format!("DPoP error=\"{error}\", algs=\"EdDSA Ed25519 ES256\"");
         assert_eq!((answer.status, answer.header("WWW-Authenticate")), (401, Some(&challenge[..])));
         assert_eq!(answer.member("error"), error);
     }

@@ -26,6 +26,8 @@ async fn kid(world: &World) -> String {
     part(&token(world).await, 0)["kid"].as_str().unwrap().to_owned()
 }
 
+/// RFC 7517 §4.1: "kty" "MUST be present in a JWK"; §5: "keys" "MUST be present"; §9.2: private keys "MUST be protected". RFC
+/// 7518 §6.2.1.2: a coordinate has "the full size", also where it begins with zeros; RFC 8037 §2: the same for Ed25519.
 #[tokio::test]
 async fn the_set_has_public_keys_of_both_kinds_and_nothing_secret() {
     let world = World::new().await;
@@ -44,6 +46,10 @@ async fn the_set_has_public_keys_of_both_kinds_and_nothing_secret() {
     for key in [eddsa, es256] {
         assert_eq!(key["use"], json!("sig"));
         assert_eq!(key.get("d"), None);
+        for coordinate in ["x", "y"].map(|name| &key[name]).into_iter().filter_map(Value::as_str) {
+            // 32 bytes.
+            assert_eq!(coordinate.len(), 43);
+        }
     }
 }
 

@@ -43,6 +43,7 @@ async fn present(world: &World, assertion: &str) -> Answer {
     send(world, TOKEN, &form).await
 }
 
+/// RFC 7523 §5: RS256 is "a mandatory-to-implement JWS algorithm".
 #[tokio::test]
 async fn a_client_may_sign_with_any_of_the_algorithms() {
     for key in [Key::ed25519(), Key::p256(), Key::rsa("RS256"), Key::rsa("PS256")] {
@@ -51,6 +52,19 @@ async fn a_client_may_sign_with_any_of_the_algorithms() {
         assert_eq!(answer.status, 200, "{} {}", key.alg(), answer.body);
         assert_eq!(world.verify(&answer.member("access_token")).await.status, 200);
     }
+}
+
+/// RFC 9864 §2.2: `Ed25519` is the name of EdDSA with that curve, and what libraries write by now.
+#[tokio::test]
+async fn an_assertion_may_name_its_algorithm_either_way() {
+    let key = Key::ed25519();
+    let world = world_with(&key).await;
+    for alg in ["EdDSA", "Ed25519"] {
+        let assertion = key.assert_as(&json!({ "alg": alg }), &claims(alg));
+        assert_eq!(present(&world, &assertion).await.status, 200, "{alg}");
+    }
+    let other = key.assert_as(&json!({ "alg": "Ed448" }), &claims("3"));
+    is_error(&present(&world, &other).await, 401, "invalid_client");
 }
 
 /// While one key replaces the other both are good, and the old one is not any more once it is removed.

@@ -10,7 +10,8 @@ use northgate_core::application::AppId;
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::{CertificateName, CredentialKind, NameField};
 use northgate_core::keyring::TicketSeed;
-use northgate_core::policy::{BindTokens, Overrides};
+use northgate_core::policy::{AccessTokens, BindTokens, Overrides};
+use northgate_core::signing::Algorithm;
 use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{ClientCertificates, TlsSettings};
@@ -200,6 +201,37 @@ async fn a_token_for_a_certificate_is_good_with_that_certificate_only() {
     // A token that is not bound is good with any certificate.
     let plain = access_token(&secured.world).await;
     assert_eq!(secured.verify(&plain, &thumbprint(&who)).await, 200);
+}
+
+/// RFC 8705 §3: "the protected resource MUST […] return […] an HTTP 401 status code and the "invalid_token" error code."
+#[tokio::test]
+async fn in_the_style_of_oauth_a_bound_token_without_its_certificate_is_invalid() {
+    let (secured, who) = (Secured::new().await, Identity::ecdsa());
+    secured.register(registered(&who)).await;
+    let token = secured.send(&who, TOKEN, ASK).await.member("access_token");
+    for thumbprint in ["", &thumbprint(&Identity::ecdsa())] {
+        let lines = format!("Authorization: Bearer {token}\r\nX-Client-Cert-Thumbprint: {thumbprint}\r\n");
+        let request = format!("GET /verify?style=oauth HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
+        let answer = ask(secured.world.private, request).await;
+        assert_eq!((answer.status, answer.member("error")), (401, "invalid_token".to_owned()));
+        assert_eq!(answer.header("WWW-Authenticate"), Some("Bearer error=\"invalid_token\""));
+    }
+}
+
+/// RFC 8705 §3.1: in a signed token the thumbprint of the certificate is the member "x5t#S256" of "cnf".
+#[tokio::test]
+async fn a_signed_token_says_which_certificate_it_is_bound_to() {
+    let access_tokens = Some(AccessTokens::Jwt(Algorithm::Es256));
+    let overrides = Overrides { access_tokens, ..SETUP.overrides };
+    let secured = Secured::of(World::with(Setup { overrides, ..SETUP }).await).await;
+    let who = Identity::ecdsa();
+    secured.register(registered(&who)).await;
+    let token = secured.send(&who, TOKEN, ASK).await.member("access_token");
+    let said = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&said).unwrap();
+    assert_eq!(said["cnf"], serde_json::json!({ "x5t#S256": thumbprint(&who) }));
+    assert_eq!(secured.verify(&token, &thumbprint(&who)).await, 200);
+    assert_eq!(secured.verify(&token, "").await, 403);
 }
 
 /// RFC 8705 §3.2: introspection tells "x5t#S256" in "cnf".

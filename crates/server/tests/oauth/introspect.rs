@@ -14,7 +14,7 @@ async fn introspect(world: &World, token: &str) -> Answer {
     send_as_demo(world, INTROSPECT, &format!("token={token}")).await
 }
 
-/// RFC 7662 §2.2: the members, of which `active` is REQUIRED.
+/// RFC 7662 §2.2: "a JSON object […] in "application/json" format", of whose members `active` is REQUIRED.
 #[tokio::test]
 async fn an_application_learns_what_its_access_token_is_good_for() {
     let world = World::new().await;
@@ -25,8 +25,11 @@ async fn an_application_learns_what_its_access_token_is_good_for() {
         "iss": "https://tokens.example.com", "iat": BEGIN_S, "exp": BEGIN_S + 3600,
     });
     assert_eq!((answer.status, told), (200, expected));
+    assert_eq!(answer.header("Content-Type"), Some("application/json; charset=UTF-8"));
 }
 
+/// RFC 7662 §4: "If the token can expire, the authorization server MUST determine whether or not the token has expired", and
+/// whether it was revoked.
 #[tokio::test]
 async fn a_refresh_token_is_active_for_as_long_as_a_refresh_would_be_answered() {
     let world = World::new().await;
@@ -55,6 +58,7 @@ async fn a_token_that_is_not_good_is_inactive_and_nothing_more_is_told() {
     introspect(&world, &access).await.is(200, INACTIVE);
 }
 
+/// RFC 7662 §2.2: "or the protected resource is not allowed to introspect this particular token".
 #[tokio::test]
 async fn another_applications_token_is_inactive() {
     let world = World::new().await;

@@ -34,6 +34,32 @@ async fn every_endpoint_that_is_named_is_there() {
         let answer = ask(world.public, format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")).await;
         assert_eq!(answer.status, 405, "{path}");
     }
-    // RFC 8414 §3.2: "Claims with zero elements MUST be omitted from the response", but this one is REQUIRED (§2).
-    assert_eq!(members["response_types_supported"], serde_json::json!([]));
+}
+
+/// RFC 8414 §2: a list of signing algorithms "MUST be present" where `private_key_jwt` is a method, at each endpoint; "The value
+/// "none" MUST NOT be used."
+#[tokio::test]
+async fn the_algorithms_of_assertions_are_named_for_each_endpoint() {
+    let (_, members) = metadata(&World::new().await).await;
+    for endpoint in ["token", "introspection", "revocation"] {
+        let list =
+            |what: &str| members[format!("{endpoint}_endpoint_auth_{what}")].as_array().unwrap().clone();
+        assert!(list("methods_supported").contains(&"private_key_jwt".into()));
+        let algorithms = list("signing_alg_values_supported");
+        assert!(
+            algorithms.contains(&"RS256".into()) && !algorithms.contains(&"none".into()),
+            "{algorithms:?}"
+        );
+    }
+}
+
+/// RFC 8414 §3.2: "Claims with zero elements MUST be omitted from the response", and §2: `response_types_supported` is
+/// REQUIRED. It was an empty list once, which Authlib does not accept.
+#[tokio::test]
+async fn no_list_of_the_metadata_is_empty() {
+    let (_, members) = metadata(&World::new().await).await;
+    for (name, value) in members.as_object().unwrap() {
+        assert!(value.as_array().is_none_or(|list| !list.is_empty()), "{name}");
+    }
+    assert_eq!(members["response_types_supported"], serde_json::json!(["none"]));
 }

@@ -94,8 +94,8 @@ impl IntoResponse for Problem {
         let refused = Refused { error: self.error.to_owned(), message: self.message };
         let mut response = (self.status, Json(refused)).into_response();
         if self.status == StatusCode::UNAUTHORIZED {
-            let scheme = axum::http::HeaderValue::from_static("Bearer");
-            response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, scheme);
+            let challenge = axum::http::HeaderValue::from_static("Bearer realm=\"northgate\"");
+            response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -20,7 +20,7 @@ pub enum AssertionError {
     Parts,
     #[error("its header is not JSON with an alg")]
     Header,
-    #[error("its alg is not one of EdDSA, ES256, RS256 and PS256")]
+    #[error("its alg is not one of EdDSA, Ed25519, ES256, RS256 and PS256")]
     Algorithm,
     #[error("its header has crit, and there is no extension that we know")]
     Critical,
@@ -80,11 +80,12 @@ pub fn parse(text: &str) -> Result<Assertion, AssertionError> {
     })
 }
 
-/// The words of RFC 7518 §3.1 and RFC 8037 §3.1. `none` and those with a shared key are none of them.
-pub const ALGORITHMS: [&str; 4] = ["EdDSA", "ES256", "RS256", "PS256"];
+/// The words of RFC 7518 §3.1, RFC 8037 §3.1 and, for the same with Ed25519, RFC 9864 §2.2. `none` and those with a shared
+/// key are none of them.
+pub const ALGORITHMS: [&str; 5] = ["EdDSA", "Ed25519", "ES256", "RS256", "PS256"];
 
 fn algorithm(word: &str) -> Option<Algorithm> {
-    let known = [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256];
+    let known = [Algorithm::EdDsa, Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256];
     ALGORITHMS.into_iter().zip(known).find(|(name, _)| *name == word).map(|(_, algorithm)| algorithm)
 }
 

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use northgate_core::signing::Algorithm;
 use serde_json::{Value, json};
 
 use super::assertion::ALGORITHMS;
 use super::{INTROSPECT, JWKS, REVOKE};
 use crate::config::oauth::TOKEN;
-use crate::http::{Api, answer};
+use crate::http::{Api, answer, dpop};
 
 /// How a client can show who it is, and how besides where certificates are asked for.
 const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
@@ -31,10 +30,11 @@ fn members(issuer: &str, asks_certificates: bool) -> Value {
         "introspection_endpoint": format!("{issuer}{INTROSPECT}"),
         "revocation_endpoint": format!("{issuer}{REVOKE}"),
         "jwks_uri": format!("{issuer}{JWKS}"),
-        "dpop_signing_alg_values_supported": Algorithm::ALL.map(Algorithm::as_str),
+        "dpop_signing_alg_values_supported": dpop::ALGORITHMS.map(|(name, _)| name),
         "grant_types_supported": ["client_credentials", "refresh_token"],
-        // There is no authorization endpoint, and so nothing that it could answer.
-        "response_types_supported": [],
+        // REQUIRED, and a list without elements must not be in it (RFC 8414 §2, §3.2): there is no authorization endpoint, and
+        // so nothing that one would give.
+        "response_types_supported": ["none"],
         "scopes_supported": ["default"],
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
-use northgate_core::signing::Algorithm;
 
 use super::credentials::Scheme;
 use crate::http::answer;
+use crate::http::dpop::ALGORITHMS;
 use crate::http::problem::seconds;
 
 /// Everything that a client can hear instead of the platform's answer.
@@ -83,7 +83,8 @@ impl Bearer {
     /// By which scheme to come again. Who is to bring a proof hears which algorithms it may have (RFC 9449 §7.1).
     fn challenge(self, scheme: Scheme) -> Option<String> {
         let error = match self {
-            Bearer::NoCredentials => return Some("Bearer".to_owned()),
+            // A scheme alone is no challenge: "This scheme MUST be followed by one or more auth-param values" (RFC 6750 §3).
+            Bearer::NoCredentials => return Some("Bearer realm=\"northgate\"".to_owned()),
             Bearer::InvalidRequest => "invalid_request",
             Bearer::InvalidToken => "invalid_token",
             Bearer::InvalidProof => "invalid_dpop_proof",
@@ -93,7 +94,7 @@ impl Bearer {
         Some(match scheme {
             Scheme::Bearer => format!("Bearer error=\"{error}\""),
             Scheme::Dpop => {
-                let algs = Algorithm::ALL.map(Algorithm::as_str).join(" ");
+                let algs = ALGORITHMS.map(|(name, _)| name).join(" ");
                 format!("DPoP error=\"{error}\", algs=\"{algs}\"")
             }
         })
