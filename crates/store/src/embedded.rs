@@ -27,7 +27,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
@@ -59,9 +59,6 @@ pub struct EmbeddedStore {
     // Released last, when the writer has closed the file.
     _lock: data_dir::Lock,
 }
-
-/// The longest that a write waits for others to share its commit.
-const GATHER_MAX: Duration = Duration::from_millis(2);
 
 /// Tells the time.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send>;
@@ -132,25 +129,9 @@ impl EmbeddedStore {
 
     async fn ask<A>(&self, write: impl FnOnce(Answer<A>) -> Write) -> Result<A, StoreError> {
         let (answer, answered) = oneshot::channel();
-        if let Some(bell) = self.queue.push(write(answer))? {
-            self.gather().await;
-            drop(bell);
-        }
+        self.queue.push(write(answer))?;
         // The writer answers everything it takes; it drops an answer only when it panics.
         answered.await.unwrap_or_else(|dropped| Err(StoreError::Unavailable(Arc::new(dropped))))
-    }
-}
-
-impl EmbeddedStore {
-    /// Lets those come who are on their way. A commit costs as much as some ten requests, whoever shares it, and the
-    /// runtime looks at every connection before a task that yielded goes on: when that brings nobody, nobody is near.
-    async fn gather(&self) {
-        let begun_at = Instant::now();
-        let mut waiting = 0;
-        while begun_at.elapsed() < GATHER_MAX && waiting != self.queue.len() {
-            waiting = self.queue.len();
-            tokio::task::yield_now().await;
-        }
     }
 }
 

@@ -19,6 +19,11 @@ use tokio::sync::oneshot;
 /// Where the outcome of a write goes, once it is durable.
 pub(crate) type Answer<A> = oneshot::Sender<Result<A, StoreError>>;
 
+/// How long the writer waits for those who share the next commit: about as long as a core takes for a request, for each of
+/// them, and not longer than some commits take.
+const GATHER_EACH: Duration = Duration::from_micros(50);
+const GATHER_MAX: Duration = Duration::from_millis(4);
+
 /// A write that waits for its commit.
 pub(crate) enum Write {
     Create(NewApplication, Answer<Created>),
@@ -51,26 +56,15 @@ impl Write {
 /// refresh logs in, so that letting logins push refreshes out would make more of them, and an operator must get through.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
-    rung: Condvar,
+    came: Condvar,
     bound: usize,
 }
 
 struct Waiting {
     writes: Vec<Write>,
-    /// Whether the writer may take them: those who share their commit have come.
-    is_rung: bool,
+    /// The writer is woken when there are as many.
+    wanted: usize,
     is_closed: bool,
-}
-
-/// Whose write is the first to wait for the next commit rings for the writer, by dropping this at the latest.
-#[must_use]
-pub(crate) struct Bell<'q>(&'q Queue);
-
-impl Drop for Bell<'_> {
-    fn drop(&mut self) {
-        self.0.waiting().is_rung = true;
-        self.0.rung.notify_one();
-    }
 }
 
 /// What the writer finds in the queue.
@@ -85,35 +79,53 @@ pub(crate) enum Found {
 
 impl Queue {
     pub fn new(bound: usize) -> Queue {
-        let waiting = Waiting { writes: Vec::new(), is_rung: false, is_closed: false };
-        Queue { waiting: Mutex::new(waiting), rung: Condvar::new(), bound }
+        let waiting = Waiting { writes: Vec::new(), wanted: 1, is_closed: false };
+        Queue { waiting: Mutex::new(waiting), came: Condvar::new(), bound }
     }
 
-    /// Puts a write into the queue, and hands the bell to the first one since the writer took some.
-    pub fn push(&self, write: Write) -> Result<Option<Bell<'_>>, StoreError> {
+    /// Puts a write into the queue.
+    pub fn push(&self, write: Write) -> Result<(), StoreError> {
         let room = self.room_for(&write);
         let mut waiting = self.waiting();
         if waiting.is_closed || waiting.writes.len() >= room {
             return Err(StoreError::Busy);
         }
         waiting.writes.push(write);
-        let is_first = waiting.writes.len() == 1;
+        let is_wanted = waiting.writes.len() == waiting.wanted;
         drop(waiting);
-        Ok(is_first.then(|| Bell(self)))
+        if is_wanted {
+            self.came.notify_one();
+        }
+        Ok(())
     }
 
-    /// Moves all that waits into `writes`, which must be empty; waits up to `patience` for the bell.
-    pub fn take(&self, writes: &mut Vec<Write>, patience: Duration) -> Found {
-        let is_silent = |waiting: &mut Waiting| !waiting.is_rung && !waiting.is_closed;
-        let waited = self.rung.wait_timeout_while(self.waiting(), patience, is_silent);
-        let (mut waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut waiting.writes, writes);
-        waiting.is_rung = false;
-        match (writes.is_empty(), waiting.is_closed) {
+    /// Waits up to `patience` until there is a write.
+    pub fn wait(&self, patience: Duration) -> Found {
+        let is_silent = |waiting: &mut Waiting| waiting.writes.is_empty() && !waiting.is_closed;
+        let waited = self.came.wait_timeout_while(self.waiting(), patience, is_silent);
+        let (waiting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match (waiting.writes.is_empty(), waiting.is_closed) {
             (false, _) => Found::Writes,
             (true, true) => Found::Closed,
             (true, false) => Found::Nothing,
         }
+    }
+
+    /// Waits until `crowd` writes wait, which is no longer than they need to come: a commit costs as much as some ten
+    /// requests, however many share it.
+    pub fn gather(&self, crowd: usize) {
+        let patience = GATHER_MAX.min(GATHER_EACH * crowd as u32);
+        let mut waiting = self.waiting();
+        waiting.wanted = crowd;
+        let is_short = |waiting: &mut Waiting| waiting.writes.len() < crowd && !waiting.is_closed;
+        let gathered = self.came.wait_timeout_while(waiting, patience, is_short);
+        let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        waiting.wanted = 1;
+    }
+
+    /// All that waits.
+    pub fn take(&self) -> Vec<Write> {
+        std::mem::take(&mut self.waiting().writes)
     }
 
     /// How many wait.
@@ -141,7 +153,7 @@ impl Queue {
 
     pub fn close(&self) {
         self.waiting().is_closed = true;
-        self.rung.notify_one();
+        self.came.notify_one();
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -154,6 +166,7 @@ mod tests {
     use super::*;
     use northgate_core::clock::Timestamp;
     use northgate_core::grant::{Grant, GrantId};
+    use shuttle::thread;
 
     const NOW: Timestamp = Timestamp::from_millis(0);
     const GRANT: Grant = Grant { id: GrantId(1), generation: 0, refreshed_at: NOW, expires_at: NOW };
@@ -187,7 +200,7 @@ mod tests {
             assert!(refresh(&queue) && !login(&queue) && delete(&queue));
             assert!(!refresh(&queue) && !delete(&queue) && !login(&queue));
             assert_eq!(queue.len(), queue.bound());
-            assert_eq!(queue.take(&mut Vec::new(), Duration::ZERO), Found::Writes);
+            assert_eq!(queue.take().len(), queue.bound());
             assert!(login(&queue));
         });
     }
@@ -195,5 +208,42 @@ mod tests {
     #[test]
     fn a_queue_for_one_takes_a_login() {
         check(|| assert!(login(&Queue::new(1))));
+    }
+
+    #[test]
+    fn a_crowd_that_comes_back_is_taken_together() {
+        shuttle::check_random(
+            || {
+                let queue = Arc::new(Queue::new(8));
+                let coming = Arc::clone(&queue);
+                let crowd = thread::spawn(move || assert!((0..3).all(|_| refresh(&coming))));
+                assert_eq!(queue.wait(Duration::MAX), Found::Writes);
+                // In the model nobody loses patience.
+                queue.gather(3);
+                assert_eq!(queue.take().len(), 3);
+                crowd.join().unwrap();
+            },
+            100,
+        );
+    }
+
+    #[test]
+    fn a_stop_waits_for_no_crowd() {
+        shuttle::check_random(
+            || {
+                let queue = Arc::new(Queue::new(8));
+                let stopping = Arc::clone(&queue);
+                let stop = thread::spawn(move || {
+                    assert!(refresh(&stopping));
+                    stopping.close();
+                });
+                assert_eq!(queue.wait(Duration::MAX), Found::Writes);
+                queue.gather(3);
+                assert_eq!(queue.take().len(), 1);
+                assert_eq!(queue.wait(Duration::MAX), Found::Closed);
+                stop.join().unwrap();
+            },
+            100,
+        );
     }
 }

@@ -130,10 +130,9 @@ fn race(disk: Disk) {
 fn write(memory: &Memory, queue: &Queue, disk: Disk) {
     let mut connection = Connection::open_in_memory().unwrap();
     schema::migrate(&mut connection).unwrap();
-    let mut writes = Vec::new();
     loop {
-        match queue.take(&mut writes, Duration::from_secs(1)) {
-            Found::Writes => commit(memory, &connection, std::mem::take(&mut writes), disk),
+        match queue.wait(Duration::from_secs(1)) {
+            Found::Writes => commit(memory, &connection, queue.take(), disk),
             Found::Nothing => {}
             Found::Closed => return,
         }

@@ -81,14 +81,20 @@ impl Writer {
     }
 
     pub fn run(mut self) {
-        let (mut writes, mut patience) = (Vec::new(), PATIENCE);
+        let (mut crowd, mut patience) = (0, PATIENCE);
         loop {
-            match self.queue.take(&mut writes, patience) {
+            match self.queue.wait(patience) {
                 Found::Writes => {
-                    self.commit(std::mem::take(&mut writes));
+                    self.queue.gather(crowd);
+                    let writes = self.queue.take();
+                    crowd = writes.len();
+                    self.commit(writes);
+                    // Those who were answered are about to come again, and then share a commit with those who wait now.
+                    crowd += self.queue.len();
                     patience = PATIENCE;
                 }
                 Found::Nothing => {
+                    crowd = 0;
                     patience = if self.idle() { Duration::ZERO } else { PATIENCE };
                 }
                 Found::Closed => break,
@@ -188,7 +194,7 @@ impl Drop for Writer {
         self.memory.figures.failed();
         self.queue.close();
         // Those who wait learn from their answer's end.
-        self.queue.take(&mut Vec::new(), Duration::ZERO);
+        drop(self.queue.take());
     }
 }
 
