@@ -1,7 +1,8 @@
 //! Fills a data directory or a database for a benchmark: applications with grants, made by the rules themselves, and one
 //! line `appId secret refreshToken accessToken` for each grant on standard output.
 //!
-//! `seed DATA_DIR APPLICATIONS GRANTS [--reusable] [--database-url URL]`; the key of a database's keyring is made in DATA_DIR.
+//! `seed DATA_DIR APPLICATIONS GRANTS [--reusable] [--access-tokens KIND] [--database-url URL]`; the key of a database's
+//! keyring is made in DATA_DIR.
 
 // It prints, and what goes wrong ends it.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
@@ -20,6 +21,7 @@ use northgate_core::auth::{Auth, Settings};
 use northgate_core::keyring::Keyring;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::secret::SecretText;
+use northgate_core::signing::Algorithm;
 use northgate_core::store::Store;
 use northgate_server::clock::Clock;
 use northgate_server::config::Config;
@@ -39,18 +41,29 @@ async fn main() {
     let (data_dir, applications, grants) =
         (Path::new(&arguments[1]), number(&arguments[2]), number(&arguments[3]));
     let rotation = arguments.iter().any(|argument| argument == "--reusable").then_some(Rotation::Reusable);
-    let url = arguments.iter().skip_while(|argument| *argument != "--database-url").nth(1);
+    let option = |name| arguments.iter().skip_while(move |argument| *argument != name).nth(1);
+    let (url, access_tokens) =
+        (option("--database-url"), option("--access-tokens").map(|kind| kind_of(kind)));
     let (store, keyring) = match url {
         None => embedded(data_dir),
         Some(url) => database(data_dir, url).await,
     };
     let auth = Arc::new(auth(store, keyring));
-    let known = Arc::new(create(&auth, applications, Overrides { rotation, ..Overrides::default() }).await);
+    let overrides = Overrides { rotation, access_tokens, ..Overrides::default() };
+    let known = Arc::new(create(&auth, applications, overrides).await);
     log_in(&auth, &known, grants).await;
 }
 
 fn number(text: &str) -> usize {
     text.parse().unwrap()
+}
+
+fn kind_of(access_tokens: &str) -> AccessTokens {
+    match access_tokens {
+        "jwt-eddsa" => AccessTokens::Jwt(Algorithm::EdDsa),
+        "jwt-es256" => AccessTokens::Jwt(Algorithm::Es256),
+        other => panic!("{other}: jwt-eddsa or jwt-es256"),
+    }
 }
 
 fn embedded(data_dir: &Path) -> (Arc<dyn Store>, Keyring) {
