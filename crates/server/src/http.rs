@@ -37,6 +37,7 @@ use crate::config::api::Dialect;
 use crate::config::log::LoggedRequests;
 use crate::config::oauth::OAuth;
 use crate::jwt;
+use crate::jwt::checked::Checked;
 use crate::metrics::Metrics;
 use body::Bounds;
 use dpop::seen::Seen;
@@ -55,6 +56,8 @@ pub struct Api {
     pub oauth: OAuth,
     /// Proofs of possession that were used.
     pub proofs: Seen,
+    /// Signed tokens that were found good.
+    pub checked: Checked,
     /// Whether clients can show certificates.
     pub asks_certificates: bool,
     /// Of request bodies.
@@ -69,7 +72,7 @@ impl Api {
     fn open(&self, token: &str) -> Result<Claims, TokenError> {
         let keyring = self.auth.keyring();
         if jwt::is_one(token) {
-            jwt::open(token, &self.oauth, &keyring)
+            jwt::open(token, &self.oauth, &keyring, &self.checked)
         } else {
             Claims::open(token, &keyring)
         }

@@ -1,5 +1,6 @@
 //! Access tokens as JWTs (RFC 9068): the same claims as in an opaque token, signed, so that others can check them.
 
+pub mod checked;
 pub mod jwk;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::config::oauth::OAuth;
+use checked::Checked;
 
 /// The media type of an access token (RFC 9068 §2.1).
 const TYPE: &str = "at+jwt";
@@ -106,7 +108,7 @@ pub fn seal(
 }
 
 /// What `token` says, once its signature is found to be ours. Whether it is still good is for the caller to ask.
-pub fn open(token: &str, names: &OAuth, keyring: &Keyring) -> Result<Claims, TokenError> {
+pub fn open(token: &str, names: &OAuth, keyring: &Keyring, checked: &Checked) -> Result<Claims, TokenError> {
     if token.len() > LONGEST {
         return Err(TokenError::Malformed);
     }
@@ -121,7 +123,8 @@ pub fn open(token: &str, names: &OAuth, keyring: &Keyring) -> Result<Claims, Tok
     }
     // The key says how it signs. The header is what a forger writes.
     let key = keyring.signing_key(&header.kid).ok_or(TokenError::Forged)?;
-    if header.alg != key.algorithm().as_str() || !key.has_signed(signed.as_bytes(), &signature) {
+    let is_signed = || key.has_signed(signed.as_bytes(), &signature);
+    if header.alg != key.algorithm().as_str() || !checked.is_good(token, is_signed) {
         return Err(TokenError::Forged);
     }
     let payload: Payload = parsed(payload)?;

@@ -22,6 +22,7 @@ use crate::http::admin::{Admin, Turns};
 use crate::http::body::Bounds;
 use crate::http::dpop::seen::Seen;
 use crate::http::{self, Api, admin};
+use crate::jwt::checked::Checked;
 use crate::keyring_database::DatabaseKeyringError;
 use crate::keyring_file::KeyringFileError;
 use crate::listener::{self, BindError, signals};
@@ -155,6 +156,7 @@ fn api(
         dialect: config.api.dialect,
         oauth: config.oauth.clone(),
         proofs: Seen::default(),
+        checked: Checked::default(),
         asks_certificates: config.tls.client_certificates != ClientCertificates::None,
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         why_not_ready,

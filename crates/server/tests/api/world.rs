@@ -20,6 +20,7 @@ use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::oauth::{Issuer, OAuth};
 use northgate_server::http::dpop::seen::Seen;
 use northgate_server::http::{self, Api, body::Bounds};
+use northgate_server::jwt::checked::Checked;
 use northgate_server::listener::{self, connection::Routes};
 use northgate_server::metrics::Metrics;
 use northgate_server::tls::Tls;
@@ -120,6 +121,7 @@ impl World {
                 audience: "https://api.example.com".to_owned(),
             },
             proofs: Seen::default(),
+            checked: Checked::default(),
             asks_certificates: false,
             body: Bounds { size: BODY_MAX, time: setup.body_time },
             why_not_ready: Box::new(move || match ready.load(Ordering::Relaxed) {

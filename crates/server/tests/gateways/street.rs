@@ -11,6 +11,7 @@ use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::tls::{ClientCertificates, MinimumTls, TlsSettings};
 use northgate_server::http::dpop::seen::Seen;
 use northgate_server::http::{self, Api, body::Bounds};
+use northgate_server::jwt::checked::Checked;
 use northgate_server::metrics::Metrics;
 use northgate_server::tls::tickets::TicketSeeds;
 use northgate_server::tls::{Tls, dev};
@@ -186,6 +187,7 @@ fn api(world: &World) -> Arc<Api> {
         dialect: SETUP.dialect,
         oauth: world.api.oauth.clone(),
         proofs: Seen::default(),
+        checked: Checked::default(),
         asks_certificates: false,
         body: Bounds { size: BODY_MAX, time: Duration::from_secs(10) },
         why_not_ready: Box::new(|| None),
