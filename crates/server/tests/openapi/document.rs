@@ -14,7 +14,7 @@ pub enum Listener {
     Private,
 }
 
-/// What can stand in the description of a path (OpenAPI 3.1), and what else HTTP has.
+/// Those that OpenAPI 3.1 has a word for.
 pub const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
 
 /// The methods of a path on a listener.

@@ -14,30 +14,48 @@ use crate::northgate::Northgate;
 /// What stands in the document, each bound of it, anything, and one question after the other.
 const ALL: &str = "examples,coverage,fuzzing,stateful";
 
+/// What is asked in one run.
+struct Part {
+    listener: Listener,
+    tags: &'static [&'static str],
+    phases: &'static str,
+    dialect: &'static str,
+}
+
 #[test]
 fn applications_are_answered_as_documented() {
-    ask(Listener::Public, &["Application API", "OAuth 2.0"], ALL);
+    let tags = &["Application API", "OAuth 2.0"];
+    ask(&Part { listener: Listener::Public, tags, phases: ALL, dialect: "intl" });
+}
+
+#[test]
+fn applications_are_answered_as_documented_in_the_chinese_dialect() {
+    let (tags, phases) = (&["Application API"], "examples,coverage");
+    ask(&Part { listener: Listener::Public, tags, phases, dialect: "cn" });
 }
 
 #[test]
 fn gateways_and_whoever_looks_after_it_are_answered_as_documented() {
     // Nothing there makes what another question is about.
-    ask(Listener::Private, &["Gateways", "Operation"], "examples,coverage,fuzzing");
+    let (tags, phases) = (&["Gateways", "Operation"], "examples,coverage,fuzzing");
+    ask(&Part { listener: Listener::Private, tags, phases, dialect: "intl" });
 }
 
 #[test]
 fn the_operator_is_answered_as_documented() {
-    ask(Listener::Private, &["Admin API"], ALL);
+    ask(&Part { listener: Listener::Private, tags: &["Admin API"], phases: ALL, dialect: "intl" });
 }
 
-fn ask(listener: Listener, tags: &[&str], phases: &str) {
-    // Most of what is asked is wrong, and shall be looked at all the same.
-    let unslowed =
-        [("NORTHGATE_LIMITS_FAILURES_PER_SOURCE", "0"), ("NORTHGATE_LIMITS_FAILURES_PER_APPLICATION", "0")];
-    let server = Northgate::start(&unslowed);
+fn ask(part: &Part) {
+    let server = Northgate::start(&[
+        ("NORTHGATE_API_DIALECT", part.dialect),
+        // Most of what is asked is wrong, and shall be looked at all the same.
+        ("NORTHGATE_LIMITS_FAILURES_PER_SOURCE", "0"),
+        ("NORTHGATE_LIMITS_FAILURES_PER_APPLICATION", "0"),
+    ]);
     let known = Known::new(&server);
     fs::write(server.home.path().join("openapi.yaml"), known.in_examples()).unwrap();
-    let url = match listener {
+    let url = match part.listener {
         Listener::Public => format!("https://{}", server.public),
         Listener::Private => format!("http://{}", server.private),
     };
@@ -45,8 +63,8 @@ fn ask(listener: Listener, tags: &[&str], phases: &str) {
     schemathesis
         .arg("--config-file")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi/schemathesis.toml"));
-    schemathesis.args(["run", "openapi.yaml", "--no-color", "--url", &url, "--phases", phases]);
-    schemathesis.args(tags.iter().flat_map(|tag| ["--include-tag", tag]));
+    schemathesis.args(["run", "openapi.yaml", "--no-color", "--url", &url, "--phases", part.phases]);
+    schemathesis.args(part.tags.iter().flat_map(|tag| ["--include-tag", tag]));
     schemathesis.args(["--report", "json", "--report-json-path", "report.json"]);
     known.tell(&mut schemathesis);
     let output = server.output(&mut schemathesis);
