@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -35,8 +36,12 @@ pub struct Asked {
 pub async fn revocations(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
-    Query(asked): Query<Asked>,
+    query: Result<Query<Asked>, QueryRejection>,
 ) -> Response<Body> {
+    let Query(asked) = match query {
+        Ok(query) => query,
+        Err(rejection) => return Problem::invalid(rejection.body_text()).into_response(),
+    };
     let feed = api.auth.registry().feed();
     // One that cannot be read is of another version: everything is told.
     let since = asked.since.as_deref().and_then(Cursor::parse);

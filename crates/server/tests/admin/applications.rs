@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const EVERY_ROUTE: [(Method, &str); 15] = [
+const EVERY_ROUTE: [(Method, &str); 18] = [
     (Method::GET, "/admin/applications"),
     (Method::POST, "/admin/applications"),
     (Method::GET, "/admin/applications/a"),
@@ -19,6 +19,9 @@ const EVERY_ROUTE: [(Method, &str); 15] = [
     (Method::GET, "/admin/applications/a/secrets"),
     (Method::POST, "/admin/applications/a/secrets"),
     (Method::POST, "/admin/applications/a/secrets/1/retire"),
+    (Method::GET, "/admin/applications/a/credentials"),
+    (Method::POST, "/admin/applications/a/credentials"),
+    (Method::DELETE, "/admin/applications/a/credentials/1"),
     (Method::POST, "/admin/import"),
     (Method::GET, "/admin/keys"),
     (Method::POST, "/admin/keys/rotate"),

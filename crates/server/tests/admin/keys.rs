@@ -50,6 +50,17 @@ async fn a_key_is_used_when_its_lead_is_over_and_at_once_where_the_operator_says
     assert_eq!(states(world.get("/admin/keys").await), ["retired", "retired", "current"]);
 }
 
+/// An empty array was taken for an object whose members are left out, and rotated the keyring.
+#[tokio::test]
+async fn a_body_that_is_no_object_is_refused() {
+    let world = World::start().await;
+    for body in [json!([]), json!([true]), json!("atOnce"), json!(1)] {
+        let (status, answer) = world.post("/admin/keys/rotate", body).await;
+        assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")));
+    }
+    assert_eq!(world.rotations.load(Ordering::SeqCst), 0);
+}
+
 #[tokio::test]
 async fn keys_are_shown_without_their_bytes() {
     let world = World::start().await;

@@ -172,3 +172,14 @@ async fn the_public_listener_tells_nobody() {
     let world = World::new().await;
     assert_eq!(get(world.public, "/revocations", "").await.status, 404);
 }
+
+/// It was refused with a sentence in plain text, unlike everything else that is refused here.
+#[tokio::test]
+async fn a_query_that_cannot_be_read_is_refused_in_json() {
+    let world = World::new().await;
+    for query in ["?wait=soon", "?wait=-1", "?wait=18446744073709551616", "?since=a&since=b"] {
+        let answer = get(world.private, &format!("/revocations{query}"), "").await;
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((answer.status, &body["error"]), (400, &json!("invalid-request")), "{query}");
+    }
+}

@@ -22,6 +22,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             .await
             .map_err(|rejection| Problem::body(rejection.status(), rejection.body_text()))?;
         let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
+        // An array of the members' values would be read as well.
+        if !text.trim_ascii_start().starts_with(b"{") {
+            return Err(Problem::invalid("the body is not a JSON object"));
+        }
         serde_json::from_slice(text)
             .map(Body)
             .map_err(|error| Problem::invalid(format!("the body is not as expected: {error}")))
