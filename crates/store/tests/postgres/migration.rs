@@ -34,6 +34,21 @@ async fn a_database_that_cannot_be_reached_is_told_in_a_sentence() {
     );
 }
 
+/// The tests have one PostgreSQL, which is new enough: here it says that it is another.
+#[tokio::test]
+async fn a_server_that_is_too_old_is_told_with_its_version_and_left_as_it_is() {
+    let place = server().place().await;
+    let pretend = "CREATE FUNCTION current_setting(text) RETURNS text LANGUAGE sql AS $$ SELECT '120022' $$";
+    change(&place, pretend).await;
+    // Its own functions are behind ours then.
+    let database = Database::parse(&format!("{},pg_catalog", place.url()), None).unwrap();
+    let settings = PostgresSettings { database, ..place.settings() };
+    let sentence = "the database server is too old (version number 120022): PostgreSQL 13 or newer is needed";
+    assert_eq!(migrate(&settings).await.unwrap_err().to_string(), sentence);
+    assert_eq!(refusal(settings).await, sentence);
+    change(&place, "CREATE TABLE northgate_schema (theirs text)").await;
+}
+
 #[tokio::test]
 async fn a_database_that_was_not_migrated_is_told_what_to_do() {
     let told = refusal(server().place().await.settings()).await;
