@@ -1,7 +1,7 @@
 //! HTTP: what a request says, what operation that is, and how its outcome is told.
 //!
-//! A request comes in through [`observe`](observe::Observe), is routed here to the file of its name, and is answered
-//! from the one table of answers in [`problem`] or from [`answer`].
+//! A request comes in through `front`, is watched by [`observe`], gets to the file of its name, and is answered from the
+//! one table of answers in [`problem`] or from [`answer`].
 
 pub mod admin;
 pub mod answer;
@@ -10,6 +10,7 @@ pub mod body;
 pub mod decode;
 pub mod dpop;
 pub mod failure;
+mod front;
 mod health;
 mod login;
 mod logout;
@@ -41,7 +42,7 @@ use crate::jwt::checked::Checked;
 use crate::metrics::Metrics;
 use body::Bounds;
 use dpop::seen::Seen;
-use observe::{Listener, Observe};
+use front::Front;
 use problem::Problem;
 
 /// Where the application API lives, after the prefix that an operator may put in front.
@@ -80,42 +81,40 @@ impl Api {
 }
 
 /// What the public listener serves: OAuth, and the application API, also under `prefix` unless that is empty.
-pub fn public(api: Arc<Api>, prefix: &str) -> Observe<Router> {
+pub fn public(api: Arc<Api>, prefix: &str) -> Front {
     let mut routes = application_api(APPLICATION_API);
     if !prefix.is_empty() {
         routes = routes.merge(application_api(&format!("{prefix}{APPLICATION_API}")));
     }
     let routes = routes.merge(oauth::public(&api.oauth.issuer));
-    observed(api, Listener::Public, routes)
+    Front::public(Arc::clone(&api), prefix, with_fallbacks(routes, api))
 }
 
 /// What the private listener serves: verify, metrics, health and the routes of `admin`, which has no fallback.
-pub fn private(api: Arc<Api>, admin: Router) -> Observe<Router> {
+pub fn private(api: Arc<Api>, admin: Router) -> Front {
     let routes = Router::new()
-        .route("/verify", any(verify::verify))
+        .route("/verify", any(verify::verify::<Body>))
         // Envoy puts the path of the call behind ours.
-        .route("/verify/{*path}", any(verify::verify))
-        .route("/verify/", any(verify::verify))
+        .route("/verify/{*path}", any(verify::verify::<Body>))
+        .route("/verify/", any(verify::verify::<Body>))
         .route("/revocations", get(revocations::revocations))
         .route("/metrics", get(scrape::scrape))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .merge(oauth::private())
         .merge(admin.with_state(()));
-    observed(api, Listener::Private, routes)
+    Front::private(Arc::clone(&api), with_fallbacks(routes, api))
 }
 
 fn application_api(under: &str) -> Router<Arc<Api>> {
     Router::new()
-        .route(&format!("{under}/login"), post(login::login))
-        .route(&format!("{under}/refreshToken"), post(refresh::refresh))
+        .route(&format!("{under}/login"), post(login::login::<Body>))
+        .route(&format!("{under}/refreshToken"), post(refresh::refresh::<Body>))
         .route(&format!("{under}/logout"), post(logout::logout))
 }
 
-fn observed(api: Arc<Api>, listener: Listener, routes: Router<Arc<Api>>) -> Observe<Router> {
-    let (logged, metrics) = (api.logged, Arc::clone(&api.metrics));
-    let routes = routes.fallback(not_found).method_not_allowed_fallback(wrong_method).with_state(api);
-    Observe::new(routes, listener, logged, metrics)
+fn with_fallbacks(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {
+    routes.fallback(not_found).method_not_allowed_fallback(wrong_method).with_state(api)
 }
 
 async fn not_found(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody as _};
-use axum::extract::Request;
+use axum::BoxError;
+use axum::body::{Bytes, HttpBody};
 use axum::http::header::{CONTENT_TYPE, EXPECT};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 
@@ -44,8 +44,13 @@ pub enum Unread {
     Broken,
 }
 
+/// A body on its way here, as it comes from the connection or by way of the router.
+pub trait Arriving: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin {}
+
+impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin> Arriving for B {}
+
 /// Reads the body of `request`.
-pub async fn read(request: Request, bounds: Bounds) -> Result<Received, Unread> {
+pub async fn read<B: Arriving>(request: Request<B>, bounds: Bounds) -> Result<Received, Unread> {
     let (mut head, mut body) = request.into_parts();
     let deadline = Instant::now() + bounds.time;
     // The lower bound is what the client announced.
@@ -53,11 +58,8 @@ pub async fn read(request: Request, bounds: Bounds) -> Result<Received, Unread> 
         refuse(&head.headers, body, deadline).await;
         return Err(Unread::TooLarge);
     }
-    let whole = Limited::new(&mut body, bounds.size).collect();
-    match timeout_at(deadline, whole).await {
-        Ok(Ok(whole)) => {
-            Ok(Received { content_type: head.headers.remove(CONTENT_TYPE), bytes: whole.to_bytes() })
-        }
+    match timeout_at(deadline, whole(&mut body, bounds.size)).await {
+        Ok(Ok(bytes)) => Ok(Received { content_type: head.headers.remove(CONTENT_TYPE), bytes }),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             discard(body, deadline).await;
             Err(Unread::TooLarge)
@@ -67,15 +69,29 @@ pub async fn read(request: Request, bounds: Bounds) -> Result<Received, Unread> 
     }
 }
 
+/// Nearly every body comes in one piece, which is then not copied.
+async fn whole(body: &mut impl Arriving, size: usize) -> Result<Bytes, BoxError> {
+    let mut body = Limited::new(body, size);
+    let first = match body.frame().await {
+        Some(frame) => frame?.into_data().unwrap_or_default(),
+        None => return Ok(Bytes::new()),
+    };
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let rest = body.collect().await?.to_bytes();
+    Ok(if rest.is_empty() { first } else { [first, rest].concat().into() })
+}
+
 /// Gets the body of a request out of the way of an answer that does not depend on it. A client that asks before it sends
 /// is told to go on: otherwise the answer would have to end the connection.
-pub async fn pass_over(request: Request, bounds: Bounds) {
+pub async fn pass_over(request: Request<impl Arriving>, bounds: Bounds) {
     discard(request.into_body(), Instant::now() + bounds.time).await;
 }
 
 /// A client that asks before it sends (`Expect: 100-continue`) is told by the answer itself: it is encouraged to
 /// send only when we begin to read.
-async fn refuse(headers: &HeaderMap, body: Body, deadline: Instant) {
+async fn refuse(headers: &HeaderMap, body: impl Arriving, deadline: Instant) {
     let asks =
         headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if !asks {
@@ -83,7 +99,7 @@ async fn refuse(headers: &HeaderMap, body: Body, deadline: Instant) {
     }
 }
 
-async fn discard(mut body: Body, deadline: Instant) {
+async fn discard(mut body: impl Arriving, deadline: Instant) {
     let discarding = async {
         let mut left = DISCARD_MAX;
         while let Some(Ok(frame)) = body.frame().await {
@@ -98,6 +114,7 @@ async fn discard(mut body: Body, deadline: Instant) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Body;
     use std::convert::Infallible;
     use std::pin::Pin;
     use std::task::{Context, Poll};

@@ -2,37 +2,42 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::Response;
+use axum::extract::State;
+use axum::http::Request;
 use northgate_core::application::AppId;
 use northgate_core::login::{Login, LoginError};
 use northgate_core::secret::SecretText;
 
+use crate::http::body::Arriving;
 use crate::http::decode::decode;
 use crate::http::failure::{self, Failure};
-use crate::http::observe::{self, Observed};
+use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
+use crate::listener::connection::Peer;
 
 /// Headers do not matter here: several clients send a stale `app_key` and `Authorization`.
-pub async fn login(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+pub async fn login<B: Arriving>(State(api): State<Arc<Api>>, peer: Peer, request: Request<B>) -> Answered {
     let mut observed = Observed::new(Operation::Login);
-    let answer = match attempt(&api, request, &mut observed).await {
+    let answer = match attempt(&api, peer, request, &mut observed).await {
         Ok(login) => answer::pair(&login.pair, api.dialect),
         Err(failure) => failure.answer(api.dialect, &mut observed),
     };
     observed.beside(answer)
 }
 
-async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<Login, Failure> {
-    let from = observe::peer(&request);
+async fn attempt<B: Arriving>(
+    api: &Api,
+    Peer(peer): Peer,
+    request: Request<B>,
+    observed: &mut Observed,
+) -> Result<Login, Failure> {
     let body = body::read(request, api.body).await?;
     let [app, secret] = decode(["appId", "secret"], body.content_type(), &body.bytes)?;
     let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
     let app = observed.application.insert(app);
-    Ok(api.auth.login(app, &secret, from, api.clock.now()).await?)
+    Ok(api.auth.login(app, &secret, peer.ip(), api.clock.now()).await?)
 }
 
 impl From<LoginError> for Failure {

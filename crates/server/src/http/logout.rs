@@ -2,22 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::StatusCode;
 use northgate_core::grant::GrantKey;
 use northgate_core::logout::{EndError, Logout, LogoutError};
 
 use crate::http::audit::Audit;
 use crate::http::decode::decode;
 use crate::http::failure::{self, Failure};
-use crate::http::observe::Observed;
+use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
 
 /// 204 without a body, also for a token that is over already: an official client fails on an empty 200.
-pub async fn logout(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+pub async fn logout(State(api): State<Arc<Api>>, request: Request) -> Answered {
     let mut observed = Observed::new(Operation::Logout);
     let answer = match attempt(&api, request, &mut observed).await {
         Ok(()) => answer::empty(StatusCode::NO_CONTENT),

@@ -1,21 +1,21 @@
-//! The layer around both listeners: every request has an id, a line in the log and a place in the metrics.
+//! What both listeners do around an answer: every request has an id, a line in the log and a place in the metrics.
 
 mod request_id;
 #[cfg(test)]
 mod tests;
 
 use std::convert::Infallible;
-use std::net::{IpAddr, Ipv6Addr};
-use std::pin::Pin;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use axum::response::IntoResponse;
 use northgate_core::application::AppId;
-use tower::Service;
 use tracing::info;
 
 use crate::config::log::LoggedRequests;
@@ -28,6 +28,7 @@ pub use request_id::RequestId;
 use request_id::RequestIds;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The longest path that is logged whole; ours are shorter.
 const PATH_MAX: usize = 128;
@@ -39,7 +40,7 @@ pub enum Listener {
     Private,
 }
 
-/// What a handler knows about a request, as an extension of its answer.
+/// What a handler knows about a request.
 #[derive(Clone, Debug)]
 pub struct Observed {
     pub operation: Operation,
@@ -58,120 +59,110 @@ impl Observed {
     }
 
     /// The answer with this beside it.
-    pub fn beside(self, mut answer: Response<Body>) -> Response<Body> {
-        answer.extensions_mut().insert(self);
-        answer
+    pub fn beside(self, answer: Response<Body>) -> Answered {
+        Answered { answer, observed: Some(self) }
+    }
+}
+
+/// An answer, and what its handler knows about the request.
+pub struct Answered {
+    pub answer: Response<Body>,
+    pub observed: Option<Observed>,
+}
+
+/// On its way through a router, what is observed is an extension of the answer.
+impl IntoResponse for Answered {
+    fn into_response(mut self) -> Response<Body> {
+        if let Some(observed) = self.observed {
+            self.answer.extensions_mut().insert(observed);
+        }
+        self.answer
+    }
+}
+
+impl From<Response<Body>> for Answered {
+    fn from(mut answer: Response<Body>) -> Answered {
+        let observed = answer.extensions_mut().remove();
+        Answered { answer, observed }
     }
 }
 
 /// Whom a request comes from: the other end of its connection. `X-Forwarded-For` says nothing, since anybody can write it.
-pub fn peer<B>(request: &Request<B>) -> IpAddr {
+pub fn peer(extensions: &Extensions) -> Peer {
     // Every connection has a peer; a request without one was not sent over any.
-    request.extensions().get().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |Peer(address)| address.ip())
+    extensions.get().copied().unwrap_or(Peer(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)))
 }
 
-/// A service that is observed.
-#[derive(Clone)]
-pub struct Observe<S> {
-    inner: S,
-    watch: Arc<Watch>,
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Peer, Infallible> {
+        Ok(peer(&parts.extensions))
+    }
 }
 
-struct Watch {
+/// Who watches the requests of a listener.
+pub struct Watch {
     listener: Listener,
     logged: LoggedRequests,
     metrics: Arc<Metrics>,
     ids: RequestIds,
 }
 
-impl<S> Observe<S> {
-    /// Observes the requests to `inner`.
-    pub fn new(inner: S, listener: Listener, logged: LoggedRequests, metrics: Arc<Metrics>) -> Observe<S> {
-        Observe { inner, watch: Arc::new(Watch { listener, logged, metrics, ids: RequestIds::new() }) }
-    }
-}
-
-impl<S, B> Service<Request<B>> for Observe<S>
-where
-    S: Service<Request<B>, Response = Response<Body>, Error = Infallible, Future: Unpin>,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Observing<S::Future>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Observing<S::Future> {
-        let asked = Asked {
-            id: self.watch.ids.next(),
-            began_at: Instant::now(),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            peer: request.extensions().get().copied(),
-        };
-        Observing {
-            answer: self.inner.call(request),
-            asked,
-            watch: Arc::clone(&self.watch),
-            is_answered: false,
-        }
-    }
-}
-
-/// A request under way.
-pub struct Observing<F> {
-    answer: F,
-    asked: Asked,
+/// A request under way. Dropped before its answer, it says in the log that the client has hung up.
+pub struct Asked {
     watch: Arc<Watch>,
-    is_answered: bool,
-}
-
-/// What is kept of a request until its answer.
-struct Asked {
     id: RequestId,
     began_at: Instant,
     method: Method,
     uri: Uri,
-    peer: Option<Peer>,
+    peer: Peer,
+    is_answered: bool,
 }
 
-impl<F> Future for Observing<F>
-where
-    F: Future<Output = Result<Response<Body>, Infallible>> + Unpin,
-{
-    type Output = Result<Response<Body>, Infallible>;
+impl Asked {
+    /// From now on `request` is watched.
+    pub fn begin<B>(watch: &Arc<Watch>, request: &Request<B>, peer: Peer) -> Asked {
+        Asked {
+            watch: Arc::clone(watch),
+            id: watch.ids.next(),
+            began_at: Instant::now(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            peer,
+            is_answered: false,
+        }
+    }
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ok(mut answer) = ready!(Pin::new(&mut self.answer).poll(context));
+    /// What the client gets.
+    pub fn answered(mut self, Answered { mut answer, observed }: Answered) -> Response<Body> {
         self.is_answered = true;
-        self.watch.answered(&self.asked, &mut answer);
-        Poll::Ready(Ok(answer))
+        let headers = answer.headers_mut();
+        headers.insert(X_REQUEST_ID, self.id.header());
+        headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
+        if let Some(observed) = &observed {
+            self.watch.metrics.count(observed.operation, observed.outcome, self.began_at.elapsed());
+            if let Some(audit) = &observed.audit {
+                audit.write(self.id, observed.application.as_ref());
+            }
+        }
+        self.watch.log(&self, Some(answer.status()), observed.as_ref());
+        answer
     }
 }
 
-impl<F> Drop for Observing<F> {
+impl Drop for Asked {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.watch.log(&self.asked, None, None);
+            self.watch.log(self, None, None);
         }
     }
 }
 
 impl Watch {
-    fn answered(&self, asked: &Asked, answer: &mut Response<Body>) {
-        let observed = answer.extensions_mut().remove::<Observed>();
-        let headers = answer.headers_mut();
-        headers.insert(X_REQUEST_ID, asked.id.header());
-        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-        if let Some(observed) = &observed {
-            self.metrics.count(observed.operation, observed.outcome, asked.began_at.elapsed());
-            if let Some(audit) = &observed.audit {
-                audit.write(asked.id, observed.application.as_ref());
-            }
-        }
-        self.log(asked, Some(answer.status()), observed.as_ref());
+    /// Watches a listener.
+    pub fn new(listener: Listener, logged: LoggedRequests, metrics: Arc<Metrics>) -> Watch {
+        Watch { listener, logged, metrics, ids: RequestIds::new() }
     }
 
     /// One line. The query string is left out: some clients put into it what belongs into the body.
@@ -201,7 +192,7 @@ impl Watch {
             outcome = outcome.as_str(),
             status = status.map(|status| status.as_u16()),
             duration_us = asked.began_at.elapsed().as_micros() as u64,
-            peer = asked.peer.map(|Peer(address)| display(address)),
+            peer = %asked.peer.0,
             detail = observed.and_then(|observed| observed.detail.as_deref()),
             "{operation} {outcome}",
         );

@@ -2,26 +2,27 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::Response;
+use axum::extract::State;
+use axum::http::Request;
 use northgate_core::admit::Caller;
 use northgate_core::application::AppId;
 use northgate_core::refresh::{How, Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
 
 use crate::http::audit::Audit;
+use crate::http::body::Arriving;
 use crate::http::decode::decode;
 use crate::http::failure::{self, Failure};
-use crate::http::observe::{self, Observed};
+use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
+use crate::listener::connection::Peer;
 
 /// The access token that some clients send along does not matter: it may have expired.
-pub async fn refresh(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+pub async fn refresh<B: Arriving>(State(api): State<Arc<Api>>, peer: Peer, request: Request<B>) -> Answered {
     let mut observed = Observed::new(Operation::Refresh);
-    let answer = match attempt(&api, request, &mut observed).await {
+    let answer = match attempt(&api, peer, request, &mut observed).await {
         Ok(refresh) => {
             (observed.outcome, observed.audit) = told(&refresh);
             answer::pair(&refresh.pair, api.dialect)
@@ -31,14 +32,18 @@ pub async fn refresh(State(api): State<Arc<Api>>, request: Request) -> Response<
     observed.beside(answer)
 }
 
-async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<Refresh, Failure> {
-    let from = observe::peer(&request);
+async fn attempt<B: Arriving>(
+    api: &Api,
+    Peer(peer): Peer,
+    request: Request<B>,
+    observed: &mut Observed,
+) -> Result<Refresh, Failure> {
     let body = body::read(request, api.body).await?;
     let names = ["appId", "secret", "refreshToken"];
     let [app, secret, refresh_token] = decode(names, body.content_type(), &body.bytes)?;
     let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
     let app = observed.application.insert(app);
-    let caller = Caller::with_secret(app, &secret, from);
+    let caller = Caller::with_secret(app, &secret, peer.ip());
     Ok(api.auth.refresh(&caller, &refresh_token, api.clock.now()).await?)
 }
 

@@ -10,13 +10,13 @@ mod style;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use northgate_core::token::Binding;
 use northgate_core::verify::{Verified, VerifyError};
 
 use crate::http::dpop::ProofError;
-use crate::http::observe::Observed;
+use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer};
@@ -44,7 +44,7 @@ enum Refusal {
 
 /// Answers any method, since some gateways repeat that of the call. The body is left alone: nginx announces the call's
 /// without sending it, unless it is told not to, and would wait for us while we wait for it.
-pub async fn verify(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+pub async fn verify<B>(State(api): State<Arc<Api>>, request: Request<B>) -> Answered {
     let mut observed = Observed::new(Operation::Verify);
     let question = match Question::parse(request.uri()) {
         Ok(question) => question,
@@ -67,10 +67,10 @@ pub async fn verify(State(api): State<Arc<Api>>, request: Request) -> Response<B
 }
 
 /// Leaves in `scheme` the one by which the token has to be shown, as far as it is known.
-fn attempt(
+fn attempt<B>(
     api: &Api,
     question: &Question<'_>,
-    request: &Request,
+    request: &Request<B>,
     observed: &mut Observed,
     scheme: &mut Scheme,
 ) -> Result<Verified, Refusal> {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
@@ -26,25 +27,44 @@ use crate::listener::{plain, stopped};
 use crate::tls::Tls;
 use crate::tls::shown::Shown;
 
-/// Who is at the other end of the connection; an extension of every request.
+/// The address at the other end of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-/// What answers the requests of a listener: a router, and what is around it.
-pub trait Routes:
-    Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
+/// Who is at the other end of the connection.
+pub struct Remote {
+    pub peer: Peer,
+    pub shown: Option<Shown>,
 }
 
-impl<R> Routes for R where
-    R: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
+/// What answers the requests of a listener.
+pub trait Routes: Clone + Send + Sync + 'static {
+    /// The answer to a request that `remote` has sent.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        remote: &Remote,
+    ) -> impl Future<Output = Response<Body>> + Send + use<Self>;
+}
+
+/// The handlers of a router know who has sent a request by its extensions, [`Peer`] and [`Shown`].
+impl Routes for Router {
+    fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        remote: &Remote,
+    ) -> impl Future<Output = Response<Body>> + Send + use<> {
+        request.extensions_mut().insert(remote.peer);
+        if let Some(shown) = &remote.shown {
+            request.extensions_mut().insert(shown.clone());
+        }
+        // A router is always ready, so nothing is lost by not asking.
+        let answer = self.clone().call(request);
+        async {
+            let Ok(answer) = answer.await;
+            answer
+        }
+    }
 }
 
 /// What every connection of a listener needs.
@@ -87,19 +107,14 @@ impl<R: Routes> Serving<R> {
     ) {
         let pace = Arc::new(Pace::default());
         let io = TokioIo::new(Paced::new(stream, pace.clone(), &self.limits));
-        let routes = self.routes;
-        let service = service_fn(move |mut request: Request<Incoming>| {
+        let (routes, remote) = (self.routes, Remote { peer: Peer(peer), shown });
+        let service = service_fn(move |request: Request<Incoming>| {
             pace.request_begins();
-            request.extensions_mut().insert(Peer(peer));
-            if let Some(shown) = &shown {
-                request.extensions_mut().insert(shown.clone());
-            }
-            let (mut routes, pace) = (routes.clone(), pace.clone());
+            let (answer, pace) = (routes.answer(request, &remote), pace.clone());
             async move {
-                // Routes are always ready, so nothing is lost by not asking.
-                let answer = routes.call(request).await;
+                let answer = answer.await;
                 pace.request_ends();
-                answer
+                Ok::<_, Infallible>(answer)
             }
         });
         let mut connection = pin!(http(&self.limits).serve_connection(io, service));

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::clock::Timestamp;
@@ -17,18 +16,18 @@ use super::client::{Client, Sender};
 use super::error::{self, Denial};
 use super::form::Form;
 use crate::http::Api;
-use crate::http::observe::Observed;
+use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
 
 /// On the public listener: an application learns what its own tokens are good for.
-pub async fn introspect_own(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+pub async fn introspect_own(State(api): State<Arc<Api>>, request: Request) -> Answered {
     let mut observed = Observed::new(Operation::Introspect);
     let introspection = ask_own(&api, request, &mut observed).await;
     told(introspection, &api, observed)
 }
 
 /// On the private listener: whoever reaches it may ask, as it may ask verify.
-pub async fn introspect_any(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+pub async fn introspect_any(State(api): State<Arc<Api>>, request: Request) -> Answered {
     let mut observed = Observed::new(Operation::Introspect);
     let introspection = ask_any(&api, request, &mut observed).await;
     told(introspection, &api, observed)
@@ -52,7 +51,7 @@ async fn ask_any(api: &Api, request: Request, observed: &mut Observed) -> Result
     Ok(introspection)
 }
 
-fn told(introspection: Result<Introspection, Denial>, api: &Api, mut observed: Observed) -> Response<Body> {
+fn told(introspection: Result<Introspection, Denial>, api: &Api, mut observed: Observed) -> Answered {
     let answer = match introspection {
         Ok(Introspection::Active(active)) => {
             answer::json(StatusCode::OK, members(&active, api.oauth.issuer.as_str()).to_string())

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::StatusCode;
 use northgate_core::logout::EndError;
 use northgate_core::revoke::{RevokeError, Revoked};
 
@@ -12,12 +11,12 @@ use super::client::{Client, Sender};
 use super::error::{self, Code, Denial};
 use super::form::Form;
 use crate::http::audit::Audit;
-use crate::http::observe::Observed;
+use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::{Api, answer};
 
 /// 200 without a body, whatever the token was: it is of no use to its sender from now on.
-pub async fn revoke(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+pub async fn revoke(State(api): State<Arc<Api>>, request: Request) -> Answered {
     let mut observed = Observed::new(Operation::Revoke);
     let answer = match attempt(&api, request, &mut observed).await {
         Ok(revoked) => {

@@ -17,7 +17,7 @@ use super::{TOKEN, answer};
 use crate::http::Api;
 use crate::http::audit::Audit;
 use crate::http::dpop::{self, ProofError};
-use crate::http::observe::Observed;
+use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::refresh::told;
 
@@ -37,7 +37,7 @@ enum Unknown {
 }
 
 /// Until the grant type is known, the request counts as one for client credentials.
-pub async fn token(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+pub async fn token(State(api): State<Arc<Api>>, request: Request) -> Answered {
     let mut observed = Observed::new(Operation::ClientCredentials);
     let answer = match attempt(&api, request, &mut observed).await {
         Ok(answer) => answer,

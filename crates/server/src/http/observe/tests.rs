@@ -1,15 +1,11 @@
-use std::convert::Infallible;
-use std::future::{Ready, pending, ready};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use northgate_core::application::{AppId, AppNumber};
 use northgate_core::grant::{GrantId, GrantKey};
 use serde_json::Value;
-use tower::Service;
 
 use super::*;
 
@@ -24,29 +20,6 @@ impl Write for Page {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Always answers the same.
-#[derive(Clone)]
-struct Answers(StatusCode, Option<Observed>);
-
-impl Service<Request<Body>> for Answers {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<Body>) -> Self::Future {
-        let mut answer = Response::new(Body::empty());
-        *answer.status_mut() = self.0;
-        ready(Ok(match &self.1 {
-            Some(observed) => observed.clone().beside(answer),
-            None => answer,
-        }))
     }
 }
 
@@ -67,17 +40,22 @@ fn logged_while(work: impl FnOnce()) -> Vec<Value> {
 fn request() -> Request<Body> {
     let mut request = Request::new(Body::empty());
     *request.uri_mut() = "/iocm/app/sec/v1.1.0/login?secret=s1".parse().expect("a URI");
-    request.extensions_mut().insert(Peer("192.0.2.1:4711".parse().expect("an address")));
     request
 }
 
-fn lines_of(answers: Answers, logged: LoggedRequests) -> Vec<Value> {
-    let mut service = Observe::new(answers, Listener::Public, logged, Arc::default());
-    logged_while(|| {
-        let mut answering = service.call(request());
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        assert!(Pin::new(&mut answering).poll(&mut context).is_ready());
-    })
+fn asked(watch: &Arc<Watch>) -> Asked {
+    Asked::begin(watch, &request(), Peer("192.0.2.1:4711".parse().expect("an address")))
+}
+
+fn answered(status: StatusCode, observed: Option<Observed>) -> Answered {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = status;
+    Answered { answer, observed }
+}
+
+fn lines_of(answered: Answered, logged: LoggedRequests) -> Vec<Value> {
+    let watch = Arc::new(Watch::new(Listener::Public, logged, Arc::default()));
+    logged_while(|| drop(asked(&watch).answered(answered)))
 }
 
 fn rejected_login() -> Observed {
@@ -90,7 +68,7 @@ fn rejected_login() -> Observed {
 
 #[test]
 fn a_request_has_one_line_that_names_who_asked_what_and_what_became_of_it() {
-    let lines = lines_of(Answers(StatusCode::UNAUTHORIZED, Some(rejected_login())), LoggedRequests::All);
+    let lines = lines_of(answered(StatusCode::UNAUTHORIZED, Some(rejected_login())), LoggedRequests::All);
     let [line] = &lines[..] else { panic!("{lines:?}") };
     for (field, value) in [
         ("message", "login rejected"),
@@ -113,14 +91,11 @@ fn a_request_has_one_line_that_names_who_asked_what_and_what_became_of_it() {
 
 #[test]
 fn the_answer_has_the_id_of_the_line_and_is_not_to_be_stored() {
-    let answers = Answers(StatusCode::OK, None);
-    let mut service = Observe::new(answers, Listener::Private, LoggedRequests::All, Arc::default());
+    let watch = Arc::new(Watch::new(Listener::Private, LoggedRequests::All, Arc::default()));
     let mut ids = Vec::new();
     let lines = logged_while(|| {
         for _ in 0..2 {
-            let mut answering = service.call(request());
-            let mut context = Context::from_waker(std::task::Waker::noop());
-            let Poll::Ready(Ok(answer)) = Pin::new(&mut answering).poll(&mut context) else { panic!() };
+            let answer = asked(&watch).answered(answered(StatusCode::OK, None));
             assert_eq!(answer.headers()[CACHE_CONTROL], "no-store");
             ids.push(answer.headers()[X_REQUEST_ID].to_str().expect("ASCII").to_owned());
         }
@@ -131,7 +106,7 @@ fn the_answer_has_the_id_of_the_line_and_is_not_to_be_stored() {
 
 #[test]
 fn which_requests_are_logged_is_a_setting() {
-    let logged = |status, requests| lines_of(Answers(status, None), requests).len();
+    let logged = |status, requests| lines_of(answered(status, None), requests).len();
     assert_eq!(logged(StatusCode::OK, LoggedRequests::All), 1);
     assert_eq!(logged(StatusCode::OK, LoggedRequests::Failed), 0);
     assert_eq!(logged(StatusCode::NOT_FOUND, LoggedRequests::Failed), 1);
@@ -143,7 +118,7 @@ fn reuse_has_a_line_in_the_audit_whatever_is_logged() {
     let grant = GrantKey { application: AppNumber(1), id: GrantId(0xabc) };
     let mut observed = rejected_login();
     observed.audit = Some(Audit::Reused { grant, presented: 3, current: 7, closed: true });
-    let lines = lines_of(Answers(StatusCode::BAD_REQUEST, Some(observed)), LoggedRequests::None);
+    let lines = lines_of(answered(StatusCode::BAD_REQUEST, Some(observed)), LoggedRequests::None);
     let [line] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!(line["target"], "northgate::audit");
     assert_eq!(line["level"], "WARN");
@@ -154,24 +129,16 @@ fn reuse_has_a_line_in_the_audit_whatever_is_logged() {
 
 #[test]
 fn a_client_that_hangs_up_before_the_answer_is_logged_as_such() {
-    #[derive(Clone)]
-    struct NeverAnswers;
-    impl Service<Request<Body>> for NeverAnswers {
-        type Response = Response<Body>;
-        type Error = Infallible;
-        type Future = std::future::Pending<Result<Response<Body>, Infallible>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, _: Request<Body>) -> Self::Future {
-            pending()
-        }
-    }
-    let mut service = Observe::new(NeverAnswers, Listener::Public, LoggedRequests::Failed, Arc::default());
-    let lines = logged_while(|| drop(service.call(request())));
+    let watch = Arc::new(Watch::new(Listener::Public, LoggedRequests::Failed, Arc::default()));
+    let lines = logged_while(|| drop(asked(&watch)));
     let [line] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!(line["outcome"], "hung-up");
     assert_eq!(line["status"], Value::Null);
+}
+
+#[test]
+fn what_is_observed_comes_through_the_router() {
+    let answer = rejected_login().beside(Response::new(Body::empty())).into_response();
+    let observed = Answered::from(answer).observed.expect("what was observed");
+    assert_eq!((observed.operation, observed.outcome), (Operation::Login, Outcome::Rejected));
 }

@@ -1,0 +1,95 @@
+//! The front of a listener: every request is watched, and finds the operation that it asks for.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Method, Request, Response};
+use hyper::body::Incoming;
+
+use super::observe::{Answered, Asked, Listener, Watch};
+use super::{APPLICATION_API, Api, login, refresh, verify};
+use crate::listener::connection::{Remote, Routes};
+
+/// What is asked for all day long. It is found by one look at method and path. The router has these as well, for whoever
+/// asks in another way; by way of it, a request takes a tenth more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Often {
+    Login,
+    Refresh,
+    Verify,
+}
+
+/// What a listener serves.
+#[derive(Clone)]
+pub struct Front {
+    shared: Arc<Shared>,
+    others: Router,
+}
+
+struct Shared {
+    api: Arc<Api>,
+    watch: Arc<Watch>,
+    often: Vec<(Method, String, Often)>,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+impl Front {
+    /// The public listener, with the application API under `prefix` too.
+    pub fn public(api: Arc<Api>, prefix: &str, others: Router) -> Front {
+        let operations = [("login", Often::Login), ("refreshToken", Often::Refresh)];
+        let often = ["", prefix].into_iter().flat_map(|prefix| {
+            operations.map(|(name, often)| (Method::POST, format!("{prefix}{APPLICATION_API}/{name}"), often))
+        });
+        Front::new(api, Listener::Public, often.collect(), others)
+    }
+
+    /// The private listener.
+    pub fn private(api: Arc<Api>, others: Router) -> Front {
+        let often = vec![(Method::GET, "/verify".to_owned(), Often::Verify)];
+        Front::new(api, Listener::Private, often, others)
+    }
+
+    fn new(api: Arc<Api>, listener: Listener, often: Vec<(Method, String, Often)>, others: Router) -> Front {
+        let watch = Arc::new(Watch::new(listener, api.logged, Arc::clone(&api.metrics)));
+        Front { shared: Arc::new(Shared { api, watch, often }), others }
+    }
+
+    fn operation(&self, request: Request<Incoming>, remote: &Remote) -> Answering {
+        let (api, peer) = (State(Arc::clone(&self.shared.api)), remote.peer);
+        match self.shared.often(&request) {
+            Some(Often::Login) => Box::pin(login::login(api, peer, request)),
+            Some(Often::Refresh) => Box::pin(refresh::refresh(api, peer, request)),
+            Some(Often::Verify) => Box::pin(verify::verify(api, request)),
+            None => {
+                let answer = self.others.answer(request, remote);
+                Box::pin(async { Answered::from(answer.await) })
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn often<B>(&self, request: &Request<B>) -> Option<Often> {
+        let (asked_method, asked_path) = (request.method(), request.uri().path());
+        let mut known = self.often.iter();
+        known
+            .find(|(method, path, _)| method == asked_method && path == asked_path)
+            .map(|(_, _, often)| *often)
+    }
+}
+
+impl Routes for Front {
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        remote: &Remote,
+    ) -> impl Future<Output = Response<Body>> + Send + use<> {
+        let asked = Asked::begin(&self.shared.watch, &request, remote.peer);
+        let answering = self.operation(request, remote);
+        async { asked.answered(answering.await) }
+    }
+}
