@@ -31,12 +31,19 @@ pub fn pair(pair: &Pair, dialect: Dialect) -> Response<Body> {
         Dialect::Intl => "Bearer",
         Dialect::Cn => "bearer",
     };
-    // Tokens are base64url, so that nothing in them needs escaping.
-    let body = format!(
-        r#"{{"accessToken":"{}","tokenType":"{token_type}","refreshToken":"{}","expiresIn":{},"scope":"default"}}"#,
-        pair.access_token,
-        pair.refresh_token,
-        pair.expires_in.as_secs(),
-    );
-    json(StatusCode::OK, body)
+    let expires_in = pair.expires_in.as_secs().to_string();
+    // Tokens are base64url, so that nothing in them needs escaping. Put together piece by piece: `format!` takes several
+    // times as long, for every request.
+    let body = [
+        r#"{"accessToken":""#,
+        &pair.access_token,
+        r#"","tokenType":""#,
+        token_type,
+        r#"","refreshToken":""#,
+        &pair.refresh_token,
+        r#"","expiresIn":"#,
+        &expires_in,
+        r#","scope":"default"}"#,
+    ];
+    json(StatusCode::OK, body.concat())
 }

@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderValue;
 
+/// Hexadecimal digits of the two parts, at most.
+const START: usize = 8;
+const NUMBER: usize = 16;
+
 /// Names a request: what all requests since the start share, and a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId {
@@ -31,14 +35,39 @@ impl RequestIds {
 }
 
 impl RequestId {
-    /// The value of `X-Request-Id`.
+    /// The value of `X-Request-Id`, as [`Display`](fmt::Display) writes it: made for every request, and so without `write!`.
     pub(super) fn header(self) -> HeaderValue {
-        HeaderValue::try_from(self.to_string()).expect("hexadecimal digits can stand in a header")
+        let mut digits = [b'-'; START + 1 + NUMBER];
+        put(self.start.into(), &mut digits[..START]);
+        let length = (u64::BITS - self.number.leading_zeros()).div_ceil(4).max(1) as usize;
+        put(self.number, &mut digits[START + 1..][..length]);
+        HeaderValue::from_bytes(&digits[..START + 1 + length]).expect("digits can stand in a header")
+    }
+}
+
+/// Writes the last digits of `number`, as many as there is room for.
+fn put(mut number: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 0xf) as usize];
+        number >>= 4;
     }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}-{:x}", self.start, self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_has_what_the_log_has() {
+        for (start, number) in [(0, 0), (1, 1), (0xabc, 0xf), (u32::MAX, 0x10), (0x1234_5678, u64::MAX)] {
+            let id = RequestId { start, number };
+            assert_eq!(id.header().to_str().expect("ASCII"), id.to_string());
+        }
     }
 }
