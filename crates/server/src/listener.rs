@@ -70,11 +70,11 @@ pub async fn serve(
     socket: TcpListener,
     tls: Option<Arc<Tls>>,
     routes: impl Routes,
-    limits: &Limits,
+    limits: Limits,
     stop: watch::Receiver<bool>,
 ) {
     let places = Places::new(limits.connections);
-    let serving = Serving { tls, routes, limits: limits.clone(), stop: stop.clone() };
+    let serving = Serving { tls, routes, limits, stop: stop.clone() };
     tokio::select! {
         () = accept(socket, &places, serving) => {}
         () = stopped(stop) => {}

@@ -176,24 +176,12 @@ async fn serve_both(
     let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
     let auth = Arc::clone(&api.auth);
     let private_routes = http::private(api, admin::router(admin));
-    let both = async {
-        tokio::join!(
-            listener::serve(
-                doors.public,
-                Some(doors.public_tls),
-                public_routes,
-                &config.limits,
-                stopping.clone()
-            ),
-            listener::serve(
-                doors.private,
-                doors.private_tls,
-                private_routes,
-                &config.limits,
-                stopping.clone()
-            ),
-        )
-    };
+    let limits = || config.limits.clone();
+    let public =
+        listener::serve(doors.public, Some(doors.public_tls), public_routes, limits(), stopping.clone());
+    let private = listener::serve(doors.private, doors.private_tls, private_routes, limits(), stopping);
+    // Tasks, so that connections are accepted by the threads that serve them: this one would have to wake another for each.
+    let (public, private) = (tokio::spawn(public), tokio::spawn(private));
     let signal = async {
         stop.await;
         info!("stopping: requests that are under way are finished");
@@ -203,6 +191,7 @@ async fn serve_both(
         // The listeners hold a receiver until they are done.
         let _ = say_stop.send(true);
     };
+    let both = async { tokio::try_join!(public, private).expect("the listeners run until the stop") };
     tokio::join!(both, signal);
 }
 

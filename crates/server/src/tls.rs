@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rustls::CipherSuite;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::UnixTime;
 use rustls::server::danger::ClientCertVerifier;
@@ -151,6 +152,8 @@ impl Loaded {
             .map_err(TlsError::Setup)?
             .with_client_cert_verifier(demand.verifier())
             .with_cert_resolver(certificates.resolver());
+        // Ours comes first, not that of the client: see `provider`.
+        server.ignore_client_order = true;
         server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         // Sessions are kept by the clients, in tickets: nothing grows here, and any node can resume them.
         server.session_storage = Arc::new(NoServerSessionStorage {});
@@ -163,9 +166,17 @@ impl Loaded {
     }
 }
 
-/// The one cryptography of all our TLS, as server and as client.
+/// The one cryptography of all our TLS, as server and as client. Suites with SHA-256 come first, since processors compute it:
+/// a handshake with SHA-384 costs a sixth more (docs/decisions/0034-sha-256-in-the-handshake.md).
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| match suite.suite() {
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 0,
+        _ => 1,
+    });
+    Arc::new(provider)
 }
 
 /// Tells a complaint once, not every ten seconds.

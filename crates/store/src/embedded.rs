@@ -41,7 +41,7 @@ use northgate_core::store::{
 use tokio::sync::oneshot;
 
 use grants::Grants;
-use queue::{Answer, Queue, Write};
+use queue::{Answer, Queue, Settled, Write};
 use spent::SpentOnce;
 
 pub use backup::{RestoreError, restore};
@@ -131,7 +131,11 @@ impl EmbeddedStore {
         let (answer, answered) = oneshot::channel();
         self.queue.push(write(answer))?;
         // The writer answers everything it takes; it drops an answer only when it panics.
-        answered.await.unwrap_or_else(|dropped| Err(StoreError::Unavailable(Arc::new(dropped))))
+        let Settled { outcome, others } = answered
+            .await
+            .unwrap_or_else(|dropped| Settled::alone(Err(StoreError::Unavailable(Arc::new(dropped)))));
+        drop(others);
+        outcome
     }
 }
 
@@ -152,11 +156,11 @@ impl Store for EmbeddedStore {
     }
 
     async fn create(&self, new: NewApplication) -> Result<Created, StoreError> {
-        self.ask(|answer| Write::Create(new, answer)).await
+        self.ask(|answer| Write::Create(Box::new(new), answer)).await
     }
 
     async fn replace(&self, application: Application) -> Result<Replaced, StoreError> {
-        self.ask(|answer| Write::Replace(application, answer)).await
+        self.ask(|answer| Write::Replace(Box::new(application), answer)).await
     }
 
     async fn delete(&self, number: AppNumber) -> Result<Deleted, StoreError> {

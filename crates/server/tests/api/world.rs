@@ -237,6 +237,6 @@ pub async fn serve(routes: impl Routes, tls: Option<Arc<Tls>>, stop: watch::Rece
         failures_per_application: 0,
         threads: None,
     };
-    tokio::spawn(async move { listener::serve(socket, tls, routes, &limits, stop).await });
+    tokio::spawn(async move { listener::serve(socket, tls, routes, limits, stop).await });
     address
 }

@@ -73,8 +73,7 @@ impl Running {
         let router = router(slow_began.clone(), slow_may_end.clone());
         let (stop, stopped) = watch::channel(false);
         let limits = config(flags).limits;
-        let served =
-            tokio::spawn(async move { listener::serve(socket, tls, router, &limits, stopped).await });
+        let served = tokio::spawn(async move { listener::serve(socket, tls, router, limits, stopped).await });
         Running { address, slow_began, slow_may_end, stop, served }
     }
 

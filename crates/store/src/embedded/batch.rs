@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use super::Memory;
 use super::applications;
 use super::journal::Entry;
-use super::queue::{Answer, Write};
+use super::queue::{Answer, Others, Settle, Settled, Write};
 use super::spent;
 
 /// What a batch will have changed once it is committed.
@@ -34,9 +34,6 @@ pub(crate) struct Batch<'a> {
     answers: Vec<Settle>,
     failure: Option<Arc<rusqlite::Error>>,
 }
-
-/// Sends an answer once it is known whether the batch was committed.
-type Settle = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 impl<'a> Batch<'a> {
     pub fn new(memory: &'a Memory, connection: &'a Connection, size: usize) -> Batch<'a> {
@@ -83,11 +80,11 @@ impl<'a> Batch<'a> {
         }
         match write {
             Write::Create(new, answer) => {
-                let outcome = self.create(new);
+                let outcome = self.create(*new);
                 self.settle(outcome, answer);
             }
             Write::Replace(application, answer) => {
-                let outcome = self.replace(application);
+                let outcome = self.replace(*application);
                 self.settle(outcome, answer);
             }
             Write::Delete(number, answer) => {
@@ -114,7 +111,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Shows the readers what is durable now, and answers.
-    pub fn publish(self) {
+    pub fn publish(mut self) {
         let registry = &self.memory.registry;
         for (number, application) in self.applications {
             match application {
@@ -127,14 +124,17 @@ impl<'a> Batch<'a> {
         }
         self.memory.grants.publish(self.grants);
         self.memory.spent.publish(self.spent);
-        self.answers.into_iter().for_each(|settle| settle(Ok(())));
+        // The first one tells the others.
+        if let Some(settle) = self.answers.pop() {
+            settle(Ok(()), Others::of(self.answers));
+        }
     }
 
     /// Tells everybody that nothing was done.
     pub fn fail(self, error: &Arc<rusqlite::Error>) {
-        self.answers
-            .into_iter()
-            .for_each(|settle| settle(Err(StoreError::Unavailable(Arc::clone(error) as _))));
+        self.answers.into_iter().for_each(|settle| {
+            settle(Err(StoreError::Unavailable(Arc::clone(error) as _)), Others::default())
+        });
     }
 
     fn settle<A: Send + 'static>(&mut self, outcome: rusqlite::Result<A>, answer: Answer<A>) {
@@ -143,9 +143,9 @@ impl<'a> Batch<'a> {
             self.failure.get_or_insert(Arc::clone(&error));
             StoreError::Unavailable(error)
         });
-        self.answers.push(Box::new(move |committed| {
+        self.answers.push(Box::new(move |committed, others| {
             // Whoever asked may have hung up; what was done stays done.
-            let _ = answer.send(committed.and(outcome));
+            let _ = answer.send(Settled { outcome: committed.and(outcome), others });
         }));
     }
 
