@@ -31,6 +31,14 @@ use tickets::{TicketSeeds, Tickets};
 /// What clients may speak on our connections.
 const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
 
+/// What we take where a client has it. Processors compute SHA-256 by themselves, and a handshake with SHA-384 costs a
+/// quarter more: docs/decisions/0034-sha-256-in-the-handshake.md.
+const PREFERRED: [CipherSuite; 3] = [
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+];
+
 /// Each connection, a resumed one too, hands out one fresh ticket: a client that opens one connection after the other
 /// always holds one. A second one would cost every handshake an encryption and its bytes, for nobody.
 const TICKETS_PER_CONNECTION: usize = 1;
@@ -152,7 +160,7 @@ impl Loaded {
             .map_err(TlsError::Setup)?
             .with_client_cert_verifier(demand.verifier())
             .with_cert_resolver(certificates.resolver());
-        // Ours comes first, not that of the client: see `provider`.
+        // Our order of suites holds, not that of the client.
         server.ignore_client_order = true;
         server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
         // Sessions are kept by the clients, in tickets: nothing grows here, and any node can resume them.
@@ -166,16 +174,10 @@ impl Loaded {
     }
 }
 
-/// The one cryptography of all our TLS, as server and as client. Suites with SHA-256 come first, since processors compute it:
-/// a handshake with SHA-384 costs a sixth more (docs/decisions/0034-sha-256-in-the-handshake.md).
+/// The one cryptography of all our TLS, as server and as client.
 fn provider() -> Arc<CryptoProvider> {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
-    provider.cipher_suites.sort_by_key(|suite| match suite.suite() {
-        CipherSuite::TLS13_AES_128_GCM_SHA256
-        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
-        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 0,
-        _ => 1,
-    });
+    provider.cipher_suites.sort_by_key(|suite| !PREFERRED.contains(&suite.suite()));
     Arc::new(provider)
 }
 

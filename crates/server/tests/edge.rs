@@ -19,5 +19,7 @@ mod limits;
 mod running;
 #[path = "edge/stopping.rs"]
 mod stopping;
+#[path = "edge/suites.rs"]
+mod suites;
 #[path = "edge/tickets.rs"]
 mod tickets;

@@ -41,7 +41,7 @@ use northgate_core::store::{
 use tokio::sync::oneshot;
 
 use grants::Grants;
-use queue::{Answer, Queue, Settled, Write};
+use queue::{Answer, Queue, Write};
 use spent::SpentOnce;
 
 pub use backup::{RestoreError, restore};
@@ -131,11 +131,7 @@ impl EmbeddedStore {
         let (answer, answered) = oneshot::channel();
         self.queue.push(write(answer))?;
         // The writer answers everything it takes; it drops an answer only when it panics.
-        let Settled { outcome, others } = answered
-            .await
-            .unwrap_or_else(|dropped| Settled::alone(Err(StoreError::Unavailable(Arc::new(dropped)))));
-        drop(others);
-        outcome
+        answered.await.unwrap_or_else(|dropped| Err(StoreError::Unavailable(Arc::new(dropped))))
     }
 }
 

@@ -83,6 +83,10 @@ impl Shared {
 }
 
 impl Routes for Front {
+    fn title_case_headers(&self) -> bool {
+        self.shared.watch.listener() == Listener::Public
+    }
+
     fn answer(
         &self,
         request: Request<Incoming>,

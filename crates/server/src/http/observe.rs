@@ -165,6 +165,11 @@ impl Watch {
         Watch { listener, logged, metrics, ids: RequestIds::new() }
     }
 
+    /// Which one.
+    pub fn listener(&self) -> Listener {
+        self.listener
+    }
+
     /// One line. The query string is left out: some clients put into it what belongs into the body.
     fn log(&self, asked: &Asked, status: Option<StatusCode>, observed: Option<&Observed>) {
         let is_logged = match self.logged {

@@ -39,6 +39,9 @@ pub struct Remote {
 
 /// What answers the requests of a listener.
 pub trait Routes: Clone + Send + Sync + 'static {
+    /// Whether the names of headers are written like `Content-Type`, for clients with simple parsers, and not in lower case.
+    fn title_case_headers(&self) -> bool;
+
     /// The answer to a request that `remote` has sent.
     fn answer(
         &self,
@@ -49,6 +52,10 @@ pub trait Routes: Clone + Send + Sync + 'static {
 
 /// The handlers of a router know who has sent a request by its extensions, [`Peer`] and [`Shown`].
 impl Routes for Router {
+    fn title_case_headers(&self) -> bool {
+        true
+    }
+
     fn answer(
         &self,
         mut request: Request<Incoming>,
@@ -107,6 +114,7 @@ impl<R: Routes> Serving<R> {
     ) {
         let pace = Arc::new(Pace::default());
         let io = TokioIo::new(Paced::new(stream, pace.clone(), &self.limits));
+        let http = http(&self.limits, self.routes.title_case_headers());
         let (routes, remote) = (self.routes, Remote { peer: Peer(peer), shown });
         let service = service_fn(move |request: Request<Incoming>| {
             pace.request_begins();
@@ -117,7 +125,7 @@ impl<R: Routes> Serving<R> {
                 Ok::<_, Infallible>(answer)
             }
         });
-        let mut connection = pin!(http(&self.limits).serve_connection(io, service));
+        let mut connection = pin!(http.serve_connection(io, service));
         let ended = tokio::select! {
             ended = &mut connection => ended,
             () = stopped(self.stop.clone()) => {
@@ -131,11 +139,9 @@ impl<R: Routes> Serving<R> {
     }
 }
 
-fn http(limits: &Limits) -> http1::Builder {
+fn http(limits: &Limits, title_case_headers: bool) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http
-        // Clients with simple parsers look for `Content-Type`, not `content-type`.
-        .title_case_headers(true)
+    http.title_case_headers(title_case_headers)
         // Head and body in one write, and so in one TLS record: some clients parse what one read gives them.
         .writev(false)
         // A client may close its sending side after the request, as HTTP/1.0 ones do, and still wants the answer.

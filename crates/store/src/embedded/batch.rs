@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use super::Memory;
 use super::applications;
 use super::journal::Entry;
-use super::queue::{Answer, Others, Settle, Settled, Write};
+use super::queue::{Answer, Write};
 use super::spent;
 
 /// What a batch will have changed once it is committed.
@@ -34,6 +34,9 @@ pub(crate) struct Batch<'a> {
     answers: Vec<Settle>,
     failure: Option<Arc<rusqlite::Error>>,
 }
+
+/// Sends an answer once it is known whether the batch was committed.
+type Settle = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 impl<'a> Batch<'a> {
     pub fn new(memory: &'a Memory, connection: &'a Connection, size: usize) -> Batch<'a> {
@@ -111,7 +114,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Shows the readers what is durable now, and answers.
-    pub fn publish(mut self) {
+    pub fn publish(self) {
         let registry = &self.memory.registry;
         for (number, application) in self.applications {
             match application {
@@ -124,17 +127,14 @@ impl<'a> Batch<'a> {
         }
         self.memory.grants.publish(self.grants);
         self.memory.spent.publish(self.spent);
-        // The first one tells the others.
-        if let Some(settle) = self.answers.pop() {
-            settle(Ok(()), Others::of(self.answers));
-        }
+        self.answers.into_iter().for_each(|settle| settle(Ok(())));
     }
 
     /// Tells everybody that nothing was done.
     pub fn fail(self, error: &Arc<rusqlite::Error>) {
-        self.answers.into_iter().for_each(|settle| {
-            settle(Err(StoreError::Unavailable(Arc::clone(error) as _)), Others::default())
-        });
+        self.answers
+            .into_iter()
+            .for_each(|settle| settle(Err(StoreError::Unavailable(Arc::clone(error) as _))));
     }
 
     fn settle<A: Send + 'static>(&mut self, outcome: rusqlite::Result<A>, answer: Answer<A>) {
@@ -143,9 +143,9 @@ impl<'a> Batch<'a> {
             self.failure.get_or_insert(Arc::clone(&error));
             StoreError::Unavailable(error)
         });
-        self.answers.push(Box::new(move |committed, others| {
+        self.answers.push(Box::new(move |committed| {
             // Whoever asked may have hung up; what was done stays done.
-            let _ = answer.send(Settled { outcome: committed.and(outcome), others });
+            let _ = answer.send(committed.and(outcome));
         }));
     }
 

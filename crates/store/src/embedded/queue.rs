@@ -17,41 +17,7 @@ use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 /// Where the outcome of a write goes, once it is durable.
-pub(crate) type Answer<A> = oneshot::Sender<Settled<A>>;
-
-/// The outcome of a write, and what one of those who shared its commit carries for the others.
-pub(crate) struct Settled<A> {
-    pub outcome: Result<A, StoreError>,
-    pub others: Others,
-}
-
-impl<A> Settled<A> {
-    /// An outcome that is nobody else's business.
-    pub fn alone(outcome: Result<A, StoreError>) -> Settled<A> {
-        Settled { outcome, others: Others::default() }
-    }
-}
-
-/// Makes an answer once it is known whether the batch was committed, and sends it with what it carries for others.
-pub(crate) type Settle = Box<dyn FnOnce(Result<(), StoreError>, Others) + Send>;
-
-/// The answers to others whose writes are in the same commit, which is done. They are sent when this is dropped: by the
-/// one who is answered, or in its place if it has hung up. So the writer wakes one thread that serves requests, once, and
-/// the rest is woken there; else each of them may take the core from a writer that has not answered all yet.
-#[derive(Default)]
-pub(crate) struct Others(Vec<Settle>);
-
-impl Others {
-    pub fn of(answers: Vec<Settle>) -> Others {
-        Others(answers)
-    }
-}
-
-impl Drop for Others {
-    fn drop(&mut self) {
-        std::mem::take(&mut self.0).into_iter().for_each(|settle| settle(Ok(()), Others::default()));
-    }
-}
+pub(crate) type Answer<A> = oneshot::Sender<Result<A, StoreError>>;
 
 /// How long the writer waits for those who share the next commit: about as long as a core takes for a request, for each of
 /// them, and not longer than some commits take.
@@ -76,13 +42,13 @@ impl Write {
         let error = StoreError::Unavailable(Arc::clone(cause));
         // Whoever asked may have hung up.
         let _ = match self {
-            Write::Create(_, answer) => answer.send(Settled::alone(Err(error))).is_ok(),
-            Write::Replace(_, answer) => answer.send(Settled::alone(Err(error))).is_ok(),
-            Write::Delete(_, answer) => answer.send(Settled::alone(Err(error))).is_ok(),
-            Write::Open(_, answer) => answer.send(Settled::alone(Err(error))).is_ok(),
-            Write::Advance(_, answer) => answer.send(Settled::alone(Err(error))).is_ok(),
-            Write::Close(_, answer) => answer.send(Settled::alone(Err(error))).is_ok(),
-            Write::Spend(_, answer) => answer.send(Settled::alone(Err(error))).is_ok(),
+            Write::Create(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Replace(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Delete(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Open(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Advance(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Close(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Spend(_, answer) => answer.send(Err(error)).is_ok(),
         };
     }
 }
