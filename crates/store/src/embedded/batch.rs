@@ -13,6 +13,7 @@ use northgate_core::store::{
     StoreError,
 };
 use rusqlite::Connection;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::Memory;
 use super::applications;
@@ -27,7 +28,7 @@ pub(crate) struct Batch<'a> {
     /// Applications that it created or replaced, and those that it deleted.
     applications: HashMap<AppNumber, Option<Arc<Application>>>,
     created: HashMap<AppId, Arc<Application>>,
-    grants: HashMap<AppNumber, Vec<Grant>>,
+    grants: FxHashMap<AppNumber, Vec<Grant>>,
     revocations: Vec<(GrantKey, Revocation)>,
     spent: Vec<Spending>,
     entries: Vec<u8>,
@@ -45,7 +46,7 @@ impl<'a> Batch<'a> {
             connection,
             applications: HashMap::new(),
             created: HashMap::new(),
-            grants: HashMap::with_capacity(size),
+            grants: FxHashMap::with_capacity_and_hasher(size, FxBuildHasher),
             revocations: Vec::new(),
             spent: Vec::new(),
             entries: Vec::with_capacity(size * 34),

@@ -5,8 +5,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use northgate_core::application::AppNumber;
 use northgate_core::grant::{Grant, GrantKey};
+use rustc_hash::FxHashMap;
 
-type ByApplication = HashMap<AppNumber, Box<[Grant]>>;
+type ByApplication = FxHashMap<AppNumber, Box<[Grant]>>;
 
 #[derive(Default)]
 pub(crate) struct Grants(RwLock<ByApplication>);

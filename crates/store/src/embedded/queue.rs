@@ -112,9 +112,13 @@ impl Queue {
         }
     }
 
-    /// Waits until `crowd` writes wait, which is no longer than they need to come: a commit costs as much as some ten
-    /// requests, however many share it.
+    /// Waits until `crowd` writes wait, which is no longer than those who were answered last need to come again: a commit
+    /// costs as much as some ten requests, however many share it. The writer sleeps once for all of them, since it is not
+    /// woken before they are there.
     pub fn gather(&self, crowd: usize) {
+        if crowd <= 1 {
+            return;
+        }
         let patience = GATHER_MAX.min(GATHER_EACH * crowd as u32);
         let mut waiting = self.waiting();
         waiting.wanted = crowd;
@@ -218,9 +222,9 @@ mod tests {
                 let queue = Arc::new(Queue::new(8));
                 let coming = Arc::clone(&queue);
                 let crowd = thread::spawn(move || assert!((0..3).all(|_| refresh(&coming))));
-                assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 // In the model nobody loses patience.
                 queue.gather(3);
+                assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 assert_eq!(queue.take().len(), 3);
                 crowd.join().unwrap();
             },
@@ -238,8 +242,8 @@ mod tests {
                     assert!(refresh(&stopping));
                     stopping.close();
                 });
-                assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 queue.gather(3);
+                assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 assert_eq!(queue.take().len(), 1);
                 assert_eq!(queue.wait(Duration::MAX), Found::Closed);
                 stop.join().unwrap();

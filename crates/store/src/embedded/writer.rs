@@ -83,9 +83,9 @@ impl Writer {
     pub fn run(mut self) {
         let (mut crowd, mut patience) = (0, PATIENCE);
         loop {
+            self.queue.gather(crowd);
             match self.queue.wait(patience) {
                 Found::Writes => {
-                    self.queue.gather(crowd);
                     let writes = self.queue.take();
                     crowd = writes.len();
                     self.commit(writes);
