@@ -52,12 +52,19 @@ impl Grant {
 /// those that were refreshed last before the clock was set back, then the least recently refreshed ones. None goes
 /// while there is room, since the clock may be wrong. Every store follows this rule.
 pub fn gives_way(grants: &[Grant], at_most: u32, now: Timestamp) -> Vec<GrantId> {
-    let mut in_turn = grants.to_vec();
-    in_turn
-        .sort_by_key(|grant| (grant.is_live(now), grant.refreshed_at <= now, grant.refreshed_at, grant.id));
     let room = (at_most as usize).saturating_sub(1);
-    let surplus = in_turn.len().saturating_sub(room);
-    in_turn[..surplus].iter().map(|grant| grant.id).collect()
+    let surplus = grants.len().saturating_sub(room);
+    // Mostly there is room, and otherwise one goes, for which nothing need be sorted.
+    let turn = |grant: &Grant| (grant.is_live(now), grant.refreshed_at <= now, grant.refreshed_at, grant.id);
+    match surplus {
+        0 => Vec::new(),
+        1 => grants.iter().min_by_key(|grant| turn(grant)).map(|grant| grant.id).into_iter().collect(),
+        _ => {
+            let mut in_turn = grants.to_vec();
+            in_turn.sort_by_key(turn);
+            in_turn[..surplus].iter().map(|grant| grant.id).collect()
+        }
+    }
 }
 
 #[cfg(test)]
