@@ -55,6 +55,10 @@ bench-postgres *arguments:
 bench-cores *arguments:
     bench/cores {{arguments}}
 
-# The instructions of one request against bench/instructions.expected. Needs valgrind.
+# Five times the load that there is room for.
+bench-overload *arguments:
+    bench/overload {{arguments}}
+
+# The instructions of one request against what was recorded. Needs valgrind.
 bench-instructions *arguments="--check":
     bench/instructions {{arguments}}
