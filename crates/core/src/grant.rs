@@ -14,7 +14,7 @@ pub struct GrantId(pub u64);
 impl GrantId {
     /// A new id.
     pub fn random() -> GrantId {
-        GrantId(u64::from_be_bytes(random::bytes()))
+        GrantId(random::number())
     }
 }
 

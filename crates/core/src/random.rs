@@ -2,7 +2,12 @@
 
 #![allow(clippy::disallowed_methods)]
 
+use std::cell::RefCell;
+
 use aws_lc_rs::rand;
+
+/// Numbers that are fetched at once.
+const NUMBERS: usize = 64;
 
 /// `N` bytes from the operating system's generator.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
@@ -10,6 +15,23 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     // The generator fails only where the operating system has no entropy device at all; there is no safe way on.
     rand::fill(&mut bytes).expect("the operating system gives random bytes");
     bytes
+}
+
+/// A number that nobody has to keep secret, of bytes that were fetched for many of them at once: the generator does as much for
+/// eight bytes as for hundreds.
+pub(crate) fn number() -> u64 {
+    thread_local! {
+        static FETCHED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    }
+    FETCHED.with_borrow_mut(|fetched| {
+        fetched.pop().unwrap_or_else(|| {
+            let bytes = bytes::<{ 8 * NUMBERS }>();
+            fetched.extend(
+                bytes.chunks_exact(8).map(|eight| u64::from_be_bytes(eight.try_into().expect("eight"))),
+            );
+            fetched.pop().expect("they were just fetched")
+        })
+    })
 }
 
 /// The operating system's generator, for signatures that need it.
