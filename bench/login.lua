@@ -1,9 +1,8 @@
 -- wrk script: logs in, as one application after the other. A line of SEED is `appId secret refreshToken accessToken`.
-dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "report.lua")
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "requests.lua")
 local path = "/iocm/app/sec/v1.1.0/login"
 local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
 if os.getenv("CLOSE") == "1" then headers["Connection"] = "close" end
-local requests, next_one = {}, 0
 
 function init()
   local seen = {}
@@ -14,9 +13,4 @@ function init()
       requests[#requests + 1] = wrk.format("POST", path, headers, "appId=" .. app .. "&secret=" .. secret)
     end
   end
-end
-
-function request()
-  next_one = next_one % #requests + 1
-  return requests[next_one]
 end

@@ -1,9 +1,8 @@
 -- wrk script: refreshes with tokens that can be used again, one after the other. A line of SEED is
 -- `appId secret refreshToken accessToken`.
-dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "report.lua")
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "requests.lua")
 local path = "/iocm/app/sec/v1.1.0/refreshToken"
 local headers = { ["Content-Type"] = "application/json" }
-local requests, next_one = {}, 0
 
 function init()
   for line in io.lines(os.getenv("SEED")) do
@@ -12,9 +11,4 @@ function init()
     requests[#requests + 1] = wrk.format("POST", path, headers, body)
     if #requests == 20000 then break end
   end
-end
-
-function request()
-  next_one = next_one % #requests + 1
-  return requests[next_one]
 end

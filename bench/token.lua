@@ -1,7 +1,6 @@
 -- wrk script: client_credentials, as one application after the other. A line of SEED is `appId secret refreshToken accessToken`.
-dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "report.lua")
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "requests.lua")
 local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
-local requests, next_one = {}, 0
 
 function init()
   local seen = {}
@@ -13,9 +12,4 @@ function init()
       requests[#requests + 1] = wrk.format("POST", "/oauth2/token", headers, body)
     end
   end
-end
-
-function request()
-  next_one = next_one % #requests + 1
-  return requests[next_one]
 end

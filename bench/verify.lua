@@ -1,7 +1,6 @@
 -- wrk script: asks whether access tokens are good, as a gateway does. A line of SEED is
 -- `appId secret refreshToken accessToken`.
-dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "report.lua")
-local requests, next_one = {}, 0
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "requests.lua")
 
 function init()
   for line in io.lines(os.getenv("SEED")) do
@@ -9,9 +8,4 @@ function init()
     requests[#requests + 1] = wrk.format("GET", "/verify", { app_key = app, Authorization = "Bearer " .. access })
     if #requests == 20000 then break end
   end
-end
-
-function request()
-  next_one = next_one % #requests + 1
-  return requests[next_one]
 end
