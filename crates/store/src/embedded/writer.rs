@@ -87,10 +87,8 @@ impl Writer {
             match self.queue.wait(patience) {
                 Found::Writes => {
                     let writes = self.queue.take();
-                    crowd = writes.len();
-                    self.commit(writes);
-                    // Those who were answered are about to come again, and then share a commit with those who wait now.
-                    crowd += self.queue.len();
+                    // Those who are answered are about to come again, and then share a commit with those who came meanwhile.
+                    crowd = writes.len() + self.commit(writes);
                     patience = PATIENCE;
                 }
                 Found::Nothing => {
@@ -108,16 +106,23 @@ impl Writer {
         self.idle();
     }
 
-    /// Commits `writes` with a little folding, and answers them.
-    fn commit(&mut self, writes: Vec<Write>) {
+    /// Commits `writes` with a little folding, and answers them. Tells how many waited when they were about to be.
+    fn commit(&mut self, writes: Vec<Write>) -> usize {
         self.reopen_if_needed();
         let Some(open) = &mut self.open else {
-            return writes.into_iter().for_each(|write| write.refuse(&(Arc::new(Closed) as _)));
+            writes.into_iter().for_each(|write| write.refuse(&(Arc::new(Closed) as _)));
+            return 0;
         };
         let (count, begun) = (writes.len(), Instant::now());
-        match open.commit(&self.memory, writes) {
-            Ok(()) => self.memory.figures.committed(count, begun.elapsed(), open.fold.journal_bytes()),
-            Err(error) => self.failed(&error, count),
+        match open.commit(&self.memory, &self.queue, writes) {
+            Ok(waiting) => {
+                self.memory.figures.committed(count, begun.elapsed(), open.fold.journal_bytes());
+                waiting
+            }
+            Err(error) => {
+                self.failed(&error, count);
+                0
+            }
         }
     }
 
@@ -219,8 +224,14 @@ impl Open {
         }
     }
 
-    /// One transaction with all of `writes`; all are answered, whatever becomes of it.
-    fn commit(&mut self, memory: &Memory, writes: Vec<Write>) -> Result<(), Arc<rusqlite::Error>> {
+    /// One transaction with all of `writes`; all are answered, whatever becomes of it. Tells how many others waited just
+    /// before: afterwards those who were answered may be among them already.
+    fn commit(
+        &mut self,
+        memory: &Memory,
+        queue: &Queue,
+        writes: Vec<Write>,
+    ) -> Result<usize, Arc<rusqlite::Error>> {
         let Open { connection, checkpoints, fold } = self;
         // Dropped without a commit, a transaction is rolled back.
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
@@ -238,10 +249,11 @@ impl Open {
         match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
             Ok(slice) => {
                 fold.wrote(batch.entries().len(), batch.touched());
+                let waiting = queue.len();
                 batch.publish();
                 fold.done(slice);
                 checkpoints.committed(connection);
-                Ok(())
+                Ok(waiting)
             }
             Err(error) => {
                 // Before the answers: whoever hears one finds us not ready.
