@@ -116,7 +116,8 @@ impl Auth {
         let digest = self.keyring().pepper().digest(app, secret);
         let matched = match allocated(secrets, &digest, now) {
             Some(matched) => Some(matched),
-            None => self.guessable(application.as_deref(), secret, digest, from, now).await?,
+            // Boxed: few come here, and all would carry the room for it with them.
+            None => Box::pin(self.guessable(application.as_deref(), secret, digest, from, now)).await?,
         };
         let (Some(matched), Some(application)) = (matched, &application) else {
             return Err(match self.failures.failed(app, from, now) {

@@ -21,6 +21,7 @@ pub mod problem;
 mod refresh;
 mod revocations;
 mod scrape;
+mod turns;
 mod verify;
 
 use std::sync::Arc;

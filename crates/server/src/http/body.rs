@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::BoxError;
 use axum::body::{Bytes, HttpBody};
 use axum::http::header::{CONTENT_TYPE, EXPECT};
-use axum::http::{HeaderMap, HeaderValue, Request};
+use axum::http::{HeaderValue, Request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 
@@ -49,19 +49,19 @@ pub trait Arriving: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin
 
 impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin> Arriving for B {}
 
-/// Reads the body of `request`.
-pub async fn read<B: Arriving>(request: Request<B>, bounds: Bounds) -> Result<Received, Unread> {
-    let (mut head, mut body) = request.into_parts();
+/// Reads the body of `request`. By reference, here and on the way here: a future holds all that it is given, twice in each
+/// function that passes it on, and is copied as a whole.
+pub async fn read<B: Arriving>(request: &mut Request<B>, bounds: Bounds) -> Result<Received, Unread> {
     let deadline = Instant::now() + bounds.time;
     // The lower bound is what the client announced.
-    if body.size_hint().lower() > bounds.size as u64 {
-        refuse(&head.headers, body, deadline).await;
+    if request.body().size_hint().lower() > bounds.size as u64 {
+        refuse(request, deadline).await;
         return Err(Unread::TooLarge);
     }
-    match timeout_at(deadline, whole(&mut body, bounds.size)).await {
-        Ok(Ok(bytes)) => Ok(Received { content_type: head.headers.remove(CONTENT_TYPE), bytes }),
+    match timeout_at(deadline, whole(request.body_mut(), bounds.size)).await {
+        Ok(Ok(bytes)) => Ok(Received { content_type: request.headers_mut().remove(CONTENT_TYPE), bytes }),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            discard(body, deadline).await;
+            discard(request.body_mut(), deadline).await;
             Err(Unread::TooLarge)
         }
         Ok(Err(_)) => Err(Unread::Broken),
@@ -85,21 +85,21 @@ async fn whole(body: &mut impl Arriving, size: usize) -> Result<Bytes, BoxError>
 
 /// Gets the body of a request out of the way of an answer that does not depend on it. A client that asks before it sends
 /// is told to go on: otherwise the answer would have to end the connection.
-pub async fn pass_over(request: Request<impl Arriving>, bounds: Bounds) {
-    discard(request.into_body(), Instant::now() + bounds.time).await;
+pub async fn pass_over(mut request: Request<impl Arriving>, bounds: Bounds) {
+    discard(request.body_mut(), Instant::now() + bounds.time).await;
 }
 
 /// A client that asks before it sends (`Expect: 100-continue`) is told by the answer itself: it is encouraged to
 /// send only when we begin to read.
-async fn refuse(headers: &HeaderMap, body: impl Arriving, deadline: Instant) {
-    let asks =
-        headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+async fn refuse(request: &mut Request<impl Arriving>, deadline: Instant) {
+    let expect = request.headers().get(EXPECT);
+    let asks = expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if !asks {
-        discard(body, deadline).await;
+        discard(request.body_mut(), deadline).await;
     }
 }
 
-async fn discard(mut body: impl Arriving, deadline: Instant) {
+async fn discard(body: &mut impl Arriving, deadline: Instant) {
     let discarding = async {
         let mut left = DISCARD_MAX;
         while let Some(Ok(frame)) = body.frame().await {
@@ -153,13 +153,13 @@ mod tests {
     }
 
     async fn read_of(body: Body) -> Result<Bytes, Unread> {
-        read(Request::new(body), BOUNDS).await.map(|received| received.bytes)
+        read(&mut Request::new(body), BOUNDS).await.map(|received| received.bytes)
     }
 
     /// With no time to wait.
     async fn read_now(body: Body) -> Result<Bytes, Unread> {
         let bounds = Bounds { time: Duration::ZERO, ..BOUNDS };
-        read(Request::new(body), bounds).await.map(|received| received.bytes)
+        read(&mut Request::new(body), bounds).await.map(|received| received.bytes)
     }
 
     #[tokio::test]

@@ -94,6 +94,13 @@ impl Routes for Front {
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
         let asked = Asked::begin(&self.shared.watch, &request, remote.peer);
         let answering = self.operation(request, remote);
-        async { asked.answered(answering.await) }
+        async {
+            let answered = answering.await;
+            if answered.is_turned_away() {
+                // Boxed: few come here, and all would carry the room for it with them.
+                return Box::pin(asked.turned_away(answered)).await;
+            }
+            asked.answered(answered)
+        }
     }
 }

@@ -18,9 +18,13 @@ use crate::http::{Api, answer, body};
 use crate::listener::connection::Peer;
 
 /// Headers do not matter here: several clients send a stale `app_key` and `Authorization`.
-pub async fn login<B: Arriving>(State(api): State<Arc<Api>>, peer: Peer, request: Request<B>) -> Answered {
+pub async fn login<B: Arriving>(
+    State(api): State<Arc<Api>>,
+    peer: Peer,
+    mut request: Request<B>,
+) -> Answered {
     let mut observed = Observed::new(Operation::Login);
-    let answer = match attempt(&api, peer, request, &mut observed).await {
+    let answer = match attempt(&api, peer, &mut request, &mut observed).await {
         Ok(login) => answer::pair(&login.pair, api.dialect),
         Err(failure) => failure.answer(api.dialect, &mut observed),
     };
@@ -30,7 +34,7 @@ pub async fn login<B: Arriving>(State(api): State<Arc<Api>>, peer: Peer, request
 async fn attempt<B: Arriving>(
     api: &Api,
     Peer(peer): Peer,
-    request: Request<B>,
+    request: &mut Request<B>,
     observed: &mut Observed,
 ) -> Result<Login, Failure> {
     let body = body::read(request, api.body).await?;

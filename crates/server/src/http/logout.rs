@@ -16,16 +16,16 @@ use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
 
 /// 204 without a body, also for a token that is over already: an official client fails on an empty 200.
-pub async fn logout(State(api): State<Arc<Api>>, request: Request) -> Answered {
+pub async fn logout(State(api): State<Arc<Api>>, mut request: Request) -> Answered {
     let mut observed = Observed::new(Operation::Logout);
-    let answer = match attempt(&api, request, &mut observed).await {
+    let answer = match attempt(&api, &mut request, &mut observed).await {
         Ok(()) => answer::empty(StatusCode::NO_CONTENT),
         Err(failure) => failure.answer(api.dialect, &mut observed),
     };
     observed.beside(answer)
 }
 
-async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<(), Failure> {
+async fn attempt(api: &Api, request: &mut Request, observed: &mut Observed) -> Result<(), Failure> {
     let body = body::read(request, api.body).await?;
     let [access_token] = decode(["accessToken"], body.content_type(), &body.bytes)?;
     let logout = api.auth.logout(&access_token, api.clock.now()).await?;

@@ -1,4 +1,5 @@
-//! What both listeners do around an answer: every request has an id, a line in the log and a place in the metrics.
+//! What both listeners do around an answer: every request has an id, a line in the log and a place in the metrics, and one
+//! that is turned away waits for its turn.
 
 mod request_id;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use tracing::info;
 use crate::config::log::LoggedRequests;
 use crate::http::audit::Audit;
 use crate::http::outcome::{Operation, Outcome};
+use crate::http::turns::Turns;
 use crate::listener::connection::Peer;
 use crate::metrics::Metrics;
 
@@ -70,6 +72,13 @@ pub struct Answered {
     pub observed: Option<Observed>,
 }
 
+impl Answered {
+    /// Whether there was too much to do for it.
+    pub fn is_turned_away(&self) -> bool {
+        self.observed.as_ref().is_some_and(|observed| observed.outcome == Outcome::Busy)
+    }
+}
+
 /// On its way through a router, what is observed is an extension of the answer.
 impl IntoResponse for Answered {
     fn into_response(mut self) -> Response<Body> {
@@ -107,6 +116,7 @@ pub struct Watch {
     logged: LoggedRequests,
     metrics: Arc<Metrics>,
     ids: RequestIds,
+    turns: Turns,
 }
 
 /// A request under way. Dropped before its answer, it says in the log that the client has hung up.
@@ -132,6 +142,12 @@ impl Asked {
             peer,
             is_answered: false,
         }
+    }
+
+    /// What a client gets that is turned away, once it is its turn.
+    pub async fn turned_away(self, answered: Answered) -> Response<Body> {
+        self.watch.turns.wait().await;
+        self.answered(answered)
     }
 
     /// What the client gets.
@@ -162,7 +178,7 @@ impl Drop for Asked {
 impl Watch {
     /// Watches a listener.
     pub fn new(listener: Listener, logged: LoggedRequests, metrics: Arc<Metrics>) -> Watch {
-        Watch { listener, logged, metrics, ids: RequestIds::new() }
+        Watch { listener, logged, metrics, ids: RequestIds::new(), turns: Turns::new() }
     }
 
     /// Which one.

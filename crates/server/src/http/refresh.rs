@@ -20,9 +20,13 @@ use crate::http::{Api, answer, body};
 use crate::listener::connection::Peer;
 
 /// The access token that some clients send along does not matter: it may have expired.
-pub async fn refresh<B: Arriving>(State(api): State<Arc<Api>>, peer: Peer, request: Request<B>) -> Answered {
+pub async fn refresh<B: Arriving>(
+    State(api): State<Arc<Api>>,
+    peer: Peer,
+    mut request: Request<B>,
+) -> Answered {
     let mut observed = Observed::new(Operation::Refresh);
-    let answer = match attempt(&api, peer, request, &mut observed).await {
+    let answer = match attempt(&api, peer, &mut request, &mut observed).await {
         Ok(refresh) => {
             (observed.outcome, observed.audit) = told(&refresh);
             answer::pair(&refresh.pair, api.dialect)
@@ -35,7 +39,7 @@ pub async fn refresh<B: Arriving>(State(api): State<Arc<Api>>, peer: Peer, reque
 async fn attempt<B: Arriving>(
     api: &Api,
     Peer(peer): Peer,
-    request: Request<B>,
+    request: &mut Request<B>,
     observed: &mut Observed,
 ) -> Result<Refresh, Failure> {
     let body = body::read(request, api.body).await?;

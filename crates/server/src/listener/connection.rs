@@ -1,9 +1,11 @@
 //! One connection, from the handshake to its end.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::Router;
 use axum::body::Body;
@@ -126,9 +128,9 @@ impl<R: Routes> Serving<R> {
             }
         });
         let mut connection = pin!(http.serve_connection(io, service));
-        let ended = tokio::select! {
-            ended = &mut connection => ended,
-            () = stopped(self.stop.clone()) => {
+        let ended = match until_stopped(connection.as_mut(), self.stop).await {
+            Some(ended) => ended,
+            None => {
                 connection.as_mut().graceful_shutdown();
                 timeout(self.limits.stop_time, connection).await.unwrap_or(Ok(()))
             }
@@ -137,6 +139,28 @@ impl<R: Routes> Serving<R> {
             debug!(%peer, "a connection ended early: {cause}");
         }
     }
+}
+
+/// What `connection` ends with; nothing if the stop comes first. Each request polls a connection several times, so that the
+/// stop is waited for by the first poll only: one task polls them all, which it wakes.
+async fn until_stopped<C: Future>(
+    mut connection: Pin<&mut C>,
+    stop: watch::Receiver<bool>,
+) -> Option<C::Output> {
+    let mut stopped = pin!(stopped(stop.clone()));
+    let mut is_waited_for = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(ended));
+        }
+        // An error says that the sender is gone, which is a stop as well.
+        if is_waited_for && matches!(stop.has_changed(), Ok(false)) {
+            return Poll::Pending;
+        }
+        is_waited_for = true;
+        stopped.as_mut().poll(cx).map(|()| None)
+    })
+    .await
 }
 
 fn http(limits: &Limits, title_case_headers: bool) -> http1::Builder {

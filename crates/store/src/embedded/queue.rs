@@ -63,7 +63,7 @@ pub(crate) struct Queue {
 
 struct Waiting {
     writes: Vec<Write>,
-    /// The writer is woken when there are as many.
+    /// The writer is woken when there are as many, and need not wait for more.
     wanted: usize,
     is_closed: bool,
 }
@@ -88,16 +88,19 @@ impl Queue {
     pub fn push(&self, write: Write) -> Result<(), StoreError> {
         let room = self.room_for(&write);
         let mut waiting = self.waiting();
-        if waiting.is_closed || waiting.writes.len() >= room {
-            return Err(StoreError::Busy);
+        let has_room = !waiting.is_closed && waiting.writes.len() < room;
+        if has_room {
+            waiting.writes.push(write);
+        } else {
+            // Whoever is turned away does not share the next commit: it need not wait for as many as it would have.
+            waiting.wanted = waiting.wanted.min(waiting.writes.len());
         }
-        waiting.writes.push(write);
         let is_wanted = waiting.writes.len() == waiting.wanted;
         drop(waiting);
         if is_wanted {
             self.came.notify_one();
         }
-        Ok(())
+        if has_room { Ok(()) } else { Err(StoreError::Busy) }
     }
 
     /// Waits up to `patience` until there is a write.
@@ -116,13 +119,15 @@ impl Queue {
     /// costs as much as some ten requests, however many share it. The writer sleeps once for all of them, since it is not
     /// woken before they are there.
     pub fn gather(&self, crowd: usize) {
+        // There is no room for more.
+        let crowd = crowd.min(self.bound);
         if crowd <= 1 {
             return;
         }
         let patience = GATHER_MAX.min(GATHER_EACH * crowd as u32);
         let mut waiting = self.waiting();
         waiting.wanted = crowd;
-        let is_short = |waiting: &mut Waiting| waiting.writes.len() < crowd && !waiting.is_closed;
+        let is_short = |waiting: &mut Waiting| waiting.writes.len() < waiting.wanted && !waiting.is_closed;
         let gathered = self.came.wait_timeout_while(waiting, patience, is_short);
         let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         waiting.wanted = 1;
@@ -227,6 +232,25 @@ mod tests {
                 assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 assert_eq!(queue.take().len(), 3);
                 crowd.join().unwrap();
+            },
+            100,
+        );
+    }
+
+    #[test]
+    fn nobody_waits_for_those_who_are_turned_away() {
+        shuttle::check_random(
+            || {
+                let queue = Arc::new(Queue::new(4));
+                let coming = Arc::clone(&queue);
+                // Logins find two places.
+                let crowd = thread::spawn(move || {
+                    (0..3).map(|_| login(&coming)).filter(|is_taken| *is_taken).count()
+                });
+                queue.gather(3);
+                assert_eq!(queue.wait(Duration::MAX), Found::Writes);
+                let taken = queue.take().len();
+                assert_eq!(crowd.join().unwrap(), taken + queue.take().len());
             },
             100,
         );

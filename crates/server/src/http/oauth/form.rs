@@ -30,8 +30,8 @@ pub enum FormError {
 
 impl Form {
     /// Reads the body of `request`.
-    pub async fn read(request: Request, bounds: Bounds) -> Result<Form, Denial> {
-        let received = body::read(request, bounds).await?;
+    pub async fn read(mut request: Request, bounds: Bounds) -> Result<Form, Denial> {
+        let received = body::read(&mut request, bounds).await?;
         let media_type = received.content_type().and_then(|value| value.split(|byte| *byte == b';').next());
         if !media_type.is_some_and(|media_type| media_type.trim_ascii().eq_ignore_ascii_case(FORM)) {
             return Err(FormError::ContentType.into());
