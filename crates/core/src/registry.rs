@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
+
 use crate::application::{AppId, AppNumber, Application};
 use crate::clock::Timestamp;
 use crate::feed::{Feed, Subject};
@@ -37,17 +39,20 @@ impl Revocation {
 #[derive(Default)]
 pub struct Registry {
     applications: RwLock<Applications>,
-    revocations: RwLock<HashMap<AppNumber, HashMap<GrantId, Revocation>>>,
+    revocations: RwLock<Revocations>,
     /// Applications with a secret whose last use is not written yet.
     used: Mutex<BTreeSet<AppNumber>>,
     /// Of whom something changed that decides about access tokens.
     feed: Feed,
 }
 
+/// By numbers that nobody outside chooses, so that a cheap hash is enough.
+type Revocations = FxHashMap<AppNumber, FxHashMap<GrantId, Revocation>>;
+
 #[derive(Default)]
 struct Applications {
     by_id: HashMap<AppId, Arc<Application>>,
-    by_number: HashMap<AppNumber, Arc<Application>>,
+    by_number: FxHashMap<AppNumber, Arc<Application>>,
     /// Secrets kept as Argon2id: while there are any, a wrong secret costs as much as one of theirs.
     imported_secrets: usize,
 }
@@ -192,11 +197,11 @@ impl Registry {
         self.applications.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn revocations(&self) -> RwLockReadGuard<'_, HashMap<AppNumber, HashMap<GrantId, Revocation>>> {
+    fn revocations(&self) -> RwLockReadGuard<'_, Revocations> {
         self.revocations.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn revocations_mut(&self) -> RwLockWriteGuard<'_, HashMap<AppNumber, HashMap<GrantId, Revocation>>> {
+    fn revocations_mut(&self) -> RwLockWriteGuard<'_, Revocations> {
         self.revocations.write().unwrap_or_else(PoisonError::into_inner)
     }
 

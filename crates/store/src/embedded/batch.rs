@@ -202,6 +202,8 @@ impl<'a> Batch<'a> {
             None => gives_way(present, opening.at_most, opening.now),
         };
         present.retain(|grant| !leaving.contains(&grant.id));
+        // Just one more, so that no room is left over, which would have to be given back.
+        present.reserve_exact(1);
         present.push(opening.grant);
         for id in leaving {
             let key = GrantKey { application: number, id };

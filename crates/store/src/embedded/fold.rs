@@ -4,8 +4,9 @@
 //! no fsync of its own and never holds up a commit for long. A busy sweep takes as long as the journal takes to fill
 //! once more, so that the journal stays within twice [`SWEEP_AT_BYTES`] and the cost is spread evenly.
 
-use std::collections::BTreeSet;
+use std::vec;
 
+use fixedbitset::FixedBitSet;
 use northgate_core::application::AppNumber;
 use rusqlite::{Connection, params};
 
@@ -24,12 +25,13 @@ const ROWS_IDLE: i64 = 256;
 /// How far folding has come.
 pub(crate) struct Fold {
     journal: JournalExtent,
-    news: BTreeSet<AppNumber>,
+    /// Applications with news, by their numbers.
+    news: FixedBitSet,
     sweep: Option<Sweep>,
 }
 
 struct Sweep {
-    left: BTreeSet<AppNumber>,
+    left: vec::IntoIter<AppNumber>,
     /// How many there were at the beginning.
     size: usize,
     /// The journal up to here is folded when none is left.
@@ -46,7 +48,9 @@ pub(crate) struct Slice {
 
 impl Fold {
     pub fn new(journal: JournalExtent, unfolded: Vec<AppNumber>) -> Fold {
-        Fold { journal, news: unfolded.into_iter().collect(), sweep: None }
+        let mut fold = Fold { journal, news: FixedBitSet::new(), sweep: None };
+        fold.note(unfolded);
+        fold
     }
 
     pub fn journal_bytes(&self) -> u64 {
@@ -61,8 +65,9 @@ impl Fold {
     /// Begins a sweep where there is news; tells whether one is under way.
     pub fn begin(&mut self) -> bool {
         if self.sweep.is_none() && self.journal.bytes > 0 {
-            let left = std::mem::take(&mut self.news);
-            self.sweep = Some(Sweep { size: left.len(), left, upto: self.journal.last });
+            let left: Vec<_> = self.news.ones().map(|number| AppNumber(number as u32)).collect();
+            self.news.clear();
+            self.sweep = Some(Sweep { size: left.len(), left: left.into_iter(), upto: self.journal.last });
         }
         self.sweep.is_some()
     }
@@ -71,7 +76,11 @@ impl Fold {
     pub fn wrote(&mut self, bytes: usize, touched: impl IntoIterator<Item = AppNumber>) {
         self.journal.last += i64::from(bytes > 0);
         self.journal.bytes += bytes as u64;
-        self.news.extend(touched);
+        self.note(touched);
+    }
+
+    fn note(&mut self, applications: impl IntoIterator<Item = AppNumber>) {
+        applications.into_iter().for_each(|number| self.news.grow_and_insert(number.0 as usize));
     }
 
     /// Folds a little in the open transaction, which adds `batch_bytes` to the journal, if a sweep is under way or due;
@@ -90,24 +99,22 @@ impl Fold {
             None => (APPLICATIONS_IDLE, ROWS_IDLE),
             Some(bytes) => ((sweep.size * bytes).div_ceil(SWEEP_AT_BYTES as usize), ROWS_BUSY),
         };
-        if sweep.left.is_empty() {
+        let left = sweep.left.as_slice();
+        if left.is_empty() {
             let upto = sweep.upto.min(self.journal.first + rows - 1);
             return remove_rows(connection, upto);
         }
-        let mut folded = 0;
-        for number in sweep.left.iter().take(applications) {
+        let applications = applications.min(left.len());
+        for number in &left[..applications] {
             write_row(connection, memory, *number)?;
-            folded += 1;
         }
-        Ok(Slice { applications: folded, ..Slice::default() })
+        Ok(Slice { applications, ..Slice::default() })
     }
 
     /// The transaction of this slice is durable.
     pub fn done(&mut self, slice: Slice) {
         let Some(sweep) = &mut self.sweep else { return };
-        for _ in 0..slice.applications {
-            sweep.left.pop_first();
-        }
+        sweep.left.by_ref().take(slice.applications).for_each(drop);
         if let Some(upto) = slice.rows_upto {
             self.journal.first = upto + 1;
             self.journal.bytes -= slice.row_bytes;

@@ -63,7 +63,9 @@ pub(crate) struct Queue {
 
 struct Waiting {
     writes: Vec<Write>,
-    /// The writer is woken when there are as many, and need not wait for more.
+    /// Whether anybody found no room since writes were taken last: to wait for more would keep others out.
+    is_short_of_room: bool,
+    /// The writer is woken when there are as many.
     wanted: usize,
     is_closed: bool,
 }
@@ -80,7 +82,7 @@ pub(crate) enum Found {
 
 impl Queue {
     pub fn new(bound: usize) -> Queue {
-        let waiting = Waiting { writes: Vec::new(), wanted: 1, is_closed: false };
+        let waiting = Waiting { writes: Vec::new(), is_short_of_room: false, wanted: 1, is_closed: false };
         Queue { waiting: Mutex::new(waiting), came: Condvar::new(), bound }
     }
 
@@ -89,13 +91,12 @@ impl Queue {
         let room = self.room_for(&write);
         let mut waiting = self.waiting();
         let has_room = !waiting.is_closed && waiting.writes.len() < room;
-        if has_room {
+        let is_wanted = if has_room {
             waiting.writes.push(write);
+            waiting.writes.len() == waiting.wanted
         } else {
-            // Whoever is turned away does not share the next commit: it need not wait for as many as it would have.
-            waiting.wanted = waiting.wanted.min(waiting.writes.len());
-        }
-        let is_wanted = waiting.writes.len() == waiting.wanted;
+            !std::mem::replace(&mut waiting.is_short_of_room, true)
+        };
         drop(waiting);
         if is_wanted {
             self.came.notify_one();
@@ -119,7 +120,7 @@ impl Queue {
     /// costs as much as some ten requests, however many share it. The writer sleeps once for all of them, since it is not
     /// woken before they are there.
     pub fn gather(&self, crowd: usize) {
-        // There is no room for more.
+        // There is room for no more.
         let crowd = crowd.min(self.bound);
         if crowd <= 1 {
             return;
@@ -127,15 +128,19 @@ impl Queue {
         let patience = GATHER_MAX.min(GATHER_EACH * crowd as u32);
         let mut waiting = self.waiting();
         waiting.wanted = crowd;
-        let is_short = |waiting: &mut Waiting| waiting.writes.len() < waiting.wanted && !waiting.is_closed;
-        let gathered = self.came.wait_timeout_while(waiting, patience, is_short);
+        let is_worth_it = |waiting: &mut Waiting| {
+            waiting.writes.len() < crowd && !waiting.is_short_of_room && !waiting.is_closed
+        };
+        let gathered = self.came.wait_timeout_while(waiting, patience, is_worth_it);
         let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         waiting.wanted = 1;
     }
 
     /// All that waits.
     pub fn take(&self) -> Vec<Write> {
-        std::mem::take(&mut self.waiting().writes)
+        let mut waiting = self.waiting();
+        waiting.is_short_of_room = false;
+        std::mem::take(&mut waiting.writes)
     }
 
     /// How many wait.
