@@ -1,5 +1,6 @@
 //! What an operator does to applications: create, import, set, freeze, unfreeze, delete, secrets, and the keyring.
 
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::credential::{Credential, CredentialId, CredentialKind, MAX_CREDENTIALS};
 use crate::keyring::{KeyringError, KeyringRecord};
 use crate::policy::Overrides;
-use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText};
+use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText, Secrets};
 use crate::store::{Created, Deleted, NewApplication, Replaced, StoreError};
 
 /// An application that an operator wants to have.
@@ -103,7 +104,7 @@ impl Auth {
             overrides: wanted.overrides,
             allow: wanted.allow,
             created_at: now,
-            secrets: vec![Arc::new(secret)],
+            secrets: iter::once(Arc::new(secret)).collect(),
         };
         match self.store.create(new).await.map_err(AdministerError::Store)? {
             Created::Created(application) => Ok(Creation::Created(application, allocated)),
@@ -234,7 +235,7 @@ fn retire(secrets: &mut [Arc<Secret>], id: SecretId, at: Timestamp) -> Result<()
 }
 
 /// Retired secrets are kept for the operator to see until a new one needs their place.
-fn make_room(secrets: &mut Vec<Arc<Secret>>, now: Timestamp) -> Result<(), AdministerError> {
+fn make_room(secrets: &mut Secrets, now: Timestamp) -> Result<(), AdministerError> {
     if secrets.len() < MAX_SECRETS {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::credential::Credential;
 use crate::policy::Overrides;
 use crate::random;
-use crate::secret::Secret;
+use crate::secret::Secrets;
 use crate::throttle::Calls;
 
 /// The longest appId, secret and token that the API promises: `String(256)`, in characters.
@@ -125,7 +125,7 @@ pub struct Application {
     /// How many times it was changed: the guard of the next change.
     pub revision: u32,
     /// At most [`crate::secret::MAX_SECRETS`], in the order of their ids.
-    pub secrets: Vec<Arc<Secret>>,
+    pub secrets: Secrets,
     /// At most [`crate::credential::MAX_CREDENTIALS`], in the order of their ids.
     pub credentials: Vec<Credential>,
     /// How often it called lately; stays with it when it is replaced.
@@ -177,7 +177,7 @@ mod tests {
             overrides: Overrides::default(),
             allow: Allow::default(),
             created_at: Timestamp::from_millis(0),
-            secrets: Vec::new(),
+            secrets: Secrets::new(),
         };
         let tokens_from = tokens_from.map(Timestamp::from_millis);
         Application { tokens_from, ..new.numbered(AppNumber(1)) }

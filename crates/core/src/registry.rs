@@ -1,10 +1,11 @@
 //! The registry: all applications and all revocations, in memory. A store keeps it equal to what is durable;
 //! authenticating and verifying read nothing else.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use fixedbitset::FixedBitSet;
 use rustc_hash::FxHashMap;
 
 use crate::application::{AppId, AppNumber, Application};
@@ -41,7 +42,7 @@ pub struct Registry {
     applications: RwLock<Applications>,
     revocations: RwLock<Revocations>,
     /// Applications with a secret whose last use is not written yet.
-    used: Mutex<BTreeSet<AppNumber>>,
+    used: Mutex<FixedBitSet>,
     /// Of whom something changed that decides about access tokens.
     feed: Feed,
 }
@@ -170,21 +171,24 @@ impl Registry {
 
     /// Notes that the last use of one of the application's secrets changed.
     pub fn mark_used(&self, number: AppNumber) {
-        self.used().insert(number);
+        self.used().grow_and_insert(number.0 as usize);
     }
 
     /// Whether any application is marked.
     pub fn has_used(&self) -> bool {
-        !self.used().is_empty()
+        !self.used().is_clear()
     }
 
     /// Some of the applications marked since they were taken last, at most `limit`, for the store to write.
     pub fn take_used(&self, limit: usize) -> Vec<Arc<Application>> {
-        let numbers: Vec<AppNumber> = {
+        let numbers: Vec<usize> = {
             let mut used = self.used();
-            std::iter::from_fn(|| used.pop_first()).take(limit).collect()
+            let numbers: Vec<_> = used.ones().take(limit).collect();
+            numbers.iter().for_each(|number| used.remove(*number));
+            numbers
         };
-        numbers.into_iter().filter_map(|number| self.application(number)).collect()
+        let application = |number: usize| self.application(AppNumber(number as u32));
+        numbers.into_iter().filter_map(application).collect()
     }
 
     // A thread that panics while it holds one of these locks has changed a map completely or not at all, so that
@@ -205,7 +209,7 @@ impl Registry {
         self.revocations.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn used(&self) -> MutexGuard<'_, BTreeSet<AppNumber>> {
+    fn used(&self) -> MutexGuard<'_, FixedBitSet> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -226,6 +230,7 @@ mod tests {
     use crate::allow::Allow;
     use crate::application::State;
     use crate::policy::Overrides;
+    use crate::secret::Secrets;
 
     fn application(number: u32) -> Arc<Application> {
         Arc::new(Application {
@@ -238,7 +243,7 @@ mod tests {
             created_at: Timestamp::from_millis(0),
             tokens_from: None,
             revision: 0,
-            secrets: Vec::new(),
+            secrets: Secrets::new(),
             credentials: Vec::new(),
             calls: Arc::default(),
         })

@@ -3,11 +3,12 @@
 mod hashing;
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_lc_rs::constant_time;
+use smallvec::SmallVec;
 
 use crate::application::{AppId, TextError, check_text};
 use crate::clock::Timestamp;
@@ -99,6 +100,9 @@ pub enum Kept {
 /// Names a secret within its application, counting from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretId(pub u32);
+
+/// The secrets of an application. Nearly all have one or two, which each login and refresh looks at.
+pub type Secrets = SmallVec<[Arc<Secret>; 2]>;
 
 /// One of an application's secrets.
 pub struct Secret {

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantKey};
 use crate::policy::Overrides;
 use crate::registry::{Registry, Revocation};
-use crate::secret::Secret;
+use crate::secret::Secrets;
 
 /// A store of applications and grants.
 #[async_trait]
@@ -63,7 +63,7 @@ pub struct NewApplication {
     pub overrides: Overrides,
     pub allow: Allow,
     pub created_at: Timestamp,
-    pub secrets: Vec<Arc<Secret>>,
+    pub secrets: Secrets,
 }
 
 impl NewApplication {

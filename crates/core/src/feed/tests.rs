@@ -10,6 +10,7 @@ use crate::application::{AppId, State};
 use crate::clock::Timestamp;
 use crate::grant::GrantId;
 use crate::policy::Overrides;
+use crate::secret::Secrets;
 
 /// What can happen to a registry, and that somebody asks what did.
 #[derive(Clone, Debug)]
@@ -44,7 +45,7 @@ fn put(registry: &Registry, number: u32, state: State) {
         created_at: Timestamp::from_millis(0),
         tokens_from: None,
         revision: 0,
-        secrets: Vec::new(),
+        secrets: Secrets::new(),
         credentials: Vec::new(),
         allow: Allow::default(),
         calls: Arc::default(),

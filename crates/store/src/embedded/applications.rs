@@ -7,7 +7,7 @@ use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
-use northgate_core::secret::{Digest, Kept, Secret, SecretId};
+use northgate_core::secret::{Digest, Kept, Secret, SecretId, Secrets};
 use northgate_core::store::NewApplication;
 use rusqlite::{Connection, Row, params};
 
@@ -176,7 +176,7 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
             dpop: word(row, 17, Dpop::parse)?,
         },
         allow: allow(row, 14)?,
-        secrets: Vec::new(),
+        secrets: Secrets::new(),
         credentials: Vec::new(),
         calls: Arc::default(),
     })

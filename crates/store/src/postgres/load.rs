@@ -8,7 +8,7 @@ use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::GrantKey;
 use northgate_core::registry::{Registry, Revocation};
-use northgate_core::secret::Secret;
+use northgate_core::secret::Secrets;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
@@ -41,7 +41,7 @@ pub(crate) async fn all(client: &Client) -> Result<All, Trouble> {
     // Reading millions of rows takes longer than a statement of a request may.
     client.batch_execute("SET LOCAL statement_timeout = 0").await?;
     let at = client.query_one(&format!("SELECT {DATABASE_NOW}"), &[]).await?.try_get(0)?;
-    let mut secrets: HashMap<AppNumber, Vec<Arc<Secret>>> = HashMap::new();
+    let mut secrets: HashMap<AppNumber, Secrets> = HashMap::new();
     each(client, &format!("SELECT {SECRET} FROM secrets ORDER BY application, id"), |row| {
         let (application, secret) = rows::secret(row)?;
         secrets.entry(application).or_default().push(Arc::new(secret));
@@ -124,7 +124,7 @@ impl Look {
             client.query(&self.revocations, &since),
             client.batch_execute("COMMIT")
         )?;
-        let mut of: HashMap<AppNumber, Vec<Arc<Secret>>> = HashMap::new();
+        let mut of: HashMap<AppNumber, Secrets> = HashMap::new();
         for row in &secrets {
             let (application, secret) = rows::secret(row)?;
             of.entry(application).or_default().push(Arc::new(secret));

@@ -9,7 +9,7 @@ use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::registry::Revocation;
-use northgate_core::secret::{Digest, Kept, Secret, SecretId};
+use northgate_core::secret::{Digest, Kept, Secret, SecretId, Secrets};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -102,7 +102,7 @@ pub(crate) fn application(row: &Row) -> Result<Application, Trouble> {
             dpop: word(row, 17, Dpop::parse)?,
         },
         allow: allow(row, 14)?,
-        secrets: Vec::new(),
+        secrets: Secrets::new(),
         credentials: credentials::read(row, 19)?,
         calls: Arc::default(),
     })

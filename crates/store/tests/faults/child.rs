@@ -14,7 +14,7 @@ use northgate_core::auth::Pair;
 use northgate_core::login::LoginError;
 use northgate_core::policy::Overrides;
 use northgate_core::refresh::RefreshError;
-use northgate_core::secret::SecretText;
+use northgate_core::secret::{SecretText, Secrets};
 use northgate_core::store::{Created, NewApplication, Store};
 use tokio::task::JoinSet;
 
@@ -174,7 +174,7 @@ async fn crowd(house: &House, size: usize) -> String {
             overrides: Overrides::default(),
             allow: Allow::default(),
             created_at: house.now(),
-            secrets: Vec::new(),
+            secrets: Secrets::new(),
         };
         all.spawn(async move { matches!(store.create(new).await, Ok(Created::Created(_))) });
     }

@@ -102,7 +102,7 @@ async fn all_of_an_application_survives_a_restart() {
         tokens_from: Some(world.now().plus(Duration::from_millis(1))),
         credentials: credentials(world.now()),
         allow: Allow::parse(&["GET,POST /iocm/app/cmd", "* /iodm"]).unwrap(),
-        secrets: vec![Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)],
+        secrets: [Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)].into(),
         ..(*application).clone()
     };
     world.store().replace(replacement.clone()).await.unwrap();

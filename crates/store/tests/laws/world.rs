@@ -107,7 +107,9 @@ impl World {
             overrides: Overrides::default(),
             allow: Allow::default(),
             created_at: self.now(),
-            secrets: vec![Arc::new(Secret::new(SecretId(1), "first".to_owned(), self.now(), kept))],
+            secrets: [Arc::new(Secret::new(SecretId(1), "first".to_owned(), self.now(), kept))]
+                .into_iter()
+                .collect(),
         }
     }
 
