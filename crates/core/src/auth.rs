@@ -198,21 +198,26 @@ impl Auth {
         Ok(None)
     }
 
-    /// The tokens of a grant in its present state: the access token is new. The refresh token is the same each time, also
-    /// after a rotation: it is made with the key that was current when the grant came into this state.
+    /// The refresh token of a grant in its present state. It is the same each time, also after a rotation: it is made with the
+    /// key that was current when the grant came into this state.
+    pub(crate) fn refresh_token(&self, application: AppNumber, grant: &Grant) -> String {
+        Claims::refresh(application, grant).seal(&self.keyring(), grant.refreshed_at)
+    }
+
+    /// The tokens of a grant in its present state: its refresh token, and an access token that is new.
     pub(crate) fn pair(
         &self,
         application: AppNumber,
         grant: &Grant,
+        refresh_token: String,
         binding: Option<Binding>,
         policy: &Policy,
         now: Timestamp,
     ) -> Pair {
-        let keyring = self.keyring();
         let access = Claims::access(application, grant, binding, now, now.plus(policy.access_lifetime));
         Pair {
-            access_token: access.seal(&keyring, now),
-            refresh_token: Claims::refresh(application, grant).seal(&keyring, grant.refreshed_at),
+            access_token: access.seal(&self.keyring(), now),
+            refresh_token,
             expires_in: policy.access_lifetime,
             claims: access,
             access_tokens: policy.access_tokens,

@@ -59,10 +59,13 @@ impl Auth {
             now,
         };
         match self.store.open(opening).await.map_err(LoginError::Store)? {
-            Opened::Opened => Ok(Login {
-                pair: self.pair(application.number, &grant, None, &policy, issued_at),
-                grant: GrantKey { application: application.number, id: grant.id },
-            }),
+            Opened::Opened => {
+                let refresh_token = self.refresh_token(application.number, &grant);
+                Ok(Login {
+                    pair: self.pair(application.number, &grant, refresh_token, None, &policy, issued_at),
+                    grant: GrantKey { application: application.number, id: grant.id },
+                })
+            }
             Opened::Unknown => Err(AdmissionError::Rejected.into()),
         }
     }

@@ -79,7 +79,14 @@ impl Auth {
         let binding = Auth::binding(caller, &policy)?;
         let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let (grant, how) = self.step(&application, &presented, &policy, now).await?;
-        let pair = self.pair(application.number, &grant, binding, &policy, application.issues_at(now));
+        // One that says how the grant is now is its refresh token: made again, it would be the same.
+        let refresh_token = if presented.record() == grant {
+            refresh_token.to_owned()
+        } else {
+            self.refresh_token(application.number, &grant)
+        };
+        let issued_at = application.issues_at(now);
+        let pair = self.pair(application.number, &grant, refresh_token, binding, &policy, issued_at);
         Ok(Refresh { pair, grant: presented.grant, how })
     }
 
