@@ -14,8 +14,8 @@ use super::Memory;
 use super::codec::{put_grant, put_revocation};
 use super::load::JournalExtent;
 
-/// A busy journal is swept when it has this many bytes: some 500,000 steps, read back in a fraction of a second.
-const SWEEP_AT_BYTES: u64 = 16 << 20;
+/// A busy journal is swept when it has this many bytes: some 1,000,000 steps, read back in less than a second.
+const SWEEP_AT_BYTES: u64 = 32 << 20;
 /// Journal rows removed with one commit: more than the one that it adds.
 const ROWS_BUSY: i64 = 4;
 /// What an idle writer does with one commit: a millisecond or two of work, since somebody may come.
