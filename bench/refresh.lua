@@ -14,8 +14,7 @@ local path = "/iocm/app/sec/v1.1.0/refreshToken"
 local headers = { ["Content-Type"] = "application/json" }
 if os.getenv("CLOSE") == "1" then headers["Connection"] = "close" end
 
-
--- A ring of all tokens: as many as there were in the beginning, or fewer while their successors are on their way.
+-- A ring of all tokens, with room for as many as there were in the beginning: one that was sent makes room for its successor.
 local TOKEN = 64
 local tokens, room, head, tail = nil, 0, 0, 0
 
