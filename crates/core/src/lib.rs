@@ -6,6 +6,7 @@
 pub mod administer;
 pub mod admit;
 pub mod allow;
+pub mod app_set;
 pub mod application;
 pub mod assertion;
 pub mod auth;

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use fixedbitset::FixedBitSet;
 use rustc_hash::FxHashMap;
 
+use crate::app_set::AppSet;
 use crate::application::{AppId, AppNumber, Application};
 use crate::clock::Timestamp;
 use crate::feed::{Feed, Subject};
@@ -42,7 +42,7 @@ pub struct Registry {
     applications: RwLock<Applications>,
     revocations: RwLock<Revocations>,
     /// Applications with a secret whose last use is not written yet.
-    used: Mutex<FixedBitSet>,
+    used: Mutex<AppSet>,
     /// Of whom something changed that decides about access tokens.
     feed: Feed,
 }
@@ -171,24 +171,19 @@ impl Registry {
 
     /// Notes that the last use of one of the application's secrets changed.
     pub fn mark_used(&self, number: AppNumber) {
-        self.used().grow_and_insert(number.0 as usize);
+        self.used().insert(number);
     }
 
     /// Whether any application is marked.
     pub fn has_used(&self) -> bool {
-        !self.used().is_clear()
+        !self.used().is_empty()
     }
 
     /// Some of the applications marked since they were taken last, at most `limit`, for the store to write.
     pub fn take_used(&self, limit: usize) -> Vec<Arc<Application>> {
-        let numbers: Vec<usize> = {
-            let mut used = self.used();
-            let numbers: Vec<_> = used.ones().take(limit).collect();
-            numbers.iter().for_each(|number| used.remove(*number));
-            numbers
-        };
-        let application = |number: usize| self.application(AppNumber(number as u32));
-        numbers.into_iter().filter_map(application).collect()
+        // By itself, so that the lock is not held while applications are looked up.
+        let numbers = self.used().take(limit);
+        numbers.into_iter().filter_map(|number| self.application(number)).collect()
     }
 
     // A thread that panics while it holds one of these locks has changed a map completely or not at all, so that
@@ -209,7 +204,7 @@ impl Registry {
         self.revocations.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn used(&self) -> MutexGuard<'_, FixedBitSet> {
+    fn used(&self) -> MutexGuard<'_, AppSet> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::vec;
 
-use fixedbitset::FixedBitSet;
+use northgate_core::app_set::AppSet;
 use northgate_core::application::AppNumber;
 use rusqlite::{Connection, params};
 
@@ -25,8 +25,7 @@ const ROWS_IDLE: i64 = 256;
 /// How far folding has come.
 pub(crate) struct Fold {
     journal: JournalExtent,
-    /// Applications with news, by their numbers.
-    news: FixedBitSet,
+    news: AppSet,
     sweep: Option<Sweep>,
 }
 
@@ -48,7 +47,7 @@ pub(crate) struct Slice {
 
 impl Fold {
     pub fn new(journal: JournalExtent, unfolded: Vec<AppNumber>) -> Fold {
-        let mut fold = Fold { journal, news: FixedBitSet::new(), sweep: None };
+        let mut fold = Fold { journal, news: AppSet::default(), sweep: None };
         fold.note(unfolded);
         fold
     }
@@ -65,8 +64,7 @@ impl Fold {
     /// Begins a sweep where there is news; tells whether one is under way.
     pub fn begin(&mut self) -> bool {
         if self.sweep.is_none() && self.journal.bytes > 0 {
-            let left: Vec<_> = self.news.ones().map(|number| AppNumber(number as u32)).collect();
-            self.news.clear();
+            let left = self.news.take(usize::MAX);
             self.sweep = Some(Sweep { size: left.len(), left: left.into_iter(), upto: self.journal.last });
         }
         self.sweep.is_some()
@@ -80,7 +78,7 @@ impl Fold {
     }
 
     fn note(&mut self, applications: impl IntoIterator<Item = AppNumber>) {
-        applications.into_iter().for_each(|number| self.news.grow_and_insert(number.0 as usize));
+        applications.into_iter().for_each(|number| self.news.insert(number));
     }
 
     /// Folds a little in the open transaction, which adds `batch_bytes` to the journal, if a sweep is under way or due;
