@@ -4,6 +4,7 @@ pub mod connection;
 mod pace;
 mod plain;
 pub mod signals;
+mod socket;
 
 use std::io;
 use std::net::SocketAddr;

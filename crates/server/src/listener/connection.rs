@@ -25,6 +25,7 @@ use tracing::debug;
 
 use crate::config::limits::Limits;
 use crate::listener::pace::{Pace, Paced};
+use crate::listener::socket::Socket;
 use crate::listener::{plain, stopped};
 use crate::tls::Tls;
 use crate::tls::shown::Shown;
@@ -178,12 +179,12 @@ fn http(limits: &Limits, title_case_headers: bool) -> http1::Builder {
 }
 
 /// Nothing if the client does not manage, or does not speak TLS at all.
-async fn handshake(tls: &Tls, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<TcpStream>> {
+async fn handshake(tls: &Tls, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<Socket>> {
     if !plain::speaks_tls(&stream).await {
         plain::turn_away(stream).await;
         return None;
     }
-    match TlsAcceptor::from(tls.server()).accept(stream).await {
+    match TlsAcceptor::from(tls.server()).accept(Socket(stream)).await {
         Ok(stream) => Some(stream),
         Err(cause) => {
             debug!(%peer, "a TLS handshake failed: {cause}");

@@ -56,7 +56,8 @@ pub(super) struct Paced<IO> {
     header_time: Duration,
     idle_time: Duration,
     seen: Phase,
-    since: Instant,
+    /// Since when it keeps us waiting; nothing while it does not. Most of the time the clock is not asked.
+    since: Option<Instant>,
     /// Set once and moved only when it rings too early or would ring too late: a request costs no timer.
     alarm: Pin<Box<Sleep>>,
 }
@@ -65,7 +66,7 @@ impl<IO> Paced<IO> {
     pub fn new(io: IO, pace: std::sync::Arc<Pace>, limits: &Limits) -> Paced<IO> {
         let alarm = Box::pin(tokio::time::sleep(limits.header_time));
         let (header_time, idle_time) = (limits.header_time, limits.idle_time);
-        Paced { io, pace, header_time, idle_time, seen: Phase::Head, since: Instant::now(), alarm }
+        Paced { io, pace, header_time, idle_time, seen: Phase::Head, since: Some(Instant::now()), alarm }
     }
 
     /// Nothing can be read or written now: wait, until the time for it is over.
@@ -73,13 +74,14 @@ impl<IO> Paced<IO> {
         let phase = self.pace.phase();
         if phase != self.seen {
             self.seen = phase;
-            self.since = Instant::now();
+            self.since = None;
         }
-        let due = match phase {
+        let time = match phase {
             Phase::Request => return Poll::Pending,
-            Phase::Head => self.since + self.header_time,
-            Phase::Idle => self.since + self.idle_time,
+            Phase::Head => self.header_time,
+            Phase::Idle => self.idle_time,
         };
+        let due = *self.since.get_or_insert_with(Instant::now) + time;
         if due < self.alarm.deadline() {
             self.alarm.as_mut().reset(due);
         }
@@ -94,7 +96,7 @@ impl<IO> Paced<IO> {
     /// A client that takes a long answer in pieces is not idle.
     fn progress(&mut self) {
         if self.seen == Phase::Idle {
-            self.since = Instant::now();
+            self.since = None;
         }
     }
 }
@@ -112,7 +114,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
                 if buffer.filled().len() > before && self.pace.phase() == Phase::Idle {
                     self.pace.enter(Phase::Head);
                     self.seen = Phase::Head;
-                    self.since = Instant::now();
+                    self.since = None;
                 }
                 Poll::Ready(result)
             }
