@@ -27,7 +27,15 @@ pub enum DataDirError {
 
 /// Holds the data directory; the operating system lets go of it when the process ends, however it ends.
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
+}
+
+/// Closing the file would not do: a process that another thread starts meanwhile has it open too, until it runs its program.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // It fails only where there is nothing to let go of.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Makes the directory where it is missing (mode 0700) and takes hold of it.
@@ -54,10 +62,26 @@ pub(crate) fn lock(path: &Path) -> Result<Lock, DataDirError> {
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
     make_private(&path.join(DATABASE)).map_err(io)?;
-    Ok(Lock { _file: file })
+    Ok(Lock { file })
 }
 
 /// SQLite gives its other files the mode of the database file, which it would make readable to all.
 fn make_private(database: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(database).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The copy stands for the one that a child has between fork and exec.
+    #[test]
+    fn a_directory_that_is_let_go_is_free_at_once_while_a_child_still_has_its_file_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let held = lock(dir.path()).unwrap();
+        let _of_the_child = held.file.try_clone().unwrap();
+        assert!(matches!(lock(dir.path()), Err(DataDirError::InUse { .. })));
+        drop(held);
+        assert!(lock(dir.path()).is_ok());
+    }
 }
