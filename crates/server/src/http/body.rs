@@ -1,8 +1,5 @@
 //! Reading a request's body within bounds of size and time.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use axum::BoxError;
@@ -10,7 +7,6 @@ use axum::body::{Bytes, HttpBody};
 use axum::http::header::{CONTENT_TYPE, EXPECT};
 use axum::http::{HeaderValue, Request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 /// What is read and thrown away of a body that is too large. A connection that is closed while the client still
@@ -56,37 +52,21 @@ impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin> Arriving f
 /// Reads the body of `request`. By reference, here and on the way here: a future holds all that it is given, twice in each
 /// function that passes it on, and is copied as a whole.
 pub async fn read<B: Arriving>(request: &mut Request<B>, bounds: Bounds) -> Result<Received, Unread> {
+    let deadline = Instant::now() + bounds.time;
     // The lower bound is what the client announced.
     if request.body().size_hint().lower() > bounds.size as u64 {
-        refuse(request, Instant::now() + bounds.time).await;
+        refuse(request, deadline).await;
         return Err(Unread::TooLarge);
     }
-    let mut deadline = None;
-    match in_time(request.body_mut(), bounds, &mut deadline).await {
+    match timeout_at(deadline, whole(request.body_mut(), bounds.size)).await {
         Ok(Ok(bytes)) => Ok(Received { content_type: request.headers_mut().remove(CONTENT_TYPE), bytes }),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            discard(request.body_mut(), deadline.unwrap_or_else(|| Instant::now() + bounds.time)).await;
+            discard(request.body_mut(), deadline).await;
             Err(Unread::TooLarge)
         }
         Ok(Err(_)) => Err(Unread::Broken),
         Err(_) => Err(Unread::TooSlow),
     }
-}
-
-/// Nearly every body is there with its head: only one that is not has a deadline, for which the clock is asked, and a
-/// timer, which is boxed so that not every request carries the room for it along.
-async fn in_time(
-    body: &mut impl Arriving,
-    bounds: Bounds,
-    deadline: &mut Option<Instant>,
-) -> Result<Result<Bytes, BoxError>, Elapsed> {
-    let mut reading = pin!(whole(body, bounds.size));
-    let at_once = poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await;
-    if let Poll::Ready(read) = at_once {
-        return Ok(read);
-    }
-    let deadline = *deadline.insert(Instant::now() + bounds.time);
-    Box::pin(timeout_at(deadline, reading)).await
 }
 
 /// Nearly every body comes in one piece, which is then not copied.
@@ -137,7 +117,7 @@ mod tests {
     use axum::body::Body;
     use std::convert::Infallible;
     use std::pin::Pin;
-    use std::task::Context;
+    use std::task::{Context, Poll};
 
     use hyper::body::{Frame, SizeHint};
 

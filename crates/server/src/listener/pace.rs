@@ -56,7 +56,7 @@ pub(super) struct Paced<IO> {
     header_time: Duration,
     idle_time: Duration,
     seen: Phase,
-    /// Since when it keeps us waiting; nothing while it does not. Most of the time the clock is not asked.
+    /// Since when it keeps us waiting in this phase; nothing before it does. So the clock is asked only then.
     since: Option<Instant>,
     /// Set once and moved only when it rings too early or would ring too late: a request costs no timer.
     alarm: Pin<Box<Sleep>>,
