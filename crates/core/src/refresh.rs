@@ -12,6 +12,7 @@ use crate::application::Application;
 use crate::auth::{Auth, Pair};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantKey};
+use crate::keyring::KeyId;
 use crate::policy::{OnReuse, Policy, Rotation};
 use crate::store::{Advanced, Closing, Step, StoreError};
 use crate::token::{Claims, Kind, TokenError};
@@ -77,10 +78,13 @@ impl Auth {
     ) -> Result<Refresh, RefreshError> {
         let (application, policy) = self.admit(caller, now).await?;
         let binding = Auth::binding(caller, &policy)?;
-        let presented = self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
+        let (key, presented) =
+            self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let (grant, how) = self.step(&application, &presented, &policy, now).await?;
-        // One that says how the grant is now is its refresh token: made again, it would be the same.
-        let refresh_token = if presented.record() == grant {
+        // One that says how the grant is now, under the key that makes it, is its refresh token: made again, it would be
+        // the same.
+        let is_current = presented.record() == grant && key == self.keyring().current_id(grant.refreshed_at);
+        let refresh_token = if is_current {
             refresh_token.to_owned()
         } else {
             self.refresh_token(application.number, &grant)
@@ -90,9 +94,14 @@ impl Auth {
         Ok(Refresh { pair, grant: presented.grant, how })
     }
 
-    /// What the token says, if it is an unexpired refresh token of the caller.
-    fn presented(&self, application: &Application, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
-        let claims = Claims::open(token, &self.keyring()).map_err(Refusal::Token)?;
+    /// What the token says and the key that made it, if it is an unexpired refresh token of the caller.
+    fn presented(
+        &self,
+        application: &Application,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(KeyId, Claims), Refusal> {
+        let (key, claims) = Claims::open_with_key(token, &self.keyring()).map_err(Refusal::Token)?;
         if claims.kind != Kind::Refresh {
             return Err(Refusal::WrongKind);
         }
@@ -105,7 +114,7 @@ impl Auth {
         if application.has_revoked(claims.issued_at) {
             return Err(Refusal::Closed);
         }
-        Ok(claims)
+        Ok((key, claims))
     }
 
     /// Decides on the grant's state, and again whenever it turns out to be another: each loss means that the grant has

@@ -130,6 +130,11 @@ impl Claims {
 
     /// What `token` says, once its MAC is found to be ours. Whether it is still good is for the caller to ask.
     pub fn open(token: &str, keyring: &Keyring) -> Result<Claims, TokenError> {
+        Claims::open_with_key(token, keyring).map(|(_, claims)| claims)
+    }
+
+    /// The same, with the key that made the token.
+    pub(crate) fn open_with_key(token: &str, keyring: &Keyring) -> Result<(KeyId, Claims), TokenError> {
         let mut binary = [0; BOUND_BINARY];
         // Checked first, since the decoder wants room for whatever comes.
         let length = match token.len() {
@@ -144,7 +149,7 @@ impl Claims {
         let (id, claims) = Claims::decode(said)?;
         let key = keyring.find(id).ok_or(TokenError::Forged)?;
         constant_time::verify_slices_are_equal(&mac(key, said), presented).map_err(|_| TokenError::Forged)?;
-        Ok(claims)
+        Ok((id, claims))
     }
 
     fn encode(&self, key: KeyId) -> [u8; CLAIMS] {

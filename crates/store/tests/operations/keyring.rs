@@ -1,5 +1,6 @@
 //! Laws of the keyring: it can be changed under way, and without it nothing is good.
 
+use northgate_core::policy::{Overrides, Rotation};
 use northgate_core::refresh::Refusal;
 use northgate_core::token::TokenError;
 use northgate_core::verify::VerifyError;
@@ -38,6 +39,19 @@ async fn a_retry_after_a_rotation_gives_the_same_refresh_token() {
     let again = world.refresh(&app, &first.refresh_token).await;
     assert_eq!(again.refresh_token, lost.refresh_token);
     world.refresh(&app, &again.refresh_token).await;
+}
+
+#[tokio::test]
+async fn after_a_rotation_at_once_a_retry_and_a_repeated_use_give_the_same_refresh_token() {
+    let mut world = World::new().await;
+    let app = world.customer("a").await;
+    let first = world.login(&app).await;
+    let second = world.refresh(&app, &first.refresh_token).await;
+    world.rotate_keyring();
+    world.set(&app, Overrides { rotation: Some(Rotation::Reusable), ..Overrides::default() }).await;
+    let retried = world.refresh(&app, &first.refresh_token).await;
+    let used_again = world.refresh(&app, &second.refresh_token).await;
+    assert_eq!(used_again.refresh_token, retried.refresh_token);
 }
 
 #[tokio::test]
