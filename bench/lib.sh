@@ -50,10 +50,11 @@ need() {
 need_programs() { need wrk=wrk nginx=nginx-light openssl=openssl curl=curl awk=mawk taskset=util-linux "$@"; }
 
 build() {
-    if [ -z "${NORTHGATE_BIN:-}" ] || [ -z "${SEED_BIN:-}" ] || [ -z "${CALL_BIN:-}" ]; then
-        (cd "$root" && cargo build --release --bins --examples) >&2
+    if [ -z "${SEED_BIN:-}" ] || [ -z "${CALL_BIN:-}" ]; then
+        (cd "$root" && cargo build --release --examples) >&2
     fi
-    NORTHGATE_BIN=${NORTHGATE_BIN:-$root/target/release/northgate}
+    [ -n "${NORTHGATE_BIN:-}" ] || "$root/deploy/build"
+    NORTHGATE_BIN=${NORTHGATE_BIN:-$root/target/trained/northgate}
     SEED_BIN=${SEED_BIN:-$root/target/release/examples/seed}
     CALL_BIN=${CALL_BIN:-$root/target/release/examples/call}
 }
