@@ -27,6 +27,11 @@ impl Grants {
         for (application, grants) in changed {
             if grants.is_empty() {
                 all.remove(&application);
+            } else if let Some(present) =
+                all.get_mut(&application).filter(|known| known.len() == grants.len())
+            {
+                // A refresh changes one of them: they stay where they are.
+                present.copy_from_slice(&grants);
             } else {
                 all.insert(application, grants.into_boxed_slice());
             }
