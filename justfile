@@ -9,7 +9,7 @@ build:
     cargo build --release
 
 # The same, trained: what is installed (target/trained/northgate). Takes three times as long.
-install-build:
+trained:
     deploy/build
 
 # All tests.

@@ -98,6 +98,13 @@ seed() {
     cp -a "$work/tls" "$work/$name/tls"
 }
 
+# part NAME N CONNECTIONS: SEED is then a file with the lines of $work/NAME.seed for the Nth load, counted from 0, of one and the
+# same server: a refresh token serves once, so that each has its own.
+part() {
+    SEED=$work/part.seed
+    sed -n "$(($2 * $3 + 1)),$((($2 + 1) * $3))p" "$work/$1.seed" >"$SEED"
+}
+
 # A refresh token serves once, so that every run begins with a copy. It is on the disk before anything is measured.
 fresh_copy() {
     rm -rf "$work/data"
@@ -221,6 +228,9 @@ wrk_load() {
 
 # reconnect_load ADDRESS CONNECTIONS SECONDS: wrk does not resume sessions.
 reconnect_load() { "$CALL_BIN" reconnect "$1" "$work/tls/cert.pem" "$SEED" "$2" "$3"; }
+
+# count_load ADDRESS CONNECTIONS REQUESTS OPERATION: exactly so many.
+count_load() { "$CALL_BIN" count "$1" "$work/tls/cert.pem" "$SEED" "$2" "$3" "$4"; }
 
 # field NAME RESULT
 field() {

@@ -60,8 +60,8 @@ struct Applications {
     imported_secrets: usize,
 }
 
-/// An application in the set of all, where its appId tells it from others. A map would hold each appId a second time, and what is
-/// small stays in the processor's caches.
+/// An application in the set of all, where its appId tells it from others: a map would hold each appId a second time, and
+/// what is small stays in the processor's caches.
 struct ById(Arc<Application>);
 
 impl Borrow<AppId> for ById {

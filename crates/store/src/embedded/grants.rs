@@ -25,15 +25,11 @@ impl Grants {
     pub fn publish(&self, changed: impl IntoIterator<Item = (AppNumber, Vec<Grant>)>) {
         let mut all = self.write();
         for (application, grants) in changed {
-            if grants.is_empty() {
-                all.remove(&application);
-            } else if let Some(present) =
-                all.get_mut(&application).filter(|known| known.len() == grants.len())
-            {
+            match all.get_mut(&application) {
                 // A refresh changes one of them: they stay where they are.
-                present.copy_from_slice(&grants);
-            } else {
-                all.insert(application, grants.into_boxed_slice());
+                Some(present) if present.len() == grants.len() => present.copy_from_slice(&grants),
+                Some(_) | None if grants.is_empty() => drop(all.remove(&application)),
+                Some(_) | None => drop(all.insert(application, grants.into_boxed_slice())),
             }
         }
     }
