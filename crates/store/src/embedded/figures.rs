@@ -45,6 +45,11 @@ impl Figures {
         self.is_failing.load(Ordering::Relaxed)
     }
 
+    /// The database was read, and its journal has so many bytes.
+    pub(crate) fn loaded(&self, journal_bytes: u64) {
+        self.journal_bytes.store(journal_bytes, Ordering::Relaxed);
+    }
+
     pub(crate) fn committed(&self, writes: usize, took: Duration, journal_bytes: u64) {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.writes.fetch_add(writes as u64, Ordering::Relaxed);

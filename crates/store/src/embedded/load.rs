@@ -71,6 +71,7 @@ pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, O
     memory.registry.replace_all(registry);
     memory.grants.replace_all(grants);
     memory.spent.replace_all(spent);
+    memory.figures.loaded(loaded.journal.bytes);
     Ok(loaded)
 }
 
@@ -142,5 +143,24 @@ fn apply(entry: Entry, registry: &Registry, grants: &mut ByApplication) -> AppNu
             registry.revoke(key, revocation);
             key.application
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::schema;
+
+    #[test]
+    fn what_a_start_finds_in_the_journal_is_told_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut connection = schema::connect(&dir.path().join("test.db")).unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let mut entry = Vec::new();
+        Entry::Remove(GrantKey { application: AppNumber(7), id: GrantId(1) }).encode(&mut entry);
+        connection.execute("INSERT INTO journal (batch, entries) VALUES (1, ?)", [&entry]).unwrap();
+        let memory = Memory::default();
+        load(&connection, &memory).unwrap();
+        assert_eq!(memory.figures.journal_bytes(), entry.len() as u64);
     }
 }
