@@ -21,8 +21,9 @@ if os.getenv("CLOSE") == "1" then headers["Connection"] = "close" end
 local TOKEN = 64
 local tokens, room, head, tail = nil, 0, 0, 0
 
--- All of a request before the token, one after the other, and where an application's begins and ends, by its number.
-local befores, from, to, last = nil, nil, nil, 0
+-- All of a request before the token, one after the other, and where an application's begins, by its number: it ends where
+-- the next one's begins.
+local befores, from, last = nil, nil, 0
 local any, request_text = nil, ffi.new("char[?]", 4096)
 local END = '"}'
 
@@ -53,31 +54,35 @@ local function before(app, secret, refresh)
   return wrk.format("POST", path, headers, body):sub(1, -(#refresh + #END + 1))
 end
 
+-- In the order of their numbers, which is about the one in which they will be needed.
+local function lay_out(texts, length)
+  befores = memory("char *", length)
+  from = memory("uint32_t *", 4 * (last + 2))
+  for owner = 0, last do
+    local text = texts[owner] or ""
+    ffi.copy(befores + from[owner], text, #text)
+    from[owner + 1] = from[owner] + #text
+  end
+end
+
 function init()
-  local own, texts, starts, ends, length, number = {}, {}, {}, {}, 0, 0
+  local own, texts, length, number = {}, {}, 0, 0
   for line in io.lines(os.getenv("SEED")) do
     local app, secret, refresh = line:match("(%S+) (%S+) (%S+)")
     assert(#refresh == TOKEN, "a refresh token of another length")
     local owner = application(ffi.cast("const char *", refresh))
-    if not starts[owner] then
-      local text = before(app, secret, refresh)
-      texts[#texts + 1] = text
-      starts[owner], ends[owner] = length, length + #text
-      length = length + #text
+    if not texts[owner] then
+      texts[owner] = before(app, secret, refresh)
+      length = length + #texts[owner]
       any, last = owner, math.max(owner, last)
     end
     if number % threads == own_part then own[#own + 1] = refresh end
     number = number + 1
   end
-  befores, tokens = memory("char *", length), memory("char *", #own * TOKEN)
-  ffi.copy(befores, table.concat(texts), length)
+  tokens, room, tail = memory("char *", #own * TOKEN), #own, #own
   ffi.copy(tokens, table.concat(own), #own * TOKEN)
-  from, to = memory("uint32_t *", 4 * (last + 1)), memory("uint32_t *", 4 * (last + 1))
-  for owner, start in pairs(starts) do
-    from[owner], to[owner] = start, ends[owner]
-  end
-  room, tail = #own, #own
-  own, texts, starts, ends = nil, nil, nil, nil
+  lay_out(texts, length)
+  own, texts = nil, nil
   collectgarbage()
 end
 
@@ -85,8 +90,8 @@ function request()
   local token = tokens + head % room * TOKEN
   head = head + 1
   local owner = application(token)
-  if owner > last or to[owner] == 0 then owner = any end
-  local length = to[owner] - from[owner]
+  if owner > last or from[owner] == from[owner + 1] then owner = any end
+  local length = from[owner + 1] - from[owner]
   ffi.copy(request_text, befores + from[owner], length)
   ffi.copy(request_text + length, token, TOKEN)
   ffi.copy(request_text + length + TOKEN, END, #END)

@@ -44,36 +44,22 @@ async fn main() {
     let option = |name| arguments.iter().skip_while(move |argument| *argument != name).nth(1);
     let (url, access_tokens) =
         (option("--database-url"), option("--access-tokens").map(|kind| kind_of(kind)));
-    let work = Work {
-        applications,
-        grants,
-        overrides: Overrides { rotation, access_tokens, ..Overrides::default() },
-    };
-    match url {
+    let (store, embedded, keyring) = match url {
         None => {
             let (store, keyring) = embedded(data_dir);
-            work.do_with(Arc::clone(&store) as _, keyring).await;
-            rest(&store).await;
+            (Arc::clone(&store) as Arc<dyn Store>, Some(store), keyring)
         }
         Some(url) => {
             let (store, keyring) = database(data_dir, url).await;
-            work.do_with(store, keyring).await;
+            (store, None, keyring)
         }
-    }
-}
-
-/// What to fill the store with.
-struct Work {
-    applications: usize,
-    grants: usize,
-    overrides: Overrides,
-}
-
-impl Work {
-    async fn do_with(self, store: Arc<dyn Store>, keyring: Keyring) {
-        let auth = Arc::new(auth(store, keyring));
-        let known = Arc::new(create(&auth, self.applications, self.overrides).await);
-        log_in(&auth, &known, self.grants).await;
+    };
+    let auth = Arc::new(auth(store, keyring));
+    let overrides = Overrides { rotation, access_tokens, ..Overrides::default() };
+    let known = Arc::new(create(&auth, applications, overrides).await);
+    log_in(&auth, &known, grants).await;
+    if let Some(embedded) = embedded {
+        rest(&embedded).await;
     }
 }
 
