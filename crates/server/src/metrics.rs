@@ -13,7 +13,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::http::observe::Listener;
 use crate::http::outcome::{Operation, Outcome};
+use crate::listener::connection::HeadRefusal;
 
 /// From an operation in memory (verify) over one durable write to a store that hardly answers, in seconds.
 const DURATIONS: [f64; 14] =
@@ -27,6 +29,7 @@ pub struct Metrics {
     pub applications: Gauge,
     operations: [[Counter; Outcome::ALL.len()]; Operation::ALL.len()],
     durations: [Histogram; Operation::ALL.len()],
+    refused_heads: Family<[Label; 2], Counter>,
     registry: Mutex<Registry>,
 }
 
@@ -42,6 +45,7 @@ impl Default for Metrics {
             applications,
             operations: operations(&mut registry),
             durations: durations(&mut registry),
+            refused_heads: refused_heads(&mut registry),
             registry: Mutex::new(registry),
         }
     }
@@ -52,6 +56,11 @@ impl Metrics {
     pub fn count(&self, operation: Operation, outcome: Outcome, took: Duration) {
         self.operations[operation as usize][outcome as usize].inc();
         self.durations[operation as usize].observe(took.as_secs_f64());
+    }
+
+    /// Counts a request whose head the HTTP parser refused.
+    pub fn count_refused_head(&self, listener: Listener, refusal: HeadRefusal) {
+        self.refused_heads.get_or_create(&refused_head(listener, refusal)).inc();
     }
 
     /// For other parts of the server to add what they count.
@@ -84,6 +93,27 @@ fn durations(registry: &mut Registry) -> [Histogram; Operation::ALL.len()] {
     let help = "From the request's head to the answer";
     registry.register_with_unit("northgate_operation_duration", help, Unit::Seconds, family.clone());
     Operation::ALL.map(|operation| family.get_or_create(&[("operation", operation.as_str())]).clone())
+}
+
+fn refused_heads(registry: &mut Registry) -> Family<[Label; 2], Counter> {
+    let family = Family::<[Label; 2], Counter>::default();
+    let help = "Requests answered with 400 or 431 by the HTTP parser, before anything else saw them";
+    registry.register("northgate_refused_heads", help, family.clone());
+    for listener in [Listener::Public, Listener::Private] {
+        for refusal in [HeadRefusal::TooLarge, HeadRefusal::Malformed] {
+            // From the start at zero, so that the first one is an increase.
+            drop(family.get_or_create(&refused_head(listener, refusal)));
+        }
+    }
+    family
+}
+
+fn refused_head(listener: Listener, refusal: HeadRefusal) -> [Label; 2] {
+    let status = match refusal {
+        HeadRefusal::TooLarge => "431",
+        HeadRefusal::Malformed => "400",
+    };
+    [("listener", listener.as_str()), ("status", status)]
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 
 use super::observe::{Answered, Asked, Listener, Watch};
 use super::{APPLICATION_API, Api, login, refresh, verify};
-use crate::listener::connection::{Remote, Routes};
+use crate::listener::connection::{HeadRefusal, Peer, Remote, Routes};
 
 /// What is asked for all day long. It is found by one look at method and path. The router has these as well, for whoever
 /// asks in another way; by way of it, a request takes a tenth more.
@@ -85,6 +85,10 @@ impl Shared {
 impl Routes for Front {
     fn title_case_headers(&self) -> bool {
         self.shared.watch.listener() == Listener::Public
+    }
+
+    fn head_refused(&self, refusal: HeadRefusal, peer: Peer) {
+        self.shared.watch.head_refused(refusal, peer);
     }
 
     fn answer(

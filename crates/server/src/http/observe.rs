@@ -23,7 +23,7 @@ use crate::config::log::LoggedRequests;
 use crate::http::audit::Audit;
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::turns::Turns;
-use crate::listener::connection::Peer;
+use crate::listener::connection::{HeadRefusal, Peer};
 use crate::metrics::Metrics;
 
 pub use request_id::RequestId;
@@ -184,6 +184,36 @@ impl Watch {
     /// Which one.
     pub fn listener(&self) -> Listener {
         self.listener
+    }
+
+    /// Logs and counts a request that ended with its head. The line has no path: nothing of such a head is certain.
+    pub fn head_refused(&self, refusal: HeadRefusal, peer: Peer) {
+        self.metrics.count_refused_head(self.listener, refusal);
+        let (outcome, status, detail) = match refusal {
+            HeadRefusal::TooLarge => (
+                Outcome::TooLarge,
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "the request head is longer than limits.headers",
+            ),
+            HeadRefusal::Malformed => (
+                Outcome::InvalidInput,
+                StatusCode::BAD_REQUEST,
+                "the request head is not HTTP/1.1 or HTTP/1.0",
+            ),
+        };
+        match self.logged {
+            LoggedRequests::All | LoggedRequests::Failed => info!(
+                target: "northgate::request",
+                listener = self.listener.as_str(),
+                operation = "request",
+                outcome = outcome.as_str(),
+                status = status.as_u16(),
+                peer = %peer.0,
+                detail,
+                "request {outcome}",
+            ),
+            LoggedRequests::None => {}
+        }
     }
 
     /// One line. The query string is left out: some clients put into it what belongs into the body.

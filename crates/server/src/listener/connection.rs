@@ -40,10 +40,32 @@ pub struct Remote {
     pub shown: Option<Shown>,
 }
 
+/// Why the HTTP parser refused the head of a request, having answered it itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeadRefusal {
+    /// Longer than `limits.headers`: 431.
+    TooLarge,
+    /// Not HTTP/1: 400.
+    Malformed,
+}
+
+impl HeadRefusal {
+    fn of(ended: &hyper::Error) -> Option<HeadRefusal> {
+        match ended {
+            ended if ended.is_parse_too_large() => Some(HeadRefusal::TooLarge),
+            ended if ended.is_parse() => Some(HeadRefusal::Malformed),
+            _ => None,
+        }
+    }
+}
+
 /// What answers the requests of a listener.
 pub trait Routes: Clone + Send + Sync + 'static {
     /// Whether the names of headers are written like `Content-Type`, for clients with simple parsers, and not in lower case.
     fn title_case_headers(&self) -> bool;
+
+    /// Records a request head that the HTTP parser refused, so that no route ever sees the request.
+    fn head_refused(&self, refusal: HeadRefusal, peer: Peer);
 
     /// The answer to a request that `remote` has sent.
     fn answer(
@@ -58,6 +80,8 @@ impl Routes for Router {
     fn title_case_headers(&self) -> bool {
         true
     }
+
+    fn head_refused(&self, _: HeadRefusal, _: Peer) {}
 
     fn answer(
         &self,
@@ -118,7 +142,7 @@ impl<R: Routes> Serving<R> {
         let pace = Arc::new(Pace::default());
         let io = TokioIo::new(Paced::new(stream, pace.clone(), &self.limits));
         let http = http(&self.limits, self.routes.title_case_headers());
-        let (routes, remote) = (self.routes, Remote { peer: Peer(peer), shown });
+        let (routes, remote) = (&self.routes, Remote { peer: Peer(peer), shown });
         let service = service_fn(move |request: Request<Incoming>| {
             pace.request_begins();
             let (answer, pace) = (routes.answer(request, &remote), pace.clone());
@@ -138,6 +162,9 @@ impl<R: Routes> Serving<R> {
         };
         if let Err(cause) = ended {
             debug!(%peer, "a connection ended early: {cause}");
+            if let Some(refusal) = HeadRefusal::of(&cause) {
+                self.routes.head_refused(refusal, Peer(peer));
+            }
         }
     }
 }

@@ -125,3 +125,38 @@ async fn no_secret_and_no_token_is_ever_written() {
         assert!(!text.contains(secret.as_str()), "{secret} is in {text}");
     }
 }
+
+/// Requests that hyper answers itself left no trace: a gateway whose requests had grown beyond `limits.headers` looked like
+/// an outage, with nothing in the log.
+#[tokio::test]
+async fn a_head_that_the_parser_refuses_has_a_line_and_is_counted() {
+    let world = World::new().await;
+    let (page, _guard) = Page::open();
+    let too_large = format!("GET /verify HTTP/1.1\r\nX-Secret: {}", "s".repeat(32 * 1024));
+    for listener in [world.public, world.private] {
+        assert_eq!(ask(listener, &too_large).await.status, 431);
+        assert_eq!(ask(listener, "GET /verify HTTP/1.1\r\nX Secret: sss\r\n\r\n").await.status, 400);
+    }
+    let told: Vec<_> = page
+        .lines("northgate::request")
+        .iter()
+        .map(|line| format!("{} {} {}", line["listener"], line["message"], line["status"]).replace('"', ""))
+        .collect();
+    let both = ["request too-large 431", "request invalid-input 400"];
+    assert_eq!(
+        told,
+        ["public", "private"]
+            .iter()
+            .flat_map(|at| both.map(|told| format!("{at} {told}")))
+            .collect::<Vec<_>>()
+    );
+    assert!(!page.text().contains("sss"), "{}", page.text());
+    let metrics = ask(world.private, "GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n").await.body;
+    for listener in ["public", "private"] {
+        for status in [400, 431] {
+            let line =
+                format!("northgate_refused_heads_total{{listener=\"{listener}\",status=\"{status}\"}} 1\n");
+            assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
+        }
+    }
+}
