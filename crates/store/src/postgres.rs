@@ -104,7 +104,7 @@ impl From<Trouble> for ConnectError {
             Trouble::Unreachable(cause) => ConnectError::Unreachable(Box::new(cause)),
             Trouble::Silent(_) => ConnectError::Unreachable(Box::new(trouble)),
             Trouble::Refused(cause) => ConnectError::Refused(Box::new(cause)),
-            Trouble::Damaged => ConnectError::Refused(Box::new(trouble)),
+            Trouble::Damaged | Trouble::DamagedRow { .. } => ConnectError::Refused(Box::new(trouble)),
         }
     }
 }

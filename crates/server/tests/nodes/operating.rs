@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use crate::application::Application;
 use crate::installation::{Installation, command, place, refusal, until};
 use crate::northgate::Northgate;
 
@@ -78,6 +79,50 @@ async fn a_node_that_cannot_see_what_others_change_says_so_until_it_can() {
     assert!(curl(&node, "/health/ready").starts_with(r#"{"reason":"#));
     database.batch_execute("COMMIT").await.unwrap();
     until("up again", async || curl(&node, "/health/ready") == r#"{"status":"ok"}"#).await;
+}
+
+/// A damaged row made every look at the database fail: readiness blamed a database that does not answer in time, the log repeated
+/// itself four times a second without naming the row, and no node saw what others changed.
+#[tokio::test]
+async fn a_damaged_row_is_named_once_and_hides_no_change_of_another_application() {
+    let mut installation = Installation::of(1).await;
+    let database = crate::server::server().client(&installation.url).await;
+    let node = installation.nodes.remove(0);
+    let (broken, other) = (Application::created(&node, "Broken"), Application::created(&node, "Other"));
+    let pair = other.login().await;
+    let now = "(extract(epoch FROM clock_timestamp()) * 1000)::int8";
+    let break_it = format!(
+        "UPDATE applications SET state = 'melted', revision = revision + 1, changed_at = {now} WHERE app_id = '{}'",
+        broken.app_id
+    );
+    database.batch_execute(&break_it).await.unwrap();
+    let number = number_of(&database, &broken.app_id).await;
+    let named = format!("table applications with number {number} (appId \"{}\") is damaged", broken.app_id);
+    until("named", async || unescaped(&node.log()).contains(&named)).await;
+    // What another node does to an application is seen beside the damaged row, and the node stays ready.
+    let freeze = format!(
+        "UPDATE applications SET state = 'frozen', revision = revision + 1, changed_at = {now} WHERE app_id = '{}'",
+        other.app_id
+    );
+    database.batch_execute(&freeze).await.unwrap();
+    let access = pair.member("accessToken");
+    until("frozen", async || other.verify(&access).await.status == 403).await;
+    assert_eq!(curl(&node, "/health/ready"), r#"{"status":"ok"}"#);
+    assert_eq!(unescaped(&node.log()).matches(&named).count(), 1, "{}", node.log());
+    // A node that starts says the same and does not serve half of the applications.
+    let home = tempfile::tempdir().unwrap();
+    let told =
+        refusal(&command(home.path(), &installation.url, &["serve", "--dev", "--listen", "127.0.0.1:0"]));
+    assert!(told.contains(&named), "{told}");
+}
+
+async fn number_of(database: &tokio_postgres::Client, app_id: &str) -> i32 {
+    database.query_one("SELECT number FROM applications WHERE app_id = $1", &[&app_id]).await.unwrap().get(0)
+}
+
+/// The log escapes quotes in its fields.
+fn unescaped(log: &str) -> String {
+    log.replace('\\', "")
 }
 
 #[tokio::test]

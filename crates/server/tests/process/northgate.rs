@@ -1,7 +1,7 @@
 //! The program itself, as a process of its own, in a directory and on ports of its own.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -35,7 +35,7 @@ impl Northgate {
             command.args(["--admin-listen", &private.to_string()]);
             let output = fs::File::create(home.path().join("stdout")).unwrap();
             let mut server = command.stdout(output).stderr(Stdio::piped()).spawn().unwrap();
-            match until_it_serves(&mut server) {
+            match until_it_serves(&mut server, &home.path().join("log")) {
                 Ok(()) => return Northgate { public, private, home, server },
                 // Somebody else was given the port between our asking and our using it.
                 Err(said) if said.contains("is in use: another server") => {}
@@ -48,6 +48,12 @@ impl Northgate {
     pub fn printed(&self) -> String {
         self.output(Command::new("curl").args(["-sS", &format!("http://{}/health/live", self.private)]));
         fs::read_to_string(self.home.path().join("stdout")).unwrap()
+    }
+
+    /// What the server has logged since it serves.
+    #[allow(dead_code)]
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap()
     }
 
     /// A command of the same installation.
@@ -117,14 +123,14 @@ fn free_ports() -> (SocketAddr, SocketAddr) {
     (one.local_addr().unwrap(), other.local_addr().unwrap())
 }
 
-/// Reads the log until it says so; all of the log, if it never does.
-fn until_it_serves(server: &mut Child) -> Result<(), String> {
+/// Reads the log until it says so, and copies the rest to `rest`; returns all of the log if it never does.
+fn until_it_serves(server: &mut Child, rest: &Path) -> Result<(), String> {
     let mut log = BufReader::new(server.stderr.take().unwrap());
     let mut said = String::new();
     while log.read_line(&mut said).unwrap() > 0 {
         if said.contains(" serving ") {
-            // Nobody reads the rest, and the server shall not wait for a reader.
-            thread::spawn(move || log.read_to_end(&mut Vec::new()));
+            let mut rest = fs::File::create(rest).unwrap();
+            thread::spawn(move || std::io::copy(&mut log, &mut rest));
             return Ok(());
         }
     }

@@ -30,8 +30,17 @@ pub(crate) enum Trouble {
     Refused(#[from] tokio_postgres::Error),
     #[error("the database did not answer within {}s", .0.as_secs_f32())]
     Silent(Duration),
-    #[error("a row of the database is damaged")]
+    #[error("a value of the database is damaged")]
     Damaged,
+    #[error(
+        "the row of table {table} with {key} is damaged: correct it, or restore the database from a backup"
+    )]
+    DamagedRow {
+        table: &'static str,
+        key: String,
+        #[source]
+        cause: Box<Trouble>,
+    },
 }
 
 impl Trouble {

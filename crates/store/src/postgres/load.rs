@@ -20,6 +20,8 @@ pub(crate) struct All {
     pub applications: Vec<Application>,
     /// The revocations; no applications.
     pub revocations: Registry,
+    /// Rows that cannot be read. The applications that they belong to are not among `applications`.
+    pub damaged: Vec<Trouble>,
     /// The database's clock before it was read.
     pub at: i64,
 }
@@ -29,6 +31,8 @@ pub(crate) struct News {
     pub applications: Vec<Application>,
     pub removed: Vec<AppNumber>,
     pub revocations: Vec<(GrantKey, Revocation)>,
+    /// Rows that cannot be read. The applications that they belong to are not among `applications`.
+    pub damaged: Vec<Trouble>,
     /// The database's clock before it was read.
     pub at: i64,
 }
@@ -41,19 +45,14 @@ pub(crate) async fn all(client: &Client) -> Result<All, Trouble> {
     // Reading millions of rows takes longer than a statement of a request may.
     client.batch_execute("SET LOCAL statement_timeout = 0").await?;
     let at = client.query_one(&format!("SELECT {DATABASE_NOW}"), &[]).await?.try_get(0)?;
-    let mut secrets: HashMap<AppNumber, Secrets> = HashMap::new();
+    let mut found = Found::default();
     each(client, &format!("SELECT {SECRET} FROM secrets ORDER BY application, id"), |row| {
-        let (application, secret) = rows::secret(row)?;
-        secrets.entry(application).or_default().push(Arc::new(secret));
+        found.add_secret(row);
         Ok(())
     })
     .await?;
-    let mut applications = Vec::new();
     each(client, &format!("SELECT {APPLICATION} FROM applications"), |row| {
-        let mut application = rows::application(row)?;
-        application.secrets = secrets.remove(&application.number).unwrap_or_default();
-        application.secrets.shrink_to_fit();
-        applications.push(application);
+        found.add_application(row);
         Ok(())
     })
     .await?;
@@ -65,7 +64,47 @@ pub(crate) async fn all(client: &Client) -> Result<All, Trouble> {
     })
     .await?;
     client.batch_execute("COMMIT").await?;
-    Ok(All { applications, revocations, at })
+    let Found { applications, damaged, .. } = found;
+    Ok(All { applications, revocations, damaged, at })
+}
+
+/// Applications as their rows come in, the secrets first. One damaged row must not hide the others.
+#[derive(Default)]
+struct Found {
+    /// `None` for an application with a secret that cannot be read.
+    secrets: HashMap<AppNumber, Option<Secrets>>,
+    applications: Vec<Application>,
+    damaged: Vec<Trouble>,
+}
+
+impl Found {
+    fn add_secret(&mut self, row: &Row) {
+        match rows::secret(row) {
+            Ok((application, secret)) => {
+                if let Some(secrets) = self.secrets.entry(application).or_insert(Some(Secrets::new())) {
+                    secrets.push(Arc::new(secret));
+                }
+            }
+            Err(damaged) => {
+                self.secrets.insert(AppNumber(rows::unsigned(row, 0)), None);
+                self.damaged.push(damaged);
+            }
+        }
+    }
+
+    fn add_application(&mut self, row: &Row) {
+        match rows::application(row) {
+            Ok(mut application) => {
+                let secrets = self.secrets.remove(&application.number).unwrap_or(Some(Secrets::new()));
+                if let Some(mut secrets) = secrets {
+                    secrets.shrink_to_fit();
+                    application.secrets = secrets;
+                    self.applications.push(application);
+                }
+            }
+            Err(damaged) => self.damaged.push(damaged),
+        }
+    }
 }
 
 async fn each(
@@ -124,21 +163,15 @@ impl Look {
             client.query(&self.revocations, &since),
             client.batch_execute("COMMIT")
         )?;
-        let mut of: HashMap<AppNumber, Secrets> = HashMap::new();
-        for row in &secrets {
-            let (application, secret) = rows::secret(row)?;
-            of.entry(application).or_default().push(Arc::new(secret));
-        }
-        let applications = applications.iter().map(|row| {
-            let mut application = rows::application(row)?;
-            application.secrets = of.remove(&application.number).unwrap_or_default();
-            Ok(application)
-        });
         let removed = removed.iter().map(|row| Ok(AppNumber(row.try_get::<_, i32>(0)? as u32)));
+        let mut found = Found::default();
+        secrets.iter().for_each(|row| found.add_secret(row));
+        applications.iter().for_each(|row| found.add_application(row));
         Ok(News {
-            applications: applications.collect::<Result<_, Trouble>>()?,
+            applications: found.applications,
             removed: removed.collect::<Result<_, Trouble>>()?,
             revocations: revocations.iter().map(rows::revocation).collect::<Result<_, Trouble>>()?,
+            damaged: found.damaged,
             at: at.try_get(0)?,
         })
     }

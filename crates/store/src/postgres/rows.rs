@@ -75,6 +75,13 @@ pub(crate) fn application_values(application: &Application) -> Vec<Value> {
 }
 
 pub(crate) fn application(row: &Row) -> Result<Application, Trouble> {
+    read_application(row).map_err(|cause| {
+        let app_id = row.try_get::<_, &str>(1).unwrap_or_default();
+        damaged("applications", format!("number {} (appId {app_id:?})", unsigned(row, 0)), cause)
+    })
+}
+
+fn read_application(row: &Row) -> Result<Application, Trouble> {
     let state = match row.try_get(3)? {
         "active" => State::Active,
         "frozen" => State::Frozen,
@@ -126,6 +133,12 @@ pub(crate) fn secret_values(application: AppNumber, secret: &Secret) -> Vec<Valu
 }
 
 pub(crate) fn secret(row: &Row) -> Result<(AppNumber, Secret), Trouble> {
+    read_secret(row).map_err(|cause| {
+        damaged("secrets", format!("application {} and id {}", unsigned(row, 0), unsigned(row, 1)), cause)
+    })
+}
+
+fn read_secret(row: &Row) -> Result<(AppNumber, Secret), Trouble> {
     let kept = match (row.try_get::<_, Option<&[u8]>>(6)?, row.try_get::<_, Option<String>>(7)?) {
         (Some(digest), None) => {
             Kept::Digest(Digest::from_bytes(digest.try_into().map_err(|_| Trouble::Damaged)?))
@@ -154,6 +167,16 @@ pub(crate) fn grant(row: &Row) -> Result<(AppNumber, Grant), Trouble> {
 pub(crate) fn revocation(row: &Row) -> Result<(GrantKey, Revocation), Trouble> {
     let revocation = Revocation { ends_at: time(row.try_get(2)?), forget_at: time(row.try_get(3)?) };
     Ok((key(row)?, revocation))
+}
+
+/// Names the row, so that an operator finds it. Only reading a row that has arrived leads here.
+fn damaged(table: &'static str, key: String, cause: Trouble) -> Trouble {
+    Trouble::DamagedRow { table, key, cause: Box::new(cause) }
+}
+
+/// A number of 32 bits, for a message; 0 where even that cannot be read.
+pub(crate) fn unsigned(row: &Row, column: usize) -> u32 {
+    row.try_get::<_, i32>(column).unwrap_or_default() as u32
 }
 
 /// A grant's key from `application, id`.

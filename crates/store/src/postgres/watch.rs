@@ -4,6 +4,7 @@
 //! when it writes and shows when it commits. All that is read is absolute, so that it may be read any number of times.
 //! Between those, a notification is worth a glance at what is quite new.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::future::pending;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ const RELOAD_WITHIN: Duration = Duration::from_secs(600);
 const GATHER: Duration = Duration::from_millis(10);
 /// How often the registry is looked through for revocations to forget.
 const ROUND: Duration = Duration::from_secs(10);
+/// Damaged rows that are named in the log; more than a person repairs one by one.
+const DAMAGED_ROWS: usize = 256;
 
 pub(crate) struct Watch {
     shared: Arc<Shared>,
@@ -47,6 +50,8 @@ pub(crate) struct Watch {
     history: Option<String>,
     steady: Steady,
     round_at: Instant,
+    /// Messages about damaged rows that are in the log already.
+    damaged: HashSet<String>,
 }
 
 /// How far back is looked.
@@ -78,6 +83,7 @@ impl Watch {
             history: None,
             steady,
             round_at: now,
+            damaged: HashSet::new(),
         };
         watch.connect().await?;
         Ok(watch)
@@ -155,7 +161,8 @@ impl Watch {
         Ok(())
     }
 
-    fn publish(&self, news: News) {
+    fn publish(&mut self, news: News) {
+        news.damaged.iter().for_each(|damaged| self.report(damaged));
         let published = &self.shared.published;
         for application in news.applications {
             published.put(application, From::Read);
@@ -164,6 +171,17 @@ impl Watch {
         news.removed.into_iter().for_each(|number| published.remove(number));
         for (grant, revocation) in news.revocations {
             published.registry.revoke(grant, revocation);
+        }
+    }
+
+    /// Writes each damaged row to the log once; looks that follow read it again.
+    fn report(&mut self, damaged: &Trouble) {
+        let message = damaged.to_string();
+        if self.damaged.len() < DAMAGED_ROWS && self.damaged.insert(message) {
+            tracing::error!(
+                error = damaged as &dyn Error,
+                "the database has a damaged row; this node ignores changes of its application until it is corrected"
+            );
         }
     }
 
@@ -179,8 +197,13 @@ impl Watch {
         let history = history(&client).await;
         if self.looked_at == 0 || history != self.history || self.last.elapsed() > RELOAD_AFTER {
             let loaded = timeout(RELOAD_WITHIN, load::all(&client)).await;
-            let All { applications, revocations, at } =
+            let All { applications, revocations, damaged, at } =
                 loaded.unwrap_or(Err(Trouble::Silent(RELOAD_WITHIN)))?;
+            damaged.iter().for_each(|damaged| self.report(damaged));
+            // Nothing is served yet at the start, so that a row can be repaired first.
+            if let (0, Some(damaged)) = (self.looked_at, damaged.into_iter().next()) {
+                return Err(damaged);
+            }
             self.shared.published.replace_all(applications, revocations);
             All::tidy(&self.shared.published.registry);
             (self.looked_at, self.seen_at) = (at, at);
