@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::application::{AppId, Application};
+use crate::application::{AppId, AppNumber, Application};
 use crate::assertion::{Assertion, Flaw, MAX_SPENT};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
@@ -125,14 +125,22 @@ impl Auth {
     ) -> Result<Arc<Application>, AdmissionError> {
         match (application, checked) {
             (Some(application), Ok(())) => Ok(application),
-            (Some(_), Err(flaw)) => Err(self.unproven(flaw, caller, now)),
+            (Some(application), Err(flaw)) => Err(self.unproven(flaw, Some(application.number), caller, now)),
             // Without an application nothing is found to be right; either way it is the same answer.
-            (None, checked) => Err(self.unproven(checked.err().unwrap_or(Flaw::Signature), caller, now)),
+            (None, checked) => {
+                Err(self.unproven(checked.err().unwrap_or(Flaw::Signature), None, caller, now))
+            }
         }
     }
 
-    fn unproven(&self, flaw: Flaw, caller: &Caller<'_>, now: Timestamp) -> AdmissionError {
-        match self.failures.failed(caller.app, caller.from, now) {
+    fn unproven(
+        &self,
+        flaw: Flaw,
+        number: Option<AppNumber>,
+        caller: &Caller<'_>,
+        now: Timestamp,
+    ) -> AdmissionError {
+        match self.failures.failed(caller.app, number, caller.from, now) {
             None => AdmissionError::Unproven(flaw),
             Some(wait) => AdmissionError::Throttled(wait),
         }
@@ -154,7 +162,7 @@ impl Auth {
         };
         match self.store.spend(spending).await.map_err(AdmissionError::Store)? {
             Spent::Fresh => Ok(()),
-            Spent::Again => Err(self.unproven(Flaw::Spent, caller, now)),
+            Spent::Again => Err(self.unproven(Flaw::Spent, Some(application.number), caller, now)),
             Spent::Full => Err(AdmissionError::TooManyAssertions),
             Spent::Unknown => Err(AdmissionError::Rejected),
         }

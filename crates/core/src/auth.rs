@@ -117,10 +117,11 @@ impl Auth {
         let matched = match allocated(secrets, &digest, now) {
             Some(matched) => Some(matched),
             // Boxed: few come here, and all would carry the room for it with them.
-            None => Box::pin(self.guessable(application.as_deref(), secret, digest, from, now)).await?,
+            None => Box::pin(self.guessable(app, application.as_deref(), secret, digest, from, now)).await?,
         };
         let (Some(matched), Some(application)) = (matched, &application) else {
-            return Err(match self.failures.failed(app, from, now) {
+            let number = application.as_ref().map(|application| application.number);
+            return Err(match self.failures.failed(app, number, from, now) {
                 None => AdmissionError::Rejected,
                 Some(wait) => AdmissionError::Throttled(wait),
             });
@@ -134,13 +135,15 @@ impl Auth {
     /// The live imported secret that the presented one is. Those may be weak: who was wrong too often is not told.
     async fn guessable<'a>(
         &self,
+        app: &AppId,
         application: Option<&'a Application>,
         presented: &SecretText,
         digest: Digest,
         from: IpAddr,
         now: Timestamp,
     ) -> Result<Option<&'a Secret>, AdmissionError> {
-        if let Some(wait) = self.failures.wait(application.map(|application| application.number), from, now) {
+        let number = application.map(|application| application.number);
+        if let Some(wait) = self.failures.wait(app, number, from, now) {
             return Err(AdmissionError::Throttled(wait));
         }
         let secrets = application.map_or(&[][..], |application| &application.secrets);

@@ -5,6 +5,7 @@
 
 mod failures;
 mod recent;
+mod source;
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 
 pub(crate) use failures::Failures;
+pub use source::Source;
 
 const MINUTE_US: u64 = 60_000_000;
 

@@ -7,6 +7,7 @@ pub mod limits;
 pub mod log;
 pub mod oauth;
 mod policy;
+pub mod proxies;
 mod taking;
 pub mod tls;
 
@@ -24,6 +25,7 @@ use layers::{Settings, Sources};
 use limits::Limits;
 use log::Log;
 use oauth::OAuth;
+use proxies::Proxies;
 use tls::TlsSettings;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -56,6 +58,8 @@ pub struct Config {
     pub verify_leeway: Duration,
     /// Certificates and how TLS is spoken.
     pub tls: TlsSettings,
+    /// Proxies whose statements about the client's address are believed.
+    pub proxies: Proxies,
     /// A number for everything that can grow or wait.
     pub limits: Limits,
     /// What is logged, and how.
@@ -91,6 +95,7 @@ impl Config {
             policy: policy::take(&mut settings)?,
             verify_leeway: settings.duration("verify.leeway", Duration::ZERO..=HOUR)?,
             tls: TlsSettings::take(&mut settings, &data_dir)?,
+            proxies: Proxies::take(&mut settings)?,
             limits: Limits::take(&mut settings)?,
             log: Log::take(&mut settings)?,
             data_dir,

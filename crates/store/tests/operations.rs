@@ -10,6 +10,7 @@ mod server;
 mod operations {
     pub mod client_credentials;
     pub mod clock;
+    pub mod failure_limits;
     pub mod feed;
     pub mod keyring;
     pub mod login;

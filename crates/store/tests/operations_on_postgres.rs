@@ -9,6 +9,7 @@ mod server;
 mod operations {
     pub mod client_credentials;
     pub mod clock;
+    pub mod failure_limits;
     pub mod feed;
     pub mod keyring;
     pub mod login;

@@ -1,13 +1,15 @@
-//! Failures: what guessing a secret costs the address that guesses.
+//! Failures: rate limits of wrong guesses at a secret, per source and per application.
 //!
-//! A secret of 256 random bits cannot be guessed, so these budgets never stand before one. They stand before imported
-//! secrets, which may be weak, and decide whether one is looked at for this caller at all:
+//! A secret of 256 random bits cannot be guessed, so these limits never delay one. They protect imported secrets, which may
+//! be weak, and decide whether one is compared for this caller at all:
 //! docs/decisions/0014-guessing-costs-the-guesser.md has the reasons.
 
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::recent::Recent;
+use super::source::Source;
 use super::{Level, MINUTE_US, Rate, micros};
 use crate::application::{AppId, AppNumber};
 use crate::clock::Timestamp;
@@ -17,83 +19,122 @@ const REMEMBERED: usize = 16_384;
 /// Pairs of an application and a source that was right, remembered at once: 1 MiB.
 const FAMILIAR: usize = 65_536;
 
-/// How far a source can run into debt. Guesses that are sent at once are looked at together, before the first has failed;
+/// How far a bucket can run into debt. Guesses that are sent at once are compared together, before the first has failed;
 /// later ones wait for them all the same.
 const DEBT_US: u64 = 2 * MINUTE_US;
 
-/// Where a caller comes from, as far as it cannot choose: one IPv4 address, or the /64 that everybody is given whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Source {
-    V4(u32),
-    V6(u64),
-}
-
-impl Source {
-    fn of(address: IpAddr) -> Source {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Source::V4(address.to_bits()),
-            IpAddr::V6(address) => Source::V6((address.to_bits() >> 64) as u64),
-        }
-    }
-}
-
-/// The budgets of failures, and who has been right before.
+/// The limits, each of which holds by itself, and the sources that have been right before.
 pub(crate) struct Failures {
-    per_source: Option<Rate>,
-    per_application: Option<Rate>,
+    limits: Limits,
     sources: Recent,
-    /// By the appId that was presented, whether or not somebody has it: the answers must not tell.
+    /// By the appId that was presented, whether or not it exists: the answers must not tell.
     applications: Recent,
+    /// Of a source that was right for an application, the bucket of its own failures there.
     familiar: Recent,
 }
 
+/// Failures in a minute that are let pass.
+enum Limits {
+    None,
+    PerSource(Rate),
+    /// Sources are not told apart, for instance behind a proxy that hides them.
+    PerApplication(Rate),
+    Both {
+        source: Rate,
+        application: Rate,
+    },
+}
+
 impl Failures {
-    /// Budgets of so many in a minute; 0 is no limit.
+    /// Limits of so many in a minute; 0 is no limit.
     pub fn new(per_source: u32, per_application: u32) -> Failures {
+        let limits = match (Rate::per_minute(per_source), Rate::per_minute(per_application)) {
+            (None, None) => Limits::None,
+            (Some(source), None) => Limits::PerSource(source),
+            (None, Some(application)) => Limits::PerApplication(application),
+            (Some(source), Some(application)) => Limits::Both { source, application },
+        };
         Failures {
-            per_source: Rate::per_minute(per_source),
-            per_application: Rate::per_minute(per_application),
+            limits,
             sources: Recent::new(REMEMBERED),
             applications: Recent::new(REMEMBERED),
             familiar: Recent::new(FAMILIAR),
         }
     }
 
-    /// How long a caller has to wait before a secret that may be weak is looked at for it; `None` where it need not. One
-    /// that was right before need not, whoever else guesses at its address.
-    pub fn wait(&self, application: Option<AppNumber>, from: IpAddr, now: Timestamp) -> Option<Duration> {
-        let (rate, source) = (self.per_source?, Source::of(from));
-        let level = Level::at(self.sources.find(&source), now, rate.all_us() + DEBT_US);
-        let wait = level.wait(rate, now)?;
-        let is_familiar = application.is_some_and(|number| self.familiar.find(&(number, source)) > 0);
-        (!is_familiar).then_some(wait)
-    }
-
-    /// Remembers that a source knows a secret of the application.
-    pub fn succeeded(&self, application: AppNumber, from: IpAddr, now: Timestamp) {
-        if self.per_source.is_some() {
-            self.familiar.change(&(application, Source::of(from)), |_| micros(now).max(1));
+    /// How long a caller has to wait before a secret that may be weak is compared for it; `None` where it need not.
+    ///
+    /// A source that was right before does not wait for others that guess at its address. Its own wrong guesses then count
+    /// against the application's limit, in a bucket that no other source can empty.
+    pub fn wait(
+        &self,
+        app: &AppId,
+        number: Option<AppNumber>,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let source = Source::of(from);
+        let familiar = number.map(|number| (number, source)).filter(|pair| self.familiar.find(pair) > 0);
+        match (&self.limits, familiar) {
+            (Limits::None, _) | (Limits::PerSource(_), Some(_)) => None,
+            (Limits::PerApplication(rate), _) => wait(&self.applications, app, *rate, now),
+            (Limits::PerSource(rate) | Limits::Both { source: rate, .. }, None) => {
+                wait(&self.sources, &source, *rate, now)
+            }
+            (Limits::Both { application, .. }, Some(pair)) => wait(&self.familiar, &pair, *application, now),
         }
     }
 
-    /// Counts a failure. Says how long to wait where a budget was used up before.
-    pub fn failed(&self, app: &AppId, from: IpAddr, now: Timestamp) -> Option<Duration> {
-        let of_application = self
-            .per_application
-            .and_then(|rate| charge(&self.applications, app, rate, rate.one_us(), 0, now));
-        let of_source = self.per_source.and_then(|rate| {
-            // An application that many addresses guess at, each within its budget: one guess is all that is left to each.
-            let cost_us = if of_application.is_some() { rate.all_us() } else { rate.one_us() };
-            charge(&self.sources, &Source::of(from), rate, cost_us, DEBT_US, now)
-        });
-        of_application.max(of_source)
+    /// Remembers that a source knows a secret of the application.
+    pub fn succeeded(&self, number: AppNumber, from: IpAddr, now: Timestamp) {
+        match self.limits {
+            Limits::None | Limits::PerApplication(_) => {}
+            Limits::PerSource(_) | Limits::Both { .. } => {
+                let pair = (number, Source::of(from));
+                self.familiar.change(&pair, |full_at_us| full_at_us.max(micros(now)).max(1));
+            }
+        }
     }
+
+    /// Counts a failure. Says how long to wait where a limit was reached before.
+    pub fn failed(
+        &self,
+        app: &AppId,
+        number: Option<AppNumber>,
+        from: IpAddr,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let source = Source::of(from);
+        match &self.limits {
+            Limits::None => None,
+            Limits::PerSource(rate) => charge(&self.sources, &source, *rate, rate.one_us(), DEBT_US, now),
+            Limits::PerApplication(rate) => {
+                charge(&self.applications, app, *rate, rate.one_us(), DEBT_US, now)
+            }
+            Limits::Both { source: per_source, application } => {
+                if let Some(pair) = number.map(|number| (number, source))
+                    && self.familiar.find(&pair) > 0
+                {
+                    charge(&self.familiar, &pair, *application, application.one_us(), DEBT_US, now);
+                }
+                let told = charge(&self.applications, app, *application, application.one_us(), 0, now);
+                // Many addresses guess at the application, each within its limit: one guess is all that is left to each.
+                let cost_us = if told.is_some() { per_source.all_us() } else { per_source.one_us() };
+                told.max(charge(&self.sources, &source, *per_source, cost_us, DEBT_US, now))
+            }
+        }
+    }
+}
+
+/// How long until a bucket holds one.
+fn wait(buckets: &Recent, key: &impl Hash, rate: Rate, now: Timestamp) -> Option<Duration> {
+    Level::at(buckets.find(key), now, rate.all_us() + DEBT_US).wait(rate, now)
 }
 
 /// Takes `cost_us` out of a bucket, down to `debt_us` below empty. Says how long to wait where it was empty before.
 fn charge(
     buckets: &Recent,
-    key: &impl std::hash::Hash,
+    key: &impl Hash,
     rate: Rate,
     cost_us: u64,
     debt_us: u64,
@@ -127,12 +168,12 @@ mod tests {
     }
 
     fn waits(failures: &Failures, address: &str, now: Timestamp) -> bool {
-        failures.wait(Some(NUMBER), from(address), now).is_some()
+        failures.wait(&app(), Some(NUMBER), from(address), now).is_some()
     }
 
     fn fail(failures: &Failures, count: usize, now: Timestamp) {
         for _ in 0..count {
-            failures.failed(&app(), from("192.0.2.1"), now);
+            failures.failed(&app(), Some(NUMBER), from("192.0.2.1"), now);
         }
     }
 
@@ -141,9 +182,9 @@ mod tests {
         let failures = Failures::new(2, 0);
         for _ in 0..2 {
             assert!(!waits(&failures, "192.0.2.1", BEGIN));
-            assert_eq!(failures.failed(&app(), from("192.0.2.1"), BEGIN), None);
+            assert_eq!(failures.failed(&app(), Some(NUMBER), from("192.0.2.1"), BEGIN), None);
         }
-        assert_eq!(failures.wait(None, from("192.0.2.1"), BEGIN), Some(Duration::from_secs(30)));
+        assert_eq!(failures.wait(&app(), None, from("192.0.2.1"), BEGIN), Some(Duration::from_secs(30)));
         assert!(waits(&failures, "::ffff:192.0.2.1", BEGIN));
         assert!(!waits(&failures, "192.0.2.2", BEGIN));
         assert!(!waits(&failures, "192.0.2.1", at(30)));
@@ -152,7 +193,7 @@ mod tests {
     #[test]
     fn the_addresses_of_one_ipv6_network_are_one_source() {
         let failures = Failures::new(1, 0);
-        failures.failed(&app(), from("2001:db8:0:1::1"), BEGIN);
+        failures.failed(&app(), Some(NUMBER), from("2001:db8:0:1::1"), BEGIN);
         assert!(waits(&failures, "2001:db8:0:1:ffff::2", BEGIN));
         assert!(!waits(&failures, "2001:db8:0:2::1", BEGIN));
     }
@@ -173,30 +214,67 @@ mod tests {
         failures.succeeded(NUMBER, from("192.0.2.1"), BEGIN);
         fail(&failures, 9, BEGIN);
         assert!(!waits(&failures, "192.0.2.1", BEGIN));
-        assert!(failures.wait(Some(AppNumber(2)), from("192.0.2.1"), BEGIN).is_some());
-        assert!(failures.wait(None, from("192.0.2.1"), BEGIN).is_some());
+        assert!(failures.wait(&app(), Some(AppNumber(2)), from("192.0.2.1"), BEGIN).is_some());
+        assert!(failures.wait(&app(), None, from("192.0.2.1"), BEGIN).is_some());
     }
 
     #[test]
     fn an_application_that_many_guess_at_leaves_one_guess_to_each_and_a_right_secret_its_first_try() {
         let failures = Failures::new(30, 3);
         for last in 1..=3 {
-            assert_eq!(failures.failed(&app(), from(&format!("192.0.2.{last}")), BEGIN), None);
+            assert_eq!(failures.failed(&app(), Some(NUMBER), from(&format!("192.0.2.{last}")), BEGIN), None);
         }
         assert!(!waits(&failures, "192.0.2.4", BEGIN));
-        assert_eq!(failures.failed(&app(), from("192.0.2.4"), BEGIN), Some(Duration::from_secs(20)));
+        assert_eq!(
+            failures.failed(&app(), Some(NUMBER), from("192.0.2.4"), BEGIN),
+            Some(Duration::from_secs(20))
+        );
         assert!(waits(&failures, "192.0.2.4", BEGIN));
         // Another application is not their target, and nobody else has to wait.
         let other = AppId::parse("b").expect("an appId");
-        assert_eq!(failures.failed(&other, from("192.0.2.5"), BEGIN), None);
+        assert_eq!(failures.failed(&other, None, from("192.0.2.5"), BEGIN), None);
         assert!(!waits(&failures, "192.0.2.5", BEGIN));
+    }
+
+    /// With no limit per source, the limit per application used to do nothing: its only effect was on sources.
+    #[test]
+    fn the_limit_of_an_application_holds_alone_and_sources_are_not_told_apart() {
+        let failures = Failures::new(0, 60);
+        failures.succeeded(NUMBER, from("192.0.2.1"), BEGIN);
+        fail(&failures, 60, BEGIN);
+        assert!(waits(&failures, "192.0.2.1", BEGIN));
+        assert!(waits(&failures, "192.0.2.2", BEGIN));
+        let other = AppId::parse("b").expect("an appId");
+        assert_eq!(failures.wait(&other, None, from("192.0.2.1"), BEGIN), None);
+        assert!(!waits(&failures, "192.0.2.1", at(1)));
+        fail(&failures, 1000, at(1));
+        assert!(waits(&failures, "192.0.2.1", at(121)));
+        assert!(!waits(&failures, "192.0.2.1", at(122)));
+    }
+
+    #[test]
+    fn a_source_that_was_right_before_may_be_wrong_as_often_as_the_application_and_others_cannot_use_that_up()
+    {
+        let failures = Failures::new(2, 10);
+        failures.succeeded(NUMBER, from("192.0.2.1"), BEGIN);
+        for last in 0..200 {
+            failures.failed(&app(), Some(NUMBER), from(&format!("203.0.113.{last}")), BEGIN);
+        }
+        fail(&failures, 9, BEGIN);
+        assert!(!waits(&failures, "192.0.2.1", BEGIN));
+        fail(&failures, 1, BEGIN);
+        assert!(waits(&failures, "192.0.2.1", BEGIN));
+        // Being right does not fill the bucket again.
+        failures.succeeded(NUMBER, from("192.0.2.1"), BEGIN);
+        assert!(waits(&failures, "192.0.2.1", BEGIN));
+        assert!(!waits(&failures, "192.0.2.1", at(6)));
     }
 
     #[test]
     fn without_budgets_nothing_waits() {
         let failures = Failures::new(0, 0);
         for _ in 0..1000 {
-            assert_eq!(failures.failed(&app(), from("192.0.2.1"), BEGIN), None);
+            assert_eq!(failures.failed(&app(), Some(NUMBER), from("192.0.2.1"), BEGIN), None);
         }
         assert!(!waits(&failures, "192.0.2.1", BEGIN));
     }

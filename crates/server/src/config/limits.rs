@@ -22,6 +22,8 @@ pub struct Limits {
     pub idle_time: Duration,
     /// Open connections of one listener.
     pub connections: u32,
+    /// Those of the public listener from one IPv4 address or IPv6 /64.
+    pub connections_per_source: u32,
     pub stop_time: Duration,
     pub commit_queue: u32,
     /// Per application.
@@ -47,6 +49,7 @@ impl Limits {
             handshake_time: settings.duration("limits.handshake_time", SECOND..=10 * MINUTE)?,
             idle_time: settings.duration("limits.idle_time", SECOND..=HOUR)?,
             connections: settings.count("limits.connections", 1..=1_000_000)?,
+            connections_per_source: settings.count("limits.connections_per_source", 1..=1_000_000)?,
             stop_time: settings.duration("limits.stop_time", Duration::ZERO..=HOUR)?,
             commit_queue: settings.count("limits.commit_queue", 1..=1_000_000)?,
             closed_grants: settings.count("limits.closed_grants", 1..=1_000_000)?,

@@ -94,7 +94,7 @@ impl Settings {
         self.text(key, &instead, |text| bytes(text).filter(|size| range.contains(size)))
     }
 
-    fn value<T>(
+    pub(super) fn value<T>(
         &mut self,
         key: &str,
         instead: &str,

@@ -229,6 +229,7 @@ pub async fn serve(routes: impl Routes, tls: Option<Arc<Tls>>, stop: watch::Rece
         handshake_time: minute,
         idle_time: minute,
         connections: 100,
+        connections_per_source: 100,
         stop_time: minute,
         commit_queue: 100,
         closed_grants: 1000,

@@ -90,6 +90,7 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
         handshake_time: seconds(10),
         idle_time: seconds(75),
         connections: 16_384,
+        connections_per_source: 4096,
         stop_time: seconds(30),
         commit_queue: 8192,
         closed_grants: 10_000,
@@ -258,6 +259,18 @@ const WRONG: &[(&str, &str, &str)] = &[
         "require",
         "tls.client_ca = \"\" (the default): \
          write a PEM file with the authorities that tls.client_certificates = \"require\" needs",
+    ),
+    (
+        "proxies.trusted",
+        "10.0.0.0/33",
+        "proxies.trusted = [\"10.0.0.0/33\"] (from the command line): \
+         write a list of addresses and networks, such as [\"10.0.0.0/8\", \"2001:db8::1\"]",
+    ),
+    (
+        "proxies.protocol",
+        "on",
+        "proxies.protocol = \"on\" (from the command line): write \"off\", or the addresses of the proxies in \
+         proxies.trusted: without them, every connection is closed",
     ),
     (
         "database.poll_every",
