@@ -6,6 +6,8 @@
 
 #[path = "oauth/assertion.rs"]
 mod assertion;
+#[path = "oauth/assertion_claims.rs"]
+mod assertion_claims;
 #[path = "oauth/authentication.rs"]
 mod authentication;
 #[path = "oauth/certificate.rs"]

@@ -38,10 +38,11 @@ impl OAuth {
         Ok(OAuth { issuer, audience })
     }
 
-    /// What an assertion for us may be meant for: the issuer or the token endpoint (RFC 7523 §3).
-    pub fn audiences(&self) -> Vec<String> {
+    /// The audiences of which an assertion sent to the endpoint at `path` may have one: the issuer, the token endpoint or the
+    /// endpoint itself (RFC 7523 §3, RFC 7523bis).
+    pub fn audiences(&self, path: &str) -> [String; 3] {
         let issuer = self.issuer.as_str();
-        vec![issuer.to_owned(), format!("{issuer}{TOKEN}")]
+        [issuer.to_owned(), format!("{issuer}{TOKEN}"), format!("{issuer}{path}")]
     }
 }
 

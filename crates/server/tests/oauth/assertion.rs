@@ -12,33 +12,33 @@ use crate::request::*;
 use crate::socket::Answer;
 use crate::world::*;
 
-const ASK: &str = "grant_type=client_credentials";
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub const ASK: &str = "grant_type=client_credentials";
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Claims that are good at the begin of a test.
-fn claims(id: &str) -> Value {
+pub fn claims(id: &str) -> Value {
     let issuer = "https://tokens.example.com";
     json!({ "iss": "demo", "sub": "demo", "aud": issuer, "exp": BEGIN_S + 60, "jti": id })
 }
 
-fn with(member: &str, value: Value) -> Value {
+pub fn with(member: &str, value: Value) -> Value {
     let mut claims = claims(member);
     claims[member] = value;
     claims
 }
 
-async fn register(world: &World, key: &Key) {
+pub async fn register(world: &World, key: &Key) {
     let change = Change::AddCredential("a key".to_owned(), CredentialKind::Key(key.public()));
     world.auth.change(&AppId::parse("demo").unwrap(), &change, world.clock.now()).await.unwrap();
 }
 
-async fn world_with(key: &Key) -> World {
+pub async fn world_with(key: &Key) -> World {
     let world = World::new().await;
     register(&world, key).await;
     world
 }
 
-async fn present(world: &World, assertion: &str) -> Answer {
+pub async fn present(world: &World, assertion: &str) -> Answer {
     let form = format!("{ASK}&client_assertion_type={JWT_BEARER}&client_assertion={assertion}");
     send(world, TOKEN, &form).await
 }
@@ -97,25 +97,6 @@ async fn an_assertion_is_made_by_the_client_about_itself() {
     is_error(&present(&world, &assertion).await, 401, "invalid_client");
     let assertion = format!("{}&client_id=demo", key.assert(&claims("2")));
     assert_eq!(present(&world, &assertion).await.status, 200);
-}
-
-/// RFC 7523 §3 (3): "The JWT MUST contain an "aud" (audience) claim containing a value that identifies the authorization
-/// server as an intended audience. […] The authorization server MUST reject any JWT that does not contain its own identity".
-#[tokio::test]
-async fn an_assertion_is_meant_for_this_server() {
-    let key = Key::p256();
-    let world = world_with(&key).await;
-    for other in
-        [json!("https://evil.example"), json!([]), json!(["https://tokens.example.com.evil.example"])]
-    {
-        is_error(&present(&world, &key.assert(&with("aud", other))).await, 401, "invalid_client");
-    }
-    let token = "https://tokens.example.com/oauth2/token";
-    for (id, good) in [("1", json!(token)), ("2", json!(["https://other.example", token]))] {
-        let mut claims = claims(id);
-        claims["aud"] = good;
-        assert_eq!(present(&world, &key.assert(&claims)).await.status, 200);
-    }
 }
 
 /// RFC 7523 §3 (4): "The JWT MUST contain an "exp" (expiration time) claim […] The authorization server MUST reject any JWT

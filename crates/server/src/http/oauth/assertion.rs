@@ -1,19 +1,18 @@
 //! A client assertion as text (RFC 7515 §3.1, RFC 7519): taken apart for the rules, which check it.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::application::check_text;
 use northgate_core::assertion::Assertion;
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::Algorithm;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// Names that one assertion can be meant for; two are usual.
-const MAX_AUDIENCES: usize = 16;
-
-/// Why a text is no assertion. For the log.
+/// Why a text is no assertion. Every cause shows in the text itself, so that any sender may hear it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssertionError {
     #[error("it is not three parts of base64url with a dot between them")]
@@ -24,31 +23,62 @@ pub enum AssertionError {
     Algorithm,
     #[error("its header has crit, and there is no extension that we know")]
     Critical,
-    #[error("its claims are not JSON with iss, sub, aud, exp and jti, each once and of its type")]
+    #[error("its claims are not JSON, or one of them is there twice or of another type")]
     Claims,
+    #[error("its claim {0} is missing")]
+    Missing(Claim),
+    #[error("its aud does not have exactly one value")]
+    Audiences,
+    #[error("its jti is empty, longer than 256 characters or has a control character")]
+    Id,
+}
+
+/// A claim that every assertion must have (RFC 7523 §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    Iss,
+    Sub,
+    Aud,
+    Exp,
+    Jti,
 }
 
 #[derive(Deserialize)]
 struct Header {
     alg: String,
+    /// Also `null`, which is no list of extensions.
+    #[serde(default, deserialize_with = "present")]
     crit: Option<Value>,
 }
 
 #[derive(Deserialize)]
 struct Claims {
-    iss: String,
-    sub: String,
-    aud: Audience,
-    exp: f64,
+    iss: Option<String>,
+    sub: Option<String>,
+    aud: Option<Audience>,
+    exp: Option<f64>,
+    iat: Option<f64>,
     nbf: Option<f64>,
-    jti: String,
+    jti: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
-    One(String),
-    Some(Vec<String>),
+    Text(String),
+    List(Vec<String>),
+}
+
+impl Audience {
+    fn only(self) -> Result<String, AssertionError> {
+        match self {
+            Audience::Text(one) => Ok(one),
+            Audience::List(list) => {
+                let [one] = <[String; 1]>::try_from(list).map_err(|_| AssertionError::Audiences)?;
+                Ok(one)
+            }
+        }
+    }
 }
 
 /// Takes an assertion apart.
@@ -59,25 +89,73 @@ pub fn parse(text: &str) -> Result<Assertion, AssertionError> {
     if header.crit.is_some() {
         return Err(AssertionError::Critical);
     }
+    let algorithm = algorithm(&header.alg).ok_or(AssertionError::Algorithm)?;
     let claims: Claims = json(claims, AssertionError::Claims)?;
-    let audiences = match claims.aud {
-        Audience::One(audience) => vec![audience],
-        Audience::Some(audiences) => audiences,
-    };
-    if check_text(&claims.jti).is_err() || audiences.len() > MAX_AUDIENCES {
-        return Err(AssertionError::Claims);
-    }
+    let missing = |claim| move || AssertionError::Missing(claim);
+    let id = claims.jti.ok_or_else(missing(Claim::Jti))?;
+    check_text(&id).map_err(|_| AssertionError::Id)?;
     Ok(Assertion {
-        algorithm: algorithm(&header.alg).ok_or(AssertionError::Algorithm)?,
+        algorithm,
         signed: signed.as_bytes().to_vec(),
         signature: URL_SAFE_NO_PAD.decode(signature).map_err(|_| AssertionError::Parts)?,
-        issuer: claims.iss,
-        subject: claims.sub,
-        audiences,
-        expires_at: time(claims.exp),
-        not_before: claims.nbf.map(time),
-        id: claims.jti,
+        issuer: claims.iss.ok_or_else(missing(Claim::Iss))?,
+        subject: claims.sub.ok_or_else(missing(Claim::Sub))?,
+        audience: claims.aud.ok_or_else(missing(Claim::Aud))?.only()?,
+        expires_at: numeric_date(claims.exp.ok_or_else(missing(Claim::Exp))?),
+        issued_at: claims.iat.map(numeric_date),
+        not_before: claims.nbf.map(numeric_date),
+        id,
     })
+}
+
+impl Claim {
+    fn as_str(self) -> &'static str {
+        match self {
+            Claim::Iss => "iss",
+            Claim::Sub => "sub",
+            Claim::Aud => "aud",
+            Claim::Exp => "exp",
+            Claim::Jti => "jti",
+        }
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl AssertionError {
+    /// The `error_description` for the client.
+    pub fn description(self) -> &'static str {
+        match self {
+            AssertionError::Parts => {
+                "The assertion is not a JWT: three parts of base64url with dots between them."
+            }
+            AssertionError::Header => "The header of the assertion is not JSON with an alg.",
+            AssertionError::Algorithm => {
+                "The alg of the assertion is not one of EdDSA, Ed25519, ES256, RS256 and PS256."
+            }
+            AssertionError::Critical => "The assertion has a crit header, and no extension is known.",
+            AssertionError::Claims => {
+                "The claims of the assertion are not JSON, or one is there twice or of another type."
+            }
+            AssertionError::Missing(Claim::Iss) => "The assertion has no iss, which must be the client_id.",
+            AssertionError::Missing(Claim::Sub) => "The assertion has no sub, which must be the client_id.",
+            AssertionError::Missing(Claim::Aud) => "The assertion has no aud, which must be the issuer.",
+            AssertionError::Missing(Claim::Exp) => "The assertion has no exp.",
+            AssertionError::Missing(Claim::Jti) => {
+                "The assertion has no jti, which must be a new value in every assertion."
+            }
+            AssertionError::Audiences => {
+                "The aud of the assertion must have exactly one value, such as the issuer."
+            }
+            AssertionError::Id => {
+                "The jti of the assertion is empty, longer than 256 characters or has a control character."
+            }
+        }
+    }
 }
 
 /// The words of RFC 7518 §3.1, RFC 8037 §3.1 and, for the same with Ed25519, RFC 9864 §2.2. `none` and those with a shared
@@ -94,10 +172,16 @@ fn json<T: DeserializeOwned>(part: &str, wrong: AssertionError) -> Result<T, Ass
     serde_json::from_slice(&text).map_err(|_| wrong)
 }
 
-/// Seconds since 1970, perhaps with a fraction (RFC 7519 §2). What is before is at that time, and a time that is none is.
-fn time(seconds: f64) -> Timestamp {
-    // A float becomes the nearest number that there is.
+/// A NumericDate: seconds since 1970, perhaps with a fraction (RFC 7519 §2). One before 1970 becomes that time, one beyond
+/// all time the last that there is.
+pub fn numeric_date(seconds: f64) -> Timestamp {
+    // The cast saturates.
     Timestamp::from_millis((seconds * 1000.0) as u64)
+}
+
+/// A member that is there, also with the value `null`.
+pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]
@@ -122,9 +206,23 @@ mod tests {
     #[test]
     fn an_assertion_is_taken_apart() {
         let one = of(r#"{"alg":"ES256","typ":"JWT"}"#, CLAIMS).expect("an assertion");
-        assert_eq!((one.audiences, one.expires_at), (vec!["b".to_owned()], Timestamp::from_millis(1500)));
-        let some = of(r#"{"alg":"EdDSA"}"#, &CLAIMS.replace(r#""b""#, r#"["b","c"]"#)).expect("an assertion");
-        assert_eq!(some.audiences, ["b", "c"]);
+        assert_eq!((&one.audience[..], one.expires_at), ("b", Timestamp::from_millis(1500)));
+        let listed = of(r#"{"alg":"EdDSA"}"#, &CLAIMS.replace(r#""b""#, r#"["b"]"#)).expect("an assertion");
+        assert_eq!((&listed.audience[..], listed.issued_at), ("b", None));
+    }
+
+    #[test]
+    fn a_numeric_date_beyond_all_time_is_the_first_or_the_last_one() {
+        for (number, millis) in [
+            (-1.0, 0),
+            (-1e300, 0),
+            (-0.0, 0),
+            (1.0625, 1062),
+            (1e300, Timestamp::MAX.as_millis()),
+            (f64::MAX, Timestamp::MAX.as_millis()),
+        ] {
+            assert_eq!(numeric_date(number).as_millis(), millis, "{number}");
+        }
     }
 
     #[test]
@@ -133,20 +231,35 @@ mod tests {
             let header = format!(r#"{{"alg":"{alg}"}}"#);
             assert_eq!(of(&header, CLAIMS).err(), Some(AssertionError::Algorithm), "{alg}");
         }
-        let critical = r#"{"alg":"ES256","crit":["exp"]}"#;
-        assert_eq!(of(critical, CLAIMS).err(), Some(AssertionError::Critical));
+        for critical in [r#"["exp"]"#, "[]", "null"] {
+            let header = format!(r#"{{"alg":"ES256","crit":{critical}}}"#);
+            assert_eq!(of(&header, CLAIMS).err(), Some(AssertionError::Critical), "{critical}");
+        }
     }
 
     #[test]
     fn a_claim_that_is_missing_wrong_or_there_twice_is_refused() {
-        for (from, to) in [
-            (r#""jti":"c""#, r#""x":1"#),
-            (r#""exp":1.5"#, r#""exp":"1""#),
-            (r#""iss":"a""#, r#""iss":"a","iss":"b""#),
-            (r#""jti":"c""#, r#""jti":"""#),
+        for (from, to, error) in [
+            (r#""jti":"c""#, r#""x":1"#, AssertionError::Missing(Claim::Jti)),
+            (r#""jti":"c""#, r#""jti":null"#, AssertionError::Missing(Claim::Jti)),
+            (r#""jti":"c""#, r#""jti":1"#, AssertionError::Claims),
+            (r#""jti":"c""#, r#""jti":"""#, AssertionError::Id),
+            (r#""exp":1.5"#, r#""exp":"1""#, AssertionError::Claims),
+            (r#""exp":1.5"#, r#""exp":1e400"#, AssertionError::Claims),
+            (r#""exp":1.5"#, r#""x":1.5"#, AssertionError::Missing(Claim::Exp)),
+            (r#""exp":1.5"#, r#""exp":1.5,"iat":true"#, AssertionError::Claims),
+            (r#""exp":1.5"#, r#""exp":1.5,"nbf":[1]"#, AssertionError::Claims),
+            (r#""iss":"a""#, r#""iss":"a","iss":"b""#, AssertionError::Claims),
+            (r#""aud":"b""#, r#""x":"b""#, AssertionError::Missing(Claim::Aud)),
+            (r#""aud":"b""#, r#""aud":[]"#, AssertionError::Audiences),
+            (r#""aud":"b""#, r#""aud":["b","b"]"#, AssertionError::Audiences),
+            (r#""aud":"b""#, r#""aud":["b","c"]"#, AssertionError::Audiences),
+            (r#""aud":"b""#, r#""aud":[["b"]]"#, AssertionError::Claims),
+            (r#""aud":"b""#, r#""aud":{"b":"b"}"#, AssertionError::Claims),
+            (r#""aud":"b""#, r#""aud":"b","aud":"b""#, AssertionError::Claims),
         ] {
             let claims = CLAIMS.replace(from, to);
-            assert_eq!(of(r#"{"alg":"ES256"}"#, &claims).err(), Some(AssertionError::Claims), "{claims}");
+            assert_eq!(of(r#"{"alg":"ES256"}"#, &claims).err(), Some(error), "{claims}");
         }
         for text in ["", "a", "a.b", "..", "e30.e30.?"] {
             assert!(parse(text).is_err(), "{text}");

@@ -16,7 +16,6 @@ use northgate_core::secret::SecretText;
 use super::assertion::{self, AssertionError};
 use super::error::{Code, Denial};
 use super::form::{self, Form};
-use crate::config::oauth::OAuth;
 use crate::http::dpop::DPOP;
 use crate::http::observe;
 use crate::http::outcome::Outcome;
@@ -56,8 +55,8 @@ pub struct Client {
 
 enum Held {
     Secret(SecretText),
-    /// With the names that it may be meant for.
-    Assertion(Box<Assertion>, Vec<String>),
+    /// With the audiences of which it may have one.
+    Assertion(Box<Assertion>, [String; 3]),
     Certificate,
 }
 
@@ -85,8 +84,8 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// The client that sent `form`.
-    pub fn find(form: &Form, sender: &Sender, oauth: &OAuth) -> Result<Client, ClientError> {
+    /// The client that sent `form`; an assertion of it may have one of `audiences`.
+    pub fn find(form: &Form, sender: &Sender, audiences: [String; 3]) -> Result<Client, ClientError> {
         let client_id = form.find("client_id");
         let basic = basic(&sender.authorization)?;
         let (app, held) = match (basic, form.find("client_secret"), assertion(form)?) {
@@ -102,7 +101,7 @@ impl Client {
             (None, None, Some(text)) => {
                 let assertion = assertion::parse(text).map_err(ClientError::Assertion)?;
                 let app = client_id.unwrap_or(&assertion.subject).to_owned();
-                (app, Held::Assertion(Box::new(assertion), oauth.audiences()))
+                (app, Held::Assertion(Box::new(assertion), audiences))
             }
             // Nothing in the request but a name: the connection has to show the rest.
             (None, None, None) if sender.certificate.is_some() => {
@@ -191,11 +190,23 @@ impl From<ClientError> for Denial {
                 "client_assertion and client_assertion_type come together.",
                 Outcome::InvalidInput,
             ),
-            ClientError::Basic
-            | ClientError::Text
-            | ClientError::AssertionType
-            | ClientError::Assertion(_) => {
-                (Code::InvalidClient, "The client is unknown or did not prove itself.", Outcome::InvalidInput)
+            ClientError::Basic => (
+                Code::InvalidClient,
+                "Authorization is not Basic with client_id and client_secret, each encoded as in a form.",
+                Outcome::InvalidInput,
+            ),
+            ClientError::Text => (
+                Code::InvalidClient,
+                "client_id or client_secret is longer than 256 characters or has a control character.",
+                Outcome::InvalidInput,
+            ),
+            ClientError::AssertionType => (
+                Code::InvalidClient,
+                "client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer.",
+                Outcome::InvalidInput,
+            ),
+            ClientError::Assertion(error) => {
+                (Code::InvalidClient, error.description(), Outcome::InvalidInput)
             }
         };
         Denial::new(code, description, outcome, &error)

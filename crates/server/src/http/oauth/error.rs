@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use northgate_core::admit::AdmissionError;
-use northgate_core::assertion;
+use northgate_core::assertion::{self, Flaw};
 use northgate_core::store::StoreError;
 
 use super::answer;
@@ -133,12 +133,36 @@ pub fn too_many_closed(error: &dyn Error) -> Denial {
     Denial::new(Code::Throttled(None), description, Outcome::Throttled, error)
 }
 
+/// What a client hears of a credential that did not authenticate it. Nothing here depends on whether the client exists.
+fn unproven(flaw: Flaw) -> &'static str {
+    match flaw {
+        Flaw::Signature => "The assertion is not signed by a key that is registered for the client.",
+        Flaw::Subject => "The iss and sub of the assertion must both be the client_id.",
+        Flaw::Audience => {
+            "The aud of the assertion is another one than the issuer, the token endpoint or this endpoint."
+        }
+        Flaw::Expired => "The assertion has expired.",
+        Flaw::TooOld => {
+            "The assertion was issued (iat) more than 5 minutes ago: make a new one for each request."
+        }
+        Flaw::FromFuture => "The assertion was issued (iat) in the future: compare the clocks.",
+        Flaw::TooLong => "The assertion expires (exp) more than 5 minutes ahead and has no iat.",
+        Flaw::NotYet => "The assertion is not good yet (nbf): compare the clocks.",
+        Flaw::Spent => "The assertion was used before: make a new one, with a new jti, for each request.",
+        Flaw::NoCertificate => "The connection has no client certificate.",
+        Flaw::Certificate => {
+            "The client certificate, or a name in it that a trusted authority has signed, is not registered for the client."
+        }
+    }
+}
+
 impl From<AdmissionError> for Denial {
     fn from(error: AdmissionError) -> Denial {
         let (code, description, outcome) = match &error {
-            AdmissionError::Rejected | AdmissionError::Unproven(_) => {
-                (Code::InvalidClient, "The client is unknown or did not prove itself.", Outcome::Rejected)
+            AdmissionError::Rejected => {
+                (Code::InvalidClient, "The client is unknown, or its secret is wrong.", Outcome::Rejected)
             }
+            AdmissionError::Unproven(flaw) => (Code::InvalidClient, unproven(*flaw), Outcome::Rejected),
             AdmissionError::Throttled(wait) | AdmissionError::TooManyCalls(wait) => {
                 (Code::Throttled(Some(*wait)), "Too many requests.", Outcome::Throttled)
             }

@@ -11,10 +11,10 @@ use northgate_core::introspect::{Active, IntrospectError, Introspection};
 use northgate_core::token::{Binding, Kind};
 use serde_json::{Value, json};
 
-use super::answer;
 use super::client::{Client, Sender};
 use super::error::{self, Denial};
 use super::form::Form;
+use super::{INTROSPECT, answer};
 use crate::http::Api;
 use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
@@ -37,7 +37,7 @@ async fn ask_own(api: &Api, request: Request, observed: &mut Observed) -> Result
     let sender = Sender::of(&request);
     let form = Form::read(request, api.body).await?;
     let token = form.token()?;
-    let client = Client::find(&form, &sender, &api.oauth)?;
+    let client = Client::find(&form, &sender, api.oauth.audiences(INTROSPECT))?;
     observed.application = Some(client.app.clone());
     Ok(api.auth.introspect_own(&client.caller(), api.open(token), api.clock.now()).await?)
 }

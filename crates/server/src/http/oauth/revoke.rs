@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use northgate_core::logout::EndError;
 use northgate_core::revoke::{RevokeError, Revoked};
 
+use super::REVOKE;
 use super::client::{Client, Sender};
 use super::error::{self, Code, Denial};
 use super::form::Form;
@@ -33,7 +34,7 @@ async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result
     let sender = Sender::of(&request);
     let form = Form::read(request, api.body).await?;
     let token = form.token()?;
-    let client = Client::find(&form, &sender, &api.oauth)?;
+    let client = Client::find(&form, &sender, api.oauth.audiences(REVOKE))?;
     observed.application = Some(client.app.clone());
     Ok(api.auth.revoke(&client.caller(), api.open(token), api.clock.now()).await?)
 }

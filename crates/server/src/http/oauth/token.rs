@@ -63,7 +63,7 @@ async fn client_credentials(
     sender: &Sender,
     observed: &mut Observed,
 ) -> Result<Response<Body>, Denial> {
-    let client = Client::find(form, sender, &api.oauth)?;
+    let client = Client::find(form, sender, api.oauth.audiences(TOKEN))?;
     observed.application = Some(client.app.clone());
     let now = api.clock.now();
     let caller = Caller { possession: possession(api, sender, now)?, ..client.caller() };
@@ -79,7 +79,7 @@ async fn refresh(
 ) -> Result<Response<Body>, Denial> {
     observed.operation = Operation::Refresh;
     let refresh_token = form.text("refresh_token")?;
-    let client = Client::find(form, sender, &api.oauth)?;
+    let client = Client::find(form, sender, api.oauth.audiences(TOKEN))?;
     observed.application = Some(client.app.clone());
     let now = api.clock.now();
     let caller = Caller { possession: possession(api, sender, now)?, ..client.caller() };
