@@ -1,10 +1,17 @@
-//! Accepting connections, with or without TLS, and serving HTTP/1.1 on them until a stop.
+//! Listeners: accept connections, with or without TLS, and serve HTTP/1.1 on them until a stop.
 
 pub mod connection;
+mod connection_log;
+mod forwarded;
+pub mod handshake;
+mod introduction;
+mod log_throttle;
+mod opening;
 mod pace;
-mod plain;
+mod proxy_protocol;
 pub mod signals;
 mod socket;
+mod table;
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,20 +19,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::Instant;
-use tracing::{info, warn};
+use tokio::sync::watch;
+use tracing::info;
 
 use crate::config::limits::Limits;
+use crate::config::proxies::{Proxies, canonical};
+use crate::metrics::connections::{Closed, ConnectionMetrics};
 use crate::tls::Tls;
 use connection::{Routes, Serving};
+use connection_log::ConnectionLog;
+use table::{SourceFull, Table};
 
 /// Connections that the kernel holds until we accept them. All applications come back at once after an outage; this is as
 /// many as Linux allows by default (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
-
-/// How often the same trouble is told.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// How long accepting rests after an error such as "too many open files", which lasts until a connection closes.
 const REST: Duration = Duration::from_millis(100);
@@ -65,22 +72,30 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// How a listener treats connections.
+pub struct Rules {
+    pub limits: Limits,
+    pub proxies: Proxies,
+    pub metrics: Arc<ConnectionMetrics>,
+}
+
 /// Serves connections until `stop` becomes true or its sender is gone. Then it accepts no more, lets every connection
 /// finish the request it is in, for `stop_time` at most, and returns when all are closed.
 pub async fn serve(
     socket: TcpListener,
     tls: Option<Arc<Tls>>,
     routes: impl Routes,
-    limits: Limits,
+    rules: Rules,
     stop: watch::Receiver<bool>,
 ) {
-    let places = Places::new(limits.connections);
-    let serving = Serving { tls, routes, limits, stop: stop.clone() };
+    let limits = &rules.limits;
+    let table = Table::new(limits.connections, limits.connections_per_source, Arc::clone(&rules.metrics));
+    let serving = Arc::new(Serving { tls, routes, rules, log: ConnectionLog::new(), stop: stop.clone() });
     tokio::select! {
-        () = accept(socket, &places, serving) => {}
+        () = accept(socket, &table, &serving) => {}
         () = stopped(stop) => {}
     }
-    places.all_free().await;
+    table.all_closed(|count| info!("waiting for {count} connections to finish")).await;
 }
 
 /// Resolves when the stop has come.
@@ -89,20 +104,26 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn accept(socket: TcpListener, places: &Places, serving: Serving<impl Routes>) {
-    let (mut full, mut trouble) = (Trouble::default(), Trouble::default());
+async fn accept(socket: TcpListener, table: &Arc<Table>, serving: &Arc<Serving<impl Routes>>) {
+    let Serving { rules, log, .. } = &**serving;
     loop {
-        let place = places.take(&mut full).await;
-        let (stream, peer) = accepted(&socket, &mut trouble).await;
-        let serving = serving.clone();
-        tokio::spawn(async move {
-            serving.connection(stream, peer).await;
-            drop(place);
-        });
+        let (stream, address) = accepted(&socket, log).await;
+        let address = canonical(address);
+        let place = match introduction::source(rules, address) {
+            Ok(source) => table.enter(source, || log.full(rules.limits.connections)).await,
+            Err(why) => {
+                log.closed(why, address, &rules.metrics);
+                continue;
+            }
+        };
+        match place {
+            Ok(place) => drop(tokio::spawn(Arc::clone(serving).connection(stream, address, place))),
+            Err(SourceFull) => log.closed(Closed::SourceFull, address, &rules.metrics),
+        }
     }
 }
 
-async fn accepted(socket: &TcpListener, trouble: &mut Trouble) -> (TcpStream, SocketAddr) {
+async fn accepted(socket: &TcpListener, log: &ConnectionLog) -> (TcpStream, SocketAddr) {
     loop {
         let cause = match socket.accept().await {
             Ok(accepted) => return accepted,
@@ -112,56 +133,7 @@ async fn accepted(socket: &TcpListener, trouble: &mut Trouble) -> (TcpStream, So
         if matches!(cause.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
             continue;
         }
-        if trouble.is_news() {
-            warn!("connections cannot be accepted at the moment: {cause}");
-        }
+        log.not_accepted(&cause);
         tokio::time::sleep(REST).await;
-    }
-}
-
-/// A place for each connection that may be open at once.
-struct Places {
-    free: Arc<Semaphore>,
-    all: u32,
-}
-
-impl Places {
-    fn new(all: u32) -> Places {
-        Places { free: Arc::new(Semaphore::new(all as usize)), all }
-    }
-
-    /// Waits when all are taken; the kernel's queue keeps the clients meanwhile.
-    async fn take(&self, full: &mut Trouble) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = self.free.clone().try_acquire_owned() {
-            return Some(place);
-        }
-        if full.is_news() {
-            warn!("all {} connections are in use, new ones wait (limits.connections)", self.all);
-        }
-        // An error would say that the places are closed, which nobody does.
-        self.free.clone().acquire_owned().await.ok()
-    }
-
-    async fn all_free(&self) {
-        let taken = self.all as usize - self.free.available_permits();
-        if taken > 0 {
-            info!("waiting for {taken} connections to finish");
-        }
-        let _ = self.free.acquire_many(self.all).await;
-    }
-}
-
-/// When some trouble was last told.
-#[derive(Default)]
-struct Trouble(Option<Instant>);
-
-impl Trouble {
-    /// True once in a while, so that a lasting trouble does not fill the log.
-    fn is_news(&mut self) -> bool {
-        let news = self.0.is_none_or(|told| told.elapsed() >= TOLD_EVERY);
-        if news {
-            self.0 = Some(Instant::now());
-        }
-        news
     }
 }

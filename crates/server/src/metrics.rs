@@ -1,6 +1,7 @@
 //! What is counted. The counters of requests are made at the start, so that counting one is an addition.
 
 pub mod collected;
+pub mod connections;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Serving: from a configuration to two listeners, and down again in order.
 
+mod descriptors;
 mod dev;
 mod doors;
 mod keyring;
@@ -12,11 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use northgate_core::auth::{Auth, Settings};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::admin_token::{AdminToken, AdminTokenError};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::proxies::ProxyProtocol;
 use crate::config::tls::ClientCertificates;
 use crate::http::admin::{Admin, Turns};
 use crate::http::body::Bounds;
@@ -29,11 +31,9 @@ use crate::listener::{self, BindError, signals};
 use crate::metrics::{Metrics, collected};
 use crate::telemetry::{self, TelemetryError};
 use crate::tls::TlsError;
+use descriptors::{ConnectionBounds, TooFewDescriptors};
 use doors::Doors;
 use store::{Choice, StoreOpenError};
-
-/// Open files that are not connections: the database, the log, the runtime.
-const FILES_BESIDES: u64 = 64;
 
 /// What to serve, beside the configuration.
 pub struct Serve {
@@ -49,6 +49,8 @@ pub struct Serve {
 pub enum ServeError {
     #[error(transparent)]
     Log(#[from] TelemetryError),
+    #[error(transparent)]
+    Descriptors(#[from] TooFewDescriptors),
     #[error(transparent)]
     Store(#[from] StoreOpenError),
     #[error(transparent)]
@@ -84,6 +86,7 @@ pub fn run(serve: Serve) -> Result<(), ServeError> {
 async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<(), ServeError> {
     let (config, clock) = (&serve.config, Clock::System);
     let stop = signals::stop()?;
+    let bounds = descriptors::bounds(config)?;
     let store = Choice::open(config, &clock).await?;
     let (home, keyring) = keyring::open(config, &store, clock.now()).await?;
     let auth = Arc::new(Auth::new(store.rules(), keyring, settings(config)));
@@ -92,7 +95,6 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
     }
     let doors = Doors::open(config, &auth.keyring())?;
     let token = AdminToken::open_or_create(&config.data_dir, serve.admin_token.as_deref())?;
-    raise_file_limit(config.limits.connections);
 
     let metrics = Arc::new(Metrics::default());
     store.register(&metrics);
@@ -115,7 +117,7 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
     if serve.is_dev {
         dev::introduce(config, &auth, clock.now()).await?;
     }
-    serve_both(config, doors, api, Arc::new(admin), stop, &is_stopping).await;
+    serve_both(config, bounds, doors, api, Arc::new(admin), stop, &is_stopping).await;
     Ok(())
 }
 
@@ -157,15 +159,22 @@ fn api(
         oauth: config.oauth.clone(),
         proofs: Seen::default(),
         checked: Checked::default(),
-        asks_certificates: config.tls.client_certificates != ClientCertificates::None,
+        asks_certificates: takes_certificates(config),
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         why_not_ready,
         logged: config.log.requests,
     }
 }
 
+/// Whether clients can show certificates: to this server, or to a gateway that terminates TLS.
+fn takes_certificates(config: &Config) -> bool {
+    let of_gateway = !config.proxies.trusted.is_empty() && config.proxies.protocol == ProxyProtocol::Off;
+    config.tls.client_certificates != ClientCertificates::None || of_gateway
+}
+
 async fn serve_both(
     config: &Config,
+    bounds: ConnectionBounds,
     doors: Doors,
     api: Arc<Api>,
     admin: Arc<Admin>,
@@ -175,11 +184,11 @@ async fn serve_both(
     let (say_stop, stopping) = watch::channel(false);
     let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
     let auth = Arc::clone(&api.auth);
+    let [public_rules, private_rules] = doors::rules(config, bounds, &api.metrics);
     let private_routes = http::private(api, admin::router(admin));
-    let limits = || config.limits.clone();
     let public =
-        listener::serve(doors.public, Some(doors.public_tls), public_routes, limits(), stopping.clone());
-    let private = listener::serve(doors.private, doors.private_tls, private_routes, limits(), stopping);
+        listener::serve(doors.public, Some(doors.public_tls), public_routes, public_rules, stopping.clone());
+    let private = listener::serve(doors.private, doors.private_tls, private_routes, private_rules, stopping);
     // Tasks, so that connections are accepted by the threads that serve them: this one would have to wake another for each.
     let (public, private) = (tokio::spawn(public), tokio::spawn(private));
     let signal = async {
@@ -193,18 +202,4 @@ async fn serve_both(
     };
     let both = async { tokio::try_join!(public, private).expect("the listeners run until the stop") };
     tokio::join!(both, signal);
-}
-
-/// Each connection is an open file, and the usual limit is 1,024.
-fn raise_file_limit(connections: u32) {
-    let wanted = 2 * u64::from(connections) + FILES_BESIDES;
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(granted) if granted >= wanted => {}
-        Ok(granted) => warn!(
-            granted,
-            wanted,
-            "limits.connections cannot be reached: raise the limit of open files (LimitNOFILE in systemd)"
-        ),
-        Err(error) => warn!(%error, "the limit of open files cannot be raised"),
-    }
 }

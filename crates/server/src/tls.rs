@@ -29,7 +29,7 @@ use client_certificates::{ClientCertificateError, Demand};
 use tickets::{TicketSeeds, Tickets};
 
 /// What clients may speak on our connections.
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
 /// What we take where a client has it. Processors compute SHA-256 by themselves, and a handshake with SHA-384 costs a
 /// quarter more: docs/decisions/0034-sha-256-in-the-handshake.md.

@@ -17,6 +17,10 @@ mod login;
 mod logout;
 #[path = "api/operating.rs"]
 mod operating;
+#[path = "api/page.rs"]
+mod page;
+#[path = "api/proxies.rs"]
+mod proxies;
 #[path = "api/refresh.rs"]
 mod refresh;
 #[path = "api/routes.rs"]

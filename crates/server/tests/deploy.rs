@@ -76,12 +76,22 @@ fn northgate_takes_the_settings_of_a_node_and_of_compose() {
     };
     let said = check(&settings);
     assert!(said.contains("/etc/northgate/keyring.key"), "{said}");
+    assert!(said.contains("proxies.protocol = \"on\""), "{said}");
     settings.clear();
     let compose = compose();
     for (key, value) in compose["services"]["northgate-1"]["environment"].as_object().unwrap() {
         settings.push((key.clone(), value.as_str().unwrap().to_owned()));
     }
-    assert!(check(&settings).contains("/run/northgate/keyring.key"));
+    let said = check(&settings);
+    assert!(
+        said.contains("/run/northgate/keyring.key") && said.contains("proxies.protocol = \"on\""),
+        "{said}"
+    );
+    // Both ends of the PROXY protocol, or none: a node closes what comes without its header.
+    let balancer = fs::read_to_string(deploy("cluster/haproxy.cfg")).unwrap();
+    assert!(balancer.contains("default-server send-proxy-v2 "), "{balancer}");
+    let subnet = compose["networks"]["default"]["ipam"]["config"][0]["subnet"].as_str().unwrap();
+    assert!(said.contains(&format!("proxies.trusted = [\"{subnet}\"]")), "{said}");
 }
 
 #[test]

@@ -11,10 +11,20 @@ mod client_certificates;
 mod configuration;
 #[path = "edge/connections.rs"]
 mod connections;
+#[path = "edge/crowded.rs"]
+mod crowded;
+#[path = "edge/handshakes.rs"]
+mod handshakes;
 #[path = "edge/identity.rs"]
 mod identity;
+// Shared with the tests of gateways, which need more of it.
+#[allow(dead_code)]
+#[path = "gateways/installed.rs"]
+mod installed_programs;
 #[path = "edge/limits.rs"]
 mod limits;
+#[path = "edge/proxies.rs"]
+mod proxies;
 #[path = "edge/running.rs"]
 mod running;
 #[path = "edge/stopping.rs"]

@@ -12,6 +12,8 @@ mod assertion_claims;
 mod authentication;
 #[path = "oauth/certificate.rs"]
 mod certificate;
+#[path = "oauth/client_cert.rs"]
+mod client_cert;
 #[path = "oauth/client_credentials.rs"]
 mod client_credentials;
 #[allow(dead_code)]

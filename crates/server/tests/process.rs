@@ -7,6 +7,8 @@
 mod application;
 #[path = "process/certificates.rs"]
 mod certificates;
+#[path = "process/descriptors.rs"]
+mod descriptors;
 #[path = "process/northgate.rs"]
 mod northgate;
 #[path = "process/operating.rs"]

@@ -85,6 +85,11 @@ impl DatabaseSettings {
         }
     }
 
+    /// Connections that a node keeps: its lanes, and four for reading, watching, single use and upkeep.
+    pub fn connections(&self) -> u32 {
+        self.lanes + self.login_lanes + 4
+    }
+
     /// What the store takes; reads the URL where it is in a file.
     pub fn resolve(&self) -> Result<PostgresSettings, DatabaseError> {
         let url = match &self.url {

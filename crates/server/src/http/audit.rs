@@ -5,6 +5,7 @@ use northgate_core::grant::GrantKey;
 use tracing::{info, warn};
 
 use crate::http::observe::RequestId;
+use crate::listener::connection::Peer;
 
 /// What happened to a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,27 +22,27 @@ pub enum Audit {
 
 impl Audit {
     /// Writes the line.
-    pub(super) fn write(&self, request: RequestId, application: Option<&AppId>) {
+    pub(super) fn write(&self, request: RequestId, peer: Peer, application: Option<&AppId>) {
         let application = application.map_or("", AppId::as_str);
         match self {
             Audit::Reused { grant, presented, current, closed } => warn!(
                 target: "northgate::audit",
-                %request, application, grant = %grant.id, presented, current, closed,
+                %request, %peer, application, grant = %grant.id, presented, current, closed,
                 "a refresh token that was used up before was presented again"
             ),
             Audit::CaughtUp { grant, from, to } => warn!(
                 target: "northgate::audit",
-                %request, application, grant = %grant.id, from, to,
+                %request, %peer, application, grant = %grant.id, from, to,
                 "a grant had gone back in time and has caught up with its refresh token"
             ),
             Audit::LoggedOut { grant } => info!(
                 target: "northgate::audit",
-                %request, application, grant = %grant.id,
+                %request, %peer, application, grant = %grant.id,
                 "a grant was closed by logout"
             ),
             Audit::Revoked { grant } => info!(
                 target: "northgate::audit",
-                %request, application, grant = %grant.id,
+                %request, %peer, application, grant = %grant.id,
                 "a grant was closed by revocation"
             ),
         }

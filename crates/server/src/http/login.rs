@@ -33,7 +33,7 @@ pub async fn login<B: Arriving>(
 
 async fn attempt<B: Arriving>(
     api: &Api,
-    Peer(peer): Peer,
+    peer: Peer,
     request: &mut Request<B>,
     observed: &mut Observed,
 ) -> Result<Login, Failure> {
@@ -41,7 +41,7 @@ async fn attempt<B: Arriving>(
     let [app, secret] = decode(["appId", "secret"], body.content_type(), &body.bytes)?;
     let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
     let app = observed.application.insert(app);
-    Ok(api.auth.login(app, &secret, peer.ip(), api.clock.now()).await?)
+    Ok(api.auth.login(app, &secret, peer.address, api.clock.now()).await?)
 }
 
 impl From<LoginError> for Failure {

@@ -96,10 +96,10 @@ impl From<Response<Body>> for Answered {
     }
 }
 
-/// Whom a request comes from: the other end of its connection. `X-Forwarded-For` says nothing, since anybody can write it.
+/// The client of a request: the other end of its connection, or what a trusted proxy states.
 pub fn peer(extensions: &Extensions) -> Peer {
     // Every connection has a peer; a request without one was not sent over any.
-    extensions.get().copied().unwrap_or(Peer(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)))
+    extensions.get().copied().unwrap_or(Peer::direct(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)))
 }
 
 impl<S: Sync> FromRequestParts<S> for Peer {
@@ -159,7 +159,7 @@ impl Asked {
         if let Some(observed) = &observed {
             self.watch.metrics.count(observed.operation, observed.outcome, self.began_at.elapsed());
             if let Some(audit) = &observed.audit {
-                audit.write(self.id, observed.application.as_ref());
+                audit.write(self.id, self.peer, observed.application.as_ref());
             }
         }
         self.watch.log(&self, Some(answer.status()), observed.as_ref());
@@ -208,7 +208,7 @@ impl Watch {
                 operation = "request",
                 outcome = outcome.as_str(),
                 status = status.as_u16(),
-                peer = %peer.0,
+                peer = %peer,
                 detail,
                 "request {outcome}",
             ),
@@ -243,7 +243,8 @@ impl Watch {
             outcome = outcome.as_str(),
             status = status.map(|status| status.as_u16()),
             duration_us = asked.began_at.elapsed().as_micros() as u64,
-            peer = %asked.peer.0,
+            peer = %asked.peer,
+            via = asked.peer.via.map(tracing::field::display),
             detail = observed.and_then(|observed| observed.detail.as_deref()),
             "{operation} {outcome}",
         );

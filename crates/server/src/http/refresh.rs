@@ -38,7 +38,7 @@ pub async fn refresh<B: Arriving>(
 
 async fn attempt<B: Arriving>(
     api: &Api,
-    Peer(peer): Peer,
+    peer: Peer,
     request: &mut Request<B>,
     observed: &mut Observed,
 ) -> Result<Refresh, Failure> {
@@ -47,7 +47,7 @@ async fn attempt<B: Arriving>(
     let [app, secret, refresh_token] = decode(names, body.content_type(), &body.bytes)?;
     let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
     let app = observed.application.insert(app);
-    let caller = Caller::with_secret(app, &secret, peer.ip());
+    let caller = Caller::with_secret(app, &secret, peer.address);
     Ok(api.auth.refresh(&caller, &refresh_token, api.clock.now()).await?)
 }
 

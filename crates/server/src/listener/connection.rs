@@ -1,11 +1,13 @@
-//! One connection, from the handshake to its end.
+//! One connection, from the PROXY header and the handshake to its end.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,27 +16,57 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use rustls::server::danger::ClientCertVerifier;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::server::TlsStream;
 use tower::Service;
 use tracing::debug;
 
 use crate::config::limits::Limits;
+use crate::listener::connection_log::ConnectionLog;
+use crate::listener::forwarded::Proxy;
+use crate::listener::handshake::handshake;
+use crate::listener::introduction::{Speaker, introduce};
 use crate::listener::pace::{Pace, Paced};
 use crate::listener::socket::Socket;
-use crate::listener::{plain, stopped};
+use crate::listener::table::Place;
+use crate::listener::{Rules, stopped};
 use crate::tls::Tls;
 use crate::tls::shown::Shown;
 
-/// The address at the other end of the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer(pub SocketAddr);
+/// How long a connection that makes room may take to close.
+const CLOSING_TIME: Duration = Duration::from_secs(1);
 
-/// Who is at the other end of the connection.
+/// The client of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    pub address: IpAddr,
+    /// Where it is known.
+    pub port: Option<u16>,
+    /// The trusted proxy that stated the address; `None` where it is that of the connection.
+    pub via: Option<IpAddr>,
+}
+
+impl Peer {
+    /// The other end of a connection.
+    pub fn direct(address: SocketAddr) -> Peer {
+        Peer { address: address.ip(), port: Some(address.port()), via: None }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => SocketAddr::new(self.address, port).fmt(f),
+            None => self.address.fmt(f),
+        }
+    }
+}
+
+/// The client of a request, and the certificate that it has shown.
 pub struct Remote {
     pub peer: Peer,
     pub shown: Option<Shown>,
@@ -102,91 +134,135 @@ impl Routes for Router {
 }
 
 /// What every connection of a listener needs.
-#[derive(Clone)]
 pub(super) struct Serving<R> {
     pub tls: Option<Arc<Tls>>,
     pub routes: R,
-    pub limits: Limits,
+    pub rules: Rules,
+    pub log: ConnectionLog,
     pub stop: watch::Receiver<bool>,
 }
 
 impl<R: Routes> Serving<R> {
     /// Returns when the connection is closed, whoever closed it.
-    pub async fn connection(self, stream: TcpStream, peer: SocketAddr) {
+    pub async fn connection(self: Arc<Self>, mut stream: TcpStream, address: SocketAddr, place: Place) {
         // Answers are one small write each: waiting for more to send would only delay them. It fails only on a
         // connection that is gone, which shows at once below.
         let _ = stream.set_nodelay(true);
+        let deadline = Instant::now() + self.rules.limits.handshake_time;
+        let introduced = async {
+            let introduced = introduce(&self.rules, &mut stream, address, &place, deadline).await;
+            introduced.map_err(|why| self.log.closed(why, address, &self.rules.metrics)).ok()
+        };
+        let Some(speaker) = self.unless_ended(&place, introduced).await else { return };
         match &self.tls {
-            None => self.http(stream, peer, None).await,
+            None => self.http(stream, speaker, None, None, &place).await,
             Some(tls) => {
-                let handshake = timeout(self.limits.handshake_time, handshake(tls, stream, peer));
-                let secured = tokio::select! {
-                    secured = handshake => secured.ok().flatten(),
-                    () = stopped(self.stop.clone()) => None,
-                };
-                if let Some(stream) = secured {
+                let secured = self.secured(tls, stream, speaker.peer, deadline);
+                if let Some(stream) = self.unless_ended(&place, secured).await {
                     let chain = stream.get_ref().1.peer_certificates();
                     let shown = Shown::of(chain, chain.and_then(|_| tls.authorities()));
-                    self.http(stream, peer, shown).await;
+                    self.http(stream, speaker, shown, tls.authorities(), &place).await;
                 }
             }
         }
     }
 
+    /// What `step` leads to; nothing if the stop comes first, or the connection has to make room.
+    async fn unless_ended<T>(&self, place: &Place, step: impl Future<Output = Option<T>>) -> Option<T> {
+        tokio::select! {
+            done = step => done,
+            () = stopped(self.stop.clone()) => None,
+            () = place.pace.closed() => None,
+        }
+    }
+
+    /// The connection, secured; nothing if the client does not manage.
+    async fn secured(
+        &self,
+        tls: &Tls,
+        stream: TcpStream,
+        peer: Peer,
+        deadline: Instant,
+    ) -> Option<TlsStream<Socket>> {
+        match handshake(tls, stream, deadline).await {
+            Ok(stream) => Some(stream),
+            Err(refused) => {
+                self.log.handshake_failed(refused.why, peer, &self.rules.metrics);
+                refused.close(deadline).await;
+                None
+            }
+        }
+    }
+
     async fn http(
-        self,
+        &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send,
-        peer: SocketAddr,
+        speaker: Speaker,
         shown: Option<Shown>,
+        authorities: Option<Arc<dyn ClientCertVerifier>>,
+        place: &Place,
     ) {
-        let pace = Arc::new(Pace::default());
-        let io = TokioIo::new(Paced::new(stream, pace.clone(), &self.limits));
-        let http = http(&self.limits, self.routes.title_case_headers());
-        let (routes, remote) = (&self.routes, Remote { peer: Peer(peer), shown });
+        let proxy =
+            speaker.is_proxy.then(|| Proxy { trusted: self.rules.proxies.trusted.clone(), authorities });
+        let (limits, pace, peer) = (&self.rules.limits, &place.pace, speaker.peer);
+        let io = TokioIo::new(Paced::new(stream, Arc::clone(pace), limits));
+        let http = http(limits, self.routes.title_case_headers());
+        let (routes, remote) = (&self.routes, Remote { peer, shown });
+        let served = Arc::clone(pace);
         let service = service_fn(move |request: Request<Incoming>| {
-            pace.request_begins();
-            let (answer, pace) = (routes.answer(request, &remote), pace.clone());
+            served.request_begins();
+            let stated = proxy.as_ref().map(|proxy| proxy.client(peer, request.headers()));
+            let answer = routes.answer(request, stated.as_ref().unwrap_or(&remote));
+            let served = Arc::clone(&served);
             async move {
                 let answer = answer.await;
-                pace.request_ends();
+                served.request_ends();
                 Ok::<_, Infallible>(answer)
             }
         });
         let mut connection = pin!(http.serve_connection(io, service));
-        let ended = match until_stopped(connection.as_mut(), self.stop).await {
+        let ended = match until_closing(connection.as_mut(), self.stop.clone(), pace).await {
             Some(ended) => ended,
             None => {
+                let makes_room = pace.is_closed() && !pace.is_serving();
+                let time = if makes_room { CLOSING_TIME } else { limits.stop_time };
                 connection.as_mut().graceful_shutdown();
-                timeout(self.limits.stop_time, connection).await.unwrap_or(Ok(()))
+                timeout(time, connection).await.unwrap_or(Ok(()))
             }
         };
         if let Err(cause) = ended {
             debug!(%peer, "a connection ended early: {cause}");
             if let Some(refusal) = HeadRefusal::of(&cause) {
-                self.routes.head_refused(refusal, Peer(peer));
+                self.routes.head_refused(refusal, peer);
             }
         }
     }
 }
 
-/// What `connection` ends with; nothing if the stop comes first. Each request polls a connection several times, so that the
-/// stop is waited for by the first poll only: one task polls them all, which it wakes.
-async fn until_stopped<C: Future>(
+/// What `connection` ends with; nothing if the stop comes first, or the connection has to make room. Each request polls a
+/// connection several times, so that both are waited for by the first poll only: one task polls them all, which they wake.
+async fn until_closing<C: Future>(
     mut connection: Pin<&mut C>,
     stop: watch::Receiver<bool>,
+    pace: &Pace,
 ) -> Option<C::Output> {
-    let mut stopped = pin!(stopped(stop.clone()));
+    let mut closing = pin!(async {
+        tokio::select! {
+            () = stopped(stop.clone()) => {}
+            () = pace.closed() => {}
+        }
+    });
     let mut is_waited_for = false;
     poll_fn(|cx| {
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(ended));
         }
         // An error says that the sender is gone, which is a stop as well.
-        if is_waited_for && matches!(stop.has_changed(), Ok(false)) {
+        if is_waited_for && matches!(stop.has_changed(), Ok(false)) && !pace.is_closed() {
             return Poll::Pending;
         }
         is_waited_for = true;
-        stopped.as_mut().poll(cx).map(|()| None)
+        closing.as_mut().poll(cx).map(|()| None)
     })
     .await
 }
@@ -203,19 +279,4 @@ fn http(limits: &Limits, title_case_headers: bool) -> http1::Builder {
         // Our own pace tells a slow head from a connection that is idle between requests; this one cannot.
         .header_read_timeout(None);
     http
-}
-
-/// Nothing if the client does not manage, or does not speak TLS at all.
-async fn handshake(tls: &Tls, stream: TcpStream, peer: SocketAddr) -> Option<TlsStream<Socket>> {
-    if !plain::speaks_tls(&stream).await {
-        plain::turn_away(stream).await;
-        return None;
-    }
-    match TlsAcceptor::from(tls.server()).accept(Socket(stream)).await {
-        Ok(stream) => Some(stream),
-        Err(cause) => {
-            debug!(%peer, "a TLS handshake failed: {cause}");
-            None
-        }
-    }
 }

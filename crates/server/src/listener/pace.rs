@@ -1,12 +1,14 @@
-//! How long a connection may keep us waiting: for a request head, between requests, and while it takes an answer.
+//! Time limits of a connection: for a request head, between requests, and while the client takes an answer.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
 use crate::config::limits::Limits;
@@ -22,26 +24,69 @@ enum Phase {
     Idle = 2,
 }
 
-/// The phase, shared by the bytes below HTTP and the requests above it.
-#[derive(Debug, Default)]
-pub(super) struct Pace(AtomicU8);
+/// The phase, shared by the bytes below HTTP, the requests above it, and the table of connections, which closes idle ones.
+#[derive(Debug)]
+pub(super) struct Pace {
+    phase: AtomicU8,
+    began: Instant,
+    /// When the connection was accepted or its last request ended, in nanoseconds since `began`.
+    active_ns: AtomicU64,
+    is_closed: AtomicBool,
+    closing: Notify,
+}
 
 impl Pace {
+    /// The pace of a new connection; times of activity are counted from `began`.
+    pub fn new(began: Instant) -> Pace {
+        let active_ns = AtomicU64::new(began.elapsed().as_nanos() as u64);
+        let phase = AtomicU8::new(Phase::Head as u8);
+        Pace { phase, began, active_ns, is_closed: AtomicBool::new(false), closing: Notify::new() }
+    }
+
+    /// Since when it waits for its client, for the order among connections; `None` while a request is served, and once it closes.
+    pub fn idle_since(&self) -> Option<u64> {
+        let is_idle = !self.is_serving() && !self.is_closed();
+        is_idle.then(|| self.active_ns.load(Ordering::Relaxed))
+    }
+
+    /// Whether a request is being served.
+    pub fn is_serving(&self) -> bool {
+        self.phase() == Phase::Request
+    }
+
+    /// Asks the connection to close; a request that begins at this moment is served before.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        self.closing.notify_one();
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when the connection is to close.
+    pub async fn closed(&self) {
+        while !self.is_closed() {
+            self.closing.notified().await;
+        }
+    }
+
     pub fn request_begins(&self) {
         self.enter(Phase::Request);
     }
 
     pub fn request_ends(&self) {
+        self.active_ns.store(self.began.elapsed().as_nanos() as u64, Ordering::Relaxed);
         self.enter(Phase::Idle);
     }
 
     fn enter(&self, phase: Phase) {
-        // One task only reads and writes it, so no order between threads is needed.
-        self.0.store(phase as u8, Ordering::Relaxed);
+        // One task writes it, and the table of connections only guesses by it, so no order between threads is needed.
+        self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
     fn phase(&self) -> Phase {
-        match self.0.load(Ordering::Relaxed) {
+        match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Head,
             1 => Phase::Request,
             _ => Phase::Idle,
@@ -52,7 +97,7 @@ impl Pace {
 /// A stream whose waiting ends in an error once the client has kept us too long.
 pub(super) struct Paced<IO> {
     io: IO,
-    pace: std::sync::Arc<Pace>,
+    pace: Arc<Pace>,
     header_time: Duration,
     idle_time: Duration,
     seen: Phase,
@@ -63,7 +108,7 @@ pub(super) struct Paced<IO> {
 }
 
 impl<IO> Paced<IO> {
-    pub fn new(io: IO, pace: std::sync::Arc<Pace>, limits: &Limits) -> Paced<IO> {
+    pub fn new(io: IO, pace: Arc<Pace>, limits: &Limits) -> Paced<IO> {
         let alarm = Box::pin(tokio::time::sleep(limits.header_time));
         let (header_time, idle_time) = (limits.header_time, limits.idle_time);
         Paced { io, pace, header_time, idle_time, seen: Phase::Head, since: Some(Instant::now()), alarm }

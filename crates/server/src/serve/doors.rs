@@ -6,9 +6,13 @@ use northgate_core::keyring::Keyring;
 use tokio::net::TcpListener;
 
 use super::ServeError;
+use super::descriptors::ConnectionBounds;
 use crate::config::Config;
+use crate::config::limits::Limits;
 use crate::config::tls::{ClientCertificates, TlsSettings};
-use crate::listener::{self, signals};
+use crate::listener::{self, Rules, signals};
+use crate::metrics::Metrics;
+use crate::metrics::connections::ConnectionMetrics;
 use crate::tls::Tls;
 use crate::tls::tickets::TicketSeeds;
 
@@ -42,6 +46,20 @@ impl Doors {
     pub fn all_tls(&self) -> Vec<Arc<Tls>> {
         [Some(&self.public_tls), self.private_tls.as_ref()].into_iter().flatten().cloned().collect()
     }
+}
+
+/// How the public and the private listener treat connections. Only the public one has shares and the PROXY protocol: the
+/// private one serves a few gateways.
+pub fn rules(config: &Config, bounds: ConnectionBounds, metrics: &Metrics) -> [Rules; 2] {
+    let [public, private] = ConnectionMetrics::register(metrics);
+    let rules = |connections, connections_per_source, proxies, metrics| {
+        let limits = Limits { connections, connections_per_source, ..config.limits.clone() };
+        Rules { limits, proxies, metrics }
+    };
+    [
+        rules(bounds.public, bounds.per_source, config.proxies.clone(), public),
+        rules(bounds.private, bounds.private, config.proxies.without_protocol(), private),
+    ]
 }
 
 /// What session tickets are sealed under.

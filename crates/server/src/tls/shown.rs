@@ -7,7 +7,7 @@ use northgate_core::credential::CertificateName;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 
-use crate::tls::x509::names;
+use crate::tls::x509::{Certificate, names};
 
 /// An extension of every request on a connection with a client certificate.
 #[derive(Clone)]
@@ -26,6 +26,15 @@ impl Shown {
     ) -> Option<Shown> {
         let chain = chain.filter(|chain| !chain.is_empty())?;
         Some(Shown { chain: chain.to_vec().into(), authorities })
+    }
+
+    /// What a trusted proxy states that the client has shown, if that is a certificate.
+    pub fn stated(
+        chain: Vec<CertificateDer<'static>>,
+        authorities: Option<Arc<dyn ClientCertVerifier>>,
+    ) -> Option<Shown> {
+        Certificate::parse(chain.first()?)?;
+        Some(Shown { chain: chain.into(), authorities })
     }
 
     /// SHA-256 over the certificate (RFC 8705 §3.1).

@@ -1,50 +1,12 @@
 //! What is written down of requests, and what never is.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use tracing::subscriber::DefaultGuard;
 
+use crate::page::Page;
 use crate::socket::{ask, post};
 use crate::world::*;
-
-/// Everything that is logged on this thread, which is all that a test runs on.
-#[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Page {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Page {
-    fn open() -> (Page, DefaultGuard) {
-        let page = Page::default();
-        let writer = page.clone();
-        let lines =
-            tracing_subscriber::fmt().json().flatten_event(true).with_max_level(tracing::Level::TRACE);
-        let subscriber = lines.with_writer(move || writer.clone()).finish();
-        (page, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// The lines of one target.
-    fn lines(&self, target: &str) -> Vec<Value> {
-        let lines = self.text();
-        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|line| line["target"] == target).collect()
-    }
-}
 
 #[tokio::test]
 async fn a_line_names_operation_application_and_outcome() {

@@ -14,15 +14,18 @@ use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_server::clock::Clock;
+use northgate_server::config::Config;
 use northgate_server::config::api::Dialect;
+use northgate_server::config::layers::Sources;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::oauth::{Issuer, OAuth};
 use northgate_server::http::dpop::seen::Seen;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::jwt::checked::Checked;
-use northgate_server::listener::{self, connection::Routes};
+use northgate_server::listener::{self, Rules, connection::Routes};
 use northgate_server::metrics::Metrics;
+use northgate_server::metrics::connections::ConnectionMetrics;
 use northgate_server::tls::Tls;
 use tokio::sync::watch;
 
@@ -70,6 +73,8 @@ pub struct Setup {
     pub overrides: Overrides,
     /// Wrong secrets in a minute from one address.
     pub failures_per_source: u32,
+    /// Proxies that both listeners trust.
+    pub trusted: &'static str,
 }
 
 pub const SETUP: Setup = Setup {
@@ -91,6 +96,7 @@ pub const SETUP: Setup = Setup {
         dpop: None,
     },
     failures_per_source: 0,
+    trusted: "",
 };
 
 impl World {
@@ -131,8 +137,10 @@ impl World {
             logged: LoggedRequests::All,
         });
         let (stop, stopped) = watch::channel(false);
-        let public = serve(http::public(Arc::clone(&api), setup.prefix), None, stopped.clone()).await;
-        let private = serve(http::private(Arc::clone(&api), Router::new()), None, stopped).await;
+        let public_routes = http::public(Arc::clone(&api), setup.prefix);
+        let public = serve_behind(setup.trusted, public_routes, None, stopped.clone()).await;
+        let private_routes = http::private(Arc::clone(&api), Router::new());
+        let private = serve_behind(setup.trusted, private_routes, None, stopped).await;
         World { api, public, private, auth, clock, is_ready, secret, _stop: stop, _place: place }
     }
 
@@ -217,7 +225,18 @@ async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
 }
 
 /// Serves until the sender of `stop` is gone.
+#[allow(dead_code)]
 pub async fn serve(routes: impl Routes, tls: Option<Arc<Tls>>, stop: watch::Receiver<bool>) -> SocketAddr {
+    serve_behind("", routes, tls, stop).await
+}
+
+/// The same behind proxies that are trusted.
+pub async fn serve_behind(
+    trusted: &str,
+    routes: impl Routes,
+    tls: Option<Arc<Tls>>,
+    stop: watch::Receiver<bool>,
+) -> SocketAddr {
     let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
     let minute = Duration::from_secs(60);
@@ -238,6 +257,10 @@ pub async fn serve(routes: impl Routes, tls: Option<Arc<Tls>>, stop: watch::Rece
         failures_per_application: 0,
         threads: None,
     };
-    tokio::spawn(async move { listener::serve(socket, tls, routes, limits, stop).await });
+    let flags = vec![("proxies.trusted".to_owned(), trusted.to_owned())];
+    let proxies = Config::load(Sources { flags, ..Sources::default() }).unwrap().proxies;
+    let [metrics, _] = ConnectionMetrics::register(&Metrics::default());
+    let rules = Rules { limits, proxies, metrics };
+    tokio::spawn(async move { listener::serve(socket, tls, routes, rules, stop).await });
     address
 }

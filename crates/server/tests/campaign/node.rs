@@ -51,6 +51,8 @@ impl Node {
         serve.env("NORTHGATE_TLS_CERTIFICATES", self.dir.join("cert.pem"));
         serve.env("NORTHGATE_TLS_KEYS", self.dir.join("key.pem"));
         serve.env("NORTHGATE_ADMIN_TOKEN", ADMIN_TOKEN);
+        // As in deploy/cluster/node.env: the balancer states the clients.
+        serve.env("NORTHGATE_PROXIES_TRUSTED", "127.0.0.1").env("NORTHGATE_PROXIES_PROTOCOL", "on");
         // Less than the balancer takes to see that a node is not ready, so that clients hear of it.
         serve.env("NORTHGATE_DATABASE_ANSWER_WITHIN", "1s");
         serve.env("NORTHGATE_LOG_FORMAT", "json").env("NORTHGATE_LOG_REQUESTS", "failed");

@@ -78,13 +78,15 @@ async fn a_head_beyond_the_limit_is_answered_with_431() {
 }
 
 #[tokio::test]
-async fn at_the_bound_a_connection_waits_until_another_one_closes() {
+async fn at_the_bound_a_connection_waits_while_all_others_are_served() {
     let running = Running::start(None, &[("limits.connections", "1")]).await;
     let mut first = running.connect().await;
-    request(&mut first, "/").await.unwrap();
+    first.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    running.slow_began.notified().await;
     let mut second = running.connect().await;
     second.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     assert!(timeout(Duration::from_millis(50), answer(&mut second)).await.is_err());
-    drop(first);
+    running.slow_may_end.notify_one();
+    assert!(answer(&mut first).await.unwrap().ends_with("at last"));
     assert!(answer(&mut second).await.unwrap().ends_with("here"));
 }

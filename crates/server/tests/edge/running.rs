@@ -13,8 +13,10 @@ use northgate_core::keyring::TicketSeed;
 use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{CertificateFiles, ClientCertificates, TlsSettings};
-use northgate_server::listener;
 use northgate_server::listener::connection::Peer;
+use northgate_server::listener::{self, Rules};
+use northgate_server::metrics::Metrics;
+use northgate_server::metrics::connections::ConnectionMetrics;
 use northgate_server::tls::Tls;
 use northgate_server::tls::tickets::TicketSeeds;
 use rustls::ClientConfig;
@@ -61,6 +63,7 @@ pub struct Running {
     pub slow_began: Arc<Notify>,
     /// Lets one request for /slow answer.
     pub slow_may_end: Arc<Notify>,
+    metrics: Metrics,
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
 }
@@ -72,9 +75,12 @@ impl Running {
         let (slow_began, slow_may_end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let router = router(slow_began.clone(), slow_may_end.clone());
         let (stop, stopped) = watch::channel(false);
-        let limits = config(flags).limits;
-        let served = tokio::spawn(async move { listener::serve(socket, tls, router, limits, stopped).await });
-        Running { address, slow_began, slow_may_end, stop, served }
+        let Config { limits, proxies, .. } = config(flags);
+        let metrics = Metrics::default();
+        let [public, _] = ConnectionMetrics::register(&metrics);
+        let rules = Rules { limits, proxies, metrics: public };
+        let served = tokio::spawn(async move { listener::serve(socket, tls, router, rules, stopped).await });
+        Running { address, slow_began, slow_may_end, metrics, stop, served }
     }
 
     pub fn ask_to_stop(&self) {
@@ -84,6 +90,18 @@ impl Running {
     /// Returns when the listener has returned; one that never does fails the test.
     pub async fn stopped(self) {
         timeout(Duration::from_secs(20), self.served).await.unwrap().unwrap();
+    }
+
+    /// A counter of this listener.
+    pub fn metric(&self, name: &'static str, reason: &'static str) -> Metric<'_> {
+        let line = format!("\n{name}{{listener=\"public\",reason=\"{reason}\"}} ");
+        Metric { metrics: &self.metrics, line }
+    }
+
+    /// Returns when so many connections are open.
+    pub async fn open_connections(&self, count: u64) {
+        let line = "\nnorthgate_connections{listener=\"public\"} ".to_owned();
+        Metric { metrics: &self.metrics, line }.is(count).await;
     }
 
     pub async fn connect(&self) -> TcpStream {
@@ -104,6 +122,31 @@ impl Running {
     }
 }
 
+/// A value among the metrics.
+pub struct Metric<'r> {
+    metrics: &'r Metrics,
+    line: String,
+}
+
+impl Metric<'_> {
+    pub fn value(&self) -> u64 {
+        let text = self.metrics.text();
+        let value = text.split(&self.line).nth(1).and_then(|rest| rest.lines().next());
+        value.unwrap_or_else(|| panic!("{} is not in {text}", self.line)).parse().unwrap()
+    }
+
+    /// Returns when it has this value; one that never has fails the test.
+    pub async fn is(&self, expected: u64) {
+        for _ in 0..2000 {
+            if self.value() == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{} is {} and not {expected}", self.line, self.value());
+    }
+}
+
 fn router(began: Arc<Notify>, may_end: Arc<Notify>) -> Router {
     let slow = move || async move {
         began.notify_one();
@@ -112,7 +155,7 @@ fn router(began: Arc<Notify>, may_end: Arc<Notify>) -> Router {
     };
     Router::new()
         .route("/", get(|| async { "here" }))
-        .route("/peer", get(|Extension(Peer(address)): Extension<Peer>| async move { address.to_string() }))
+        .route("/peer", get(|Extension(peer): Extension<Peer>| async move { peer.to_string() }))
         .route("/slow", get(slow))
         .route("/echo", post(|body: String| async { body }))
 }

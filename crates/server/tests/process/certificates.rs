@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::northgate::{Northgate, Settings};
 
-const BOTH: Settings = &[
+pub const BOTH: Settings = &[
     ("NORTHGATE_TLS_CERTIFICATES", "rsa.pem,ecdsa.pem"),
     ("NORTHGATE_TLS_KEYS", "rsa.key,ecdsa.key"),
     // Only a signal shall be the reason to look.
@@ -18,14 +18,14 @@ const BOTH: Settings = &[
 ];
 
 /// Writes a new certificate for this machine with its key.
-fn write(home: &Path, name: &str, algorithm: &'static SignatureAlgorithm) {
+pub fn write(home: &Path, name: &str, algorithm: &'static SignatureAlgorithm) {
     let key = KeyPair::generate_for(algorithm).unwrap();
     let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
     fs::write(home.join(format!("{name}.key")), key.serialize_pem()).unwrap();
     fs::write(home.join(format!("{name}.pem")), certificate.pem()).unwrap();
 }
 
-fn home() -> TempDir {
+pub fn home() -> TempDir {
     let home = tempfile::tempdir().unwrap();
     write(home.path(), "rsa", &PKCS_RSA_SHA256);
     write(home.path(), "ecdsa", &PKCS_ECDSA_P256_SHA256);

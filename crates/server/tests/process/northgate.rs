@@ -108,10 +108,15 @@ pub fn northgate(home: &Path) -> Command {
     bare(home, &[])
 }
 
-// A write beyond a limit on file sizes is to fail, as on a disk that is full, and not to end the process.
+// A write beyond a limit on file sizes is to fail, as on a disk that is full, and not to end the process. The variable NOFILE is
+// the limit of open files.
 fn bare(home: &Path, settings: Settings) -> Command {
     let mut command = Command::new("/bin/bash");
-    command.args(["-c", r#"trap "" XFSZ; exec "$0" "$@""#, env!("CARGO_BIN_EXE_northgate")]);
+    command.args([
+        "-c",
+        r#"trap "" XFSZ; ulimit -n ${NOFILE:-$(ulimit -n)}; exec "$0" "$@""#,
+        env!("CARGO_BIN_EXE_northgate"),
+    ]);
     command.current_dir(home).env_clear().envs(settings.iter().copied());
     command
 }

@@ -37,7 +37,7 @@ impl Sender {
         let all = |name: HeaderName| request.headers().get_all(name).iter().cloned().collect();
         let certificate = request.extensions().get().cloned();
         Sender {
-            from: observe::peer(request.extensions()).0.ip(),
+            from: observe::peer(request.extensions()).address,
             certificate,
             authorization: all(AUTHORIZATION),
             dpop: all(DPOP),

@@ -44,7 +44,7 @@ fn request() -> Request<Body> {
 }
 
 fn asked(watch: &Arc<Watch>) -> Asked {
-    Asked::begin(watch, &request(), Peer("192.0.2.1:4711".parse().expect("an address")))
+    Asked::begin(watch, &request(), Peer::direct("192.0.2.1:4711".parse().expect("an address")))
 }
 
 fn answered(status: StatusCode, observed: Option<Observed>) -> Answered {

@@ -1,0 +1,75 @@
+//! Log lines about connections that are not served, each kind with a rate limit.
+
+use std::fmt;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use crate::listener::handshake::HandshakeFailure;
+use crate::listener::log_throttle::LogThrottle;
+use crate::metrics::connections::{Closed, ConnectionMetrics};
+
+/// Handshakes that fail for one reason get one line in this time.
+const HANDSHAKES_EVERY: Duration = Duration::from_secs(10);
+/// How often the same condition of a listener is logged.
+const CONDITIONS_EVERY: Duration = Duration::from_secs(60);
+
+/// The rate limits of one listener. The next line says how many were suppressed.
+pub(super) struct ConnectionLog {
+    handshakes: [LogThrottle; HandshakeFailure::ALL.len()],
+    closed: [LogThrottle; Closed::ALL.len()],
+    full: LogThrottle,
+    accepting: LogThrottle,
+}
+
+impl ConnectionLog {
+    pub fn new() -> ConnectionLog {
+        ConnectionLog {
+            handshakes: HandshakeFailure::ALL.map(|_| LogThrottle::new(HANDSHAKES_EVERY)),
+            closed: Closed::ALL.map(|_| LogThrottle::new(CONDITIONS_EVERY)),
+            full: LogThrottle::new(CONDITIONS_EVERY),
+            accepting: LogThrottle::new(CONDITIONS_EVERY),
+        }
+    }
+
+    /// Counts a TLS handshake that failed, and logs it.
+    pub fn handshake_failed(
+        &self,
+        why: HandshakeFailure,
+        peer: impl fmt::Display,
+        metrics: &ConnectionMetrics,
+    ) {
+        metrics.handshake_failed(why);
+        let reason = why.as_str();
+        if why == HandshakeFailure::NoData {
+            // TCP health checks do so all day long.
+            return debug!(%peer, reason, "TLS handshake failed: {}", why.explained());
+        }
+        if let Some(suppressed) = self.handshakes[why as usize].pass() {
+            info!(%peer, reason, suppressed, "TLS handshake failed: {}", why.explained());
+        }
+    }
+
+    /// Counts a connection that was closed before it was served, and logs it.
+    pub fn closed(&self, why: Closed, peer: impl fmt::Display, metrics: &ConnectionMetrics) {
+        metrics.closed(why);
+        let reason = why.as_str();
+        if let Some(suppressed) = self.closed[why as usize].pass() {
+            warn!(%peer, reason, suppressed, "connection closed: {}", why.explained());
+        }
+    }
+
+    /// Logs that new connections wait.
+    pub fn full(&self, most: u32) {
+        if self.full.pass().is_some() {
+            warn!("all {most} connections are in use and none is idle; new ones wait (limits.connections)");
+        }
+    }
+
+    /// Logs that the operating system refuses connections.
+    pub fn not_accepted(&self, cause: &std::io::Error) {
+        if self.accepting.pass().is_some() {
+            warn!("connections cannot be accepted at the moment: {cause}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Client-Cert and Client-Cert-Chain (RFC 9440): the certificate that a client has shown to a proxy.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, HeaderName};
+use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
+use sfv::{BareItem, Item, List, ListEntry, Parser};
+
+use crate::tls::shown::Shown;
+
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
+
+/// The certificates of a chain that are looked at.
+const MAX_CHAIN: usize = 8;
+
+/// The certificate with its chain; `None` where there is none, or where the header is malformed or there twice.
+pub(super) fn shown(headers: &HeaderMap, authorities: Option<&Arc<dyn ClientCertVerifier>>) -> Option<Shown> {
+    let mut lines = headers.get_all(CLIENT_CERT).iter();
+    let (line, None) = (lines.next()?, lines.next()) else { return None };
+    let item = Parser::new(line.as_bytes()).parse::<Item>().ok()?;
+    let mut chain = vec![certificate(item.bare_item)?];
+    // A chain that cannot be read leaves the certificate without issuers, so that no authority vouches for it.
+    chain.extend(issuers(headers).unwrap_or_default());
+    Shown::stated(chain, authorities.cloned())
+}
+
+fn issuers(headers: &HeaderMap) -> Option<Vec<CertificateDer<'static>>> {
+    let mut issuers = Vec::new();
+    for line in headers.get_all(CLIENT_CERT_CHAIN) {
+        for entry in Parser::new(line.as_bytes()).parse::<List>().ok()? {
+            let ListEntry::Item(item) = entry else { return None };
+            issuers.push(certificate(item.bare_item)?);
+        }
+    }
+    (issuers.len() <= MAX_CHAIN).then_some(issuers)
+}
+
+fn certificate(item: BareItem) -> Option<CertificateDer<'static>> {
+    Some(CertificateDer::from(item.as_byte_sequence()?.to_vec()))
+}

@@ -1,0 +1,64 @@
+//! Introduction of a connection: its client, by the other end's address or by the header of the PROXY protocol.
+
+use std::net::SocketAddr;
+
+use northgate_core::throttle::Source;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+use crate::config::proxies::ProxyProtocol;
+use crate::listener::Rules;
+use crate::listener::connection::Peer;
+use crate::listener::proxy_protocol::{self, Declared, HeaderError};
+use crate::listener::table::{Place, SourceFull};
+use crate::metrics::connections::Closed;
+
+/// Who speaks HTTP on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Speaker {
+    pub peer: Peer,
+    /// A trusted proxy, which passes on the requests of others and states whose they are.
+    pub is_proxy: bool,
+}
+
+/// The source for which a connection counts when it is accepted: none for a trusted proxy. With the PROXY protocol, other
+/// addresses are not served.
+pub(super) fn source(rules: &Rules, address: SocketAddr) -> Result<Option<Source>, Closed> {
+    match (rules.proxies.trusted.contains(address.ip()), rules.proxies.protocol) {
+        (true, _) => Ok(None),
+        (false, ProxyProtocol::Off) => Ok(Some(Source::of(address.ip()))),
+        (false, ProxyProtocol::On) => Err(Closed::UntrustedProxy),
+    }
+}
+
+/// Finds out who speaks, and counts the connection for a client that a proxy states.
+pub(super) async fn introduce(
+    rules: &Rules,
+    stream: &mut TcpStream,
+    address: SocketAddr,
+    place: &Place,
+    deadline: Instant,
+) -> Result<Speaker, Closed> {
+    let trusted = &rules.proxies.trusted;
+    let direct = Peer::direct(address);
+    if rules.proxies.protocol == ProxyProtocol::Off {
+        return Ok(Speaker { peer: direct, is_proxy: trusted.contains(address.ip()) });
+    }
+    let declared = match timeout_at(deadline, proxy_protocol::read(stream)).await {
+        Ok(Ok(declared)) => declared,
+        Ok(Err(HeaderError::Malformed)) => return Err(Closed::MalformedProxyHeader),
+        Ok(Err(HeaderError::Incomplete(_))) | Err(_) => return Err(Closed::IncompleteProxyHeader),
+    };
+    match declared {
+        Declared::Client(client) => {
+            let is_proxy = trusted.contains(client.ip());
+            if !is_proxy {
+                place.count_for(Source::of(client.ip())).map_err(|SourceFull| Closed::SourceFull)?;
+            }
+            Ok(Speaker { peer: Peer { via: Some(address.ip()), ..Peer::direct(client) }, is_proxy })
+        }
+        Declared::Proxy => Ok(Speaker { peer: direct, is_proxy: true }),
+        // Whoever speaks is not the proxy, so that its headers are a client's.
+        Declared::Unknown => Ok(Speaker { peer: direct, is_proxy: false }),
+    }
+}

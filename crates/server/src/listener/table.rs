@@ -1,0 +1,366 @@
+//! Table of open connections: a bound for the listener and for each source, and idle connections that give way.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use northgate_core::throttle::Source;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use crate::listener::pace::Pace;
+use crate::metrics::connections::{Closed, ConnectionMetrics};
+
+/// How long a new connection waits for an idle one to close before it looks for another one.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Idle connections that one look at the whole table finds: a look costs as much as some connections, and under a flood each
+/// new one needs a place.
+const FOUND_AT_ONCE: usize = 64;
+
+/// The connections of one listener.
+pub(super) struct Table {
+    most: usize,
+    most_per_source: usize,
+    began: Instant,
+    open: Mutex<Open>,
+    closed: Notify,
+    metrics: Arc<ConnectionMetrics>,
+}
+
+/// It grows to the bound of connections and no further: an entry and a source for each.
+#[derive(Default)]
+struct Open {
+    count: usize,
+    entries: Vec<Option<Entry>>,
+    free: Vec<usize>,
+    sources: HashMap<Source, Vec<usize>>,
+    /// Candidates for closing, the least recently active last.
+    candidates: Vec<Candidate>,
+}
+
+struct Entry {
+    pace: Arc<Pace>,
+    source: Option<Source>,
+}
+
+struct Candidate {
+    pace: Arc<Pace>,
+    idle_since: u64,
+}
+
+/// A connection's place in the table, which it leaves when this is dropped.
+pub(super) struct Place {
+    table: Arc<Table>,
+    index: usize,
+    pub pace: Arc<Pace>,
+}
+
+/// The source of a connection holds its share already, and none of its connections is idle.
+#[derive(Debug)]
+pub(super) struct SourceFull;
+
+impl Table {
+    pub fn new(most: u32, most_per_source: u32, metrics: Arc<ConnectionMetrics>) -> Arc<Table> {
+        Arc::new(Table {
+            most: most as usize,
+            most_per_source: most_per_source as usize,
+            began: Instant::now(),
+            open: Mutex::default(),
+            closed: Notify::new(),
+            metrics,
+        })
+    }
+
+    /// A place for a new connection, counted for its source if that is known. Where the source holds its share, its least
+    /// recently active idle connection is closed; where all places are taken, that of all. If none is idle, `is_full` is called
+    /// and one that closes or becomes idle is waited for.
+    pub async fn enter(
+        self: &Arc<Table>,
+        source: Option<Source>,
+        is_full: impl Fn(),
+    ) -> Result<Place, SourceFull> {
+        let mut is_closing = match source {
+            Some(source) => self.make_room_for(source)?,
+            None => false,
+        };
+        loop {
+            if let Some(place) = self.try_enter(source) {
+                return Ok(place);
+            }
+            if !is_closing {
+                if self.open().close_idle() {
+                    self.metrics.closed(Closed::MadeRoom);
+                } else {
+                    is_full();
+                }
+            }
+            is_closing = false;
+            let _ = timeout(LOOK_AGAIN, self.closed.notified()).await;
+        }
+    }
+
+    /// Returns when all connections have closed; calls `waiting` with their number before.
+    pub async fn all_closed(&self, waiting: impl Fn(usize)) {
+        let count = self.open().count;
+        if count > 0 {
+            waiting(count);
+        }
+        while self.open().count > 0 {
+            self.closed.notified().await;
+        }
+    }
+
+    /// Sees to it that a source may have one more connection. Says whether one of its connections is closing for that.
+    fn make_room_for(&self, source: Source) -> Result<bool, SourceFull> {
+        let mut open = self.open();
+        if open.sources.get(&source).map_or(0, Vec::len) < self.most_per_source {
+            return Ok(false);
+        }
+        if !open.close_idle_of(source) {
+            return Err(SourceFull);
+        }
+        self.metrics.closed(Closed::MadeRoomForSource);
+        Ok(true)
+    }
+
+    fn try_enter(self: &Arc<Table>, source: Option<Source>) -> Option<Place> {
+        let mut open = self.open();
+        if open.count >= self.most {
+            return None;
+        }
+        let pace = Arc::new(Pace::new(self.began));
+        let index = open.add(Entry { pace: Arc::clone(&pace), source: None });
+        if let Some(source) = source {
+            open.count_for(index, source);
+        }
+        self.metrics.open.inc();
+        Some(Place { table: Arc::clone(self), index, pace })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        // Whoever panicked while holding it had changed it completely or not at all.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Counts the connection for a source that became known later.
+    pub fn count_for(&self, source: Source) -> Result<(), SourceFull> {
+        self.table.make_room_for(source)?;
+        self.table.open().count_for(self.index, source);
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.table.open();
+        open.forget_source(self.index);
+        open.entries[self.index] = None;
+        open.free.push(self.index);
+        open.count -= 1;
+        drop(open);
+        // It may still be among the candidates.
+        self.pace.close();
+        self.table.metrics.open.dec();
+        self.table.closed.notify_one();
+    }
+}
+
+impl Open {
+    fn add(&mut self, entry: Entry) -> usize {
+        self.count += 1;
+        match self.free.pop() {
+            Some(index) => {
+                self.entries[index] = Some(entry);
+                index
+            }
+            None => {
+                self.entries.push(Some(entry));
+                self.entries.len() - 1
+            }
+        }
+    }
+
+    fn count_for(&mut self, index: usize, source: Source) {
+        if let Some(entry) = &mut self.entries[index] {
+            entry.source = Some(source);
+            self.sources.entry(source).or_default().push(index);
+        }
+    }
+
+    /// Closes the least recently active idle connection. Says whether there was one.
+    fn close_idle(&mut self) -> bool {
+        for is_fresh in [false, true] {
+            if is_fresh {
+                self.find_candidates();
+            }
+            while let Some(candidate) = self.candidates.pop() {
+                // Others became idle later than any of these, so that one which still is idle since then is the least recent.
+                if candidate.pace.idle_since() == Some(candidate.idle_since) {
+                    candidate.pace.close();
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn find_candidates(&mut self) {
+        let entries = self.entries.iter().flatten();
+        let mut idle: Vec<_> = entries
+            .filter_map(|Entry { pace, .. }| pace.idle_since().map(|idle_since| (idle_since, pace)))
+            .collect();
+        if idle.len() > FOUND_AT_ONCE {
+            idle.select_nth_unstable_by_key(FOUND_AT_ONCE, |(idle_since, _)| *idle_since);
+            idle.truncate(FOUND_AT_ONCE);
+        }
+        idle.sort_unstable_by_key(|(idle_since, _)| std::cmp::Reverse(*idle_since));
+        self.candidates = idle
+            .into_iter()
+            .map(|(idle_since, pace)| Candidate { pace: Arc::clone(pace), idle_since })
+            .collect();
+    }
+
+    /// The same for one source. The connection no longer counts for it.
+    fn close_idle_of(&mut self, source: Source) -> bool {
+        let of_source = self.sources.get(&source).map_or(&[][..], Vec::as_slice);
+        let idle = of_source.iter().filter_map(|index| {
+            let pace = &self.entries[*index].as_ref()?.pace;
+            Some((pace.idle_since()?, *index))
+        });
+        let Some((_, index)) = idle.min() else { return false };
+        if let Some(entry) = &self.entries[index] {
+            entry.pace.close();
+        }
+        self.forget_source(index);
+        true
+    }
+
+    fn forget_source(&mut self, index: usize) {
+        let Some(source) = self.entries[index].as_mut().and_then(|entry| entry.source.take()) else { return };
+        if let Some(indices) = self.sources.get_mut(&source) {
+            indices.retain(|other| *other != index);
+            if indices.is_empty() {
+                self.sources.remove(&source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    fn table(most: u32, most_per_source: u32) -> Arc<Table> {
+        let [metrics, _] = ConnectionMetrics::register(&Metrics::default());
+        Table::new(most, most_per_source, metrics)
+    }
+
+    fn from(address: &str) -> Source {
+        Source::of(address.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_least_recently_active_idle_connection_gives_way_and_busy_ones_do_not() {
+        let table = table(4, 4);
+        let mut places = Vec::new();
+        for _ in 0..4 {
+            places.push(table.enter(None, || {}).await.unwrap());
+        }
+        places[0].pace.request_begins();
+        places[1].pace.request_begins();
+        places[1].pace.request_ends();
+        let newcomer = tokio::spawn({
+            let table = Arc::clone(&table);
+            async move { table.enter(None, || {}).await.unwrap() }
+        });
+        // The first is busy and the second was idle last: of the others the third is the oldest.
+        places[2].pace.closed().await;
+        assert!(!places[3].pace.is_closed() && !places[1].pace.is_closed());
+        places.remove(2);
+        newcomer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_table_without_idle_connections_waits_for_one_that_closes() {
+        let table = table(1, 1);
+        let busy = table.enter(None, || {}).await.unwrap();
+        busy.pace.request_begins();
+        let (full, mut is_full) = tokio::sync::mpsc::unbounded_channel();
+        let newcomer = tokio::spawn({
+            let table = Arc::clone(&table);
+            async move { table.enter(None, || full.send(()).unwrap()).await.unwrap() }
+        });
+        is_full.recv().await.unwrap();
+        assert!(!busy.pace.is_closed());
+        drop(busy);
+        newcomer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_source_has_its_share_and_closes_its_own_idle_connections_only() {
+        let table = table(100, 2);
+        let (one, other) = (from("192.0.2.1"), from("192.0.2.2"));
+        let elsewhere = table.enter(Some(other), || {}).await.unwrap();
+        let first = table.enter(Some(one), || {}).await.unwrap();
+        let second = table.enter(None, || {}).await.unwrap();
+        second.count_for(one).unwrap();
+        second.pace.request_begins();
+        let third = table.enter(Some(one), || {}).await.unwrap();
+        assert!(first.pace.is_closed() && !second.pace.is_closed() && !elsewhere.pace.is_closed());
+        third.pace.request_begins();
+        assert!(table.enter(Some(one), || {}).await.is_err());
+        assert!(table.enter(None, || {}).await.unwrap().count_for(one).is_err());
+        drop(second);
+        table.enter(Some(one), || {}).await.unwrap();
+    }
+
+    /// Otherwise a source that holds its share could close the connections of others.
+    #[tokio::test]
+    async fn a_source_beyond_its_share_takes_no_place_from_others() {
+        let table = table(2, 1);
+        let (one, other) = (from("192.0.2.1"), from("192.0.2.2"));
+        let elsewhere = table.enter(Some(other), || {}).await.unwrap();
+        let busy = table.enter(Some(one), || {}).await.unwrap();
+        busy.pace.request_begins();
+        assert!(table.enter(Some(one), || {}).await.is_err());
+        busy.pace.request_ends();
+        let newcomer = tokio::spawn({
+            let table = Arc::clone(&table);
+            async move { table.enter(Some(one), || {}).await.unwrap() }
+        });
+        busy.pace.closed().await;
+        drop(busy);
+        newcomer.await.unwrap();
+        assert!(!elsewhere.pace.is_closed());
+    }
+
+    #[tokio::test]
+    async fn it_keeps_nothing_of_connections_that_have_closed() {
+        let table = table(3, 3);
+        for last in 0..200 {
+            table.enter(Some(from(&format!("192.0.2.{last}"))), || {}).await.unwrap();
+        }
+        let open = table.open();
+        assert_eq!((open.count, open.sources.len(), open.entries.len()), (0, 0, 1));
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_new_connections_closes_the_oldest_first() {
+        let table = table(200, 200);
+        let mut places = Vec::new();
+        for _ in 0..200 {
+            places.push(table.enter(None, || {}).await.unwrap());
+        }
+        for closed in 0..200 {
+            assert!(table.open().close_idle());
+            let is_closed: Vec<bool> = places.iter().map(|place| place.pace.is_closed()).collect();
+            assert!(is_closed[..=closed].iter().all(|is| *is), "{closed}");
+            assert!(is_closed[closed + 1..].iter().all(|is| !is), "{closed}");
+        }
+        assert!(!table.open().close_idle());
+    }
+}
