@@ -10,6 +10,7 @@ use northgate_store::postgres::{KeyringPut, PostgresStore, SealedKeyring};
 use tracing::{error, info, warn};
 
 use crate::keyring_key::{KeyringKey, KeyringKeyError, OpenSealedError};
+use crate::private_file;
 use crate::telemetry::with_causes;
 
 /// Puts a keyring to use: in the rules, and in what is derived from it.
@@ -70,7 +71,7 @@ impl DatabaseKeyring {
                 let taken = create(store, &key, now).await?;
                 if key.open(taken.version, &taken.sealed).is_err() {
                     // Another node was first, with a key of its own: ours has sealed nothing.
-                    let _ = std::fs::remove_file(&key_path);
+                    let _ = private_file::remove(&key_path);
                     return Err(DatabaseKeyringError::NoKey(key_path));
                 }
                 warn!(

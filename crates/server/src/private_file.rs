@@ -1,9 +1,14 @@
 //! Files that only their owner may read, written so that a crash leaves the old content or the new one.
+//!
+//! A path that is a symbolic link stays one: what is written is the file that it points to.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// Symbolic links in a row that Linux follows.
+const LINKS_MAX: usize = 40;
 
 /// Why such a file could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -59,8 +64,10 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// An empty draft beside `path`, mode 0600. The draft of somebody who crashed is overwritten.
+    /// Creates an empty draft beside the file that `path` leads to, mode 0600. The draft of a process that crashed is
+    /// overwritten.
     pub fn create(path: &Path) -> Result<Draft, io::Error> {
+        let path = target(path)?;
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(".tmp");
         let written_at = path.with_file_name(name);
@@ -69,7 +76,7 @@ impl Draft {
             Ok(()) | Err(_) => {}
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&written_at)?;
-        Ok(Draft { file, written_at, path: path.to_owned() })
+        Ok(Draft { file, written_at, path })
     }
 
     /// Appends to the draft.
@@ -94,9 +101,33 @@ impl Drop for Draft {
     }
 }
 
+/// Removes the file that `path` leads to; a link to it stays, so that the next write goes to the same place.
+pub fn remove(path: &Path) -> Result<(), io::Error> {
+    fs::remove_file(target(path)?)
+}
+
+/// The file that `path` leads to through symbolic links; it need not exist. Renaming a draft over a link would replace the
+/// link and leave the file on the other volume as it was.
+fn target(path: &Path) -> Result<PathBuf, io::Error> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::read_link(&path) {
+            // A relative link starts at the directory that holds it; an absolute one replaces all of the path.
+            Ok(next) => path = path.parent().unwrap_or(Path::new("")).join(next),
+            // It is a file, or nothing yet.
+            Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
+                return Ok(path);
+            }
+            Err(cause) => return Err(cause),
+        }
+    }
+    Err(io::Error::other("there are more symbolic links in a row than the system follows: they lead in a circle"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::symlink;
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).expect("the file").permissions().mode() & 0o777
@@ -139,5 +170,44 @@ mod tests {
     fn a_file_that_is_not_there_is_no_error() {
         let dir = tempfile::tempdir().expect("a directory");
         assert!(matches!(read(&dir.path().join("file")), Ok(None)));
+    }
+
+    // A keyring.toml on another volume was a link; a rotation put a file in its place, and the volume kept the old keys.
+    #[test]
+    fn a_link_stays_a_link_and_the_file_behind_it_is_written() {
+        let (dir, volume) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("another"));
+        let (link, file) = (dir.path().join("file"), volume.path().join("elsewhere"));
+        symlink(&file, dir.path().join("second")).expect("a link");
+        symlink("second", &link).expect("a relative link to a link");
+        for text in ["one", "two"] {
+            write(&link, text).expect("written");
+            assert_eq!(fs::read_to_string(&file).expect("the file"), text);
+            assert_eq!(fs::read_link(&link).expect("still a link"), Path::new("second"));
+        }
+        assert_eq!(mode(&file), 0o600);
+        assert_eq!(fs::read_dir(volume.path()).expect("the volume").count(), 1);
+        remove(&link).expect("removed");
+        assert!(!file.exists() && fs::read_link(&link).is_ok());
+    }
+
+    // Kubernetes mounts a secret as file -> ..data/file and ..data -> ..2026_11_25, and exchanges ..data.
+    #[test]
+    fn a_file_behind_a_linked_directory_is_written_where_the_directory_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::create_dir(dir.path().join("..2026_11_25")).expect("made");
+        symlink("..2026_11_25", dir.path().join("..data")).expect("a link");
+        symlink("..data/file", dir.path().join("file")).expect("a link");
+        write(&dir.path().join("file"), "one").expect("written");
+        let written = fs::read_to_string(dir.path().join("..2026_11_25/file")).expect("the file");
+        assert_eq!(written, "one");
+        assert_eq!(fs::read_link(dir.path().join("file")).expect("a link"), Path::new("..data/file"));
+    }
+
+    #[test]
+    fn links_in_a_circle_are_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        symlink("file", &path).expect("a link to itself");
+        assert!(write(&path, "one").is_err());
     }
 }

@@ -17,6 +17,7 @@ use crate::keyring_database::DatabaseKeyringError;
 use crate::keyring_file::KeyringFile;
 use crate::keyring_key::KeyringKey;
 use crate::moving::{Next, Reader, Writer};
+use crate::private_file;
 
 #[derive(Args)]
 pub struct Export {
@@ -174,7 +175,7 @@ async fn begin_in_postgres(
             output::remark(&format!("{} was made: every node needs a copy of it.", key.path().display()));
         }
         // One that has sealed nothing would only be taken for the key of what is there.
-        (Err(_), false) => std::fs::remove_file(key.path())?,
+        (Err(_), false) => private_file::remove(key.path())?,
         (Ok(_) | Err(_), true) => {}
     }
     Ok(import?)

@@ -36,6 +36,7 @@ pub fn certificate(data_dir: &Path) -> Result<CertificateFiles, DevCertificateEr
     let (chain, key) = make().map_err(DevCertificateError::Making)?;
     let folder = data_dir.join("tls");
     fs::create_dir_all(&folder).map_err(|cause| DevCertificateError::Writing { path: folder, cause })?;
+    // Follows a link, as the key does.
     let unwritten = |cause| DevCertificateError::Writing { path: files.chain.clone(), cause };
     fs::write(&files.chain, chain).map_err(unwritten)?;
     private_file::write(&files.key, &key)?;
