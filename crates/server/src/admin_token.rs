@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::{constant_time, digest};
 use northgate_core::secret::SecretText;
 
+use crate::blanks::{self, Blank};
 use crate::private_file::{self, PrivateFileError};
 
 /// The environment variable that holds the token where no file shall.
@@ -26,6 +27,8 @@ pub enum AdminTokenError {
     File(#[from] PrivateFileError),
     #[error("{source_of_it} holds no admin token: write {SHORTEST} to 256 visible ASCII characters")]
     Malformed { source_of_it: String },
+    #[error("the admin token in {source_of_it}: write it without {blank}")]
+    Blank { source_of_it: String, blank: Blank },
     #[error(
         "there is no admin token at {}: name the data directory of the running server with --data-dir, \
          or set {VARIABLE}",
@@ -73,12 +76,21 @@ pub fn find(data_dir: &Path, given: Option<&str>) -> Result<SecretText, AdminTok
     }
     let path = data_dir.join("admin-token");
     match private_file::read(&path)? {
-        Some(text) => parse(text.trim_end(), path.display().to_string()),
+        Some(text) => {
+            let source_of_it = path.display().to_string();
+            match blanks::one_line(&text) {
+                Ok(line) => parse(line, source_of_it),
+                Err(blank) => Err(AdminTokenError::Blank { source_of_it, blank }),
+            }
+        }
         None => Err(AdminTokenError::Missing(path)),
     }
 }
 
 fn parse(text: &str, source_of_it: String) -> Result<SecretText, AdminTokenError> {
+    if let Err(blank) = blanks::check(text) {
+        return Err(AdminTokenError::Blank { source_of_it, blank });
+    }
     let is_token = text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
     match SecretText::parse(text) {
         Ok(token) if is_token => Ok(token),
@@ -125,6 +137,24 @@ mod tests {
             let error = AdminToken::open_or_create(dir.path(), Some(given)).expect_err("refused");
             let sentence = error.to_string();
             assert!(sentence.starts_with(VARIABLE) && !sentence.contains(given), "{sentence}");
+        }
+    }
+
+    // A variable set by `$(cat token)` in one place and from a file in another: the blank at its end made every request 401.
+    #[test]
+    fn a_token_with_a_blank_at_its_ends_is_refused_and_one_line_end_of_a_file_is_not_part_of_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for given in ["0123456789abcdef\n", " 0123456789abcdef", "0123456789abcdef\u{200b}"] {
+            let error = AdminToken::open_or_create(dir.path(), Some(given)).expect_err("refused").to_string();
+            let is_said = error.starts_with("the admin token in NORTHGATE_ADMIN_TOKEN: write it without ");
+            assert!(is_said && !error.contains("0123"), "{error}");
+        }
+        let file = dir.path().join("admin-token");
+        for (text, is_good) in
+            [("0123456789abcdef\r\n", true), ("0123456789abcdef \n", false), ("0123456789abcdef\n\n", false)]
+        {
+            private_file::write(&file, text).expect("written");
+            assert_eq!(find(dir.path(), None).is_ok(), is_good, "{text:?}");
         }
     }
 }

@@ -24,7 +24,7 @@ use database::DatabaseSettings;
 use layers::{Settings, Sources};
 use limits::Limits;
 use log::Log;
-use oauth::OAuth;
+use oauth::OAuthSettings;
 use proxies::Proxies;
 use tls::TlsSettings;
 
@@ -51,7 +51,7 @@ pub struct Config {
     /// How the application API looks.
     pub api: Api,
     /// How the server names itself to OAuth clients.
-    pub oauth: OAuth,
+    pub oauth: OAuthSettings,
     /// The policy of applications that were created without one.
     pub policy: Policy,
     /// How long after its end an access token is still accepted.
@@ -82,16 +82,15 @@ impl Config {
             Some(path) => path,
             None => data_dir.join("keyring.key"),
         };
-        let listen = settings.address("listen")?;
         let config = Config {
-            listen,
+            listen: settings.address("listen")?,
             admin_listen: settings.address("admin_listen")?,
             database: DatabaseSettings::take(&mut settings)?,
             keyring,
             keyring_key,
             key_lead: settings.duration("keys.lead", MINUTE..=24 * HOUR)?,
             api: Api::take(&mut settings)?,
-            oauth: OAuth::take(&mut settings, listen)?,
+            oauth: OAuthSettings::take(&mut settings)?,
             policy: policy::take(&mut settings)?,
             verify_leeway: settings.duration("verify.leeway", Duration::ZERO..=HOUR)?,
             tls: TlsSettings::take(&mut settings, &data_dir)?,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use northgate_core::keyring::{KeyBytes, Keyring, KeyringRecord};
 
+use crate::blanks::{self, Blank};
 use crate::keyring_file::document;
 use crate::private_file::{self, PrivateFileError};
 
@@ -27,6 +28,8 @@ pub enum KeyringKeyError {
     File(#[from] PrivateFileError),
     #[error("{} holds no keyring key: it must be the 64 hexadecimal digits of `northgate keyring-key create`", .0.display())]
     Malformed(PathBuf),
+    #[error("the keyring key in {}: write it without {blank}", path.display())]
+    Blank { path: PathBuf, blank: Blank },
     #[error("{} is there already: a new one would not open what the one before has sealed", .0.display())]
     Exists(PathBuf),
     #[error("the key could not be made")]
@@ -50,8 +53,13 @@ impl KeyringKey {
     /// The key in the file at `path`, if there is one.
     pub fn read(path: &Path) -> Result<Option<KeyringKey>, KeyringKeyError> {
         let Some(text) = private_file::read(path)? else { return Ok(None) };
-        let digits: String = text.lines().filter(|line| !line.starts_with('#')).map(str::trim).collect();
-        let bytes = document::bytes(&digits).ok_or_else(|| KeyringKeyError::Malformed(path.to_owned()))?;
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        if let Some(blank) = lines.iter().find_map(|line| blanks::check(line).err()) {
+            return Err(KeyringKeyError::Blank { path: path.to_owned(), blank });
+        }
+        let malformed = || KeyringKeyError::Malformed(path.to_owned());
+        let [digits] = lines[..] else { return Err(malformed()) };
+        let bytes = document::bytes(digits).ok_or_else(malformed)?;
         Ok(Some(KeyringKey::new(bytes.reveal(), path)?))
     }
 
@@ -157,10 +165,18 @@ mod tests {
     fn a_file_that_is_no_key_is_refused_without_repeating_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("keyring.key");
-        for text in ["", "abc", &"0g".repeat(32)] {
+        for text in ["", "abc", &"0g".repeat(32), &format!("{0}\n{0}\n", "0a".repeat(32))] {
             private_file::write(&path, text).expect("written");
             let sentence = KeyringKey::read(&path).expect_err("refused").to_string();
             assert!(sentence.contains("64 hexadecimal digits") && !sentence.contains("0g"), "{sentence}");
         }
+        let good = "0a".repeat(32);
+        for text in [format!("{good} \n"), format!("\u{feff}# a comment\n{good}\n"), format!(" {good}")] {
+            private_file::write(&path, &text).expect("written");
+            let sentence = KeyringKey::read(&path).expect_err("refused").to_string();
+            assert!(sentence.contains("write it without the ") && !sentence.contains("0a0a"), "{sentence}");
+        }
+        private_file::write(&path, &format!("# a comment \r\n{good}\r\n")).expect("written");
+        assert!(KeyringKey::read(&path).expect("read").is_some());
     }
 }

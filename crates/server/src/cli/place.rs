@@ -5,6 +5,7 @@ use std::error::Error;
 use clap::Args;
 
 use super::client::Client;
+use crate::admin_address;
 use crate::admin_token;
 use crate::config::Config;
 use crate::config::layers::Sources;
@@ -62,6 +63,7 @@ impl Place {
             }
             Some(_) | None => None,
         };
-        Ok(Client::new(config.admin_listen, tls, token))
+        let address = admin_address::find(&config.data_dir, config.admin_listen)?;
+        Ok(Client::new(address, tls, token))
     }
 }

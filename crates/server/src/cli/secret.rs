@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::app::path;
 use super::client::Client;
 use super::output;
+use crate::blanks;
 use crate::http::admin::answer::{AddedSecret, SecretLine, Secrets};
 
 /// Said wherever an allocated secret was printed.
@@ -80,15 +81,13 @@ pub fn from_stdin() -> Result<String, Box<dyn Error>> {
 }
 
 fn one_line(text: &str) -> Result<&str, Box<dyn Error>> {
-    let line = text.strip_suffix('\n').unwrap_or(text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() {
-        return Err("there is no secret on standard input".into());
+    match blanks::one_line(text) {
+        Ok("") => Err("there is no secret on standard input".into()),
+        Ok(line) => Ok(line),
+        Err(blank) => {
+            Err(format!("the secret on standard input: write it on one line, without {blank}").into())
+        }
     }
-    if line.contains('\n') {
-        return Err("there is more than one line on standard input; a secret is one line".into());
-    }
-    Ok(line)
 }
 
 fn members<const N: usize>(given: [(&str, Option<String>); N]) -> Value {
@@ -137,10 +136,10 @@ mod tests {
 
     #[test]
     fn a_secret_is_one_line_without_its_end() {
-        for text in ["a b ", "a b \n", "a b \r\n"] {
-            assert_eq!(one_line(text).expect("a secret"), "a b ");
+        for text in ["a b", "a b\n", "a b\r\n"] {
+            assert_eq!(one_line(text).expect("a secret"), "a b");
         }
-        for text in ["", "\n", "a\nb", "a\n\n"] {
+        for text in ["", "\n", "a\nb", "a\n\n", "a ", " a", "a\u{a0}", "\u{feff}a", "a\u{200b}b"] {
             assert!(one_line(text).is_err(), "{text:?}");
         }
     }

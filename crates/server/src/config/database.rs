@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use northgate_store::postgres::{Database, PostgresSettings, UrlError};
 
+use crate::blanks::{self, Blank};
 use crate::config::layers::Settings;
 use crate::config::taking::wrong;
 use crate::config::{ConfigError, HOUR, MINUTE};
@@ -50,6 +51,8 @@ pub enum DatabaseError {
     File(#[from] PrivateFileError),
     #[error("{} (database.url_file) is not there: write the database's URL into it, and make it private", .0.display())]
     NoFile(PathBuf),
+    #[error("{} (database.url_file): write the URL without {blank}", path.display())]
+    Blank { path: PathBuf, blank: Blank },
 }
 
 impl DatabaseSettings {
@@ -92,13 +95,7 @@ impl DatabaseSettings {
 
     /// What the store takes; reads the URL where it is in a file.
     pub fn resolve(&self) -> Result<PostgresSettings, DatabaseError> {
-        let url = match &self.url {
-            Url::Given(url) => url.clone(),
-            Url::InFile(path) => {
-                private_file::read(path)?.ok_or_else(|| DatabaseError::NoFile(path.clone()))?
-            }
-        };
-        let database = Database::parse(url.trim(), self.roots.as_deref().map(Path::new));
+        let database = Database::parse(&self.url.read()?, self.roots.as_deref().map(Path::new));
         Ok(PostgresSettings {
             database: database.map_err(DatabaseError::Url)?,
             lanes: self.lanes as usize,
@@ -113,6 +110,19 @@ impl DatabaseSettings {
             notify: self.notify,
             steady_for: STEADY_FOR,
         })
+    }
+}
+
+impl Url {
+    fn read(&self) -> Result<String, DatabaseError> {
+        match self {
+            Url::Given(url) => Ok(url.clone()),
+            Url::InFile(path) => {
+                let text = private_file::read(path)?.ok_or_else(|| DatabaseError::NoFile(path.clone()))?;
+                let blank = |blank| DatabaseError::Blank { path: path.clone(), blank };
+                blanks::one_line(&text).map(str::to_owned).map_err(blank)
+            }
+        }
     }
 }
 

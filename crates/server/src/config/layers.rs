@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
+use crate::blanks;
 use crate::config::ConfigError;
 
 const DEFAULTS: &str = include_str!("../../config.default.toml");
@@ -71,8 +72,8 @@ impl Settings {
         for (key, value) in leaves(DEFAULTS, Path::new("config.default.toml"))? {
             settings.0.insert(key, Setting { value, origin: Origin::Default });
         }
-        let named = sources.environment.get(FILE_VARIABLE).map(PathBuf::from);
-        if let Some(path) = sources.file.or(named) {
+        if let Some((path, origin)) = named_file(sources.file, &sources.environment) {
+            check_path(&path, &origin)?;
             settings.put_file(&path)?;
         }
         settings.put_environment(&sources.environment);
@@ -137,6 +138,25 @@ impl Settings {
     }
 }
 
+/// The configuration file, and who named it.
+fn named_file(flag: Option<PathBuf>, environment: &BTreeMap<String, String>) -> Option<(PathBuf, Origin)> {
+    let variable = || {
+        let path = environment.get(FILE_VARIABLE)?;
+        Some((PathBuf::from(path), Origin::Variable(FILE_VARIABLE.to_owned())))
+    };
+    flag.map(|path| (path, Origin::Flag)).or_else(variable)
+}
+
+fn check_path(path: &Path, origin: &Origin) -> Result<(), ConfigError> {
+    let Some(Err(blank)) = path.to_str().map(blanks::check) else { return Ok(()) };
+    Err(ConfigError::Wrong {
+        key: "config".to_owned(),
+        value: format!("{path:?}"),
+        origin: origin.to_string(),
+        instead: format!("it without {blank}"),
+    })
+}
+
 /// The value as TOML writes it; a database URL may hold a password and is never shown.
 pub(super) fn shown(key: &str, value: &Value) -> String {
     match (key, value.as_str()) {
@@ -156,8 +176,16 @@ fn like(known: &Value, text: String) -> Value {
         Value::Integer(_) => text.parse().map_or(Value::String(text), Value::Integer),
         Value::Boolean(_) => text.parse().map_or(Value::String(text), Value::Boolean),
         Value::Array(_) => {
-            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-            Value::Array(parts.map(|part| Value::String(part.to_owned())).collect())
+            // "a, b" is written as people write lists; any other blank belongs to the value, which is refused with it.
+            let parts = text.split(',').enumerate();
+            let part = |(nth, part): (usize, &str)| {
+                if nth == 0 { part } else { part.trim_start_matches(' ') }.into()
+            };
+            Value::Array(if text.is_empty() {
+                Vec::new()
+            } else {
+                parts.map(part).map(Value::String).collect()
+            })
         }
         Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Table(_) => Value::String(text),
     }

@@ -10,6 +10,13 @@ use crate::config::layers::Settings;
 /// The path of the token endpoint, behind the issuer.
 pub const TOKEN: &str = "/oauth2/token";
 
+/// As it is configured: what follows from the public listener's address is known when the listener has one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthSettings {
+    issuer: Option<Issuer>,
+    audience: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuth {
     pub issuer: Issuer,
@@ -21,23 +28,31 @@ pub struct OAuth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issuer(String);
 
-impl OAuth {
-    /// Without an issuer, the public listener's address is one, which is of use on this machine only.
-    pub(super) fn take(settings: &mut Settings, listen: SocketAddr) -> Result<OAuth, ConfigError> {
+impl OAuthSettings {
+    pub(super) fn take(settings: &mut Settings) -> Result<OAuthSettings, ConfigError> {
         let instead = "\"\" or the URL that clients reach the public listener by, such as \"https://tokens.example.com\"";
         let issuer = settings.text("oauth.issuer", instead, |text| match text {
-            "" => Some(Issuer::of(listen)),
-            url => Issuer::parse(url),
+            "" => Some(None),
+            url => Issuer::parse(url).map(Some),
         })?;
         let instead =
             "\"\" or the URL that the platform's APIs are reached by, such as \"https://api.example.com\"";
         let audience = settings.text("oauth.audience", instead, |text| match text {
-            "" => Some(issuer.0.clone()),
-            text => check_text(text).is_ok().then(|| text.to_owned()),
+            "" => Some(None),
+            text => check_text(text).is_ok().then(|| Some(text.to_owned())),
         })?;
-        Ok(OAuth { issuer, audience })
+        Ok(OAuthSettings { issuer, audience })
     }
 
+    /// Without an issuer, the public listener's address is one, which is of use on this machine only.
+    pub fn at(&self, listen: SocketAddr) -> OAuth {
+        let issuer = self.issuer.clone().unwrap_or_else(|| Issuer::of(listen));
+        let audience = self.audience.clone().unwrap_or_else(|| issuer.0.clone());
+        OAuth { issuer, audience }
+    }
+}
+
+impl OAuth {
     /// The audiences of which an assertion sent to the endpoint at `path` may have one: the issuer, the token endpoint or the
     /// endpoint itself (RFC 7523 §3, RFC 7523bis).
     pub fn audiences(&self, path: &str) -> [String; 3] {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::Value;
 
+use crate::blanks::{self, Blank};
 use crate::config::ConfigError;
 use crate::config::layers::{Setting, Settings, shown};
 
@@ -38,7 +39,8 @@ impl Settings {
 
     pub fn paths(&mut self, key: &str) -> Result<Vec<PathBuf>, ConfigError> {
         self.value(key, "a list of files, such as [\"a.pem\", \"b.pem\"]", |value| {
-            value.as_array()?.iter().map(|path| path.as_str().map(PathBuf::from)).collect()
+            let path = |path: &Value| path.as_str().filter(|path| !path.is_empty()).map(PathBuf::from);
+            value.as_array()?.iter().map(path).collect()
         })
     }
 
@@ -101,6 +103,9 @@ impl Settings {
         parse: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<T, ConfigError> {
         let setting = self.take(key)?;
+        if let Some(blank) = blank(&setting.value) {
+            return Err(wrong(key, &setting, &format!("it without {blank}")));
+        }
         parse(&setting.value).ok_or_else(|| wrong(key, &setting, instead))
     }
 }
@@ -111,6 +116,17 @@ pub(super) fn wrong(key: &str, setting: &Setting, instead: &str) -> ConfigError 
         value: shown(key, &setting.value),
         origin: setting.origin.to_string(),
         instead: instead.to_owned(),
+    }
+}
+
+/// The first blank at the ends of a text, or of one in a list.
+fn blank(value: &Value) -> Option<Blank> {
+    match value {
+        Value::String(text) => blanks::check(text).err(),
+        Value::Array(values) => values.iter().find_map(blank),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) | Value::Table(_) => {
+            None
+        }
     }
 }
 

@@ -24,6 +24,17 @@ pub enum ClientCertificates {
     Require { authorities: PathBuf },
 }
 
+impl ClientCertificates {
+    /// The file with the authorities, where there is one.
+    pub fn authorities(&self) -> Option<&Path> {
+        match self {
+            ClientCertificates::None => None,
+            ClientCertificates::Request { authorities } => authorities.as_deref(),
+            ClientCertificates::Require { authorities } => Some(authorities),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MinimumTls {
     Tls12,

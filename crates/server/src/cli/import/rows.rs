@@ -5,6 +5,8 @@ use std::error::Error;
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
+use crate::blanks;
+
 /// A row as it is sent, and where it stands in the file.
 #[derive(Debug, PartialEq)]
 pub struct Row {
@@ -34,7 +36,7 @@ pub fn csv(text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
         }
         rows.push(members.into());
     }
-    Ok(counted(rows))
+    counted(rows)
 }
 
 fn columns(header: &StringRecord) -> Result<Vec<&'static str>, Box<dyn Error>> {
@@ -81,13 +83,23 @@ pub fn json(text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
     if !rows.iter().all(Value::is_object) {
         return Err("the file must hold JSON objects with the members appId, secret and name".into());
     }
-    Ok(counted(rows))
+    counted(rows)
 }
 
 /// Rows are counted from 1 below the header. The lines of a file are not the same: a quoted cell may span several.
-fn counted(rows: Vec<Value>) -> Vec<Row> {
-    let row = |(count, members)| Row { place: format!("row {}", count + 1), members };
-    rows.into_iter().enumerate().map(row).collect()
+/// A space after a comma would become part of a secret, and no application could log in with the one that people see.
+fn counted(rows: Vec<Value>) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut counted = Vec::with_capacity(rows.len());
+    for (count, members) in rows.into_iter().enumerate() {
+        let place = format!("row {}", count + 1);
+        for (name, value) in members.as_object().into_iter().flatten() {
+            if let Some(Err(blank)) = value.as_str().map(blanks::check) {
+                return Err(format!("{place}: write its {name} without {blank}; nothing was imported").into());
+            }
+        }
+        counted.push(Row { place, members });
+    }
+    Ok(counted)
 }
 
 #[cfg(test)]
@@ -100,6 +112,16 @@ mod tests {
     }
 
     #[test]
+    fn a_blank_at_the_end_of_a_cell_is_no_part_of_a_secret() {
+        for text in ["appId,secret\na, s\n", "appId,secret\na,s \n", "appId,secret\na,s\u{200b}s\n"] {
+            let sentence = csv(text).expect_err("refused").to_string();
+            assert!(sentence.starts_with("row 1: write its secret without the "), "{sentence}");
+        }
+        assert!(json(r#"{"appId": "a", "secret": "s\t"}"#).is_err());
+        assert!(csv("appId,secret\na,s s\n").is_ok());
+    }
+
+    #[test]
     fn csv_columns_come_in_any_order_and_case() {
         let rows = csv("\u{feff}SECRET,Name,app_id\r\ns1,n1,a1\r\n\"s,2\",,a2\r\n").expect("rows");
         assert_eq!(rows[1].place, "row 2");
@@ -109,9 +131,9 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_keeps_its_spaces_and_quotes() {
-        let rows = csv("appId,secret\na, \"\" s \"\" \n").expect("rows");
-        assert_eq!(members(rows), [json!({"appId": "a", "secret": " \"\" s \"\" "})]);
+    fn a_secret_keeps_its_spaces_and_quotes_inside() {
+        let rows = csv("appId,secret\na,p \"\" s \"q\"\n").expect("rows");
+        assert_eq!(members(rows), [json!({"appId": "a", "secret": "p \"\" s \"q\""})]);
     }
 
     #[test]

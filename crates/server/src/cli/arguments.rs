@@ -1,0 +1,78 @@
+//! The command line before it is parsed: whether it is `serve`, and that no argument has a blank at its ends or an invisible
+//! character in it.
+
+use std::ffi::OsString;
+
+use crate::blanks;
+
+/// The flags with a value that may stand before the command.
+const BEFORE_THE_COMMAND: [&str; 3] = ["--config", "--data-dir", "--admin-listen"];
+
+/// Whether the command is `serve`. Parsing takes milliseconds in which a signal would end the process.
+pub fn is_serve(mut arguments: impl Iterator<Item = OsString>) -> bool {
+    while let Some(argument) = arguments.next() {
+        if BEFORE_THE_COMMAND.iter().any(|flag| argument == *flag) {
+            arguments.next();
+        } else if !argument.as_encoded_bytes().starts_with(b"-") {
+            return argument == "serve";
+        }
+    }
+    false
+}
+
+/// Names the first argument that does not look as it is. The value of a flag is not repeated: it may hold a password.
+pub fn check(arguments: impl Iterator<Item = OsString>) -> Result<(), String> {
+    let mut flag = None;
+    for argument in arguments {
+        // What is not UTF-8 can only be a path, and is one as it is.
+        let Some(text) = argument.to_str() else { continue };
+        let (named, value) = match text.split_once('=').filter(|_| text.starts_with("--")) {
+            Some((flag, value)) => (Some(flag.to_owned()), value),
+            None => (flag.take(), text),
+        };
+        if let Err(blank) = blanks::check(value) {
+            let place = named.map_or(format!("the argument {text:?}"), |flag| format!("the value of {flag}"));
+            return Err(format!("{place}: write it without {blank}"));
+        }
+        flag = text.starts_with("--").then(|| text.to_owned()).filter(|flag| !flag.contains('='));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complaint(arguments: &[&str]) -> Option<String> {
+        check(arguments.iter().map(OsString::from)).err()
+    }
+
+    #[test]
+    fn an_argument_with_a_blank_at_its_end_is_named_and_a_flags_value_is_not_repeated() {
+        let url = ["serve", "--database-url", "postgres://n:hunter2@h/n\n"];
+        let expected = "the value of --database-url: write it without the line break at its end";
+        assert_eq!(complaint(&url).as_deref(), Some(expected));
+        let expected = "the value of --listen: write it without the space at its beginning";
+        assert_eq!(complaint(&["serve", "--listen= 127.0.0.1:1"]).as_deref(), Some(expected));
+        let expected = "the argument \"copy.db \": write it without the space at its end";
+        assert_eq!(complaint(&["backup", "copy.db "]).as_deref(), Some(expected));
+        let expected = "the argument \"c\\u{200b}d\": write it without the invisible character U+200B inside";
+        assert_eq!(complaint(&["app", "create", "--json", "n", "c\u{200b}d"]).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn the_command_is_found_behind_the_flags_that_may_stand_before_it() {
+        let is_serve = |line: &str| is_serve(line.split(' ').map(OsString::from));
+        for line in ["serve", "--data-dir d serve --dev", "--config=c --admin-listen 127.0.0.1:1 serve"] {
+            assert!(is_serve(line), "{line}");
+        }
+        for line in ["app create serve", "--data-dir serve app list", "--help", "--config serve"] {
+            assert!(!is_serve(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn spaces_inside_and_empty_arguments_are_for_the_command_to_judge() {
+        assert_eq!(complaint(&["app", "create", "Water meters", "--label", "", "--name=a = b"]), None);
+    }
+}
