@@ -2,56 +2,67 @@
 
 mod format;
 pub mod lines;
+mod out;
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
-use tracing::warn;
+use tracing::error;
+use tracing::subscriber::{SetGlobalDefaultError, set_global_default, with_default};
 
 use crate::config::log::Log;
 use format::Format;
-use lines::{Lines, Writing};
+use lines::{Lines, Lost};
 
-/// The running log; dropping it writes out what waits, so it is kept until the end of `main`.
-pub struct Telemetry {
-    lines: Arc<Lines>,
-    _writing: Writing,
-}
+/// The log of this process, for its end: whoever ends it lets the lines go out before.
+static RUNNING: OnceLock<Arc<Lines>> = OnceLock::new();
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     #[error("a log is running already")]
     Running(#[source] SetGlobalDefaultError),
-    #[error("the log's thread could not be started")]
-    Thread(#[source] io::Error),
+    #[error("the log could not be started")]
+    Start(#[source] io::Error),
 }
 
-/// Starts the log of this process.
-pub fn start(log: &Log) -> Result<Telemetry, TelemetryError> {
+/// Starts the log of this process. The lines know how many of them were lost.
+pub fn start(log: &Log) -> Result<Arc<Lines>, TelemetryError> {
     let lines = Arc::new(Lines::default());
-    let writing = Writing::start(Arc::clone(&lines), io::stderr()).map_err(TelemetryError::Thread)?;
     let format = Format { lines: Arc::clone(&lines), format: log.format, level: log.level };
-    set_global_default(format).map_err(TelemetryError::Running)?;
-    Ok(Telemetry { lines, _writing: writing })
+    set_global_default(format.clone()).map_err(TelemetryError::Running)?;
+    let out = out::standard_error().map_err(TelemetryError::Start)?;
+    lines.write_to(out, move |lost| lost_lines(&format, lost)).map_err(TelemetryError::Start)?;
+    let _ = RUNNING.set(Arc::clone(&lines));
+    Ok(lines)
 }
 
-impl Telemetry {
-    /// The lines on their way out, which know how many were dropped.
-    pub fn lines(&self) -> Arc<Lines> {
-        Arc::clone(&self.lines)
+/// Ends the log: what waits is written, for `limit` at most. Nothing happens where no log was started.
+pub fn finish(limit: Duration) {
+    if let Some(lines) = RUNNING.get() {
+        lines.finish(limit);
     }
 }
 
-impl Drop for Telemetry {
-    fn drop(&mut self) {
-        let dropped = self.lines.dropped();
-        if dropped > 0 {
-            warn!(dropped, "{dropped} log lines were dropped because nobody read them fast enough");
-        }
-    }
+/// The line that tells a loss, in the format of the others. It does not go through the queue that may have been the trouble.
+fn lost_lines(format: &Format, lost: Lost) -> Vec<u8> {
+    let aside = Format { lines: Arc::new(Lines::default()), ..format.clone() };
+    let lines = Arc::clone(&aside.lines);
+    with_default(aside, || {
+        let Lost { audit, request, other } = lost;
+        error!(
+            lost = lost.all(),
+            audit,
+            request,
+            other,
+            "standard error did not take {} log lines, which are lost ({audit} of them audit lines): give the log a reader \
+             that keeps up, and its disk room",
+            lost.all()
+        );
+    });
+    lines.taken()
 }
 
 /// An error and what caused it, in one line.
@@ -70,30 +81,20 @@ pub fn with_causes(error: &dyn Error) -> String {
 mod tests {
     use super::*;
     use crate::config::log::LogFormat;
-    use std::io::Write;
-    use std::sync::Mutex;
-    use tracing::subscriber::with_default;
     use tracing::{Level, debug, info};
 
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+    fn logged(format: LogFormat, tell: impl FnOnce()) -> String {
+        let lines = Arc::new(Lines::default());
+        with_default(Format { lines: Arc::clone(&lines), format, level: Level::INFO }, tell);
+        String::from_utf8(lines.taken()).unwrap()
     }
 
-    fn logged(format: LogFormat, tell: impl FnOnce()) -> String {
-        let (page, lines) = (Page::default(), Arc::new(Lines::default()));
-        let writing = Writing::start(Arc::clone(&lines), page.clone()).unwrap();
-        with_default(Format { lines, format, level: Level::INFO }, tell);
-        drop(writing);
-        String::from_utf8(page.0.lock().unwrap().clone()).unwrap()
+    #[test]
+    fn a_loss_is_told_in_the_format_of_the_log_whatever_its_level() {
+        let format = Format { lines: Arc::default(), format: LogFormat::Json, level: Level::ERROR };
+        let line = lost_lines(&format, Lost { audit: 2, request: 5, other: 1 });
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!((&line["lost"], &line["audit"], &line["request"]), (&8.into(), &2.into(), &5.into()));
     }
 
     #[test]

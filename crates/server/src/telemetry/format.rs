@@ -8,7 +8,7 @@ use humantime::format_rfc3339_micros;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use super::lines::Lines;
+use super::lines::{Kind, Lines};
 use crate::clock;
 use crate::config::log::LogFormat;
 
@@ -21,7 +21,12 @@ thread_local! {
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
+/// The target of what is written for the audit, and for a request.
+const AUDIT: &str = "northgate::audit";
+const REQUEST: &str = "northgate::request";
+
 /// Formats every event up to a level. There are no spans: a line says by itself what it is about.
+#[derive(Clone)]
 pub(super) struct Format {
     pub lines: Arc<Lines>,
     pub format: LogFormat,
@@ -42,7 +47,7 @@ impl Subscriber for Format {
                 LogFormat::Json => json(line, event),
             };
             line.push('\n');
-            self.lines.add(line.as_bytes());
+            self.lines.add(line.as_bytes(), kind_of_line(event));
         });
     }
 
@@ -58,6 +63,14 @@ impl Subscriber for Format {
 
 fn kind<'a>(event: &Event<'a>) -> Option<&'a str> {
     event.metadata().target().strip_prefix(KINDS)
+}
+
+fn kind_of_line(event: &Event<'_>) -> Kind {
+    match event.metadata().target() {
+        AUDIT => Kind::Audit,
+        REQUEST => Kind::Request,
+        _ => Kind::Other,
+    }
 }
 
 /// `TIME LEVEL message field=value …`.

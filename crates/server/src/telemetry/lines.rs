@@ -1,12 +1,14 @@
 //! Lines on their way to standard error: gathered in memory, written by a thread of their own in large pieces.
 //!
-//! A request only copies its line. A reader who is too slow loses lines, which are counted; it stops nobody.
+//! A request only copies its line. Lines that a slow reader leaves no room for, and lines that standard error does not take,
+//! are lost and counted; they stop no request.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::Duration;
+
+use super::out::Out;
 
 /// Bytes that wait for a slow reader: some 20,000 lines. Beyond it lines are dropped and counted.
 const WAITING_BYTES: usize = 4 << 20;
@@ -14,63 +16,153 @@ const WAITING_BYTES: usize = 4 << 20;
 /// How long lines are gathered before they are written: a busy server writes a hundred pieces a second at most.
 const GATHER: Duration = Duration::from_millis(10);
 
+/// How often the line about lost lines is tried while there are no others: the end of the trouble shows within that time.
+const TRY_EVERY: Duration = Duration::from_secs(1);
+
+/// What a line is about, as its field `kind` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Audit,
+    Request,
+    Other,
+}
+
+/// Lines that were lost since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lost {
+    pub audit: u64,
+    pub request: u64,
+    pub other: u64,
+}
+
+impl Lost {
+    pub fn all(self) -> u64 {
+        self.audit + self.request + self.other
+    }
+
+    fn since(self, earlier: Lost) -> Lost {
+        Lost {
+            audit: self.audit - earlier.audit,
+            request: self.request - earlier.request,
+            other: self.other - earlier.other,
+        }
+    }
+}
+
 /// Where lines go.
 #[derive(Default)]
 pub struct Lines {
     waiting: Mutex<Waiting>,
-    arrived: Condvar,
-    dropped: AtomicU64,
+    changed: Condvar,
+    lost: [AtomicU64; 3],
 }
 
 #[derive(Default)]
 struct Waiting {
-    bytes: Vec<u8>,
+    piece: Piece,
     is_closed: bool,
+    is_finished: bool,
 }
 
-/// The thread that writes; dropping it writes out what waits.
-pub(super) struct Writing {
-    lines: Arc<Lines>,
-    thread: Option<JoinHandle<()>>,
+/// Lines as one text, and the kind of each.
+#[derive(Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    kinds: Vec<Kind>,
 }
 
 impl Lines {
-    /// Takes a line, which ends with its newline, or counts it as dropped.
-    pub fn add(&self, line: &[u8]) {
+    /// Takes a line, which ends with its newline, or counts it as lost.
+    pub fn add(&self, line: &[u8], kind: Kind) {
         let mut waiting = self.waiting();
-        if waiting.bytes.len() + line.len() > WAITING_BYTES {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        if waiting.piece.bytes.len() + line.len() > WAITING_BYTES || waiting.is_closed {
+            self.lose(kind);
             return;
         }
-        if waiting.bytes.is_empty() {
-            self.arrived.notify_one();
+        if waiting.piece.bytes.is_empty() {
+            self.changed.notify_all();
         }
-        waiting.bytes.extend_from_slice(line);
+        waiting.piece.bytes.extend_from_slice(line);
+        waiting.piece.kinds.push(kind);
     }
 
-    /// Lines that were dropped since the start.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// All lines that wait, taken out.
+    pub(super) fn taken(&self) -> Vec<u8> {
+        std::mem::take(&mut self.waiting().piece).bytes
     }
 
-    /// Writes lines to `to` as they come, until they are closed.
-    fn write(&self, mut to: impl Write) {
-        let mut piece = Vec::new();
+    /// Lines that were lost since the start.
+    pub fn lost(&self) -> Lost {
+        let [audit, request, other] = &self.lost;
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Lost { audit: read(audit), request: read(request), other: read(other) }
+    }
+
+    /// Takes no more lines and waits until those that it has are written, for `limit` at most: with a full pipe that no
+    /// process reads, that would be never.
+    pub fn finish(&self, limit: Duration) {
+        let mut waiting = self.waiting();
+        waiting.is_closed = true;
+        self.changed.notify_all();
+        let is_not_finished = |waiting: &mut Waiting| !waiting.is_finished;
+        // Whether the time was enough, nobody is left to be told.
+        drop(self.changed.wait_timeout_while(waiting, limit, is_not_finished));
+    }
+
+    /// Starts the thread that writes to `to` until the lines are finished. `notice` makes the line that tells a loss.
+    pub(super) fn write_to(
+        self: &Arc<Lines>,
+        to: impl Write + Send + 'static,
+        notice: impl Fn(Lost) -> Vec<u8> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let lines = Arc::clone(self);
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || lines.write(Out::new(to), &notice))?;
+        Ok(())
+    }
+
+    fn write(&self, mut out: Out<impl Write>, notice: &impl Fn(Lost) -> Vec<u8>) {
+        let (mut piece, mut told) = (Piece::default(), Lost::default());
         loop {
-            let is_idle = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.is_closed;
-            let waited = self.arrived.wait_while(self.waiting(), is_idle);
-            let mut waiting = waited.unwrap_or_else(PoisonError::into_inner);
-            std::mem::swap(&mut waiting.bytes, &mut piece);
-            let is_closed = waiting.is_closed;
-            drop(waiting);
-            // There is nobody left to tell when standard error is closed.
-            let _ = to.write_all(&piece).and_then(|()| to.flush());
-            piece.clear();
+            let is_closed = self.take(&mut piece, told);
+            let lost = self.lost();
+            if lost != told {
+                let line = notice(lost.since(told));
+                if out.write(&line) == line.len() {
+                    told = lost;
+                }
+            }
+            let written = out.write(&piece.bytes);
+            let missing = piece.bytes[written..].iter().filter(|byte| **byte == b'\n').count();
+            piece.kinds.iter().rev().take(missing).for_each(|kind| self.lose(*kind));
+            piece.bytes.clear();
+            piece.kinds.clear();
             if is_closed {
+                self.waiting().is_finished = true;
+                self.changed.notify_all();
                 return;
             }
             std::thread::sleep(GATHER);
         }
+    }
+
+    /// Waits for lines, or until a loss that was not told yet is worth another try. Tells whether these are the last.
+    fn take(&self, piece: &mut Piece, told: Lost) -> bool {
+        let is_idle = |waiting: &mut Waiting| waiting.piece.bytes.is_empty() && !waiting.is_closed;
+        let waiting = self.waiting();
+        let mut waiting = if self.lost() == told {
+            self.changed.wait_while(waiting, is_idle).unwrap_or_else(PoisonError::into_inner)
+        } else {
+            let waited = self.changed.wait_timeout_while(waiting, TRY_EVERY, is_idle);
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        };
+        std::mem::swap(&mut waiting.piece, piece);
+        waiting.is_closed
+    }
+
+    fn lose(&self, kind: Kind) {
+        self.lost[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -78,56 +170,5 @@ impl Lines {
     }
 }
 
-impl Writing {
-    pub fn start(lines: Arc<Lines>, to: impl Write + Send + 'static) -> std::io::Result<Writing> {
-        let written = Arc::clone(&lines);
-        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || written.write(to))?;
-        Ok(Writing { lines, thread: Some(thread) })
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        self.lines.waiting().is_closed = true;
-        self.lines.arrived.notify_one();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so already.
-            let _ = thread.join();
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::mpsc::{Receiver, channel};
-
-    /// A reader that reads nothing until the test lets go of the other end.
-    struct Stuck(Receiver<()>);
-
-    impl Write for Stuck {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            let _ = self.0.recv();
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_reader_that_reads_nothing_stops_nobody_and_the_loss_is_counted() {
-        let (hold, held) = channel();
-        let lines = Arc::new(Lines::default());
-        let writing = Writing::start(Arc::clone(&lines), Stuck(held)).expect("a thread");
-        let line = [b'x'; 1024];
-        // What one write has taken along, what waits, and more.
-        for _ in 0..=2 * WAITING_BYTES / line.len() {
-            lines.add(&line);
-        }
-        assert!(lines.dropped() > 0);
-        drop(hold);
-        drop(writing);
-    }
-}
+mod tests;
