@@ -1,8 +1,11 @@
 //! TLS of a listener: certificates and ticket keys that are replaced while connections use them.
 
 pub mod certificates;
+mod chain;
 pub mod client_certificates;
 pub mod dev;
+pub mod notes;
+pub mod pem;
 pub mod shown;
 pub mod tickets;
 pub mod trust;
@@ -18,14 +21,15 @@ use rustls::pki_types::UnixTime;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::version::{TLS12, TLS13};
-use tokio::signal::unix::Signal;
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
-use tracing::{error, info, warn};
+use tracing::info;
 
 use crate::config::tls::{MinimumTls, TlsSettings};
 use crate::telemetry::with_causes;
-use certificates::{CertificateError, Certificates};
+use certificates::{CertificateError, Certificates, Figure};
 use client_certificates::{ClientCertificateError, Demand};
+use notes::{Note, Reminders};
 use tickets::{TicketSeeds, Tickets};
 
 /// What clients may speak on our connections.
@@ -55,7 +59,9 @@ pub struct Tls {
 struct Loaded {
     server: Arc<ServerConfig>,
     certificates: Certificates,
-    demand: Demand,
+    demand: Arc<Demand>,
+    /// Why the authorities of client certificates are not those of the file as it is now.
+    demand_fault: Option<String>,
 }
 
 /// What a look at the files led to.
@@ -77,14 +83,13 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// Reads the files for the first time. A certificate that is over is served and complained about: clients that do not
-    /// look at it keep working, and a restart must not be worse than no restart.
+    /// Reads the files for the first time: at least one certificate with its key, and all that client certificates need.
     pub fn load(settings: TlsSettings, seeds: TicketSeeds) -> Result<Tls, TlsError> {
-        let seeds = Arc::new(ArcSwap::from_pointee(seeds));
-        let loaded = Loaded::read(&settings, &seeds)?;
-        if let Err(error) = loaded.certificates.valid_at(UnixTime::now()) {
-            warn!("{}", with_causes(&error));
-        }
+        let (seeds, provider) = (Arc::new(ArcSwap::from_pointee(seeds)), provider());
+        let certificates = Certificates::read(&settings.certificates, &provider)?;
+        let demand = Demand::read(&settings.client_certificates, &provider)?;
+        let server = server(&settings, &seeds, &certificates, &demand)?;
+        let loaded = Loaded { server, certificates, demand: Arc::new(demand), demand_fault: None };
         Ok(Tls { settings, seeds, loaded: ArcSwap::from_pointee(loaded) })
     }
 
@@ -98,9 +103,26 @@ impl Tls {
         self.loaded.load().demand.authorities()
     }
 
-    /// When the first of the certificates ends, in seconds since 1970.
-    pub fn expires_at_s(&self) -> i64 {
-        self.loaded.load().certificates.expires_at_s()
+    /// What monitoring has to know: each pair of files, and the file of the authorities.
+    pub fn figures(&self) -> Vec<Figure> {
+        let loaded = self.loaded.load();
+        let is_taken = loaded.demand_fault.is_none();
+        let authorities = loaded.demand.first_end();
+        let authorities =
+            authorities.map(|(file, end_s)| Figure { file, not_after_s: Some(end_s), is_taken });
+        loaded.certificates.figures().into_iter().chain(authorities).collect()
+    }
+
+    /// What an operator has to know at `now`: files that were not taken, and what ends soon or has ended.
+    pub fn notes(&self, now: UnixTime) -> Vec<Note> {
+        let loaded = self.loaded.load();
+        let fault = loaded.demand_fault.as_ref().map(|fault| {
+            Note::urgent(format!(
+                "tls.client_ca was not taken, the authorities read before stay in use: {fault}"
+            ))
+        });
+        let of_certificates = loaded.certificates.notes(now);
+        of_certificates.into_iter().chain(fault).chain(loaded.demand.notes(now)).collect()
     }
 
     /// Uses other seeds from now on; tickets under the earlier ones are good while those are among them.
@@ -108,70 +130,89 @@ impl Tls {
         self.seeds.store(Arc::new(seeds));
     }
 
-    /// Reads the files again. On an error nothing has changed. Connections that are open are never touched.
-    pub fn reload(&self) -> Result<Reload, TlsError> {
-        let fresh = Loaded::read(&self.settings, &self.seeds)?;
-        let current = self.loaded.load();
-        if fresh.certificates.same_as(&current.certificates) && fresh.demand.same_as(&current.demand) {
-            return Ok(Reload::Unchanged);
-        }
-        fresh.certificates.valid_at(UnixTime::now())?;
-        self.loaded.store(Arc::new(fresh));
-        Ok(Reload::Replaced)
-    }
-
-    /// Looks at the files every `reload_every` and whenever `hangup` (SIGHUP) arrives, for ever.
-    pub async fn keep_fresh(self: Arc<Self>, mut hangup: Signal) {
-        let mut ticks = tokio::time::interval(self.settings.reload_every.max(Duration::from_secs(1)));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut complaint = String::new();
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                // A person waits for an answer: what is still wrong is said again.
-                Some(()) = hangup.recv() => complaint.clear(),
+    /// Reads the files again, each pair by itself. What cannot be used leaves what is in use, and a note. Connections that are
+    /// open are never touched.
+    pub fn reload(&self, now: UnixTime) -> Reload {
+        let (current, provider) = (self.loaded.load(), provider());
+        let certificates = current.certificates.renewed(&provider, now);
+        let (demand, mut demand_fault) = match Demand::read(&self.settings.client_certificates, &provider) {
+            Ok(fresh) if fresh.same_as(&current.demand) => (Arc::clone(&current.demand), None),
+            Ok(fresh) => (Arc::new(fresh), None),
+            Err(error) => (Arc::clone(&current.demand), Some(with_causes(&error))),
+        };
+        let is_same = certificates.serves_as(&current.certificates) && Arc::ptr_eq(&demand, &current.demand);
+        let server = match is_same {
+            true => Ok(Arc::clone(&current.server)),
+            false => server(&self.settings, &self.seeds, &certificates, &demand),
+        };
+        let (server, reload) = match server {
+            Ok(server) if is_same => (server, Reload::Unchanged),
+            Ok(server) => (server, Reload::Replaced),
+            Err(error) => {
+                demand_fault = Some(with_causes(&error));
+                (Arc::clone(&current.server), Reload::Unchanged)
             }
-            let tls = self.clone();
-            match tokio::task::spawn_blocking(move || tls.reload()).await {
-                Ok(Ok(Reload::Unchanged)) => complaint.clear(),
-                Ok(Ok(Reload::Replaced)) => {
-                    complaint.clear();
-                    info!("new TLS certificates are in use");
-                }
-                Ok(Err(wrong)) => complain(&mut complaint, with_causes(&wrong)),
-                // The runtime is going down, or reading panicked and the panic has been told.
-                Err(_) => return,
-            }
-        }
+        };
+        self.loaded.store(Arc::new(Loaded { server, certificates, demand, demand_fault }));
+        reload
     }
 }
 
-impl Loaded {
-    fn read(settings: &TlsSettings, seeds: &Arc<ArcSwap<TicketSeeds>>) -> Result<Loaded, TlsError> {
-        let provider = provider();
-        let certificates = Certificates::read(&settings.certificates, &provider)?;
-        let demand = Demand::read(&settings.client_certificates, &provider)?;
-        let versions: &[_] = match settings.minimum {
-            MinimumTls::Tls12 => &[&TLS13, &TLS12],
-            MinimumTls::Tls13 => &[&TLS13],
-        };
-        let mut server = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .map_err(TlsError::Setup)?
-            .with_client_cert_verifier(demand.verifier())
-            .with_cert_resolver(certificates.resolver());
-        // Our order of suites holds, not that of the client.
-        server.ignore_client_order = true;
-        server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
-        // Sessions are kept by the clients, in tickets: nothing grows here, and any node can resume them.
-        server.session_storage = Arc::new(NoServerSessionStorage {});
-        server.send_tls13_tickets = 0;
-        if settings.tickets {
-            server.ticketer = Arc::new(Tickets::new(seeds.clone(), demand.fingerprint()));
-            server.send_tls13_tickets = TICKETS_PER_CONNECTION;
+/// Looks at the files every `reload_every` and with every change of `hangups` (SIGHUP), for ever, and says what there is to
+/// know about them: once and then daily. The listeners have files in common, which are spoken of once.
+pub async fn keep_fresh(all: Vec<Arc<Tls>>, reload_every: Duration, mut hangups: watch::Receiver<u64>) {
+    let mut ticks = tokio::time::interval(reload_every.max(Duration::from_secs(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reminders = Reminders::default();
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Ok(()) = hangups.changed() => reminders.forget(),
         }
-        Ok(Loaded { server: Arc::new(server), certificates, demand })
+        let now = UnixTime::now();
+        let mut notes = Vec::new();
+        for tls in &all {
+            let reloaded = Arc::clone(tls);
+            match tokio::task::spawn_blocking(move || reloaded.reload(now)).await {
+                Ok(Reload::Unchanged) => {}
+                Ok(Reload::Replaced) => info!("new TLS certificates are in use"),
+                // The runtime is going down, or reading panicked and the panic has been told.
+                Err(_) => return,
+            }
+            notes.extend(tls.notes(now));
+        }
+        notes.sort_by(|one, other| one.text.cmp(&other.text));
+        notes.dedup();
+        reminders.due(notes, now).iter().for_each(Note::tell);
     }
+}
+
+fn server(
+    settings: &TlsSettings,
+    seeds: &Arc<ArcSwap<TicketSeeds>>,
+    certificates: &Certificates,
+    demand: &Demand,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let versions: &[_] = match settings.minimum {
+        MinimumTls::Tls12 => &[&TLS13, &TLS12],
+        MinimumTls::Tls13 => &[&TLS13],
+    };
+    let mut server = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .map_err(TlsError::Setup)?
+        .with_client_cert_verifier(demand.verifier())
+        .with_cert_resolver(certificates.resolver());
+    // Our order of suites holds, not that of the client.
+    server.ignore_client_order = true;
+    server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+    // Sessions are kept by the clients, in tickets: nothing grows here, and any node can resume them.
+    server.session_storage = Arc::new(NoServerSessionStorage {});
+    server.send_tls13_tickets = 0;
+    if settings.tickets {
+        server.ticketer = Arc::new(Tickets::new(seeds.clone(), demand.fingerprint()));
+        server.send_tls13_tickets = TICKETS_PER_CONNECTION;
+    }
+    Ok(Arc::new(server))
 }
 
 /// The one cryptography of all our TLS, as server and as client.
@@ -179,12 +220,4 @@ fn provider() -> Arc<CryptoProvider> {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.cipher_suites.sort_by_key(|suite| !PREFERRED.contains(&suite.suite()));
     Arc::new(provider)
-}
-
-/// Tells a complaint once, not every ten seconds.
-fn complain(told: &mut String, complaint: String) {
-    if *told != complaint {
-        error!("the TLS files were not reloaded, the ones in use stay: {complaint}");
-        *told = complaint;
-    }
 }

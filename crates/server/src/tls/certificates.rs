@@ -1,53 +1,59 @@
-//! Certificates from files, and which of them a client gets.
+//! The certificates of a listener: each with its key by itself, and which of them a client gets.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{InconsistentKeys, SignatureAlgorithm};
+use rustls::{InconsistentKeys, SignatureAlgorithm, SignatureScheme};
 
 use crate::config::tls::CertificateFiles;
+use crate::telemetry::with_causes;
+use crate::tls::chain;
+use crate::tls::notes::{Note, date, seconds};
+use crate::tls::pem::{self, PemError};
 use crate::tls::x509::Certificate;
 
-/// The certificates of a listener, the preferred one first.
+/// The certificates of a listener in the order of the configuration, at least one of them in use.
 #[derive(Debug)]
-pub struct Certificates(Vec<Loaded>);
+pub struct Certificates(Vec<Slot>);
 
+/// One pair of files, what of it is in use, and why the files are not, if they are not.
 #[derive(Debug)]
-struct Loaded {
+struct Slot {
     files: CertificateFiles,
-    pair: Arc<CertifiedKey>,
+    pair: Option<Arc<Pair>>,
+    fault: Option<String>,
+}
+
+/// A chain with its key.
+#[derive(Debug)]
+struct Pair {
+    certified: Arc<CertifiedKey>,
     not_before_s: i64,
+    /// The first end in the chain, which ends all of it.
     not_after_s: i64,
+    is_issuers_end: bool,
+}
+
+/// What monitoring has to know about a pair of files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    pub file: PathBuf,
+    /// Seconds since 1970; `None` where no certificate of these files is in use.
+    pub not_after_s: Option<i64>,
+    /// Whether what is in use is what the files hold.
+    pub is_taken: bool,
 }
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
-    #[error("{} could not be read", path.display())]
-    Unreadable {
-        path: PathBuf,
-        #[source]
-        cause: io::Error,
-    },
-    #[error("{} is not in PEM format", path.display())]
-    NotPem {
-        path: PathBuf,
-        #[source]
-        cause: pem::Error,
-    },
-    #[error("{} has no certificate in it", path.display())]
-    NoCertificate { path: PathBuf },
-    #[error("{} has no private key in it", path.display())]
-    NoKey { path: PathBuf },
-    #[error("{} is not the key of the certificate in {}", files.key.display(), files.chain.display())]
+    #[error(transparent)]
+    Pem(#[from] PemError),
+    #[error("{} is not the key of a certificate in {}", files.key.display(), files.chain.display())]
     OtherKey { files: CertificateFiles },
     #[error("the certificate in {} and the key in {} cannot be used", files.chain.display(), files.key.display())]
     Unusable {
@@ -55,7 +61,7 @@ pub enum CertificateError {
         #[source]
         cause: rustls::Error,
     },
-    #[error("what {} calls a certificate is none", path.display())]
+    #[error("a section of {} is called a certificate and is none", path.display())]
     Malformed { path: PathBuf },
     #[error("the certificate in {} ended at {}", path.display(), date(*at_s))]
     Ended { path: PathBuf, at_s: i64 },
@@ -64,92 +70,171 @@ pub enum CertificateError {
 }
 
 impl Certificates {
-    /// Reads each chain with its key and checks that they belong together.
+    /// Reads each pair by itself; an error if none of them can be used. One that is over is served and noted: clients that
+    /// do not look at it keep working, and a restart must not be worse than no restart.
     pub fn read(
         files: &[CertificateFiles],
         provider: &CryptoProvider,
     ) -> Result<Certificates, CertificateError> {
-        let loaded: Result<Vec<Loaded>, _> =
-            files.iter().map(|files| Loaded::read(files, provider)).collect();
-        let mut loaded = loaded?;
-        loaded.sort_by_key(|loaded| rank(loaded.pair.key.algorithm()));
-        Ok(Certificates(loaded))
+        let (mut slots, mut first_error) = (Vec::new(), None);
+        for files in files {
+            let (pair, error) = match Pair::read(files, provider) {
+                Ok(pair) => (Some(Arc::new(pair)), None),
+                Err(error) => (None, Some(error)),
+            };
+            let fault = error.as_ref().map(|error| with_causes(error));
+            first_error = first_error.or(error);
+            slots.push(Slot { files: files.clone(), pair, fault });
+        }
+        match first_error {
+            Some(error) if slots.iter().all(|slot| slot.pair.is_none()) => Err(error),
+            Some(_) | None => Ok(Certificates(slots)),
+        }
     }
 
-    /// Says which certificate is over, or not valid yet.
-    pub fn valid_at(&self, now: UnixTime) -> Result<(), CertificateError> {
-        let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-        for loaded in &self.0 {
-            let path = || loaded.files.chain.clone();
-            if now_s > loaded.not_after_s {
-                return Err(CertificateError::Ended { path: path(), at_s: loaded.not_after_s });
+    /// The files as they are now; a pair that cannot be used leaves the one that is in use in its place.
+    pub fn renewed(&self, provider: &CryptoProvider, now: UnixTime) -> Certificates {
+        Certificates(self.0.iter().map(|slot| slot.renewed(provider, now)).collect())
+    }
+
+    /// Whether clients get the same from both.
+    pub fn serves_as(&self, other: &Certificates) -> bool {
+        let is_same = |(one, other): (&Slot, &Slot)| match (&one.pair, &other.pair) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.0.iter().zip(&other.0).all(is_same)
+    }
+
+    /// What an operator has to know.
+    pub fn notes(&self, now: UnixTime) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for Slot { files, pair, fault } in &self.0 {
+            if let Some(fault) = fault {
+                let instead = match pair {
+                    Some(_) => "the one that was read before stays in use",
+                    None => "clients get the other certificates",
+                };
+                notes.push(Note::urgent(format!("a TLS certificate was not taken, {instead}: {fault}")));
             }
-            if now_s < loaded.not_before_s {
-                return Err(CertificateError::NotYetValid { path: path(), at_s: loaded.not_before_s });
+            if let Some(pair) = pair {
+                let whose = if pair.is_issuers_end { "an issuer's certificate" } else { "the certificate" };
+                let what = format!("{whose} in {}", files.chain.display());
+                notes.extend(Note::about_end(&what, pair.not_after_s, now));
+                if seconds(now) < pair.not_before_s {
+                    notes.push(Note::urgent(format!(
+                        "{what} is not valid before {}",
+                        date(pair.not_before_s)
+                    )));
+                }
             }
         }
-        Ok(())
+        notes
     }
 
-    /// When the first of them ends, in seconds since 1970.
-    pub fn expires_at_s(&self) -> i64 {
-        self.0.iter().map(|loaded| loaded.not_after_s).min().unwrap_or(i64::MAX)
-    }
-
-    /// Whether the chains are the same; then so are the keys, because each fits its chain.
-    pub fn same_as(&self, other: &Certificates) -> bool {
-        let chains = |certificates: &'_ Certificates| -> Vec<Vec<CertificateDer<'static>>> {
-            certificates.0.iter().map(|loaded| loaded.pair.cert.clone()).collect()
+    pub fn figures(&self) -> Vec<Figure> {
+        let figure = |slot: &Slot| Figure {
+            file: slot.files.chain.clone(),
+            not_after_s: slot.pair.as_ref().map(|pair| pair.not_after_s),
+            is_taken: slot.fault.is_none(),
         };
-        chains(self) == chains(other)
+        self.0.iter().map(figure).collect()
     }
 
     /// Chooses among them for each client.
     pub fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
-        Arc::new(BySignature(self.0.iter().map(|loaded| loaded.pair.clone()).collect()))
+        let mut pairs: Vec<Arc<Pair>> = self.0.iter().filter_map(|slot| slot.pair.clone()).collect();
+        pairs.sort_by_key(|pair| rank(pair.certified.key.algorithm()));
+        Arc::new(Choice(pairs))
     }
 }
 
-impl Loaded {
-    fn read(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Loaded, CertificateError> {
-        let chain = read_chain(&files.chain)?;
-        let key = read_key(&files.key)?;
-        let malformed = || CertificateError::Malformed { path: files.chain.clone() };
-        let leaf = Certificate::parse(chain.first().ok_or_else(malformed)?).ok_or_else(malformed)?;
-        let (not_before_s, not_after_s) = (leaf.not_before_s, leaf.not_after_s);
-        let pair = CertifiedKey::from_der(chain, key, provider).map_err(|cause| {
-            let files = files.clone();
-            if cause == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
-                CertificateError::OtherKey { files }
-            } else {
-                CertificateError::Unusable { files, cause }
+impl Slot {
+    fn renewed(&self, provider: &CryptoProvider, now: UnixTime) -> Slot {
+        let (pair, fault) = match (Pair::read(&self.files, provider), &self.pair) {
+            (Ok(fresh), Some(current)) if fresh.certified.cert == current.certified.cert => {
+                (self.pair.clone(), None)
             }
-        })?;
-        Ok(Loaded { files: files.clone(), pair: Arc::new(pair), not_before_s, not_after_s })
+            (Ok(fresh), None) => (Some(Arc::new(fresh)), None),
+            (Ok(fresh), Some(_)) => match fresh.valid_at(now, &self.files) {
+                Ok(()) => (Some(Arc::new(fresh)), None),
+                Err(error) => (self.pair.clone(), Some(with_causes(&error))),
+            },
+            (Err(error), _) => (self.pair.clone(), Some(with_causes(&error))),
+        };
+        Slot { files: self.files.clone(), pair, fault }
     }
 }
 
-/// All certificates of a PEM file, at least one.
-pub fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
-    let text = read(path)?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    let chain = chain.map_err(|cause| CertificateError::NotPem { path: path.to_owned(), cause })?;
-    if chain.is_empty() {
-        return Err(CertificateError::NoCertificate { path: path.to_owned() });
+impl Pair {
+    /// Finds the certificate of the key, wherever it stands in the file, and puts those of its issuers behind it.
+    fn read(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Pair, CertificateError> {
+        let (certificates, keys) = (pem::certificates(&files.chain)?, pem::keys(&files.key)?);
+        let mut unusable = None;
+        for key in keys {
+            let key = match provider.key_provider.load_private_key(key) {
+                Ok(key) => key,
+                Err(cause) => {
+                    unusable = Some(cause);
+                    continue;
+                }
+            };
+            for (own, certificate) in certificates.iter().enumerate() {
+                match CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key)).keys_match() {
+                    Ok(()) => {
+                        let chain = chain::ordered(&certificates, own);
+                        let pair = chain.and_then(|chain| Pair::of(CertifiedKey::new(chain, key)));
+                        return pair.ok_or_else(|| CertificateError::Malformed { path: files.chain.clone() });
+                    }
+                    Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {}
+                    Err(cause) => unusable = Some(cause),
+                }
+            }
+        }
+        let files = files.clone();
+        Err(match unusable {
+            Some(cause) => CertificateError::Unusable { files, cause },
+            None => CertificateError::OtherKey { files },
+        })
     }
-    Ok(chain)
+
+    fn of(certified: CertifiedKey) -> Option<Pair> {
+        let parse = |certificate: &CertificateDer<'_>| {
+            let certificate = Certificate::parse(certificate)?;
+            Some((certificate.not_before_s, certificate.not_after_s))
+        };
+        let times: Option<Vec<(i64, i64)>> = certified.cert.iter().map(parse).collect();
+        let times = times?;
+        let (not_before_s, own_end_s) = *times.first()?;
+        let not_after_s = times.iter().map(|(_, end_s)| *end_s).min()?;
+        let is_issuers_end = not_after_s < own_end_s;
+        Some(Pair { certified: Arc::new(certified), not_before_s, not_after_s, is_issuers_end })
+    }
+
+    fn valid_at(&self, now: UnixTime, files: &CertificateFiles) -> Result<(), CertificateError> {
+        let path = files.chain.clone();
+        match self.validity(seconds(now)) {
+            Validity::Now => Ok(()),
+            Validity::Over => Err(CertificateError::Ended { path, at_s: self.not_after_s }),
+            Validity::ToCome => Err(CertificateError::NotYetValid { path, at_s: self.not_before_s }),
+        }
+    }
+
+    fn validity(&self, now_s: i64) -> Validity {
+        match () {
+            () if now_s > self.not_after_s => Validity::Over,
+            () if now_s < self.not_before_s => Validity::ToCome,
+            () => Validity::Now,
+        }
+    }
 }
 
-fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
-    match PrivateKeyDer::from_pem_slice(&read(path)?) {
-        Ok(key) => Ok(key),
-        Err(pem::Error::NoItemsFound) => Err(CertificateError::NoKey { path: path.to_owned() }),
-        Err(cause) => Err(CertificateError::NotPem { path: path.to_owned(), cause }),
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
-    fs::read(path).map_err(|cause| CertificateError::Unreadable { path: path.to_owned(), cause })
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Validity {
+    Now,
+    Over,
+    ToCome,
 }
 
 /// Signing with ECDSA costs a fraction of RSA; Ed25519 costs as little, but few clients know it and so it is tried last.
@@ -158,20 +243,24 @@ fn rank(algorithm: SignatureAlgorithm) -> usize {
     preferred.iter().position(|known| *known == algorithm).unwrap_or(preferred.len())
 }
 
-fn date(at_s: i64) -> String {
-    let since_1970 = Duration::from_secs(u64::try_from(at_s).unwrap_or(0));
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since_1970).to_string()
+/// The first certificate that is valid and whose signature the client can check.
+#[derive(Debug)]
+struct Choice(Vec<Arc<Pair>>);
+
+impl Choice {
+    fn among(&self, schemes: &[SignatureScheme], now: UnixTime) -> Option<Arc<CertifiedKey>> {
+        let is_usable = |pair: &&Arc<Pair>| pair.certified.key.choose_scheme(schemes).is_some();
+        let is_valid = |pair: &&Arc<Pair>| pair.validity(seconds(now)) == Validity::Now;
+        let usable = || self.0.iter().filter(is_usable);
+        let chosen = usable().find(is_valid).or_else(|| usable().next());
+        // Without a usable one the handshake fails in rustls, which tells the client why.
+        chosen.or(self.0.first()).map(|pair| Arc::clone(&pair.certified))
+    }
 }
 
-/// The first certificate whose signature the client can check.
-#[derive(Debug)]
-struct BySignature(Vec<Arc<CertifiedKey>>);
-
-impl ResolvesServerCert for BySignature {
+impl ResolvesServerCert for Choice {
     fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         // For TLS 1.2, rustls leaves only the schemes here that go with one of the client's cipher suites.
-        let usable = |pair: &&Arc<CertifiedKey>| pair.key.choose_scheme(client.signature_schemes()).is_some();
-        // Without a usable one the handshake fails in rustls, which tells the client why.
-        self.0.iter().find(usable).or(self.0.first()).cloned()
+        self.among(client.signature_schemes(), UnixTime::now())
     }
 }

@@ -15,7 +15,8 @@ use rustls::{
 };
 
 use crate::config::tls::ClientCertificates;
-use crate::tls::certificates::{CertificateError, read_chain};
+use crate::tls::notes::Note;
+use crate::tls::pem::{self, PemError};
 use crate::tls::x509::Certificate;
 
 /// What is asked of clients, ready for use.
@@ -24,13 +25,16 @@ pub struct Demand {
     verifier: Arc<dyn ClientCertVerifier>,
     authorities: Option<Arc<dyn ClientCertVerifier>>,
     fingerprint: [u8; 32],
+    file: Option<PathBuf>,
+    /// When each authority ends, in seconds since 1970.
+    ends_s: Vec<i64>,
 }
 
 /// Why client certificates cannot be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientCertificateError {
     #[error("the authorities of client certificates are not usable")]
-    Unreadable(#[source] CertificateError),
+    Unreadable(#[source] PemError),
     #[error("an authority of client certificates in {} cannot be used", path.display())]
     Authority {
         path: PathBuf,
@@ -51,25 +55,41 @@ impl Demand {
         wanted: &ClientCertificates,
         provider: &Arc<CryptoProvider>,
     ) -> Result<Demand, ClientCertificateError> {
-        let mut fingerprint = Context::new(&SHA256);
+        let (mut fingerprint, mut ends_s) = (Context::new(&SHA256), Vec::new());
         let (verifier, authorities) = match wanted {
             ClientCertificates::None => (WebPkiClientVerifier::no_client_auth(), None),
             ClientCertificates::Request { authorities } => {
                 fingerprint.update(b"request");
                 let authorities = authorities.as_deref();
-                let known = authorities.map(|path| known(path, provider, &mut fingerprint)).transpose()?;
+                let known = authorities
+                    .map(|path| known(path, provider, &mut fingerprint, &mut ends_s))
+                    .transpose()?;
                 let anybody = AnyOrNone(provider.signature_verification_algorithms);
                 (Arc::new(anybody) as Arc<dyn ClientCertVerifier>, known)
             }
             ClientCertificates::Require { authorities } => {
                 fingerprint.update(b"require");
-                let known = known(authorities, provider, &mut fingerprint)?;
+                let known = known(authorities, provider, &mut fingerprint, &mut ends_s)?;
                 (Arc::clone(&known), Some(known))
             }
         };
         let mut digest = [0; 32];
         digest.copy_from_slice(fingerprint.finish().as_ref());
-        Ok(Demand { verifier, authorities, fingerprint: digest })
+        let file = wanted.authorities().map(Path::to_owned);
+        Ok(Demand { verifier, authorities, fingerprint: digest, file, ends_s })
+    }
+
+    /// What an operator has to know about the end of authorities.
+    pub fn notes(&self, now: UnixTime) -> Vec<Note> {
+        let what = |file: &PathBuf| format!("an authority of client certificates in {}", file.display());
+        let ends =
+            |what: String| self.ends_s.iter().filter_map(move |end_s| Note::about_end(&what, *end_s, now));
+        self.file.as_ref().map(what).into_iter().flat_map(ends).collect()
+    }
+
+    /// The file of the authorities, and when the first of them ends.
+    pub fn first_end(&self) -> Option<(PathBuf, i64)> {
+        Some((self.file.clone()?, *self.ends_s.iter().min()?))
     }
 
     pub fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
@@ -96,11 +116,13 @@ fn known(
     authorities: &Path,
     provider: &Arc<CryptoProvider>,
     fingerprint: &mut Context,
+    ends_s: &mut Vec<i64>,
 ) -> Result<Arc<dyn ClientCertVerifier>, ClientCertificateError> {
     let path = || authorities.to_owned();
     let mut roots = RootCertStore::empty();
-    for authority in read_chain(authorities).map_err(ClientCertificateError::Unreadable)? {
+    for authority in pem::certificates(authorities).map_err(ClientCertificateError::Unreadable)? {
         fingerprint.update(&authority);
+        ends_s.extend(Certificate::parse(&authority).map(|authority| authority.not_after_s));
         roots.add(authority).map_err(|cause| ClientCertificateError::Authority { path: path(), cause })?;
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())

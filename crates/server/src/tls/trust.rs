@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::tls::certificates::{CertificateError, read_chain};
+use crate::tls::pem::{self, PemError};
 use crate::tls::{PROTOCOLS, provider};
 
 /// Why a file cannot be trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     #[error(transparent)]
-    Certificate(#[from] CertificateError),
+    Certificate(#[from] PemError),
     #[error("a certificate in {} cannot be trusted", path.display())]
     Root {
         path: PathBuf,
@@ -24,10 +24,10 @@ pub enum TrustError {
 }
 
 /// A client that trusts the certificates of a PEM file, authorities or self-signed, and nothing else.
-pub fn only(pem: &Path) -> Result<Arc<ClientConfig>, TrustError> {
+pub fn only(file: &Path) -> Result<Arc<ClientConfig>, TrustError> {
     let mut roots = RootCertStore::empty();
-    for certificate in read_chain(pem)? {
-        roots.add(certificate).map_err(|cause| TrustError::Root { path: pem.to_owned(), cause })?;
+    for certificate in pem::certificates(file)? {
+        roots.add(certificate).map_err(|cause| TrustError::Root { path: file.to_owned(), cause })?;
     }
     let mut client = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()

@@ -13,6 +13,8 @@ pub(super) struct Certificate<'a> {
     /// The contents of the key's AlgorithmIdentifier.
     pub key_algorithm: &'a [u8],
     pub key: &'a [u8],
+    /// The contents of its issuer.
+    pub issuer: &'a [u8],
     /// The contents of its subject.
     pub subject: &'a [u8],
     /// The extension subjectAltName, if it has one.
@@ -42,7 +44,7 @@ impl<'a> Certificate<'a> {
         }
         body.expect(INTEGER)?; // Serial number.
         body.expect(SEQUENCE)?; // Signature algorithm.
-        body.expect(SEQUENCE)?; // Issuer.
+        let issuer = body.expect(SEQUENCE)?;
         let mut validity = Der(body.expect(SEQUENCE)?);
         let subject = body.expect(SEQUENCE)?;
         let mut key_info = Der(body.expect(SEQUENCE)?);
@@ -52,6 +54,7 @@ impl<'a> Certificate<'a> {
             key_algorithm: key_info.expect(SEQUENCE)?,
             // The first byte counts the unused bits, of which keys have none.
             key: key_info.expect(BIT_STRING)?.strip_prefix(&[0])?,
+            issuer,
             subject,
             alternative_names: alternative_names(body),
         })

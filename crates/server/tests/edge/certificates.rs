@@ -1,14 +1,14 @@
 //! Laws of certificates: which one a client gets, and how they are replaced.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::Command;
 use std::sync::Arc;
 
 use northgate_server::config::tls::{MinimumTls, TlsSettings};
-use northgate_server::listener::signals;
-use northgate_server::tls::{Reload, Tls, dev, trust};
+use northgate_server::tls::{Reload, Tls, dev, keep_fresh, trust};
+use rustls::pki_types::UnixTime;
 use rustls::version::{TLS12, TLS13};
 use rustls::{CipherSuite, ClientConfig};
+use tokio::sync::watch;
 
 use crate::identity::{Identity, provider};
 use crate::running::{Running, request, seeds, tls, tls_settings};
@@ -22,7 +22,7 @@ async fn a_replaced_certificate_is_served_to_new_connections_and_old_ones_stay()
     let mut old = running.answered(first.trusting()).await.unwrap();
 
     second.write(folder.path(), "server");
-    assert_eq!(tls.reload().unwrap(), Reload::Replaced);
+    assert_eq!(tls.reload(UnixTime::now()), Reload::Replaced);
 
     assert!(running.answered(second.trusting()).await.is_ok());
     assert!(running.answered(first.trusting()).await.is_err());
@@ -36,18 +36,23 @@ async fn a_bad_new_certificate_leaves_the_old_one_in_place() {
     let files = first.write(folder.path(), "server");
     let tls = tls(vec![files.clone()]);
     let running = Running::start(Some(tls.clone()), &[]).await;
-    let complaint = || tls.reload().unwrap_err().to_string().replace(folder.path().to_str().unwrap(), "…");
+    let complaint = || {
+        assert_eq!(tls.reload(UnixTime::now()), Reload::Unchanged);
+        let [note] = &tls.notes(UnixTime::now())[..] else { panic!("one note") };
+        let kept = "a TLS certificate was not taken, the one that was read before stays in use: ";
+        note.text.strip_prefix(kept).unwrap().replace(folder.path().to_str().unwrap(), "…")
+    };
 
     std::fs::write(&files.chain, "").unwrap();
-    assert_eq!(complaint(), "…/server.pem has no certificate in it");
+    assert_eq!(complaint(), "…/server.pem is empty");
     std::fs::write(&files.chain, Identity::ecdsa().chain).unwrap();
-    assert_eq!(complaint(), "…/server.key is not the key of the certificate in …/server.pem");
+    assert_eq!(complaint(), "…/server.key is not the key of a certificate in …/server.pem");
     Identity::ended().write(folder.path(), "server");
     assert_eq!(complaint(), "the certificate in …/server.pem ended at 2016-01-01T00:00:00Z");
     std::fs::write(&files.key, "").unwrap();
-    assert_eq!(complaint(), "…/server.key has no private key in it");
+    assert_eq!(complaint(), "…/server.key is empty");
     std::fs::remove_file(&files.key).unwrap();
-    assert_eq!(complaint(), "…/server.key could not be read");
+    assert_eq!(complaint(), "…/server.key could not be read: No such file or directory (os error 2)");
 
     assert!(running.answered(first.trusting()).await.is_ok());
 }
@@ -59,7 +64,7 @@ fn files_that_are_written_again_unchanged_change_nothing() {
     let tls = tls(vec![identity.write(folder.path(), "server")]);
     let before = tls.server();
     identity.write(folder.path(), "server");
-    assert_eq!(tls.reload().unwrap(), Reload::Unchanged);
+    assert_eq!(tls.reload(UnixTime::now()), Reload::Unchanged);
     assert!(Arc::ptr_eq(&before, &tls.server()));
 }
 
@@ -80,7 +85,7 @@ async fn a_link_that_points_elsewhere_is_a_new_certificate() {
 
     symlink("v2", folder.path().join("next")).unwrap();
     std::fs::rename(folder.path().join("next"), folder.path().join("live")).unwrap();
-    assert_eq!(tls.reload().unwrap(), Reload::Replaced);
+    assert_eq!(tls.reload(UnixTime::now()), Reload::Replaced);
     assert!(running.answered(second.trusting()).await.is_ok());
 }
 
@@ -90,14 +95,13 @@ async fn a_hangup_reloads_the_certificates_at_once() {
     let (first, second) = (Identity::ecdsa(), Identity::ecdsa());
     let day = std::time::Duration::from_secs(86_400);
     let files = first.write(folder.path(), "server");
-    let settings = TlsSettings { reload_every: day, ..tls_settings(vec![files]) };
-    let tls = Arc::new(Tls::load(settings, seeds(1)).unwrap());
+    let tls = tls(vec![files]);
     let running = Running::start(Some(tls.clone()), &[]).await;
-    tokio::spawn(tls.keep_fresh(signals::hangup().unwrap()));
+    let hangups = watch::Sender::new(0);
+    tokio::spawn(keep_fresh(vec![tls], day, hangups.subscribe()));
 
     second.write(folder.path(), "server");
-    let sent = Command::new("kill").args(["-HUP", &std::process::id().to_string()]).status();
-    assert!(sent.unwrap().success());
+    hangups.send_replace(1);
     while running.answered(second.trusting()).await.is_err() {}
 }
 
@@ -105,7 +109,9 @@ async fn a_hangup_reloads_the_certificates_at_once() {
 fn a_certificate_that_is_over_does_not_stop_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let tls = tls(vec![Identity::ended().write(folder.path(), "server")]);
-    assert_eq!(tls.expires_at_s(), 1_451_606_400);
+    assert_eq!(tls.figures()[0].not_after_s, Some(1_451_606_400));
+    let [note] = &tls.notes(UnixTime::now())[..] else { panic!("one note") };
+    assert!(note.is_urgent && note.text.contains("ended at 2016-01-01T00:00:00Z"), "{note:?}");
 }
 
 #[tokio::test]

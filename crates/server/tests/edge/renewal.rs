@@ -1,0 +1,299 @@
+//! Laws of renewal: each certificate with its key by itself, in whatever form an authority or an editor left the files.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use northgate_server::config::tls::{CertificateFiles, ClientCertificates, TlsSettings};
+use northgate_server::tls::{Reload, Tls};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::identity::{Identity, provider};
+use crate::running::{Running, seeds, tls, tls_settings};
+
+fn now() -> UnixTime {
+    UnixTime::now()
+}
+
+/// What there is to know, with the folder as `…`.
+fn notes(tls: &Tls, folder: &Path) -> Vec<String> {
+    let folder = folder.to_str().unwrap();
+    tls.notes(now()).into_iter().map(|note| note.text.replace(folder, "…")).collect()
+}
+
+/// Why a start with these files is refused, with the folder as `…`.
+fn refusal(files: &CertificateFiles, folder: &Path) -> String {
+    let error = Tls::load(tls_settings(vec![files.clone()]), seeds(1)).unwrap_err();
+    error.to_string().replace(folder.to_str().unwrap(), "…")
+}
+
+/// The certificates that a client gets.
+async fn served(running: &Running, client: Arc<ClientConfig>) -> Vec<CertificateDer<'static>> {
+    let stream = running.answered(client).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap().to_vec()
+}
+
+// A tool that renews writes the certificate and then the key. When it died in between, neither that pair nor the other one,
+// which it had renewed, was taken, until the old certificates ended.
+#[tokio::test]
+async fn a_half_renewed_pair_keeps_its_old_certificate_and_does_not_hold_back_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rsa, ecdsa) = (Identity::rsa(), Identity::ecdsa());
+    let files = [rsa.write(folder.path(), "rsa"), ecdsa.write(folder.path(), "ecdsa")];
+    let tls = tls(files.to_vec());
+    let running = Running::start(Some(Arc::clone(&tls)), &[]).await;
+
+    let (new_rsa, new_ecdsa) = (Identity::rsa(), Identity::ecdsa());
+    fs::write(&files[0].chain, &new_rsa.chain).unwrap();
+    new_ecdsa.write(folder.path(), "ecdsa");
+    assert_eq!(tls.reload(now()), Reload::Replaced);
+
+    let rsa_only = |identity: &Identity| {
+        let mut old = provider();
+        let suite = rustls::CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;
+        old.cipher_suites.retain(|known| known.suite() == suite);
+        Arc::new(identity.trusting_with(old, &[&rustls::version::TLS12]).with_no_client_auth())
+    };
+    assert_eq!(served(&running, new_ecdsa.trusting()).await, [new_ecdsa.certificate()]);
+    assert_eq!(served(&running, rsa_only(&rsa)).await, [rsa.certificate()]);
+    let expected = "a TLS certificate was not taken, the one that was read before stays in use: \
+                    …/rsa.key is not the key of a certificate in …/rsa.pem";
+    assert_eq!(notes(&tls, folder.path()), [expected]);
+    let taken: Vec<bool> = tls.figures().into_iter().map(|figure| figure.is_taken).collect();
+    assert_eq!(taken, [false, true]);
+
+    fs::write(&files[0].key, &new_rsa.key).unwrap();
+    assert_eq!(tls.reload(now()), Reload::Replaced);
+    assert_eq!(served(&running, rsa_only(&new_rsa)).await, [new_rsa.certificate()]);
+    assert!(notes(&tls, folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_start_between_the_two_files_of_a_renewal_serves_the_other_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rsa, ecdsa) = (Identity::rsa(), Identity::ecdsa());
+    let files = [rsa.write(folder.path(), "rsa"), ecdsa.write(folder.path(), "ecdsa")];
+    fs::write(&files[0].key, Identity::rsa().key).unwrap();
+    let tls = tls(files.to_vec());
+    let running = Running::start(Some(Arc::clone(&tls)), &[]).await;
+    assert_eq!(served(&running, ecdsa.trusting()).await, [ecdsa.certificate()]);
+    let expected = "a TLS certificate was not taken, clients get the other certificates: \
+                    …/rsa.key is not the key of a certificate in …/rsa.pem";
+    assert_eq!(notes(&tls, folder.path()), [expected]);
+    assert_eq!(tls.figures()[0].not_after_s, None);
+
+    rsa.write(folder.path(), "rsa");
+    assert_eq!(tls.reload(now()), Reload::Replaced);
+    assert!(notes(&tls, folder.path()).is_empty());
+}
+
+// Both kinds of client were given the certificate that had ended, since its signature costs less.
+#[tokio::test]
+async fn a_certificate_that_has_ended_gives_way_to_one_that_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let rsa = Identity::rsa();
+    let files = vec![rsa.write(folder.path(), "rsa"), Identity::ended().write(folder.path(), "ecdsa")];
+    let running = Running::start(Some(tls(files)), &[]).await;
+    assert_eq!(served(&running, rsa.trusting()).await, [rsa.certificate()]);
+}
+
+#[tokio::test]
+async fn broken_authorities_stay_those_that_were_read_and_hold_back_no_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (Identity::ecdsa(), Identity::ecdsa());
+    let authorities = folder.path().join("authorities.pem");
+    fs::write(&authorities, Identity::authority().chain).unwrap();
+    let client_certificates = ClientCertificates::Request { authorities: Some(authorities.clone()) };
+    let certificates = vec![first.write(folder.path(), "server")];
+    let settings = TlsSettings { client_certificates, ..tls_settings(certificates) };
+    let tls = Arc::new(Tls::load(settings, seeds(1)).unwrap());
+    let running = Running::start(Some(Arc::clone(&tls)), &[]).await;
+
+    fs::write(&authorities, Identity::authority().key).unwrap();
+    second.write(folder.path(), "server");
+    assert_eq!(tls.reload(now()), Reload::Replaced);
+    assert_eq!(served(&running, second.trusting()).await, [second.certificate()]);
+    let [note] = &notes(&tls, folder.path())[..] else { panic!("one note") };
+    assert!(
+        note.starts_with("tls.client_ca was not taken, the authorities read before stay in use: "),
+        "{note}"
+    );
+    assert!(note.contains("…/authorities.pem has no certificate in it, but PRIVATE KEY"), "{note}");
+
+    fs::write(&authorities, Identity::ended().chain).unwrap();
+    assert_eq!(tls.reload(now()), Reload::Replaced);
+    let expected =
+        "an authority of client certificates in …/authorities.pem ended at 2016-01-01T00:00:00Z: renew it";
+    assert_eq!(notes(&tls, folder.path()), [expected]);
+    assert_eq!(tls.figures()[1].not_after_s, Some(1_451_606_400));
+}
+
+/// A root, an authority below it, and a certificate for this machine below that, in PEM, and the key of the last.
+struct Chain {
+    root: String,
+    issuer: String,
+    own: String,
+    key: String,
+}
+
+impl Chain {
+    fn new() -> Chain {
+        let authority = |name: &str| {
+            let mut wanted = CertificateParams::new([]).unwrap();
+            wanted.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            wanted.distinguished_name.push(DnType::CommonName, name);
+            wanted
+        };
+        let keys: Vec<KeyPair> = (0..3).map(|_| KeyPair::generate().unwrap()).collect();
+        let (root, issuer) = (authority("root"), authority("issuer"));
+        let own = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        let signed = |wanted: &CertificateParams, key: &KeyPair, by: &CertificateParams, by_key: &KeyPair| {
+            wanted.signed_by(key, &Issuer::from_params(by, by_key)).unwrap().pem()
+        };
+        Chain {
+            root: root.self_signed(&keys[0]).unwrap().pem(),
+            issuer: signed(&issuer, &keys[1], &root, &keys[0]),
+            own: signed(&own, &keys[2], &issuer, &keys[1]),
+            key: keys[2].serialize_pem(),
+        }
+    }
+
+    /// A client that knows the root only.
+    fn client(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate(&self.root)).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(provider()));
+        let client = client.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
+        Arc::new(client.with_no_client_auth())
+    }
+}
+
+fn certificate(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+}
+
+// A bundle with the issuer first was refused with "is not the key of the certificate", which sent people after their key.
+#[tokio::test]
+async fn a_chain_is_served_in_order_however_the_file_has_it() {
+    let (folder, chain) = (tempfile::tempdir().unwrap(), Chain::new());
+    let stranger = Identity::authority().chain;
+    let Chain { root, issuer, own, .. } = &chain;
+    let files = CertificateFiles { chain: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+    fs::write(&files.key, &chain.key).unwrap();
+    for file in [
+        vec![own, issuer],
+        vec![issuer, own],
+        vec![root, issuer, own],
+        vec![own, issuer, root],
+        vec![own, own, issuer, issuer],
+        vec![&stranger, issuer, root, own],
+    ] {
+        fs::write(&files.chain, file.into_iter().cloned().collect::<String>()).unwrap();
+        let running = Running::start(Some(tls(vec![files.clone()])), &[]).await;
+        assert_eq!(served(&running, chain.client()).await, [certificate(own), certificate(issuer)]);
+    }
+}
+
+#[tokio::test]
+async fn what_an_editor_does_to_a_file_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let identity = Identity::ecdsa();
+    let files = identity.write(folder.path(), "server");
+    let edits: [fn(&str) -> String; 6] = [
+        |text| format!("\u{feff}{text}"),
+        |text| text.replace('\n', "\r\n"),
+        |text| text.replace('\n', "\r"),
+        |text| text.lines().map(|line| format!("    {line}  \n")).collect(),
+        |text| format!("subject=CN = localhost\nissuer=CN = me\n\n{text}\n\n"),
+        |text| format!("{}\u{feff}{text}", Identity::authority().chain),
+    ];
+    for edit in edits {
+        fs::write(&files.chain, edit(&identity.chain)).unwrap();
+        fs::write(&files.key, edit(&identity.key).replace("CERTIFICATE", "OTHER")).unwrap();
+        let running = Running::start(Some(tls(vec![files.clone()])), &[]).await;
+        assert_eq!(served(&running, identity.trusting()).await, [identity.certificate()]);
+    }
+}
+
+fn openssl(folder: &Path, arguments: &str) {
+    let said = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
+    assert!(said.status.success(), "openssl {arguments}: {said:?}");
+}
+
+#[test]
+fn keys_are_taken_in_every_usual_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (rsa, ecdsa) = (Identity::rsa().write(folder, "rsa"), Identity::ecdsa().write(folder, "ecdsa"));
+    openssl(folder, "pkey -in rsa.key -traditional -out pkcs1.key");
+    openssl(folder, "pkey -in ecdsa.key -traditional -out sec1.key");
+    openssl(folder, "ecparam -name prime256v1 -out parameters.pem");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    assert!(read("pkcs1.key").starts_with("-----BEGIN RSA PRIVATE KEY"));
+    assert!(read("sec1.key").starts_with("-----BEGIN EC PRIVATE KEY"));
+    // As `openssl ecparam -genkey` writes it, and two keys of which the second is the one.
+    fs::write(folder.join("genkey.key"), read("parameters.pem") + &read("sec1.key")).unwrap();
+    fs::write(folder.join("both.key"), read("rsa.key") + &read("ecdsa.key")).unwrap();
+    for (chain, key) in [
+        (&rsa.chain, "rsa.key"),
+        (&rsa.chain, "pkcs1.key"),
+        (&ecdsa.chain, "ecdsa.key"),
+        (&ecdsa.chain, "sec1.key"),
+        (&ecdsa.chain, "genkey.key"),
+        (&ecdsa.chain, "both.key"),
+    ] {
+        tls(vec![CertificateFiles { chain: chain.clone(), key: folder.join(key) }]);
+    }
+}
+
+#[test]
+fn each_wrong_file_is_named_for_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let good = Identity::rsa().write(folder, "server");
+    openssl(folder, "pkey -in server.key -aes256 -passout pass:x -out encrypted.key");
+    openssl(folder, "rsa -in server.key -aes256 -passout pass:x -traditional -out old.key");
+    openssl(folder, "x509 -in server.pem -outform der -out server.der");
+    openssl(folder, "pkcs12 -export -in server.pem -inkey server.key -passout pass:x -out server.p12");
+    let text = fs::read_to_string(&good.chain).unwrap();
+    let utf16: Vec<u8> =
+        "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    fs::write(folder.join("utf16.pem"), utf16).unwrap();
+    fs::write(folder.join("empty"), " \n").unwrap();
+    fs::write(folder.join("page.html"), "<html>not found</html>").unwrap();
+    fs::write(folder.join("cut.pem"), &text[..text.len() - 30]).unwrap();
+    let exchanged = ": are the files of tls.certificates and tls.keys exchanged?";
+    for (chain, key, expected) in [
+        (
+            "server.key",
+            "server.pem",
+            format!("…/server.key has no certificate in it, but PRIVATE KEY{exchanged}"),
+        ),
+        (
+            "server.pem",
+            "server.pem",
+            format!("…/server.pem has no private key in it, but CERTIFICATE{exchanged}"),
+        ),
+        ("empty", "server.key", "…/empty is empty".to_owned()),
+        ("server.pem", "empty", "…/empty is empty".to_owned()),
+        ("server.der", "server.key", "…/server.der is binary (DER or PKCS#12) and not PEM".to_owned()),
+        ("server.p12", "server.key", "…/server.p12 is binary (DER or PKCS#12) and not PEM".to_owned()),
+        ("utf16.pem", "server.key", "…/utf16.pem is text in UTF-16: save it as ASCII or UTF-8".to_owned()),
+        (
+            "page.html",
+            "server.key",
+            "…/page.html has no certificate in it: it is not in PEM format".to_owned(),
+        ),
+        ("cut.pem", "server.key", "…/cut.pem is not in PEM format".to_owned()),
+        ("server.pem", "encrypted.key", "the private key in …/encrypted.key is encrypted".to_owned()),
+        ("server.pem", "old.key", "the private key in …/old.key is encrypted".to_owned()),
+        ("server.pem", "nowhere", "…/nowhere could not be read".to_owned()),
+    ] {
+        let said = refusal(&CertificateFiles { chain: folder.join(chain), key: folder.join(key) }, folder);
+        assert!(said.starts_with(&expected), "{said}");
+    }
+}
