@@ -1,6 +1,7 @@
 //! The command line: `northgate serve`, and what an operator asks a running server for.
 
 mod app;
+mod arguments;
 mod backup;
 mod client;
 mod config;
@@ -22,6 +23,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::serve::supervise::Handlers;
 use place::Place;
 
 /// The token service in front of an IoT platform's northbound APIs.
@@ -59,30 +61,36 @@ enum Command {
     Config(config::Config),
 }
 
+/// The command line is wrong, as clap says it.
+const WRONG_USAGE: u8 = 2;
+
 /// Runs the command of this process: 0 where it succeeded, 1 where it did not, 2 where the command line is wrong.
 pub fn run() -> ExitCode {
+    // Before anything else: a signal of the first milliseconds ends nothing that is to serve.
+    let handlers = arguments::is_serve(std::env::args_os().skip(1)).then(Handlers::install);
+    if let Err(sentence) = arguments::check(std::env::args_os().skip(1)) {
+        output::remark(&format!("error: {sentence}"));
+        return ExitCode::from(WRONG_USAGE);
+    }
     let Cli { place, command } = Cli::parse();
-    match execute(&place, command) {
+    let done = match command {
+        Command::Serve(serve) => return serve.run(place, handlers.unwrap_or_else(Handlers::install)),
+        Command::App(app) => wait_for(app.run(&place)),
+        Command::Key(key) => wait_for(key.run(&place)),
+        Command::KeyringKey(key) => key.run(&place),
+        Command::Migrate(migrate) => wait_for(migrate.run(&place)),
+        Command::Backup(backup) => wait_for(backup.run(&place)),
+        Command::Export(export) => wait_for(export.run(&place)),
+        Command::Import(import) => wait_for(import.run(&place)),
+        Command::Restore(restore) => restore.run(&place),
+        Command::Config(config) => config.run(&place),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(error.as_ref());
             ExitCode::FAILURE
         }
-    }
-}
-
-fn execute(place: &Place, command: Command) -> Result<(), Box<dyn Error>> {
-    match command {
-        Command::Serve(serve) => serve.run(place),
-        Command::App(app) => wait_for(app.run(place)),
-        Command::Key(key) => wait_for(key.run(place)),
-        Command::KeyringKey(key) => key.run(place),
-        Command::Migrate(migrate) => wait_for(migrate.run(place)),
-        Command::Backup(backup) => wait_for(backup.run(place)),
-        Command::Export(export) => wait_for(export.run(place)),
-        Command::Import(import) => wait_for(import.run(place)),
-        Command::Restore(restore) => restore.run(place),
-        Command::Config(config) => config.run(place),
     }
 }
 

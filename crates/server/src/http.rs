@@ -49,6 +49,12 @@ use problem::Problem;
 /// Where the application API lives, after the prefix that an operator may put in front.
 const APPLICATION_API: &str = "/iocm/app/sec/v1.1.0";
 
+/// The reason for which requests cannot be taken now, if there is one.
+pub type WhyNotReady = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
+/// What an operator has to look at soon.
+pub type Attention = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+
 /// What the handlers of both listeners need.
 pub struct Api {
     pub auth: Arc<Auth>,
@@ -65,7 +71,9 @@ pub struct Api {
     /// Of request bodies.
     pub body: Bounds,
     /// Why requests cannot be taken now; `None` while they can.
-    pub why_not_ready: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    pub why_not_ready: WhyNotReady,
+    /// What an operator has to look at soon, although requests are taken.
+    pub attention: Attention,
     pub logged: LoggedRequests,
 }
 

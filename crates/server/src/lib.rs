@@ -1,6 +1,8 @@
 //! Northgate, the token service: everything but `main`, so that tests can run it in their own process.
 
+mod admin_address;
 pub mod admin_token;
+mod blanks;
 pub mod cli;
 pub mod clock;
 pub mod config;

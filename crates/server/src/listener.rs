@@ -9,7 +9,6 @@ mod log_throttle;
 mod opening;
 mod pace;
 mod proxy_protocol;
-pub mod signals;
 mod socket;
 mod table;
 

@@ -121,7 +121,9 @@ fn target(path: &Path) -> Result<PathBuf, io::Error> {
             Err(cause) => return Err(cause),
         }
     }
-    Err(io::Error::other("there are more symbolic links in a row than the system follows: they lead in a circle"))
+    Err(io::Error::other(
+        "there are more symbolic links in a row than the system follows: they lead in a circle",
+    ))
 }
 
 #[cfg(test)]
@@ -175,7 +177,8 @@ mod tests {
     // A keyring.toml on another volume was a link; a rotation put a file in its place, and the volume kept the old keys.
     #[test]
     fn a_link_stays_a_link_and_the_file_behind_it_is_written() {
-        let (dir, volume) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("another"));
+        let (dir, volume) =
+            (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("another"));
         let (link, file) = (dir.path().join("file"), volume.path().join("elsewhere"));
         symlink(&file, dir.path().join("second")).expect("a link");
         symlink("second", &link).expect("a relative link to a link");

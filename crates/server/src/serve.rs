@@ -5,16 +5,20 @@ mod dev;
 mod doors;
 mod keyring;
 mod store;
+pub mod supervise;
 
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use northgate_core::auth::{Auth, Settings};
+use rustls::pki_types::UnixTime;
 use tokio::sync::watch;
 use tracing::info;
 
+use crate::admin_address;
 use crate::admin_token::{AdminToken, AdminTokenError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -23,17 +27,23 @@ use crate::config::tls::ClientCertificates;
 use crate::http::admin::{Admin, Turns};
 use crate::http::body::Bounds;
 use crate::http::dpop::seen::Seen;
-use crate::http::{self, Api, admin};
+use crate::http::{self, Api, Attention, WhyNotReady, admin};
 use crate::jwt::checked::Checked;
 use crate::keyring_database::DatabaseKeyringError;
 use crate::keyring_file::KeyringFileError;
-use crate::listener::{self, BindError, signals};
+use crate::listener::{self, BindError};
 use crate::metrics::{Metrics, collected};
+use crate::private_file::PrivateFileError;
+use crate::telemetry::lines::Lines;
 use crate::telemetry::{self, TelemetryError};
 use crate::tls::TlsError;
 use descriptors::{ConnectionBounds, TooFewDescriptors};
 use doors::Doors;
 use store::{Choice, StoreOpenError};
+use supervise::{LAST_LINES, Signals};
+
+/// How long a stop waits for threads that read or write files: a file system that hangs never lets go of them.
+const FILES_TIME: Duration = Duration::from_secs(2);
 
 /// What to serve, beside the configuration.
 pub struct Serve {
@@ -63,45 +73,59 @@ pub enum ServeError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    AdminAddress(#[from] PrivateFileError),
     #[error("cannot set up --dev")]
     Dev(#[source] Box<dyn Error + Send + Sync>),
     #[error("the operating system does not let the server run")]
     System(#[from] io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, and returns when all that was under way is finished.
-pub fn run(serve: Serve) -> Result<(), ServeError> {
+/// Serves until a signal asks for a stop, and returns when all that was under way is finished, or has had its time.
+pub fn run(serve: Serve, signals: Signals) -> Result<(), ServeError> {
     let log = telemetry::start(&serve.config.log)?;
+    let served = run_logged(serve, &log, signals);
+    if served.is_ok() {
+        info!("stopped");
+    }
+    telemetry::finish(LAST_LINES);
+    served
+}
+
+fn run_logged(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Result<(), ServeError> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = serve.config.limits.threads {
         runtime.worker_threads(threads);
     }
-    let served = runtime.enable_all().build()?.block_on(start_and_serve(&serve, &log));
-    if served.is_ok() {
-        info!("stopped");
-    }
+    let runtime = runtime.enable_all().build()?;
+    let served = runtime.block_on(start_and_serve(serve, log, signals));
+    runtime.shutdown_timeout(FILES_TIME);
     served
 }
 
-async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<(), ServeError> {
-    let (config, clock) = (&serve.config, Clock::System);
-    let stop = signals::stop()?;
-    let bounds = descriptors::bounds(config)?;
-    let store = Choice::open(config, &clock).await?;
-    let (home, keyring) = keyring::open(config, &store, clock.now()).await?;
-    let auth = Arc::new(Auth::new(store.rules(), keyring, settings(config)));
+async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Result<(), ServeError> {
+    let (mut config, clock) = (serve.config, Clock::System);
+    let bounds = descriptors::bounds(&config)?;
+    let store = Choice::open(&config, &clock).await?;
+    let (home, keyring) = keyring::open(&config, &store, clock.now()).await?;
+    let auth = Arc::new(Auth::new(store.rules(), keyring, settings(&config)));
     if serve.is_dev {
-        dev::make_certificate(config)?;
+        dev::make_certificate(&config)?;
     }
-    let doors = Doors::open(config, &auth.keyring())?;
+    let doors = Doors::open(&config, &auth.keyring(), &signals)?;
+    // From here on the addresses are those that the listeners got: the port may have been left to the system.
+    let configured = config.admin_listen;
+    (config.listen, config.admin_listen) = (doors.public.local_addr()?, doors.private.local_addr()?);
+    admin_address::publish(&config.data_dir, configured, config.admin_listen)?;
     let token = AdminToken::open_or_create(&config.data_dir, serve.admin_token.as_deref())?;
 
     let metrics = Arc::new(Metrics::default());
     store.register(&metrics);
-    collected::register_log(&metrics, log.lines());
+    collected::register_log(&metrics, Arc::clone(log));
     let is_stopping = Arc::new(AtomicBool::new(false));
-    let api = Arc::new(api(config, &clock, &auth, Arc::clone(&metrics), why_not_ready(&store, &is_stopping)));
-    collected::register_certificate(&metrics, &doors.public_tls);
+    let health = (why_not_ready(&store, &is_stopping), attention(&doors));
+    let api = Arc::new(api(&config, &clock, &auth, Arc::clone(&metrics), health));
+    collected::register_certificates(&metrics, doors.by_listener());
     let use_keyring = keyring::put_to_use(&home, &auth, &doors);
     let admin = Admin {
         auth: Arc::clone(&auth),
@@ -115,9 +139,10 @@ async fn start_and_serve(serve: &Serve, log: &telemetry::Telemetry) -> Result<()
     };
     info!(listen = %config.listen, admin_listen = %config.admin_listen, "serving");
     if serve.is_dev {
-        dev::introduce(config, &auth, clock.now()).await?;
+        dev::introduce(&config, &auth, clock.now()).await?;
     }
-    serve_both(config, bounds, doors, api, Arc::new(admin), stop, &is_stopping).await;
+    signals.serve_from_now_on(config.limits.stop_time);
+    serve_both(&config, bounds, doors, api, Arc::new(admin), signals.stopped(), &is_stopping).await;
     Ok(())
 }
 
@@ -133,14 +158,23 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn why_not_ready(
-    store: &Choice,
-    is_stopping: &Arc<AtomicBool>,
-) -> Box<dyn Fn() -> Option<String> + Send + Sync> {
+fn why_not_ready(store: &Choice, is_stopping: &Arc<AtomicBool>) -> WhyNotReady {
     let (store, is_stopping) = (store.clone(), Arc::clone(is_stopping));
     Box::new(move || match is_stopping.load(Ordering::Relaxed) {
         true => Some("the server is stopping".to_owned()),
         false => store.why_not_ready(),
+    })
+}
+
+/// What is urgent about certificates. It does not take the node out of service: the other nodes have the same ones.
+fn attention(doors: &Doors) -> Attention {
+    let all = doors.all_tls();
+    Box::new(move || {
+        let notes = all.iter().flat_map(|tls| tls.notes(UnixTime::now()));
+        let mut urgent: Vec<String> = notes.filter(|note| note.is_urgent).map(|note| note.text).collect();
+        urgent.sort();
+        urgent.dedup();
+        urgent
     })
 }
 
@@ -149,19 +183,20 @@ fn api(
     clock: &Clock,
     auth: &Arc<Auth>,
     metrics: Arc<Metrics>,
-    why_not_ready: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    (why_not_ready, attention): (WhyNotReady, Attention),
 ) -> Api {
     Api {
         auth: Arc::clone(auth),
         clock: clock.clone(),
         metrics,
         dialect: config.api.dialect,
-        oauth: config.oauth.clone(),
+        oauth: config.oauth.at(config.listen),
         proofs: Seen::default(),
         checked: Checked::default(),
         asks_certificates: takes_certificates(config),
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         why_not_ready,
+        attention,
         logged: config.log.requests,
     }
 }

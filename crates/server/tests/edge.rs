@@ -3,6 +3,8 @@
 // A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
 #![allow(clippy::unwrap_used)]
 
+#[path = "edge/blanks.rs"]
+mod blanks;
 #[path = "edge/certificates.rs"]
 mod certificates;
 #[path = "edge/client_certificates.rs"]
@@ -25,6 +27,8 @@ mod installed_programs;
 mod limits;
 #[path = "edge/proxies.rs"]
 mod proxies;
+#[path = "edge/renewal.rs"]
+mod renewal;
 #[path = "edge/running.rs"]
 mod running;
 #[path = "edge/stopping.rs"]

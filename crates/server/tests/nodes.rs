@@ -22,3 +22,5 @@ mod operating;
 #[path = "../../store/tests/postgres/server.rs"]
 #[allow(dead_code)]
 mod server;
+#[path = "nodes/stopping.rs"]
+mod stopping;

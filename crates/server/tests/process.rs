@@ -5,13 +5,19 @@
 
 #[path = "process/application.rs"]
 mod application;
+#[path = "process/bare.rs"]
+mod bare;
 #[path = "process/certificates.rs"]
 mod certificates;
 #[path = "process/descriptors.rs"]
 mod descriptors;
+#[path = "process/log.rs"]
+mod log;
 #[path = "process/northgate.rs"]
 mod northgate;
 #[path = "process/operating.rs"]
 mod operating;
+#[path = "process/signals.rs"]
+mod signals;
 #[path = "process/starting.rs"]
 mod starting;

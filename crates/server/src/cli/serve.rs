@@ -1,12 +1,15 @@
 //! `northgate serve`: run the server.
 
 use std::error::Error;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::ExitCode;
 
 use clap::Args;
 
 use super::place::{DatabaseUrl, Place};
 use crate::serve;
+use crate::serve::supervise::{self, Handlers, Signals};
 
 #[derive(Args)]
 pub struct Serve {
@@ -21,7 +24,12 @@ pub struct Serve {
 }
 
 impl Serve {
-    pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
+    /// Runs until a signal stops it. The configuration is read when signals are handled: it may hang, too.
+    pub fn run(self, place: Place, handlers: io::Result<Handlers>) -> ExitCode {
+        supervise::run(handlers, move |signals| self.serve(&place, signals))
+    }
+
+    fn serve(self, place: &Place, signals: Signals) -> Result<(), Box<dyn Error>> {
         let listen = self.listen.map(|address| ("listen".to_owned(), address));
         let set = self.database.setting().into_iter().chain(listen).collect();
         let (mut config, admin_token) = place.resolve(set)?;
@@ -29,6 +37,6 @@ impl Serve {
             config.listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
             config.admin_listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
-        Ok(serve::run(serve::Serve { config, admin_token, is_dev: self.dev })?)
+        Ok(serve::run(serve::Serve { config, admin_token, is_dev: self.dev }, signals)?)
     }
 }

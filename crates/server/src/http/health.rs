@@ -13,10 +13,17 @@ pub async fn live() -> Response<Body> {
     answer::json(StatusCode::OK, r#"{"status":"ok"}"#)
 }
 
-/// 200 while the store can write and shows what other nodes change, and no stop has begun; else the reason.
+/// 200 while the store can write and shows what other nodes change, and no stop has begun; else the reason. What an operator
+/// has to look at soon is told beside it.
 pub async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
     match (api.why_not_ready)() {
-        None => answer::json(StatusCode::OK, r#"{"status":"ok"}"#),
+        None => match (api.attention)().as_slice() {
+            [] => answer::json(StatusCode::OK, r#"{"status":"ok"}"#),
+            urgent => {
+                let body = serde_json::json!({ "status": "ok", "attention": urgent });
+                answer::json(StatusCode::OK, body.to_string())
+            }
+        },
         Some(reason) => {
             let body = serde_json::json!({ "status": "unavailable", "reason": reason });
             answer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string())

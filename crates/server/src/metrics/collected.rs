@@ -7,12 +7,14 @@ use northgate_store::embedded::EmbeddedStore;
 use northgate_store::postgres::PostgresStore;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::Metrics;
 use crate::telemetry::lines::Lines;
 use crate::tls::Tls;
+use crate::tls::certificates::Figure;
 
 /// Adds the figures of the embedded store.
 pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
@@ -29,13 +31,13 @@ pub fn register_log(metrics: &Metrics, lines: Arc<Lines>) {
     metrics.registry().register_collector(Box::new(OfLog(lines)));
 }
 
-/// Adds the end of the certificate.
-pub fn register_certificate(metrics: &Metrics, tls: &Arc<Tls>) {
-    metrics.registry().register_collector(Box::new(OfCertificate(Arc::clone(tls))));
+/// Adds the end of each certificate, by listener.
+pub fn register_certificates(metrics: &Metrics, listeners: Vec<(&'static str, Arc<Tls>)>) {
+    metrics.registry().register_collector(Box::new(OfCertificates(listeners)));
 }
 
 #[derive(Debug)]
-struct OfCertificate(Arc<Tls>);
+struct OfCertificates(Vec<(&'static str, Arc<Tls>)>);
 struct OfStore(Arc<EmbeddedStore>);
 struct OfDatabase(Arc<PostgresStore>);
 struct OfLog(Arc<Lines>);
@@ -87,17 +89,40 @@ impl Collector for OfDatabase {
     }
 }
 
-impl Collector for OfCertificate {
+impl Collector for OfCertificates {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let figures: Vec<_> = self
+            .0
+            .iter()
+            .flat_map(|(listener, tls)| tls.figures().into_iter().map(move |one| (*listener, one)))
+            .collect();
+        let mut put = |name: &str, help: &str, value: &dyn Fn(&Figure) -> Option<i64>| {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (listener, figure) in &figures {
+                let Some(value) = value(figure) else { continue };
+                let labels =
+                    [("listener", (*listener).to_owned()), ("file", figure.file.display().to_string())];
+                ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+            }
+            Ok(())
+        };
+        let help = "When the certificate that is in use ends, in seconds since 1970";
+        put("northgate_certificate_not_after_seconds", help, &|figure| figure.not_after_s)?;
+        let help =
+            "1 where the file could not be taken, so that what was read before is in use, or nothing of it";
+        put("northgate_certificate_not_taken", help, &|figure| Some(i64::from(!figure.is_taken)))?;
         let help = "When the first certificate ends, in seconds since 1970";
-        put(&mut encoder, "certificate_expires_at_seconds", help, &ConstGauge::new(self.0.expires_at_s()))
+        let first = figures.iter().filter_map(|(_, figure)| figure.not_after_s).min().unwrap_or(i64::MAX);
+        self::put(&mut encoder, "certificate_expires_at_seconds", help, &ConstGauge::new(first))
     }
 }
 
 impl Collector for OfLog {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let lines = ConstCounter::new(self.0.dropped());
-        put(&mut encoder, "log_dropped_lines", "Log lines lost because nobody read them", &lines)
+        let lost = self.0.lost();
+        let (all, audit) = (ConstCounter::new(lost.all()), ConstCounter::new(lost.audit));
+        put(&mut encoder, "log_dropped_lines", "Log lines that standard error did not take", &all)?;
+        put(&mut encoder, "log_dropped_audit_lines", "Audit lines among them", &audit)
     }
 }
 

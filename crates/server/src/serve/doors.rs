@@ -7,14 +7,15 @@ use tokio::net::TcpListener;
 
 use super::ServeError;
 use super::descriptors::ConnectionBounds;
+use super::supervise::Signals;
 use crate::config::Config;
 use crate::config::limits::Limits;
 use crate::config::tls::{ClientCertificates, TlsSettings};
-use crate::listener::{self, Rules, signals};
+use crate::listener::{self, Rules};
 use crate::metrics::Metrics;
 use crate::metrics::connections::ConnectionMetrics;
-use crate::tls::Tls;
 use crate::tls::tickets::TicketSeeds;
+use crate::tls::{self, Tls};
 
 /// Both listeners, open.
 pub struct Doors {
@@ -25,7 +26,7 @@ pub struct Doors {
 }
 
 impl Doors {
-    pub fn open(config: &Config, keyring: &Keyring) -> Result<Doors, ServeError> {
+    pub fn open(config: &Config, keyring: &Keyring, signals: &Signals) -> Result<Doors, ServeError> {
         let public_tls = Arc::new(Tls::load(config.tls.clone(), ticket_seeds(keyring))?);
         // Off loopback, whoever is on the way could read the admin token. Its holder needs no certificate besides.
         let private_tls = if config.admin_listen.ip().is_loopback() {
@@ -37,14 +38,18 @@ impl Doors {
         };
         let (public, private) = (listener::bind(config.listen)?, listener::bind(config.admin_listen)?);
         let doors = Doors { public, public_tls, private, private_tls };
-        for tls in doors.all_tls() {
-            tokio::spawn(tls.keep_fresh(signals::hangup()?));
-        }
+        tokio::spawn(tls::keep_fresh(doors.all_tls(), config.tls.reload_every, signals.hangups()));
         Ok(doors)
     }
 
+    /// What encrypts each listener, by its name.
+    pub fn by_listener(&self) -> Vec<(&'static str, Arc<Tls>)> {
+        let private = self.private_tls.clone().map(|tls| ("private", tls));
+        [("public", Arc::clone(&self.public_tls))].into_iter().chain(private).collect()
+    }
+
     pub fn all_tls(&self) -> Vec<Arc<Tls>> {
-        [Some(&self.public_tls), self.private_tls.as_ref()].into_iter().flatten().cloned().collect()
+        self.by_listener().into_iter().map(|(_, tls)| tls).collect()
     }
 }
 

@@ -134,6 +134,7 @@ impl World {
                 true => None,
                 false => Some("the disk is full".to_owned()),
             }),
+            attention: Box::new(Vec::new),
             logged: LoggedRequests::All,
         });
         let (stop, stopped) = watch::channel(false);

@@ -191,6 +191,7 @@ fn api(world: &World) -> Arc<Api> {
         asks_certificates: false,
         body: Bounds { size: BODY_MAX, time: Duration::from_secs(10) },
         why_not_ready: Box::new(|| None),
+        attention: Box::new(Vec::new),
         logged: LoggedRequests::None,
     })
 }

@@ -23,8 +23,8 @@ fn requests(server: &mut Bare, count: usize) {
 #[test]
 fn a_stop_does_not_wait_for_a_full_pipe_that_nobody_reads() {
     let (_unread, full) = pipe().unwrap();
-    let fill =
-        Command::new("sh").args(["-c", "head -c 65536 /dev/zero >&2"]).stderr(full.try_clone().unwrap());
+    let mut fill = Command::new("sh");
+    fill.args(["-c", "head -c 65536 /dev/zero >&2"]).stderr(full.try_clone().unwrap());
     assert!(fill.status().unwrap().success());
     let mut server = Bare::spawn(tempfile::tempdir().unwrap(), &[], full.try_clone().unwrap());
     requests(&mut server, 100);
