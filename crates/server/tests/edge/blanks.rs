@@ -11,11 +11,11 @@ fn settings() -> Vec<(String, toml::Value)> {
     let mut found = Vec::new();
     let defaults: toml::Table = toml::from_str(include_str!("../../config.default.toml")).unwrap();
     for (name, value) in defaults {
-        match value {
-            toml::Value::Table(inner) => {
-                found.extend(inner.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+        match value.as_table() {
+            Some(inner) => {
+                found.extend(inner.iter().map(|(key, value)| (format!("{name}.{key}"), value.clone())))
             }
-            value => found.push((name, value)),
+            None => found.push((name, value)),
         }
     }
     found
@@ -23,10 +23,11 @@ fn settings() -> Vec<(String, toml::Value)> {
 
 /// The value as a text of the environment or the command line, which is never the empty one.
 fn text(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) if !text.is_empty() => text.clone(),
-        toml::Value::String(_) | toml::Value::Array(_) => "a".to_owned(),
-        other => other.to_string(),
+    match value.as_str() {
+        Some("") => "a".to_owned(),
+        Some(text) => text.to_owned(),
+        None if value.is_array() => "a".to_owned(),
+        None => value.to_string(),
     }
 }
 
