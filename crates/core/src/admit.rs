@@ -9,10 +9,10 @@ use crate::assertion::{Assertion, Flaw, MAX_SPENT};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::credential::{CredentialKind, ShownCertificate};
-use crate::policy::{BindTokens, Dpop, Policy};
+use crate::policy::Policy;
+use crate::possession::Possession;
 use crate::secret::SecretText;
 use crate::store::{Spending, Spent, StoreError};
-use crate::token::Binding;
 
 /// Who asks for something, and how it shows that it is the one.
 pub struct Caller<'a> {
@@ -20,25 +20,10 @@ pub struct Caller<'a> {
     pub proof: Proof<'a>,
     /// The certificate on its connection.
     pub certificate: Option<&'a ShownCertificate>,
-    /// Whether it has shown a key as well.
+    /// Whether it proves to have a key as well.
     pub possession: Possession,
     pub from: IpAddr,
 }
-
-/// Whether a caller has shown that it has a key of its own, to which its access token can be bound (RFC 9449).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Possession {
-    /// The application API knows no such thing.
-    NotAsked,
-    NotShown,
-    /// It has the key with this thumbprint.
-    Shown([u8; 32]),
-}
-
-/// That an application asks for a token without a key that it is to be bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the application must show a key with each request for a token, and did not")]
-pub struct NoPossession;
 
 /// What shows that a caller is the application that it says it is.
 pub enum Proof<'a> {
@@ -165,22 +150,6 @@ impl Auth {
             Spent::Again => Err(self.unproven(Flaw::Spent, Some(application.number), caller, now)),
             Spent::Full => Err(AdmissionError::TooManyAssertions),
             Spent::Unknown => Err(AdmissionError::Rejected),
-        }
-    }
-
-    /// What an access token for `caller` is bound to: the key that it has to show, else the certificate that it showed
-    /// itself by, or by policy any that it has shown.
-    pub(crate) fn binding(caller: &Caller<'_>, policy: &Policy) -> Result<Option<Binding>, NoPossession> {
-        let is_bound = match caller.proof {
-            Proof::Certificate => true,
-            Proof::Secret(_) | Proof::Assertion(..) => policy.bind_tokens == BindTokens::Presented,
-        };
-        let certificate = caller.certificate.filter(|_| is_bound);
-        let certificate = certificate.map(|certificate| Binding::Certificate(certificate.thumbprint));
-        match (policy.dpop, caller.possession) {
-            (Dpop::Off, _) | (Dpop::Required, Possession::NotAsked) => Ok(certificate),
-            (Dpop::Required, Possession::Shown(thumbprint)) => Ok(Some(Binding::Key(thumbprint))),
-            (Dpop::Required, Possession::NotShown) => Err(NoPossession),
         }
     }
 }

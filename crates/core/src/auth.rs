@@ -11,6 +11,7 @@ use crate::grant::Grant;
 use crate::keyring::Keyring;
 use crate::policy::{AccessTokens, Policy};
 use crate::registry::Registry;
+use crate::replay::ReplayCache;
 use crate::secret::{Busy, Digest, Hashing, Kept, Secret, SecretText};
 use crate::store::{Store, StoreError};
 use crate::throttle::Failures;
@@ -22,6 +23,10 @@ pub struct Auth {
     pub(crate) settings: Settings,
     pub(crate) hashing: Hashing,
     pub(crate) failures: Failures,
+    /// DPoP proofs that were used at the token endpoint.
+    pub(crate) token_proofs: ReplayCache,
+    /// DPoP proofs that were used with calls on the platform.
+    pub(crate) call_proofs: ReplayCache,
     keyring: RwLock<Arc<Keyring>>,
 }
 
@@ -42,6 +47,8 @@ pub struct Settings {
     pub failures_per_source: u32,
     /// Wrong secrets in a minute for one application; 0 is no limit.
     pub failures_per_application: u32,
+    /// Used DPoP proofs of one application that are remembered at once, at the token endpoint and apart from it for calls.
+    pub dpop_proofs: usize,
 }
 
 /// An access token, and the refresh token for the next pair.
@@ -60,7 +67,10 @@ impl Auth {
     pub fn new(store: Arc<dyn Store>, keyring: Keyring, settings: Settings) -> Auth {
         let hashing = Hashing::new(settings.hashes_at_once);
         let failures = Failures::new(settings.failures_per_source, settings.failures_per_application);
-        Auth { store, settings, hashing, failures, keyring: RwLock::new(Arc::new(keyring)) }
+        let proofs = || ReplayCache::new(settings.dpop_proofs);
+        let (token_proofs, call_proofs) = (proofs(), proofs());
+        let keyring = RwLock::new(Arc::new(keyring));
+        Auth { store, settings, hashing, failures, token_proofs, call_proofs, keyring }
     }
 
     /// The applications and revocations.

@@ -6,11 +6,12 @@
 
 use std::time::Duration;
 
-use crate::admit::{AdmissionError, Caller, NoPossession};
+use crate::admit::{AdmissionError, Caller};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantId};
 use crate::policy::AccessTokens;
+use crate::possession::PossessionError;
 use crate::token::Claims;
 
 /// An access token that stands alone.
@@ -29,7 +30,7 @@ pub enum ClientCredentialsError {
     #[error(transparent)]
     Admission(#[from] AdmissionError),
     #[error(transparent)]
-    NoPossession(#[from] NoPossession),
+    Possession(#[from] PossessionError),
     /// What is issued could not be revoked any more.
     #[error("the application has closed too many grants within the lifetime of their access tokens")]
     TooManyClosed,
@@ -49,7 +50,7 @@ impl Auth {
         let issued_at = application.issues_at(now);
         let expires_at = issued_at.plus(policy.access_lifetime);
         let grant = Grant { id: GrantId::random(), generation: 0, refreshed_at: issued_at, expires_at };
-        let binding = Auth::binding(caller, &policy)?;
+        let binding = self.bind(caller, &application, &policy, now)?;
         let claims = Claims::access(application.number, &grant, binding, issued_at, expires_at);
         Ok(Issued {
             access_token: claims.seal(&self.keyring(), now),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 
 use crate::clock::Timestamp;
+use crate::ed25519_point;
 
 /// Credentials that one application can have. Two are in use while one replaces the other.
 pub const MAX_CREDENTIALS: usize = 8;
@@ -93,6 +94,9 @@ pub enum KeyError {
     Unknown,
     #[error("the key is damaged")]
     Damaged,
+    /// A signature by it says nothing about who made it.
+    #[error("the key is weak: anybody can make signatures that it verifies; make a new key pair")]
+    Weak,
 }
 
 const ED25519: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
@@ -104,17 +108,19 @@ const RSA: [u8; 15] = *b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x0
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 290..=1070;
 
 impl PublicKey {
-    /// The key that this SubjectPublicKeyInfo is.
+    /// The key that this SubjectPublicKeyInfo is, if it can be registered.
     pub fn parse(spki: &[u8]) -> Result<PublicKey, KeyError> {
-        let family = if spki.starts_with(&ED25519) {
-            Family::Ed25519
-        } else if spki.starts_with(&P256) {
-            Family::P256
-        } else if spki.get(4..4 + RSA.len()) == Some(&RSA) && RSA_BYTES.contains(&spki.len()) {
-            Family::Rsa
-        } else {
-            return Err(KeyError::Unknown);
-        };
+        let key = PublicKey::stored(spki)?;
+        // What follows a key would be another text for the same key.
+        if !key.is_whole() {
+            return Err(KeyError::Damaged);
+        }
+        if key.is_strong() { Ok(key) } else { Err(KeyError::Weak) }
+    }
+
+    /// The key that was registered as this. An earlier version may have registered a weak one, which verifies nothing.
+    pub fn stored(spki: &[u8]) -> Result<PublicKey, KeyError> {
+        let family = family(spki).ok_or(KeyError::Unknown)?;
         let key = PublicKey { family, spki: spki.into() };
         let algorithm = match family {
             Family::Ed25519 => Algorithm::EdDsa,
@@ -123,6 +129,28 @@ impl PublicKey {
         };
         ParsedPublicKey::new(algorithm.verification(), &*key.spki).map_err(|_| KeyError::Damaged)?;
         Ok(key)
+    }
+
+    fn is_whole(&self) -> bool {
+        match self.family {
+            Family::Ed25519 => self.spki.len() == ED25519.len() + 32,
+            Family::P256 => self.spki.len() == P256.len() + P256_BASE.len(),
+            // A sequence of so many bytes, in the long form of two bytes.
+            Family::Rsa => match &*self.spki {
+                [0x30, 0x82, high, low, contents @ ..] => {
+                    contents.len() == usize::from(u16::from_be_bytes([*high, *low]))
+                }
+                _ => false,
+            },
+        }
+    }
+
+    /// Whether only the holder of the private key can make signatures that it verifies.
+    fn is_strong(&self) -> bool {
+        match self.family {
+            Family::Ed25519 => self.spki.last_chunk().is_some_and(ed25519_point::is_strong),
+            Family::P256 | Family::Rsa => true,
+        }
     }
 
     /// Its SubjectPublicKeyInfo, for the store.
@@ -151,7 +179,19 @@ impl PublicKey {
 
     /// Whether it made `signature` over `message`.
     pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        self.fits(algorithm) && verifies(algorithm, &self.spki, message, signature)
+        self.fits(algorithm) && self.is_strong() && verifies(algorithm, &self.spki, message, signature)
+    }
+}
+
+fn family(spki: &[u8]) -> Option<Family> {
+    if spki.starts_with(&ED25519) {
+        Some(Family::Ed25519)
+    } else if spki.starts_with(&P256) {
+        Some(Family::P256)
+    } else if spki.get(4..4 + RSA.len()) == Some(&RSA) && RSA_BYTES.contains(&spki.len()) {
+        Some(Family::Rsa)
+    } else {
+        None
     }
 }
 
@@ -242,5 +282,40 @@ mod tests {
         assert_eq!(PublicKey::parse(b"").err(), Some(KeyError::Unknown));
         let off_the_curve = [&P256[..], &[4], &[7; 64]].concat();
         assert_eq!(PublicKey::parse(&off_the_curve).err(), Some(KeyError::Damaged));
+        for point in [&[][..], &[4; 1], &[0; 65], &[&[4][..], &[0; 64]].concat(), &P256_BASE[..64]] {
+            let spki = [&P256[..], point].concat();
+            assert!(PublicKey::parse(&spki).is_err(), "{point:?}");
+        }
+        for point in [&[][..], &[0x58; 31], &[0x58; 33]] {
+            let spki = [&ED25519[..], point].concat();
+            assert_eq!(PublicKey::parse(&spki).err(), Some(KeyError::Damaged), "{point:?}");
+        }
+        let longer = |spki: &[u8]| PublicKey::parse(&[spki, &[0]].concat()).err();
+        assert_eq!(longer(&[&P256[..], &P256_BASE].concat()), Some(KeyError::Damaged));
+        assert_eq!(longer(&rsa_decoy()), Some(KeyError::Damaged));
+    }
+
+    /// By a key of small order anybody can make a signature for half or all of all texts; by an RSA key with the exponent 1 the
+    /// padded hash is its own signature.
+    #[test]
+    fn a_key_by_which_anybody_can_sign_is_refused() {
+        for point in ed25519_point::tests::WEAK {
+            let mut point: [u8; 32] = point;
+            for sign in [0, 0x80] {
+                point[31] = point[31] & 0x7f | sign;
+                let spki = [&ED25519[..], &point].concat();
+                assert_eq!(PublicKey::parse(&spki).err(), Some(KeyError::Weak));
+                // Registered before it was refused, and with a signature that anybody can make.
+                let neutral = [&[1][..], &[0; 63]].concat();
+                let stored = PublicKey::stored(&spki).expect("it is well-formed");
+                assert!(!stored.verifies(Algorithm::EdDsa, b"any text", &neutral));
+            }
+        }
+        for exponent in [[0, 0, 1], [0, 0, 0], [1, 0, 0]] {
+            let mut spki = rsa_decoy();
+            let at = spki.len() - 3;
+            spki[at..].copy_from_slice(&exponent);
+            assert!(PublicKey::parse(&spki).is_err(), "{exponent:?}");
+        }
     }
 }

@@ -53,7 +53,11 @@ pub enum AccessTokens {
 /// Whether access tokens that OAuth issues are bound to a key of the application (RFC 9449).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dpop {
+    /// Never: a request with a proof is refused, since its client takes the token for a bound one.
     Off,
+    /// When a proof comes with the request.
+    Presented,
+    /// Always: a request without a proof is refused.
     Required,
 }
 
@@ -216,16 +220,19 @@ impl AccessTokens {
 }
 
 impl Dpop {
+    pub const ALL: [Dpop; 3] = [Dpop::Off, Dpop::Presented, Dpop::Required];
+
     /// The word for it in settings, flags and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Dpop::Off => "off",
+            Dpop::Presented => "presented",
             Dpop::Required => "required",
         }
     }
 
     /// The rule that `word` names.
     pub fn parse(word: &str) -> Option<Dpop> {
-        [Dpop::Off, Dpop::Required].into_iter().find(|rule| rule.as_str() == word)
+        Dpop::ALL.into_iter().find(|rule| rule.as_str() == word)
     }
 }

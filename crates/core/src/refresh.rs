@@ -7,13 +7,14 @@
 //! | older | reuse | refused; by policy the grant is closed |
 //! | > record | the record went back in time (a restored backup, a fail-over) | accepted; the record catches up |
 
-use crate::admit::{AdmissionError, Caller, NoPossession};
+use crate::admit::{AdmissionError, Caller};
 use crate::application::Application;
 use crate::auth::{Auth, Pair};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantKey};
 use crate::keyring::KeyId;
 use crate::policy::{OnReuse, Policy, Rotation};
+use crate::possession::PossessionError;
 use crate::store::{Advanced, Closing, Step, StoreError};
 use crate::token::{Claims, Kind, TokenError};
 
@@ -43,7 +44,7 @@ pub enum RefreshError {
     #[error(transparent)]
     Admission(#[from] AdmissionError),
     #[error(transparent)]
-    NoPossession(#[from] NoPossession),
+    Possession(#[from] PossessionError),
     #[error("the refresh token is not good")]
     Refused(#[source] Refusal),
     #[error("could not advance the grant")]
@@ -77,9 +78,9 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Refresh, RefreshError> {
         let (application, policy) = self.admit(caller, now).await?;
-        let binding = Auth::binding(caller, &policy)?;
         let (key, presented) =
             self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
+        let binding = self.bind(caller, &application, &policy, now)?;
         let (grant, how) = self.step(&application, &presented, &policy, now).await?;
         // One that says how the grant is now, under the key that makes it, is its refresh token: made again, it would be
         // the same.

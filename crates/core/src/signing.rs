@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::ed25519_point;
 use crate::keyring::KeyId;
 use crate::random;
 
@@ -105,6 +106,15 @@ impl PublicKey {
         match self {
             PublicKey::Ed25519(_) => Algorithm::EdDsa,
             PublicKey::P256 { .. } => Algorithm::Es256,
+        }
+    }
+
+    /// The key itself, unless anybody could sign by it: points of small order are refused. Whether a point of P-256 is on the
+    /// curve shows when a signature is checked.
+    pub fn trustworthy(self) -> Option<PublicKey> {
+        match &self {
+            PublicKey::Ed25519(point) => ed25519_point::is_strong(point).then_some(self),
+            PublicKey::P256 { .. } => Some(self),
         }
     }
 

@@ -8,6 +8,8 @@ use crate::application::{AppId, Application};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::grant::GrantKey;
+use crate::possession::Evidence;
+use crate::replay::ReplayError;
 use crate::token::{Binding, Claims, Kind, TokenError};
 
 /// A token that is good.
@@ -42,18 +44,21 @@ pub enum VerifyError {
     /// It is good, but the application makes too many calls.
     #[error("its application calls too often; the next call is in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
+    /// It is good, and the proof beside it was used before, or there is no room to remember it.
+    #[error(transparent)]
+    Proof(#[from] ReplayError),
 }
 
 impl Auth {
     /// Checks the access token with which an application makes a call (API: headers `app_key` and `Authorization`).
-    /// `shown` is what the caller has shown that a token can be bound to.
+    /// `shown` is the evidence that comes with it, to which a token can be bound.
     /// Without an `app_key`, the token alone names its application.
     pub fn verify(
         &self,
         app_key: Option<&AppId>,
         access_token: &str,
         call: Option<Call<'_>>,
-        shown: &[Binding],
+        shown: &[Evidence],
         now: Timestamp,
     ) -> Result<Verified, VerifyError> {
         let claims = Claims::open(access_token, &self.keyring()).map_err(VerifyError::Token)?;
@@ -66,7 +71,7 @@ impl Auth {
         app_key: Option<&AppId>,
         claims: &Claims,
         call: Option<Call<'_>>,
-        shown: &[Binding],
+        shown: &[Evidence],
         now: Timestamp,
     ) -> Result<Verified, VerifyError> {
         if claims.kind != Kind::Access {
@@ -78,11 +83,13 @@ impl Auth {
             return Err(VerifyError::NotYours);
         }
         let expires_at = self.standing(&application, claims, now)?;
-        if claims.binding.is_some_and(|binding| !shown.contains(&binding)) {
-            return Err(VerifyError::NotShown);
-        }
+        let held = held(claims.binding, shown)?;
         if !application.allow.permits(call) {
             return Err(VerifyError::Forbidden);
+        }
+        // Only the holder's own proofs take room, and a repeated one does not count as a call.
+        if let Some(Evidence::Key(proof)) = held {
+            self.call_proofs.record_once(application.number, proof, now)?;
         }
         // Only calls that would pass are counted: anybody can make others in its name.
         let per_minute = self.policy(&application).calls_per_minute;
@@ -112,4 +119,11 @@ impl Auth {
         }
         Ok(expires_at)
     }
+}
+
+/// The evidence among `shown` that satisfies `binding`, if there is one to satisfy.
+fn held(binding: Option<Binding>, shown: &[Evidence]) -> Result<Option<&Evidence>, VerifyError> {
+    let Some(binding) = binding else { return Ok(None) };
+    let held = shown.iter().find(|evidence| evidence.binding() == binding);
+    held.ok_or(VerifyError::NotShown).map(Some)
 }

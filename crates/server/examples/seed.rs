@@ -129,6 +129,7 @@ fn auth(store: Arc<dyn Store>, keyring: Keyring) -> Auth {
         hashes_at_once: 1,
         failures_per_source: 0,
         failures_per_application: 0,
+        dpop_proofs: 65_536,
     };
     Auth::new(store, keyring, settings)
 }

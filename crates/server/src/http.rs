@@ -42,7 +42,6 @@ use crate::jwt;
 use crate::jwt::checked::Checked;
 use crate::metrics::Metrics;
 use body::Bounds;
-use dpop::seen::Seen;
 use front::Front;
 use problem::Problem;
 
@@ -62,8 +61,6 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     pub dialect: Dialect,
     pub oauth: OAuth,
-    /// Proofs of possession that were used.
-    pub proofs: Seen,
     /// Signed tokens that were found good.
     pub checked: Checked,
     /// Whether clients can show certificates.

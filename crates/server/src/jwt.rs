@@ -2,6 +2,7 @@
 
 pub mod checked;
 pub mod jwk;
+pub mod members;
 #[cfg(test)]
 mod tests;
 

@@ -26,7 +26,6 @@ use crate::config::proxies::ProxyProtocol;
 use crate::config::tls::ClientCertificates;
 use crate::http::admin::{Admin, Turns};
 use crate::http::body::Bounds;
-use crate::http::dpop::seen::Seen;
 use crate::http::{self, Api, Attention, WhyNotReady, admin};
 use crate::jwt::checked::Checked;
 use crate::keyring_database::DatabaseKeyringError;
@@ -155,6 +154,7 @@ fn settings(config: &Config) -> Settings {
         hashes_at_once: config.limits.hashes_at_once as usize,
         failures_per_source: config.limits.failures_per_source,
         failures_per_application: config.limits.failures_per_application,
+        dpop_proofs: config.limits.dpop_proofs as usize,
     }
 }
 
@@ -191,7 +191,6 @@ fn api(
         metrics,
         dialect: config.api.dialect,
         oauth: config.oauth.at(config.listen),
-        proofs: Seen::default(),
         checked: Checked::default(),
         asks_certificates: takes_certificates(config),
         body: Bounds { size: config.limits.body, time: config.limits.body_time },

@@ -12,6 +12,8 @@ mod client;
 mod dpop;
 #[path = "jwt_api/dpop_at_the_gateway.rs"]
 mod dpop_at_the_gateway;
+#[path = "jwt_api/dpop_once.rs"]
+mod dpop_once;
 #[path = "jwt_api/forged.rs"]
 mod forged;
 #[path = "jwt_api/jwks.rs"]

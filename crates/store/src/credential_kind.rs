@@ -18,7 +18,7 @@ pub fn write(kind: &CredentialKind) -> (&'static str, &[u8]) {
 /// What was written; `None` where it is damaged.
 pub fn read(word: &str, value: Vec<u8>) -> Option<CredentialKind> {
     match (word, NameField::parse(word)) {
-        (KEY, _) => PublicKey::parse(&value).ok().map(CredentialKind::Key),
+        (KEY, _) => PublicKey::stored(&value).ok().map(CredentialKind::Key),
         (CERTIFICATE, _) => value.try_into().ok().map(CredentialKind::Certificate),
         (_, Some(field)) => {
             let value = String::from_utf8(value).ok()?;

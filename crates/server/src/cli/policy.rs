@@ -41,8 +41,8 @@ pub struct PolicyFlags {
         value_parser = ["opaque", "jwt-eddsa", "jwt-es256"]
     )]
     access_tokens: Option<String>,
-    /// Whether access tokens that OAuth issues are bound to a key that the application proves to have
-    #[arg(long, value_name = "off|required", value_parser = ["off", "required"])]
+    /// When OAuth binds an access token to a key that the application proves to have (DPoP): never, with a proof, always
+    #[arg(long, value_name = "off|presented|required", value_parser = ["off", "presented", "required"])]
     dpop: Option<String>,
 }
 

@@ -33,6 +33,8 @@ pub struct Limits {
     pub failures_per_source: u32,
     /// Wrong secrets in a minute from all addresses together; 0 is no limit.
     pub failures_per_application: u32,
+    /// Used DPoP proofs of one application that are remembered at once.
+    pub dpop_proofs: u32,
     /// Worker threads; none given means one per core.
     pub threads: Option<usize>,
 }
@@ -56,6 +58,7 @@ impl Limits {
             hashes_at_once: settings.count("limits.hashes_at_once", 1..=64)?,
             failures_per_source: settings.count("limits.failures_per_source", 0..=Rate::MAX)?,
             failures_per_application: settings.count("limits.failures_per_application", 0..=Rate::MAX)?,
+            dpop_proofs: settings.count("limits.dpop_proofs", 64..=1_000_000)?,
             threads: (threads > 0).then_some(threads),
         })
     }

@@ -18,7 +18,7 @@ pub(super) fn take(settings: &mut Settings) -> Result<Policy, ConfigError> {
     let rotations = [("once", Rotation::Once), ("reusable", Rotation::Reusable)];
     let reuses = [("deny", OnReuse::Deny), ("close", OnReuse::Close)];
     let access_tokens = AccessTokens::ALL.map(|kind| (kind.as_str(), kind));
-    let dpop = [("off", Dpop::Off), ("required", Dpop::Required)];
+    let dpop = Dpop::ALL.map(|rule| (rule.as_str(), rule));
     let logins = [("many", Logins::Many), ("last-only", Logins::LastOnly)];
     let bindings = [("authenticated", BindTokens::Authenticated), ("presented", BindTokens::Presented)];
     Ok(Policy {

@@ -1,7 +1,6 @@
 //! Proofs of possession (RFC 9449): a statement about one request, signed by a key of the application, which comes beside
 //! its token so that a stolen token alone is of no use.
 
-pub mod seen;
 mod uri;
 
 use std::time::Duration;
@@ -11,13 +10,14 @@ use axum::http::HeaderName;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::clock::Timestamp;
+use northgate_core::possession::KeyProof;
 use northgate_core::signing::Algorithm;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::jwt::jwk;
-use seen::Seen;
+use crate::jwt::members::{numeric_date, present};
 
 pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -45,16 +45,20 @@ pub struct Call<'c> {
     pub access_token: Option<&'c str>,
 }
 
-/// Why a proof is none (RFC 9449 §4.3). For the log: the client hears only that it is not good.
+/// Why a proof is refused (RFC 9449 §4.3). Each cause shows in the request itself, so that any sender may hear it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     #[error("there are two DPoP proofs")]
     Two,
+    #[error("there is no DPoP proof")]
+    Missing,
     #[error("the DPoP proof is malformed")]
     Malformed,
     #[error("the DPoP proof has another typ than {TYPE}")]
     Type,
-    #[error("the key in the DPoP proof is not a public one of Ed25519 or P-256, or alg is not its algorithm")]
+    #[error(
+        "the key in the DPoP proof is not a public one of Ed25519 or P-256, is weak, or alg is not its algorithm"
+    )]
     Key,
     #[error("the DPoP proof is not signed by the key in it")]
     Signature,
@@ -66,11 +70,37 @@ pub enum ProofError {
     Time,
     #[error("the DPoP proof is about another access token")]
     AccessToken,
-    #[error("the DPoP proof was used before")]
-    Again,
     /// A gateway has to say what call it asks about.
     #[error("the gateway does not say what method and URI the call has")]
     NoCall,
+}
+
+/// The `error_description` of a proof that was used before.
+pub const REPLAYED: &str = "The DPoP proof was used before: sign a new one for every try, also for those that the HTTP client makes itself.";
+
+impl ProofError {
+    /// The `error_description` for the client.
+    pub fn description(self) -> &'static str {
+        match self {
+            ProofError::Two => "There is more than one DPoP header.",
+            ProofError::Missing => "The DPoP proof is missing.",
+            ProofError::Malformed => {
+                "The DPoP proof is not one JWT with typ, alg and jwk in its header and jti, htm, htu and iat in its claims."
+            }
+            ProofError::Type => "The typ of the DPoP proof is not dpop+jwt.",
+            ProofError::Key => {
+                "The jwk of the DPoP proof is not a public key of Ed25519 or P-256 with the alg that belongs to it."
+            }
+            ProofError::Signature => "The DPoP proof is not signed by the key in it.",
+            ProofError::Method => "The DPoP proof is about another method (htm).",
+            ProofError::Uri => "The DPoP proof is about another URL (htu).",
+            ProofError::Time => {
+                "The DPoP proof was made (iat) more than 60 s ago or more than 30 s ahead: compare the clocks."
+            }
+            ProofError::AccessToken => "The DPoP proof is about another access token (ath).",
+            ProofError::NoCall => "The gateway does not say which call the DPoP proof has to be about.",
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -79,6 +109,7 @@ struct Header {
     alg: String,
     jwk: Value,
     /// Extensions that must be understood (RFC 7515 §4.1.11): there is none that we do.
+    #[serde(default, deserialize_with = "present")]
     crit: Option<Value>,
 }
 
@@ -91,8 +122,9 @@ struct Payload {
     ath: Option<String>,
 }
 
-/// The thumbprint of the key that made `proof`, if the proof is about this call and was not used before.
-pub fn check(proof: &[u8], call: &Call<'_>, seen: &Seen, now: Timestamp) -> Result<[u8; 32], ProofError> {
+/// What `proof` proves, if it is right and about this call. Whether it was used before is asked once its sender is known to be
+/// the application: until then it takes no room, and a request that is refused does not use it up.
+pub fn check(proof: &[u8], call: &Call<'_>, now: Timestamp) -> Result<KeyProof, ProofError> {
     let proof = std::str::from_utf8(proof).ok().filter(|proof| proof.len() <= LONGEST);
     let (signed, signature) = proof.and_then(|proof| proof.rsplit_once('.')).ok_or(ProofError::Malformed)?;
     let (header, payload) = signed.split_once('.').ok_or(ProofError::Malformed)?;
@@ -113,12 +145,10 @@ pub fn check(proof: &[u8], call: &Call<'_>, seen: &Seen, now: Timestamp) -> Resu
     }
     let payload: Payload = parsed(payload)?;
     payload.is_about(call, now)?;
-    let thumbprint = jwk::thumbprint(&key);
-    // Last, so that only good proofs take room.
-    if !seen.is_new(&[&thumbprint[..], payload.jti.as_bytes()].concat(), now) {
-        return Err(ProofError::Again);
-    }
-    Ok(thumbprint)
+    let key = jwk::thumbprint(&key);
+    let mut half = [0; 16];
+    half.copy_from_slice(&digest(&SHA256, &[&key[..], payload.jti.as_bytes()].concat()).as_ref()[..16]);
+    Ok(KeyProof { key, digest: half, good_until: payload.made_at().plus(OLD_MAX) })
 }
 
 impl Payload {
@@ -129,8 +159,7 @@ impl Payload {
         if uri::normal(&self.htu).is_none_or(|htu| uri::normal(call.uri) != Some(htu)) {
             return Err(ProofError::Uri);
         }
-        // A number that is none, or beyond all time, becomes one that is too old or too new.
-        let made_at = Timestamp::from_millis((self.iat * 1000.0) as u64);
+        let made_at = self.made_at();
         if now.since(made_at) > OLD_MAX || made_at.since(now) > AHEAD_MAX {
             return Err(ProofError::Time);
         }
@@ -140,6 +169,10 @@ impl Payload {
             return Err(ProofError::AccessToken);
         }
         if self.jti.is_empty() { Err(ProofError::Malformed) } else { Ok(()) }
+    }
+
+    fn made_at(&self) -> Timestamp {
+        numeric_date(self.iat)
     }
 }
 

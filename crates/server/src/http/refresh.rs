@@ -67,7 +67,7 @@ impl From<RefreshError> for Failure {
         let (problem, outcome) = match &error {
             RefreshError::Admission(error) => failure::admission(error),
             // Only OAuth asks for a key.
-            RefreshError::NoPossession(_) => (Problem::Internal, Outcome::Failed),
+            RefreshError::Possession(_) => (Problem::Internal, Outcome::Failed),
             RefreshError::Refused(refusal) => return refused(*refusal, &error),
             RefreshError::Store(error) => failure::store(error),
         };

@@ -7,15 +7,17 @@ mod credentials;
 mod holder;
 mod style;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use northgate_core::replay::ReplayError;
 use northgate_core::token::Binding;
 use northgate_core::verify::{Verified, VerifyError};
 
-use crate::http::dpop::ProofError;
+use crate::http::dpop::{self, ProofError};
 use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
@@ -85,7 +87,7 @@ fn attempt<B>(
     if matches!(claims.binding, Some(Binding::Key(_))) {
         *scheme = Scheme::Dpop;
     }
-    let shown = holder::shown(api, &credentials, &claims, call, headers, now)?;
+    let shown = holder::shown(&credentials, &claims, call, headers, now)?;
     let verified = api.auth.verify_claims(app_key, &claims, call, &shown, now)?;
     observed.application.get_or_insert_with(|| verified.application.id.clone());
     Ok(verified)
@@ -105,10 +107,13 @@ fn pass(verified: &Verified) -> Response<Body> {
 impl Refusal {
     fn answer(&self, style: Style, scheme: Scheme, api: &Api) -> Response<Body> {
         let (mut answer, body) = match style {
-            Style::Platform => (self.problem().answer(api.dialect), self.problem().body(api.dialect)),
+            Style::Platform => {
+                (self.problem().answer(api.dialect), Cow::Borrowed(self.problem().body(api.dialect)))
+            }
             Style::OAuth => (self.bearer().answer(scheme), self.bearer().body()),
         };
-        answer.headers_mut().insert(X_NORTHGATE_REFUSAL, HeaderValue::from_static(body));
+        let body = HeaderValue::try_from(&*body).expect("a refusal is one line of plain text");
+        answer.headers_mut().insert(X_NORTHGATE_REFUSAL, body);
         answer
     }
 
@@ -116,7 +121,9 @@ impl Refusal {
     fn problem(&self) -> Problem {
         match self {
             Refusal::Unnamed(Unnamed::NoAppKey) => Problem::NoAppKey,
-            Refusal::Verify(VerifyError::TooManyCalls(wait)) => Problem::CallThrottled(*wait),
+            Refusal::Verify(
+                VerifyError::TooManyCalls(wait) | VerifyError::Proof(ReplayError::Full(wait)),
+            ) => Problem::CallThrottled(*wait),
             Refusal::Unnamed(Unnamed::BadAppKey | Unnamed::NoToken | Unnamed::TwoTokens)
             | Refusal::Verify(
                 VerifyError::Token(_)
@@ -126,7 +133,8 @@ impl Refusal {
                 | VerifyError::Frozen
                 | VerifyError::Revoked
                 | VerifyError::NotShown
-                | VerifyError::Forbidden,
+                | VerifyError::Forbidden
+                | VerifyError::Proof(ReplayError::Replayed),
             )
             | Refusal::Proof(_) => Problem::NotVerified,
         }
@@ -139,7 +147,12 @@ impl Refusal {
             Refusal::Unnamed(Unnamed::NoAppKey | Unnamed::BadAppKey | Unnamed::TwoTokens) => {
                 Bearer::InvalidRequest
             }
-            Refusal::Verify(VerifyError::TooManyCalls(wait)) => Bearer::TooManyCalls(*wait),
+            Refusal::Verify(
+                VerifyError::TooManyCalls(wait) | VerifyError::Proof(ReplayError::Full(wait)),
+            ) => Bearer::TooManyCalls(*wait),
+            Refusal::Verify(VerifyError::Proof(ReplayError::Replayed)) => {
+                Bearer::InvalidProof(dpop::REPLAYED)
+            }
             Refusal::Verify(VerifyError::Forbidden) => Bearer::InsufficientScope,
             Refusal::Verify(
                 VerifyError::Token(_)
@@ -150,7 +163,7 @@ impl Refusal {
                 | VerifyError::Revoked
                 | VerifyError::NotShown,
             ) => Bearer::InvalidToken,
-            Refusal::Proof(_) => Bearer::InvalidProof,
+            Refusal::Proof(error) => Bearer::InvalidProof(error.description()),
         }
     }
 
@@ -158,7 +171,9 @@ impl Refusal {
         match self {
             Refusal::Unnamed(Unnamed::NoAppKey | Unnamed::NoToken) => Outcome::MissingField,
             Refusal::Unnamed(Unnamed::BadAppKey | Unnamed::TwoTokens) => Outcome::InvalidInput,
-            Refusal::Verify(VerifyError::TooManyCalls(_)) => Outcome::Throttled,
+            Refusal::Verify(VerifyError::TooManyCalls(_) | VerifyError::Proof(ReplayError::Full(_))) => {
+                Outcome::Throttled
+            }
             Refusal::Verify(VerifyError::Frozen) => Outcome::Frozen,
             Refusal::Verify(VerifyError::Forbidden) => Outcome::Forbidden,
             Refusal::Verify(
@@ -167,7 +182,8 @@ impl Refusal {
                 | VerifyError::Expired
                 | VerifyError::NotYours
                 | VerifyError::Revoked
-                | VerifyError::NotShown,
+                | VerifyError::NotShown
+                | VerifyError::Proof(ReplayError::Replayed),
             )
             | Refusal::Proof(_) => Outcome::Refused,
         }

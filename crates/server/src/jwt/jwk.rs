@@ -11,7 +11,7 @@ pub fn set<'k>(keys: impl Iterator<Item = &'k SigningKey>) -> String {
     json!({ "keys": keys.map(jwk).collect::<Vec<_>>() }).to_string()
 }
 
-/// The public key that `jwk` is, if it is of a kind that we know and nothing in it is secret.
+/// The public key that `jwk` is, if it is of a kind that we know, nothing in it is secret, and not everybody can sign by it.
 pub fn parse(jwk: &Value) -> Option<PublicKey> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let bytes =
@@ -19,11 +19,12 @@ pub fn parse(jwk: &Value) -> Option<PublicKey> {
     if jwk.get("d").is_some() {
         return None;
     }
-    match (text("kty")?, text("crv")?) {
-        ("OKP", "Ed25519") => Some(PublicKey::Ed25519(bytes("x")?)),
-        ("EC", "P-256") => Some(PublicKey::P256 { x: bytes("x")?, y: bytes("y")? }),
-        (_, _) => None,
-    }
+    let key = match (text("kty")?, text("crv")?) {
+        ("OKP", "Ed25519") => PublicKey::Ed25519(bytes("x")?),
+        ("EC", "P-256") => PublicKey::P256 { x: bytes("x")?, y: bytes("y")? },
+        (_, _) => return None,
+    };
+    key.trustworthy()
 }
 
 /// What names a key wherever it is (RFC 7638).
@@ -78,6 +79,7 @@ mod tests {
             json!({ "kty": "oct", "k": x }),
             json!({ "kty": "EC", "crv": "P-256", "x": x }),
             json!({ "kty": "OKP", "crv": "Ed25519", "x": "AAAA" }),
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode([0; 32]) }),
             json!("key"),
         ] {
             assert_eq!(parse(&bad), None, "{bad}");

@@ -90,3 +90,24 @@ async fn what_is_no_credential_is_refused_with_a_sentence() {
     }
     assert_eq!(world.post("/admin/applications/b/credentials", json!({"sanDns": "a"})).await.0, 404);
 }
+
+/// A key of small order was registered like any other, and anybody could sign assertions by it.
+#[tokio::test]
+async fn a_key_by_which_anybody_can_sign_is_not_registered() {
+    let world = World::start().await;
+    world.application("a").await;
+    let neutral = "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let zero = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let pem = format!("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA{zero}=\n-----END PUBLIC KEY-----\n");
+    for body in [
+        json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": neutral}}),
+        json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": zero}}),
+        json!({"publicKey": pem}),
+    ] {
+        let (status, refused) = world.post(PATH, body).await;
+        assert_eq!((status, &refused["error"]), (400, &json!("invalid-request")), "{refused}");
+        assert!(refused["message"].as_str().unwrap().contains("the key is weak"), "{refused}");
+    }
+    let off_the_curve = json!({"jwk": {"kty": "EC", "crv": "P-256", "x": zero, "y": zero}});
+    assert_eq!(world.post(PATH, off_the_curve).await.0, 400);
+}

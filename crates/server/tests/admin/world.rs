@@ -147,5 +147,6 @@ fn settings() -> Settings {
         hashes_at_once: 2,
         failures_per_source: 0,
         failures_per_application: 0,
+        dpop_proofs: 65_536,
     }
 }

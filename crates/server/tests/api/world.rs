@@ -20,7 +20,6 @@ use northgate_server::config::layers::Sources;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::oauth::{Issuer, OAuth};
-use northgate_server::http::dpop::seen::Seen;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::jwt::checked::Checked;
 use northgate_server::listener::{self, Rules, connection::Routes};
@@ -75,6 +74,8 @@ pub struct Setup {
     pub failures_per_source: u32,
     /// Proxies that both listeners trust.
     pub trusted: &'static str,
+    /// Used proofs of possession of one application that are remembered.
+    pub dpop_proofs: usize,
 }
 
 pub const SETUP: Setup = Setup {
@@ -97,6 +98,7 @@ pub const SETUP: Setup = Setup {
     },
     failures_per_source: 0,
     trusted: "",
+    dpop_proofs: 65_536,
 };
 
 impl World {
@@ -126,7 +128,6 @@ impl World {
                 issuer: Issuer::parse("https://tokens.example.com").unwrap(),
                 audience: "https://api.example.com".to_owned(),
             },
-            proofs: Seen::default(),
             checked: Checked::default(),
             asks_certificates: false,
             body: Bounds { size: BODY_MAX, time: setup.body_time },
@@ -196,7 +197,7 @@ async fn auth(place: &Place, queue: usize, setup: &Setup, clock: &Clock, record:
         calls_per_minute: 0,
         bind_tokens: BindTokens::Authenticated,
         access_tokens: AccessTokens::Opaque,
-        dpop: Dpop::Off,
+        dpop: Dpop::Presented,
     };
     let settings = Settings {
         policy,
@@ -206,6 +207,7 @@ async fn auth(place: &Place, queue: usize, setup: &Setup, clock: &Clock, record:
         hashes_at_once: 1,
         failures_per_source: setup.failures_per_source,
         failures_per_application: 0,
+        dpop_proofs: setup.dpop_proofs,
     };
     Auth::new(store, Keyring::new(record.clone()).unwrap(), settings)
 }
@@ -256,6 +258,7 @@ pub async fn serve_behind(
         hashes_at_once: 1,
         failures_per_source: 0,
         failures_per_application: 0,
+        dpop_proofs: 65_536,
         threads: None,
     };
     let flags = vec![("proxies.trusted".to_owned(), trusted.to_owned())];

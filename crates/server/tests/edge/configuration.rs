@@ -68,7 +68,7 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
         calls_per_minute: 0,
         bind_tokens: BindTokens::Authenticated,
         access_tokens: AccessTokens::Opaque,
-        dpop: Dpop::Off,
+        dpop: Dpop::Presented,
     };
     assert_eq!(config.policy, policy);
     let tls = TlsSettings {
@@ -97,6 +97,7 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
         hashes_at_once: 2,
         failures_per_source: 30,
         failures_per_application: 300,
+        dpop_proofs: 65_536,
         threads: None,
     };
     assert_eq!(config.limits, limits);

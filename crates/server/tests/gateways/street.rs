@@ -9,7 +9,6 @@ use northgate_core::keyring::TicketSeed;
 use northgate_core::policy::Overrides;
 use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::tls::{ClientCertificates, MinimumTls, TlsSettings};
-use northgate_server::http::dpop::seen::Seen;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::jwt::checked::Checked;
 use northgate_server::metrics::Metrics;
@@ -186,7 +185,6 @@ fn api(world: &World) -> Arc<Api> {
         metrics: Arc::new(Metrics::default()),
         dialect: SETUP.dialect,
         oauth: world.api.oauth.clone(),
-        proofs: Seen::default(),
         checked: Checked::default(),
         asks_certificates: false,
         body: Bounds { size: BODY_MAX, time: Duration::from_secs(10) },

@@ -75,5 +75,9 @@ pub fn part(token: &str, index: usize) -> Value {
 }
 
 pub fn encoded(part: &Value) -> String {
-    URL_SAFE_NO_PAD.encode(part.to_string())
+    base64(part.to_string())
+}
+
+pub fn base64(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }

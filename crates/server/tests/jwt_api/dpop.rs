@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use northgate_core::policy::AccessTokens;
+use northgate_core::policy::{AccessTokens, Dpop, Overrides};
 use northgate_core::signing::Algorithm;
 use serde_json::json;
 
 use crate::client::*;
 use crate::proof::{Holder, Proof};
 use crate::socket::Answer;
-use crate::world::World;
+use crate::world::{SETUP, Setup, World};
 
 #[track_caller]
 fn is_refused(answer: &Answer) {
@@ -53,11 +53,65 @@ async fn an_application_that_has_to_show_a_key_gets_no_token_without() {
     is_refused(&request(&world, "").await);
 }
 
+async fn with_policy(dpop: Dpop) -> World {
+    World::with(Setup { overrides: Overrides { dpop: Some(dpop), ..SETUP.overrides }, ..SETUP }).await
+}
+
+/// An application that sent a proof without need got an unbound token without a word.
 #[tokio::test]
-async fn an_application_that_need_not_show_a_key_gets_an_ordinary_token() {
-    let (world, holder) = (World::new().await, Holder::new(Algorithm::Es256));
-    let answer = request(&world, &holder.line(&holder.proof())).await;
-    assert_eq!((answer.status, answer.member("token_type")), (200, "Bearer".to_owned()));
+async fn a_token_is_bound_when_a_proof_comes_unless_the_policy_says_otherwise() {
+    for world in [World::new().await, with_policy(Dpop::Presented).await] {
+        let holder = Holder::new(Algorithm::Es256);
+        assert_eq!(request(&world, "").await.member("token_type"), "Bearer");
+        let line = holder.line(&holder.proof());
+        let answer = request(&world, &line).await;
+        assert_eq!(answer.member("token_type"), "DPoP", "{}", answer.body);
+        let told = introspect(&world, &answer.member("access_token")).await;
+        assert_eq!(told["cnf"], json!({ "jkt": holder.jkt() }));
+        is_refused(&request(&world, &line).await);
+        // One that comes has to be right, too.
+        for line in ["DPoP: \r\n", &holder.line(&holder.proof().saying("htm", "GET"))] {
+            is_refused(&request(&world, line).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_application_whose_policy_takes_no_proof_is_told_so() {
+    let (world, holder) = (with_policy(Dpop::Off).await, Holder::new(Algorithm::Es256));
+    assert_eq!(request(&world, "").await.member("token_type"), "Bearer");
+    let refused = request(&world, &holder.line(&holder.proof())).await;
+    is_refused(&refused);
+    assert!(refused.member("error_description").contains("takes no DPoP proofs"), "{}", refused.body);
+    let refresh_token = world.login().await.member("refreshToken");
+    let form = format!("grant_type=refresh_token&refresh_token={refresh_token}");
+    is_refused(&send(&world, "/oauth2/token", &holder.line(&holder.proof()), &form).await);
+    assert_eq!(send(&world, "/oauth2/token", "", &form).await.status, 200);
+}
+
+/// Every refusal was "The DPoP proof is not good", and the log had the cause.
+#[tokio::test]
+async fn a_client_learns_what_is_wrong_with_its_proof() {
+    let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::Es256));
+    let used = holder.proof();
+    assert_eq!(request(&world, &holder.line(&used)).await.status, 200);
+    for (proof, cause) in [
+        (used, "used before: sign a new one for every try, also for those that the HTTP client makes itself"),
+        (holder.proof().saying("htm", "GET"), "another method (htm)"),
+        (holder.proof().saying("htu", "https://other.example/oauth2/token"), "another URL (htu)"),
+        (holder.proof().saying("iat", 1), "compare the clocks"),
+        (holder.proof().saying("iat", -1e300), "compare the clocks"),
+        (holder.proof().saying("iat", 1e300), "compare the clocks"),
+        (holder.proof().headed("typ", "JWT"), "dpop+jwt"),
+        (holder.proof().headed("alg", "RS256"), "Ed25519 or P-256"),
+        (holder.proof().saying("jti", json!(null)), "jti"),
+    ] {
+        let answer = request(&world, &holder.line(&proof)).await;
+        is_refused(&answer);
+        let description = answer.member("error_description");
+        assert!(description.contains(cause), "{cause}: {description}");
+        assert!(description.bytes().all(|byte| (0x20..0x7f).contains(&byte) && !b"\"\\".contains(&byte)));
+    }
 }
 
 /// §4.3: each of its checks, in its order; the proof is right but for one thing.

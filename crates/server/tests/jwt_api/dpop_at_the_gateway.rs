@@ -9,10 +9,10 @@ use crate::proof::{Holder, Proof};
 use crate::socket::Answer;
 use crate::world::World;
 
-const URI: &str = "https://api.example.com/iocm/app/dm/v1.4.0/devices";
+pub const URI: &str = "https://api.example.com/iocm/app/dm/v1.4.0/devices";
 
 /// How a gateway says what the call is.
-const TOLD: &str = "X-Original-Method: GET\r\nX-Original-URI: /iocm/app/dm/v1.4.0/devices?pageNo=0\r\nX-Forwarded-Host: api.example.com\r\n";
+pub const TOLD: &str = "X-Original-Method: GET\r\nX-Original-URI: /iocm/app/dm/v1.4.0/devices?pageNo=0\r\nX-Forwarded-Host: api.example.com\r\n";
 
 struct Caller {
     world: World,
@@ -119,16 +119,23 @@ async fn in_the_style_of_oauth_who_needs_a_proof_hears_so_and_with_which_algorit
     };
     let proof = || caller.holder.line(&caller.proof());
     let others = caller.holder.line(&caller.proof().saying("htm", "DELETE"));
-    for (scheme, token, proof, error) in [
-        ("DPoP", &caller.token[..], String::new(), "invalid_dpop_proof"),
-        ("DPoP", &caller.token, others, "invalid_dpop_proof"),
-        ("DPoP", "nonsense", proof(), "invalid_token"),
-        ("Bearer", &caller.token, proof(), "invalid_token"),
+    let elsewhere = caller.holder.line(&caller.proof().saying("htu", "https://api.example.com/"));
+    let used = proof();
+    assert_eq!(call("DPoP", &caller.token, &used).await.status, 200);
+    for (scheme, token, proof, error, cause) in [
+        ("DPoP", &caller.token[..], String::new(), "invalid_dpop_proof", "missing"),
+        ("DPoP", &caller.token, others, "invalid_dpop_proof", "another method"),
+        ("DPoP", &caller.token, elsewhere, "invalid_dpop_proof", "another URL"),
+        ("DPoP", &caller.token, used, "invalid_dpop_proof", "used before"),
+        ("DPoP", "nonsense", proof(), "invalid_token", "not good"),
+        ("Bearer", &caller.token, proof(), "invalid_token", "not good"),
     ] {
         let answer = call(scheme, token, &proof).await;
         let challenge = format!("DPoP error=\"{error}\", algs=\"EdDSA Ed25519 ES256\"");
         assert_eq!((answer.status, answer.header("WWW-Authenticate")), (401, Some(&challenge[..])));
         assert_eq!(answer.member("error"), error);
+        assert!(answer.member("error_description").contains(cause), "{}", answer.body);
+        assert_eq!(answer.header("X-Northgate-Refusal"), Some(&answer.body[..]));
     }
     let unbound = call("Bearer", "nonsense", "").await;
     assert_eq!(unbound.header("WWW-Authenticate"), Some("Bearer error=\"invalid_token\""));

@@ -1,11 +1,12 @@
 //! Laws of tokens for client credentials, and of introspecting and revoking them.
 
-use northgate_core::admit::{Caller, Possession, Proof};
+use northgate_core::admit::{Caller, Proof};
 use northgate_core::auth::Settings;
 use northgate_core::client_credentials::{ClientCredentialsError, Issued};
 use northgate_core::credential::{CredentialKind, ShownCertificate};
 use northgate_core::introspect::{Inactive, Introspection};
 use northgate_core::logout::EndError;
+use northgate_core::possession::{Evidence, KeyProof, Possession};
 use northgate_core::revoke::{RevokeError, Revoked};
 use northgate_core::token::{Binding, Claims, TokenError};
 use northgate_core::verify::VerifyError;
@@ -85,13 +86,14 @@ async fn a_bound_token_is_good_for_who_shows_what_it_is_bound_to() {
     let caller = Caller { app: &app.id, proof, certificate: Some(&shown), possession, from: HOME };
     let issued = world.auth().client_credentials(&caller, world.now()).await.unwrap();
     assert_eq!(issued.claims.binding, Some(Binding::Certificate(mine)));
-    let verify = |shown: &[Binding]| {
+    let verify = |shown: &[Evidence]| {
         world.auth().verify(Some(&app.id), &issued.access_token, None, shown, world.now()).map(drop)
     };
-    assert_eq!(verify(&[Binding::Certificate(mine)]), Ok(()));
-    assert_eq!(verify(&[Binding::Certificate(others), Binding::Certificate(mine)]), Ok(()));
+    assert_eq!(verify(&[Evidence::Certificate(mine)]), Ok(()));
+    assert_eq!(verify(&[Evidence::Certificate(others), Evidence::Certificate(mine)]), Ok(()));
+    let key = KeyProof { key: mine, digest: [0; 16], good_until: world.now() };
     // A key is not a certificate, whatever its thumbprint.
-    for wrong in [&[][..], &[Binding::Certificate(others)], &[Binding::Key(mine)]] {
+    for wrong in [&[][..], &[Evidence::Certificate(others)], &[Evidence::Key(key)]] {
         assert_eq!(verify(wrong), Err(VerifyError::NotShown));
     }
 }

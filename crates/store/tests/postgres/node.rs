@@ -43,6 +43,7 @@ const SETTINGS: Settings = Settings {
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,
+    dpop_proofs: 65_536,
 };
 
 /// What all nodes of one installation share.

@@ -106,7 +106,7 @@ impl PolicyMembers {
                 AccessTokens::parse,
                 "opaque, jwt-eddsa or jwt-es256",
             )?,
-            dpop: word("dpop", &self.dpop, Dpop::parse, "off or required")?,
+            dpop: word("dpop", &self.dpop, Dpop::parse, "off, presented or required")?,
         })
     }
 

@@ -6,11 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::application::check_text;
 use northgate_core::assertion::Assertion;
-use northgate_core::clock::Timestamp;
 use northgate_core::credential::Algorithm;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::jwt::members::{numeric_date, present};
 
 /// Why a text is no assertion. Every cause shows in the text itself, so that any sender may hear it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -172,21 +173,10 @@ fn json<T: DeserializeOwned>(part: &str, wrong: AssertionError) -> Result<T, Ass
     serde_json::from_slice(&text).map_err(|_| wrong)
 }
 
-/// A NumericDate: seconds since 1970, perhaps with a fraction (RFC 7519 §2). One before 1970 becomes that time, one beyond
-/// all time the last that there is.
-pub fn numeric_date(seconds: f64) -> Timestamp {
-    // The cast saturates.
-    Timestamp::from_millis((seconds * 1000.0) as u64)
-}
-
-/// A member that is there, also with the value `null`.
-pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use northgate_core::clock::Timestamp;
     use proptest::prelude::*;
 
     const CLAIMS: &str = r#"{"iss":"a","sub":"a","aud":"b","exp":1.5,"jti":"c"}"#;
@@ -209,20 +199,6 @@ mod tests {
         assert_eq!((&one.audience[..], one.expires_at), ("b", Timestamp::from_millis(1500)));
         let listed = of(r#"{"alg":"EdDSA"}"#, &CLAIMS.replace(r#""b""#, r#"["b"]"#)).expect("an assertion");
         assert_eq!((&listed.audience[..], listed.issued_at), ("b", None));
-    }
-
-    #[test]
-    fn a_numeric_date_beyond_all_time_is_the_first_or_the_last_one() {
-        for (number, millis) in [
-            (-1.0, 0),
-            (-1e300, 0),
-            (-0.0, 0),
-            (1.0625, 1062),
-            (1e300, Timestamp::MAX.as_millis()),
-            (f64::MAX, Timestamp::MAX.as_millis()),
-        ] {
-            assert_eq!(numeric_date(number).as_millis(), millis, "{number}");
-        }
     }
 
     #[test]

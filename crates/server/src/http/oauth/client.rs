@@ -7,10 +7,11 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use northgate_core::admit::{Caller, Possession, Proof};
+use northgate_core::admit::{Caller, Proof};
 use northgate_core::application::AppId;
 use northgate_core::assertion::Assertion;
 use northgate_core::credential::ShownCertificate;
+use northgate_core::possession::Possession;
 use northgate_core::secret::SecretText;
 
 use super::assertion::{self, AssertionError};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use northgate_core::admit::{Caller, NoPossession, Possession};
+use northgate_core::admit::Caller;
 use northgate_core::client_credentials::ClientCredentialsError;
 use northgate_core::clock::Timestamp;
+use northgate_core::possession::{Possession, PossessionError};
 use northgate_core::refresh::{RefreshError, Refusal};
 
 use super::client::{Client, Sender};
@@ -94,7 +95,7 @@ fn possession(api: &Api, sender: &Sender, now: Timestamp) -> Result<Possession, 
     let call = dpop::Call { method: "POST", uri: &uri, access_token: None };
     match sender.dpop.as_slice() {
         [] => Ok(Possession::NotShown),
-        [proof] => Ok(Possession::Shown(dpop::check(proof.as_bytes(), &call, &api.proofs, now)?)),
+        [proof] => Ok(Possession::Shown(dpop::check(proof.as_bytes(), &call, now)?)),
         [_, _, ..] => Err(ProofError::Two),
     }
 }
@@ -127,14 +128,31 @@ impl From<Unknown> for Denial {
 
 impl From<ProofError> for Denial {
     fn from(error: ProofError) -> Denial {
-        Denial::new(Code::InvalidDpopProof, "The DPoP proof is not good.", Outcome::Refused, &error)
+        Denial::new(Code::InvalidDpopProof, error.description(), Outcome::Refused, &error)
     }
 }
 
-impl From<NoPossession> for Denial {
-    fn from(error: NoPossession) -> Denial {
-        let description = "The application has to send a DPoP proof.";
-        Denial::new(Code::InvalidDpopProof, description, Outcome::MissingField, &error)
+impl From<PossessionError> for Denial {
+    fn from(error: PossessionError) -> Denial {
+        let (code, description, outcome) = match error {
+            PossessionError::Missing => (
+                Code::InvalidDpopProof,
+                "The policy of the application requires a DPoP proof with each request for a token.",
+                Outcome::MissingField,
+            ),
+            PossessionError::NotTaken => (
+                Code::InvalidDpopProof,
+                "The policy of the application takes no DPoP proofs: a token would not be bound to the key.",
+                Outcome::Refused,
+            ),
+            PossessionError::Replayed => (Code::InvalidDpopProof, dpop::REPLAYED, Outcome::Refused),
+            PossessionError::Full(wait) => (
+                Code::Throttled(Some(wait)),
+                "The application has used too many DPoP proofs within a minute.",
+                Outcome::Throttled,
+            ),
+        };
+        Denial::new(code, description, outcome, &error)
     }
 }
 
@@ -142,7 +160,7 @@ impl From<ClientCredentialsError> for Denial {
     fn from(error: ClientCredentialsError) -> Denial {
         match error {
             ClientCredentialsError::Admission(error) => error.into(),
-            ClientCredentialsError::NoPossession(error) => error.into(),
+            ClientCredentialsError::Possession(error) => error.into(),
             ClientCredentialsError::TooManyClosed => error::too_many_closed(&error),
         }
     }
@@ -152,21 +170,30 @@ impl From<RefreshError> for Denial {
     fn from(error: RefreshError) -> Denial {
         match error {
             RefreshError::Admission(error) => error.into(),
-            RefreshError::NoPossession(error) => error.into(),
+            RefreshError::Possession(error) => error.into(),
             RefreshError::Refused(refusal) => refused(refusal, &error),
             RefreshError::Store(ref cause) => error::store(cause, &error),
         }
     }
 }
 
+/// The client has proved itself and shows its own token, so that it may hear what became of that; of a token of others it
+/// hears what it would of nonsense.
 fn refused(refusal: Refusal, error: &RefreshError) -> Denial {
-    let denial = |outcome| Denial::new(Code::InvalidGrant, "The refresh token is not good.", outcome, error);
+    let denial = |description, outcome| Denial::new(Code::InvalidGrant, description, outcome, error);
     match refusal {
         Refusal::Reused { grant, presented, current, closed } => {
-            denial(Outcome::Reused).audited(Audit::Reused { grant, presented, current, closed })
+            let description = "The refresh token was used before: use the newest one, or log in.";
+            let audit = Audit::Reused { grant, presented, current, closed };
+            denial(description, Outcome::Reused).audited(audit)
         }
-        Refusal::Token(_) | Refusal::WrongKind | Refusal::NotYours | Refusal::Expired | Refusal::Closed => {
-            denial(Outcome::Refused)
+        Refusal::Token(_) | Refusal::NotYours => {
+            denial("The refresh token is not one of this application.", Outcome::Refused)
+        }
+        Refusal::WrongKind => denial("The token is an access token, and no refresh token.", Outcome::Refused),
+        Refusal::Expired => denial("The refresh token has expired: log in.", Outcome::Refused),
+        Refusal::Closed => {
+            denial("The refresh token was revoked or gave way to a newer login.", Outcome::Refused)
         }
     }
 }

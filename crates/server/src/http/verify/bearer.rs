@@ -1,5 +1,6 @@
 //! Refusals of a call as RFC 6750 and, for bound tokens, RFC 9449 have them, for gateways that ask for that style.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -19,8 +20,8 @@ pub(super) enum Bearer {
     /// More than one token, or an `app_key` that cannot be one.
     InvalidRequest,
     InvalidToken,
-    /// The proof beside the token is none, or about something else (RFC 9449 §7.1).
-    InvalidProof,
+    /// The proof beside the token is none, or about something else, as this sentence says (RFC 9449 §7.1).
+    InvalidProof(&'static str),
     /// The allow rules do not cover the call.
     InsufficientScope,
     TooManyCalls(Duration),
@@ -32,10 +33,8 @@ impl Bearer {
     /// The answer that says it.
     pub fn answer(self, scheme: Scheme) -> Response<Body> {
         let status = self.status();
-        let mut answer = match self.body() {
-            "" => answer::empty(status),
-            body => answer::json(status, body),
-        };
+        let body = self.body();
+        let mut answer = if body.is_empty() { answer::empty(status) } else { answer::json(status, body) };
         if let Some(challenge) = self.challenge(scheme) {
             let challenge = HeaderValue::try_from(challenge).expect("a challenge is plain text");
             answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
@@ -47,8 +46,8 @@ impl Bearer {
     }
 
     /// The body, of one line.
-    pub fn body(self) -> &'static str {
-        match self {
+    pub fn body(self) -> Cow<'static, str> {
+        let body = match self {
             Bearer::NoCredentials => "",
             Bearer::InvalidRequest => {
                 r#"{"error":"invalid_request","error_description":"The call names more than one token or application."}"#
@@ -56,8 +55,9 @@ impl Bearer {
             Bearer::InvalidToken => {
                 r#"{"error":"invalid_token","error_description":"The access token is not good, or another application's."}"#
             }
-            Bearer::InvalidProof => {
-                r#"{"error":"invalid_dpop_proof","error_description":"The DPoP proof is missing, or not good for this call."}"#
+            Bearer::InvalidProof(description) => {
+                return format!(r#"{{"error":"invalid_dpop_proof","error_description":"{description}"}}"#)
+                    .into();
             }
             Bearer::InsufficientScope => {
                 r#"{"error":"insufficient_scope","error_description":"The application may not make this call."}"#
@@ -68,12 +68,15 @@ impl Bearer {
             Bearer::UnknownStyle => {
                 r#"{"error":"invalid_request","error_description":"The gateway asks with style= for something other than platform or oauth, or twice."}"#
             }
-        }
+        };
+        Cow::Borrowed(body)
     }
 
     fn status(self) -> StatusCode {
         match self {
-            Bearer::NoCredentials | Bearer::InvalidToken | Bearer::InvalidProof => StatusCode::UNAUTHORIZED,
+            Bearer::NoCredentials | Bearer::InvalidToken | Bearer::InvalidProof(_) => {
+                StatusCode::UNAUTHORIZED
+            }
             Bearer::InvalidRequest | Bearer::UnknownStyle => StatusCode::BAD_REQUEST,
             Bearer::InsufficientScope => StatusCode::FORBIDDEN,
             Bearer::TooManyCalls(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -87,7 +90,7 @@ impl Bearer {
             Bearer::NoCredentials => return Some("Bearer realm=\"northgate\"".to_owned()),
             Bearer::InvalidRequest => "invalid_request",
             Bearer::InvalidToken => "invalid_token",
-            Bearer::InvalidProof => "invalid_dpop_proof",
+            Bearer::InvalidProof(_) => "invalid_dpop_proof",
             Bearer::InsufficientScope => "insufficient_scope",
             Bearer::TooManyCalls(_) | Bearer::UnknownStyle => return None,
         };

@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::allow;
 use northgate_core::clock::Timestamp;
+use northgate_core::possession::Evidence;
 use northgate_core::token::{Binding, Claims};
 use northgate_core::verify::VerifyError;
 
 use super::Refusal;
 use super::credentials::{Credentials, Scheme};
-use crate::http::Api;
 use crate::http::dpop::{self, DPOP, ProofError};
 
 /// The SHA-256 of the certificate on the caller's connection, in base64url.
@@ -19,13 +19,12 @@ const X_CLIENT_CERT_THUMBPRINT: HeaderName = HeaderName::from_static("x-client-c
 
 /// All that a token can be bound to and that the call shows.
 pub(super) fn shown(
-    api: &Api,
     credentials: &Credentials<'_>,
     claims: &Claims,
     call: Option<allow::Call<'_>>,
     headers: &HeaderMap,
     now: Timestamp,
-) -> Result<Vec<Binding>, Refusal> {
+) -> Result<Vec<Evidence>, Refusal> {
     match credentials.scheme {
         Scheme::Bearer => Ok(certificate(headers).into_iter().collect()),
         // RFC 9449 §7.1: what is shown as bound to a key has to be.
@@ -36,17 +35,17 @@ pub(super) fn shown(
             let (call, uri) = call.zip(uri).ok_or(ProofError::NoCall)?;
             let call =
                 dpop::Call { method: call.method, uri: &uri, access_token: Some(credentials.access_token) };
-            let proof = proof.ok_or(ProofError::Malformed)?;
-            Ok(vec![Binding::Key(dpop::check(proof.as_bytes(), &call, &api.proofs, now)?)])
+            let proof = proof.ok_or(ProofError::Missing)?;
+            Ok(vec![Evidence::Key(dpop::check(proof.as_bytes(), &call, now)?)])
         }
     }
 }
 
 /// What a gateway says that the caller has shown. It is believed, since only gateways reach this listener; a gateway must
 /// not let one through that a client has written.
-fn certificate(headers: &HeaderMap) -> Option<Binding> {
+fn certificate(headers: &HeaderMap) -> Option<Evidence> {
     let text = single(headers, X_CLIENT_CERT_THUMBPRINT).ok()??;
-    Some(Binding::Certificate(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
+    Some(Evidence::Certificate(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
 }
 
 /// The whole URI of a call, from what the gateway says of its scheme and host, else https and our own `Host`.

@@ -1,0 +1,103 @@
+//! Proof of possession: an access token is bound to a key or a certificate of its application, and is good with that only
+//! (RFC 9449, RFC 8705). A proof by a key is accepted once.
+
+use std::time::Duration;
+
+use crate::admit::{Caller, Proof};
+use crate::application::Application;
+use crate::auth::Auth;
+use crate::clock::Timestamp;
+use crate::policy::{BindTokens, Dpop, Policy};
+use crate::replay::ReplayError;
+use crate::token::Binding;
+
+/// A DPoP proof that is right for its request. Whether it was used before is not known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyProof {
+    /// The thumbprint of the key that made it (RFC 7638).
+    pub key: [u8; 32],
+    /// Half of a SHA-256 over the key and the `jti`.
+    pub digest: [u8; 16],
+    /// The last moment at which it is accepted.
+    pub good_until: Timestamp,
+}
+
+/// Whether a caller proves that it has a key of its own, to which its access token can be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Possession {
+    /// The application API knows no such thing.
+    NotAsked,
+    NotShown,
+    Shown(KeyProof),
+}
+
+/// What a call shows of its sender, to which its token may be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The certificate with this thumbprint is on its connection.
+    Certificate([u8; 32]),
+    Key(KeyProof),
+}
+
+/// Why an application gets no token for its proof, or without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PossessionError {
+    #[error("the application must send a DPoP proof with each request for a token, and did not")]
+    Missing,
+    /// An unbound token without a word would be taken for a bound one.
+    #[error("the application sends a DPoP proof, and its policy takes none")]
+    NotTaken,
+    #[error("the DPoP proof was used before")]
+    Replayed,
+    #[error("the application has used as many DPoP proofs as are remembered; some are forgotten in {}s", .0.as_secs_f32())]
+    Full(Duration),
+}
+
+impl Evidence {
+    /// The binding that it satisfies.
+    pub fn binding(&self) -> Binding {
+        match self {
+            Evidence::Certificate(thumbprint) => Binding::Certificate(*thumbprint),
+            Evidence::Key(proof) => Binding::Key(proof.key),
+        }
+    }
+}
+
+impl Auth {
+    /// What an access token for an authenticated caller is bound to: the key that it proves to have, else the certificate that
+    /// it authenticated by, or by policy any on its connection. Records the use of the proof: the last thing that can refuse
+    /// a token, so that no request that fails for another reason uses it up.
+    pub(crate) fn bind(
+        &self,
+        caller: &Caller<'_>,
+        application: &Application,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Result<Option<Binding>, PossessionError> {
+        let is_bound = match caller.proof {
+            Proof::Certificate => true,
+            Proof::Secret(_) | Proof::Assertion(..) => policy.bind_tokens == BindTokens::Presented,
+        };
+        let certificate = caller.certificate.filter(|_| is_bound);
+        let certificate = certificate.map(|certificate| Binding::Certificate(certificate.thumbprint));
+        match (policy.dpop, caller.possession) {
+            (Dpop::Off | Dpop::Presented | Dpop::Required, Possession::NotAsked)
+            | (Dpop::Off | Dpop::Presented, Possession::NotShown) => Ok(certificate),
+            (Dpop::Presented | Dpop::Required, Possession::Shown(proof)) => {
+                self.token_proofs.record_once(application.number, &proof, now)?;
+                Ok(Some(Binding::Key(proof.key)))
+            }
+            (Dpop::Off, Possession::Shown(_)) => Err(PossessionError::NotTaken),
+            (Dpop::Required, Possession::NotShown) => Err(PossessionError::Missing),
+        }
+    }
+}
+
+impl From<ReplayError> for PossessionError {
+    fn from(error: ReplayError) -> PossessionError {
+        match error {
+            ReplayError::Replayed => PossessionError::Replayed,
+            ReplayError::Full(wait) => PossessionError::Full(wait),
+        }
+    }
+}
