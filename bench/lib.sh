@@ -21,6 +21,8 @@ yardstick_plain=127.0.0.1:$((BENCH_PORT + 3))
 
 # A request's line in the log is not what nginx does here either; `all` shows what it costs.
 export NORTHGATE_LOG_REQUESTS=${NORTHGATE_LOG_REQUESTS:-none}
+# The load comes from one address.
+export NORTHGATE_LIMITS_CONNECTIONS_PER_SOURCE=${NORTHGATE_LIMITS_CONNECTIONS_PER_SOURCE:-16384}
 
 say() { echo "bench: $*" >&2; }
 die() { say "$*"; exit 1; }

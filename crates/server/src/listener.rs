@@ -4,6 +4,7 @@ pub mod connection;
 mod connection_log;
 mod forwarded;
 pub mod handshake;
+mod idle;
 mod introduction;
 mod log_throttle;
 mod opening;
@@ -109,7 +110,7 @@ async fn accept(socket: TcpListener, table: &Arc<Table>, serving: &Arc<Serving<i
         let (stream, address) = accepted(&socket, log).await;
         let address = canonical(address);
         let place = match introduction::source(rules, address) {
-            Ok(source) => table.enter(source, || log.full(rules.limits.connections)).await,
+            Ok(source) => table.enter(source, |crowd| log.crowded(crowd, rules.limits.connections)).await,
             Err(why) => {
                 log.closed(why, address, &rules.metrics);
                 continue;

@@ -90,8 +90,8 @@ fn northgate_takes_the_settings_of_a_node_and_of_compose() {
     // Both ends of the PROXY protocol, or none: a node closes what comes without its header.
     let balancer = fs::read_to_string(deploy("cluster/haproxy.cfg")).unwrap();
     assert!(balancer.contains("default-server send-proxy-v2 "), "{balancer}");
-    let subnet = compose["networks"]["default"]["ipam"]["config"][0]["subnet"].as_str().unwrap();
-    assert!(said.contains(&format!("proxies.trusted = [\"{subnet}\"]")), "{said}");
+    let address = compose["services"]["haproxy"]["networks"]["default"]["ipv4_address"].as_str().unwrap();
+    assert!(said.contains(&format!("proxies.trusted = [\"{address}\"]")), "{said}");
 }
 
 #[test]

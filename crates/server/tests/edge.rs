@@ -25,6 +25,9 @@ mod identity;
 mod installed_programs;
 #[path = "edge/limits.rs"]
 mod limits;
+#[allow(dead_code)]
+#[path = "api/page.rs"]
+mod page;
 #[path = "edge/proxies.rs"]
 mod proxies;
 #[path = "edge/renewal.rs"]

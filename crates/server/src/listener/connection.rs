@@ -7,7 +7,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -36,9 +35,6 @@ use crate::listener::table::Place;
 use crate::listener::{Rules, stopped};
 use crate::tls::Tls;
 use crate::tls::shown::Shown;
-
-/// How long a connection that makes room may take to close.
-const CLOSING_TIME: Duration = Duration::from_secs(1);
 
 /// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,8 +220,7 @@ impl<R: Routes> Serving<R> {
         let ended = match until_closing(connection.as_mut(), self.stop.clone(), pace).await {
             Some(ended) => ended,
             None => {
-                let makes_room = pace.is_closed() && !pace.is_serving();
-                let time = if makes_room { CLOSING_TIME } else { limits.stop_time };
+                let time = pace.closing_time(limits.stop_time);
                 connection.as_mut().graceful_shutdown();
                 timeout(time, connection).await.unwrap_or(Ok(()))
             }

@@ -7,6 +7,7 @@ use tracing::{debug, info, warn};
 
 use crate::listener::handshake::HandshakeFailure;
 use crate::listener::log_throttle::LogThrottle;
+use crate::listener::table::Crowd;
 use crate::metrics::connections::{Closed, ConnectionMetrics};
 
 /// Handshakes that fail for one reason get one line in this time.
@@ -18,7 +19,7 @@ const CONDITIONS_EVERY: Duration = Duration::from_secs(60);
 pub(super) struct ConnectionLog {
     handshakes: [LogThrottle; HandshakeFailure::ALL.len()],
     closed: [LogThrottle; Closed::ALL.len()],
-    full: LogThrottle,
+    crowded: [LogThrottle; 2],
     accepting: LogThrottle,
 }
 
@@ -27,7 +28,7 @@ impl ConnectionLog {
         ConnectionLog {
             handshakes: HandshakeFailure::ALL.map(|_| LogThrottle::new(HANDSHAKES_EVERY)),
             closed: Closed::ALL.map(|_| LogThrottle::new(CONDITIONS_EVERY)),
-            full: LogThrottle::new(CONDITIONS_EVERY),
+            crowded: [Crowd::Yields, Crowd::Busy].map(|_| LogThrottle::new(CONDITIONS_EVERY)),
             accepting: LogThrottle::new(CONDITIONS_EVERY),
         }
     }
@@ -59,10 +60,22 @@ impl ConnectionLog {
         }
     }
 
-    /// Logs that new connections wait.
-    pub fn full(&self, most: u32) {
-        if self.full.pass().is_some() {
-            warn!("all {most} connections are in use and none is idle; new ones wait (limits.connections)");
+    /// Logs that all connections are in use.
+    pub fn crowded(&self, crowd: Crowd, most: u32) {
+        if self.crowded[crowd as usize].pass().is_none() {
+            return;
+        }
+        match crowd {
+            Crowd::Yields => {
+                warn!(
+                    "all {most} connections are in use; idle ones are closed for new ones (limits.connections)"
+                );
+            }
+            Crowd::Busy => {
+                warn!(
+                    "all {most} connections are in use and none is idle; new ones wait (limits.connections)"
+                );
+            }
         }
     }
 

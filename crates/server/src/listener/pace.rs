@@ -13,6 +13,9 @@ use tokio::time::{Instant, Sleep};
 
 use crate::config::limits::Limits;
 
+/// How long an idle connection that makes room may take to say so to its client.
+const IDLE_CLOSES_IN: Duration = Duration::from_secs(1);
+
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -52,6 +55,18 @@ impl Pace {
     /// Whether a request is being served.
     pub fn is_serving(&self) -> bool {
         self.phase() == Phase::Request
+    }
+
+    /// How long the connection may take to close in its present phase: what has no request yet is dropped at once.
+    pub fn closing_time(&self, stop_time: Duration) -> Duration {
+        if !self.is_closed() {
+            return stop_time;
+        }
+        match self.phase() {
+            Phase::Request => stop_time,
+            Phase::Idle => IDLE_CLOSES_IN,
+            Phase::Head => Duration::ZERO,
+        }
     }
 
     /// Asks the connection to close; a request that begins at this moment is served before.

@@ -8,15 +8,12 @@ use northgate_core::throttle::Source;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use crate::listener::idle::Idle;
 use crate::listener::pace::Pace;
 use crate::metrics::connections::{Closed, ConnectionMetrics};
 
 /// How long a new connection waits for an idle one to close before it looks for another one.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// Idle connections that one look at the whole table finds: a look costs as much as some connections, and under a flood each
-/// new one needs a place.
-const FOUND_AT_ONCE: usize = 64;
 
 /// The connections of one listener.
 pub(super) struct Table {
@@ -34,9 +31,15 @@ struct Open {
     count: usize,
     entries: Vec<Option<Entry>>,
     free: Vec<usize>,
-    sources: HashMap<Source, Vec<usize>>,
-    /// Candidates for closing, the least recently active last.
-    candidates: Vec<Candidate>,
+    sources: HashMap<Source, Held>,
+    idle: Idle,
+}
+
+/// The connections of one source.
+#[derive(Default)]
+struct Held {
+    indices: Vec<usize>,
+    idle: Idle,
 }
 
 struct Entry {
@@ -44,16 +47,20 @@ struct Entry {
     source: Option<Source>,
 }
 
-struct Candidate {
-    pace: Arc<Pace>,
-    idle_since: u64,
-}
-
 /// A connection's place in the table, which it leaves when this is dropped.
 pub(super) struct Place {
     table: Arc<Table>,
     index: usize,
     pub pace: Arc<Pace>,
+}
+
+/// What a new connection meets where all places are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Crowd {
+    /// The least recently active idle connection is closed for it.
+    Yields,
+    /// No connection is idle, so that it waits.
+    Busy,
 }
 
 /// The source of a connection holds its share already, and none of its connections is idle.
@@ -73,12 +80,12 @@ impl Table {
     }
 
     /// A place for a new connection, counted for its source if that is known. Where the source holds its share, its least
-    /// recently active idle connection is closed; where all places are taken, that of all. If none is idle, `is_full` is called
-    /// and one that closes or becomes idle is waited for.
+    /// recently active idle connection is closed; where all places are taken, that of all, or if none is idle, one that closes or
+    /// becomes idle is waited for. Of both, `report` is told.
     pub async fn enter(
         self: &Arc<Table>,
         source: Option<Source>,
-        is_full: impl Fn(),
+        report: impl Fn(Crowd),
     ) -> Result<Place, SourceFull> {
         let mut is_closing = match source {
             Some(source) => self.make_room_for(source)?,
@@ -91,8 +98,9 @@ impl Table {
             if !is_closing {
                 if self.open().close_idle() {
                     self.metrics.closed(Closed::MadeRoom);
+                    report(Crowd::Yields);
                 } else {
-                    is_full();
+                    report(Crowd::Busy);
                 }
             }
             is_closing = false;
@@ -114,7 +122,7 @@ impl Table {
     /// Sees to it that a source may have one more connection. Says whether one of its connections is closing for that.
     fn make_room_for(&self, source: Source) -> Result<bool, SourceFull> {
         let mut open = self.open();
-        if open.sources.get(&source).map_or(0, Vec::len) < self.most_per_source {
+        if open.sources.get(&source).map_or(0, |held| held.indices.len()) < self.most_per_source {
             return Ok(false);
         }
         if !open.close_idle_of(source) {
@@ -186,63 +194,30 @@ impl Open {
     fn count_for(&mut self, index: usize, source: Source) {
         if let Some(entry) = &mut self.entries[index] {
             entry.source = Some(source);
-            self.sources.entry(source).or_default().push(index);
+            self.sources.entry(source).or_default().indices.push(index);
         }
     }
 
     /// Closes the least recently active idle connection. Says whether there was one.
     fn close_idle(&mut self) -> bool {
-        for is_fresh in [false, true] {
-            if is_fresh {
-                self.find_candidates();
-            }
-            while let Some(candidate) = self.candidates.pop() {
-                // Others became idle later than any of these, so that one which still is idle since then is the least recent.
-                if candidate.pace.idle_since() == Some(candidate.idle_since) {
-                    candidate.pace.close();
-                    return true;
-                }
-            }
-        }
-        false
-    }
-
-    fn find_candidates(&mut self) {
-        let entries = self.entries.iter().flatten();
-        let mut idle: Vec<_> = entries
-            .filter_map(|Entry { pace, .. }| pace.idle_since().map(|idle_since| (idle_since, pace)))
-            .collect();
-        if idle.len() > FOUND_AT_ONCE {
-            idle.select_nth_unstable_by_key(FOUND_AT_ONCE, |(idle_since, _)| *idle_since);
-            idle.truncate(FOUND_AT_ONCE);
-        }
-        idle.sort_unstable_by_key(|(idle_since, _)| std::cmp::Reverse(*idle_since));
-        self.candidates = idle
-            .into_iter()
-            .map(|(idle_since, pace)| Candidate { pace: Arc::clone(pace), idle_since })
-            .collect();
+        let all = self.entries.iter().enumerate();
+        self.idle.close_one(all.filter_map(|(index, entry)| Some((index, &entry.as_ref()?.pace)))).is_some()
     }
 
     /// The same for one source. The connection no longer counts for it.
     fn close_idle_of(&mut self, source: Source) -> bool {
-        let of_source = self.sources.get(&source).map_or(&[][..], Vec::as_slice);
-        let idle = of_source.iter().filter_map(|index| {
-            let pace = &self.entries[*index].as_ref()?.pace;
-            Some((pace.idle_since()?, *index))
-        });
-        let Some((_, index)) = idle.min() else { return false };
-        if let Some(entry) = &self.entries[index] {
-            entry.pace.close();
-        }
-        self.forget_source(index);
+        let Some(Held { indices, idle }) = self.sources.get_mut(&source) else { return false };
+        let all = indices.iter().filter_map(|index| Some((*index, &self.entries[*index].as_ref()?.pace)));
+        let Some(closed) = idle.close_one(all) else { return false };
+        self.forget_source(closed);
         true
     }
 
     fn forget_source(&mut self, index: usize) {
         let Some(source) = self.entries[index].as_mut().and_then(|entry| entry.source.take()) else { return };
-        if let Some(indices) = self.sources.get_mut(&source) {
-            indices.retain(|other| *other != index);
-            if indices.is_empty() {
+        if let Some(held) = self.sources.get_mut(&source) {
+            held.indices.retain(|other| *other != index);
+            if held.indices.is_empty() {
                 self.sources.remove(&source);
             }
         }
@@ -268,14 +243,14 @@ mod tests {
         let table = table(4, 4);
         let mut places = Vec::new();
         for _ in 0..4 {
-            places.push(table.enter(None, || {}).await.unwrap());
+            places.push(table.enter(None, |_| {}).await.unwrap());
         }
         places[0].pace.request_begins();
         places[1].pace.request_begins();
         places[1].pace.request_ends();
         let newcomer = tokio::spawn({
             let table = Arc::clone(&table);
-            async move { table.enter(None, || {}).await.unwrap() }
+            async move { table.enter(None, |_| {}).await.unwrap() }
         });
         // The first is busy and the second was idle last: of the others the third is the oldest.
         places[2].pace.closed().await;
@@ -287,14 +262,14 @@ mod tests {
     #[tokio::test]
     async fn a_full_table_without_idle_connections_waits_for_one_that_closes() {
         let table = table(1, 1);
-        let busy = table.enter(None, || {}).await.unwrap();
+        let busy = table.enter(None, |_| {}).await.unwrap();
         busy.pace.request_begins();
         let (full, mut is_full) = tokio::sync::mpsc::unbounded_channel();
         let newcomer = tokio::spawn({
             let table = Arc::clone(&table);
-            async move { table.enter(None, || full.send(()).unwrap()).await.unwrap() }
+            async move { table.enter(None, |crowd| full.send(crowd).unwrap()).await.unwrap() }
         });
-        is_full.recv().await.unwrap();
+        assert_eq!(is_full.recv().await, Some(Crowd::Busy));
         assert!(!busy.pace.is_closed());
         drop(busy);
         newcomer.await.unwrap();
@@ -304,18 +279,18 @@ mod tests {
     async fn a_source_has_its_share_and_closes_its_own_idle_connections_only() {
         let table = table(100, 2);
         let (one, other) = (from("192.0.2.1"), from("192.0.2.2"));
-        let elsewhere = table.enter(Some(other), || {}).await.unwrap();
-        let first = table.enter(Some(one), || {}).await.unwrap();
-        let second = table.enter(None, || {}).await.unwrap();
+        let elsewhere = table.enter(Some(other), |_| {}).await.unwrap();
+        let first = table.enter(Some(one), |_| {}).await.unwrap();
+        let second = table.enter(None, |_| {}).await.unwrap();
         second.count_for(one).unwrap();
         second.pace.request_begins();
-        let third = table.enter(Some(one), || {}).await.unwrap();
+        let third = table.enter(Some(one), |_| {}).await.unwrap();
         assert!(first.pace.is_closed() && !second.pace.is_closed() && !elsewhere.pace.is_closed());
         third.pace.request_begins();
-        assert!(table.enter(Some(one), || {}).await.is_err());
-        assert!(table.enter(None, || {}).await.unwrap().count_for(one).is_err());
+        assert!(table.enter(Some(one), |_| {}).await.is_err());
+        assert!(table.enter(None, |_| {}).await.unwrap().count_for(one).is_err());
         drop(second);
-        table.enter(Some(one), || {}).await.unwrap();
+        table.enter(Some(one), |_| {}).await.unwrap();
     }
 
     /// Otherwise a source that holds its share could close the connections of others.
@@ -323,14 +298,14 @@ mod tests {
     async fn a_source_beyond_its_share_takes_no_place_from_others() {
         let table = table(2, 1);
         let (one, other) = (from("192.0.2.1"), from("192.0.2.2"));
-        let elsewhere = table.enter(Some(other), || {}).await.unwrap();
-        let busy = table.enter(Some(one), || {}).await.unwrap();
+        let elsewhere = table.enter(Some(other), |_| {}).await.unwrap();
+        let busy = table.enter(Some(one), |_| {}).await.unwrap();
         busy.pace.request_begins();
-        assert!(table.enter(Some(one), || {}).await.is_err());
+        assert!(table.enter(Some(one), |_| {}).await.is_err());
         busy.pace.request_ends();
         let newcomer = tokio::spawn({
             let table = Arc::clone(&table);
-            async move { table.enter(Some(one), || {}).await.unwrap() }
+            async move { table.enter(Some(one), |_| {}).await.unwrap() }
         });
         busy.pace.closed().await;
         drop(busy);
@@ -342,25 +317,9 @@ mod tests {
     async fn it_keeps_nothing_of_connections_that_have_closed() {
         let table = table(3, 3);
         for last in 0..200 {
-            table.enter(Some(from(&format!("192.0.2.{last}"))), || {}).await.unwrap();
+            table.enter(Some(from(&format!("192.0.2.{last}"))), |_| {}).await.unwrap();
         }
         let open = table.open();
         assert_eq!((open.count, open.sources.len(), open.entries.len()), (0, 0, 1));
-    }
-
-    #[tokio::test]
-    async fn a_flood_of_new_connections_closes_the_oldest_first() {
-        let table = table(200, 200);
-        let mut places = Vec::new();
-        for _ in 0..200 {
-            places.push(table.enter(None, || {}).await.unwrap());
-        }
-        for closed in 0..200 {
-            assert!(table.open().close_idle());
-            let is_closed: Vec<bool> = places.iter().map(|place| place.pace.is_closed()).collect();
-            assert!(is_closed[..=closed].iter().all(|is| *is), "{closed}");
-            assert!(is_closed[closed + 1..].iter().all(|is| !is), "{closed}");
-        }
-        assert!(!table.open().close_idle());
     }
 }

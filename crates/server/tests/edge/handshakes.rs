@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::identity::{Identity, provider};
+use crate::page::Page;
 use crate::running::{Running, asking, seeds, tls, tls_settings, until_closed};
 
 const FAILURES: &str = "northgate_tls_handshake_failures_total";
@@ -119,6 +120,29 @@ async fn failures_are_counted_by_what_went_wrong() {
     let mut silent = running.connect().await;
     assert_eq!(until_closed(&mut silent).await, "");
     running.metric(FAILURES, "timed_out").is(1).await;
+}
+
+/// The likeliest failure of an old client left nothing in the log.
+#[tokio::test]
+async fn a_failure_has_a_line_at_info_with_its_reason_and_a_flood_of_them_has_no_more() {
+    let (running, _folder) = running(&Identity::ecdsa()).await;
+    let (page, _guard) = Page::open();
+    for _ in 0..5 {
+        answer_to(&running, &client_hello([3, 1], &[])).await;
+    }
+    let mut probe = running.connect().await;
+    probe.shutdown().await.unwrap();
+    until_closed(&mut probe).await;
+    running.metric(FAILURES, "no_data").is(1).await;
+    let lines = page.lines("northgate_server::listener::connection_log");
+    let told = |level: &str| -> Vec<_> {
+        let lines = lines.iter().filter(|line| line["level"] == level);
+        lines.map(|line| line["reason"].as_str().unwrap()).collect()
+    };
+    assert_eq!(told("INFO"), ["protocol_version"], "{lines:?}");
+    assert!(lines[0]["peer"].as_str().unwrap().starts_with("127.0.0.1:") && lines[0]["suppressed"] == 0);
+    // A TCP health check is no failure that anybody looks into.
+    assert_eq!(told("DEBUG"), ["no_data"], "{lines:?}");
 }
 
 /// In TLS 1.3 the client has finished and sends its request before it hears that its certificate is refused; the reset of a

@@ -1,0 +1,84 @@
+//! Idle connections in the order of their last activity, of which the least recently active one gives way.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use crate::listener::pace::Pace;
+
+/// Idle connections that one look at all finds. A look costs as much as accepting some connections, and under a flood each new
+/// one needs a place.
+const FOUND_AT_ONCE: usize = 64;
+
+/// The least recently active connections of the last look, the first of them last.
+#[derive(Default)]
+pub(super) struct Idle(Vec<Candidate>);
+
+struct Candidate {
+    index: usize,
+    pace: Arc<Pace>,
+    idle_since: u64,
+}
+
+impl Idle {
+    /// Asks the least recently active idle connection of `all` to close. Returns its index; `None` if none is idle.
+    pub fn close_one<'p>(&mut self, all: impl Iterator<Item = (usize, &'p Arc<Pace>)>) -> Option<usize> {
+        if let Some(index) = self.close_known() {
+            return Some(index);
+        }
+        self.look(all);
+        self.close_known()
+    }
+
+    fn close_known(&mut self) -> Option<usize> {
+        while let Some(Candidate { index, pace, idle_since }) = self.0.pop() {
+            // All others became idle later than those of the last look: one that is idle since then is the least recent.
+            if pace.idle_since() == Some(idle_since) {
+                pace.close();
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    fn look<'p>(&mut self, all: impl Iterator<Item = (usize, &'p Arc<Pace>)>) {
+        let mut idle: Vec<_> =
+            all.filter_map(|(index, pace)| Some((pace.idle_since()?, index, pace))).collect();
+        if idle.len() > FOUND_AT_ONCE {
+            idle.select_nth_unstable_by_key(FOUND_AT_ONCE, |(idle_since, ..)| *idle_since);
+            idle.truncate(FOUND_AT_ONCE);
+        }
+        idle.sort_unstable_by_key(|(idle_since, ..)| Reverse(*idle_since));
+        let candidate = |(idle_since, index, pace): (u64, usize, &Arc<Pace>)| Candidate {
+            index,
+            pace: Arc::clone(pace),
+            idle_since,
+        };
+        self.0 = idle.into_iter().map(candidate).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn the_oldest_go_first_and_one_that_was_active_again_goes_last() {
+        let began = Instant::now();
+        let paces: Vec<_> = (0..200).map(|_| Arc::new(Pace::new(began))).collect();
+        let mut idle = Idle::default();
+        let mut close = || idle.close_one(paces.iter().enumerate());
+        assert_eq!(close(), Some(0));
+        paces[1].request_begins();
+        paces[2].request_begins();
+        paces[2].request_ends();
+        for expected in (3..200).chain([2]) {
+            assert_eq!(close(), Some(expected));
+        }
+        // The other one is busy.
+        assert_eq!(close(), None);
+        paces[1].request_ends();
+        assert_eq!(close(), Some(1));
+    }
+}
