@@ -26,9 +26,15 @@ pub(super) struct Speaker {
 pub(super) fn source(rules: &Rules, address: SocketAddr) -> Result<Option<Source>, Closed> {
     match (rules.proxies.trusted.contains(address.ip()), rules.proxies.protocol) {
         (true, _) => Ok(None),
-        (false, ProxyProtocol::Off) => Ok(Some(Source::of(address.ip()))),
+        (false, ProxyProtocol::Off) => Ok(counted(rules, address)),
         (false, ProxyProtocol::On) => Err(Closed::UntrustedProxy),
     }
+}
+
+/// The source of an address; none where a share is as large as the listener.
+fn counted(rules: &Rules, address: SocketAddr) -> Option<Source> {
+    let has_shares = rules.limits.connections_per_source < rules.limits.connections;
+    has_shares.then(|| Source::of(address.ip()))
 }
 
 /// Finds out who speaks, and counts the connection for a client that a proxy states.
@@ -52,8 +58,8 @@ pub(super) async fn introduce(
     match declared {
         Declared::Client(client) => {
             let is_proxy = trusted.contains(client.ip());
-            if !is_proxy {
-                place.count_for(Source::of(client.ip())).map_err(|SourceFull| Closed::SourceFull)?;
+            if let Some(source) = counted(rules, client).filter(|_| !is_proxy) {
+                place.count_for(source).map_err(|SourceFull| Closed::SourceFull)?;
             }
             Ok(Speaker { peer: Peer { via: Some(address.ip()), ..Peer::direct(client) }, is_proxy })
         }
