@@ -1,6 +1,7 @@
 //! What a line looks like: for a terminal or as JSON.
 
 use std::cell::RefCell;
+use std::error::Error;
 use std::fmt::{self, Debug, Write};
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::lines::{Kind, Lines};
+use super::with_causes;
 use crate::clock;
 use crate::config::log::LogFormat;
 
@@ -120,6 +122,10 @@ impl Visit for TextFields<'_> {
         };
     }
 
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.record_str(field, &with_causes(value));
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() != MESSAGE {
             let _ = write!(self.0, " {}={value:?}", field.name());
@@ -150,6 +156,10 @@ impl Visit for JsonFields<'_> {
         let _ = write!(self.0, r#","{}":"#, field.name());
         // A string is always JSON.
         self.0.push_str(&serde_json::to_string(value).unwrap_or_default());
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.record_str(field, &with_causes(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
