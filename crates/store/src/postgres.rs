@@ -9,20 +9,25 @@ mod applications;
 mod connect;
 mod credentials;
 mod figures;
+mod health;
 mod keyring;
 mod lane;
 mod load;
 mod logins;
 mod moving;
+mod pool;
 mod published;
 mod reads;
 mod rows;
 mod schema;
+mod server;
 mod settings;
 mod spends;
 mod steps;
 mod tls;
+mod trouble;
 mod upkeep;
+mod url;
 mod watch;
 
 use std::sync::Arc;
@@ -40,11 +45,14 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use applications::{ApplicationAsk, Applications};
-use connect::{Session, Trouble};
+use connect::Trouble;
+use health::Health;
 use lane::Lane;
 use logins::Logins;
+use pool::Pool;
 use published::Published;
 use reads::{ReadAsk, Reads};
+use server::Server;
 use spends::{SpendAsk, Spends};
 use steps::{StepAsk, Steps};
 use upkeep::Upkeep;
@@ -54,8 +62,9 @@ pub use figures::Figures;
 pub use keyring::{KeyringPut, SealedKeyring};
 pub use moving::{Export, Import, MoveError, PAGE};
 pub use schema::{VERSION, migrate};
-pub use settings::{Database, PostgresSettings, UrlError};
+pub use settings::{PostgresSettings, Source};
 pub use tls::TlsError;
+pub use url::{Database, UrlError};
 
 /// The store of one node. Dropping it ends its connections when what waits is done.
 pub struct PostgresStore {
@@ -65,7 +74,7 @@ pub struct PostgresStore {
     reads: Lane<Reads>,
     applications: Lane<Applications>,
     spends: Lane<Spends>,
-    background: [AbortHandle; 2],
+    background: Vec<AbortHandle>,
 }
 
 /// Tells the time.
@@ -75,9 +84,28 @@ pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error(
-        "the database cannot be reached or does not let us in: check database-url, and that the server runs"
+        "the database cannot be reached or refuses the connection: check database.url, and that the server runs"
     )]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(
+        "the database is behind a connection pooler that gives each transaction or statement to another connection: set \
+         pool_mode = session for this database in PgBouncer, or connect to PostgreSQL itself"
+    )]
+    Pooled,
+    #[error(
+        "the database has no connection left for this node beside its first, and {wanted} are wanted: raise the role's \
+         CONNECTION LIMIT or max_connections, or lower database.lanes and database.login_lanes"
+    )]
+    TooFewConnections {
+        wanted: usize,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error(
+        "the database has the encoding {found}: Northgate needs UTF8. Create one with `CREATE DATABASE northgate OWNER northgate \
+         ENCODING 'UTF8' TEMPLATE template0`"
+    )]
+    Encoding { found: String },
     #[error("the database server is too old (version number {found}): PostgreSQL 13 or newer is needed")]
     TooOld { found: String },
     #[error("the database is not set up for Northgate: run `northgate migrate` once")]
@@ -101,10 +129,17 @@ pub enum ConnectError {
 impl From<Trouble> for ConnectError {
     fn from(trouble: Trouble) -> ConnectError {
         match trouble {
-            Trouble::Unreachable(cause) => ConnectError::Unreachable(Box::new(cause)),
-            Trouble::Silent(_) => ConnectError::Unreachable(Box::new(trouble)),
-            Trouble::Refused(cause) => ConnectError::Refused(Box::new(cause)),
-            Trouble::Damaged | Trouble::DamagedRow { .. } => ConnectError::Refused(Box::new(trouble)),
+            Trouble::Pooled => ConnectError::Pooled,
+            Trouble::Refused(_) | Trouble::Damaged | Trouble::DamagedRow { .. } => {
+                ConnectError::Refused(Box::new(trouble))
+            }
+            Trouble::Unreachable(said) => ConnectError::Unreachable(Box::new(said)),
+            Trouble::Silent(_)
+            | Trouble::ReadOnly
+            | Trouble::OldPrimary { .. }
+            | Trouble::OtherServer
+            | Trouble::NoServer(_)
+            | Trouble::NoConnection(_) => ConnectError::Unreachable(Box::new(trouble)),
         }
     }
 }
@@ -116,6 +151,9 @@ pub(crate) struct Shared {
     figures: Figures,
     clock: Clock,
     keyring: keyring::Shown,
+    server: Server,
+    pool: Arc<Pool>,
+    health: Health,
     /// Wakes the watch when this node changed what others must know.
     changed: Notify,
 }
@@ -132,21 +170,30 @@ impl Shared {
 impl PostgresStore {
     /// Reads the registry of a migrated database. `clock` tells which revocations need not be known any more.
     pub async fn connect(settings: PostgresSettings, clock: Clock) -> Result<PostgresStore, ConnectError> {
-        schema::check(&connect::connect(&settings, Session::Whole, None).await?).await?;
-        let (published, figures) = (Published::default(), Figures::new());
+        // One for each lane: reads, applications and single uses have one each. The watch has another of its own.
+        let sessions = settings.lanes.max(1) + settings.login_lanes.max(1) + 3;
         let shared = Arc::new(Shared {
             settings,
-            published,
-            figures,
+            published: Published::default(),
+            figures: Figures::new(),
             clock,
             keyring: keyring::Shown::default(),
+            server: Server::default(),
+            pool: Arc::new(Pool::new(sessions)),
+            health: Health::default(),
             changed: Notify::new(),
         });
         let watch = Watch::start(Arc::clone(&shared)).await?;
-        shared.figures.looked(std::time::Instant::now());
-        let upkeep = Upkeep::new(Arc::clone(&shared));
-        let background =
-            [tokio::spawn(watch.run()).abort_handle(), tokio::spawn(upkeep.run()).abort_handle()];
+        let mut background: Vec<AbortHandle> =
+            (0..sessions).map(|_| tokio::spawn(pool::keep(Arc::clone(&shared))).abort_handle()).collect();
+        let opened = open_all(&shared).await;
+        background.push(tokio::spawn(watch.run()).abort_handle());
+        background.push(tokio::spawn(Upkeep::new(Arc::clone(&shared)).run()).abort_handle());
+        background.push(tokio::spawn(health::run(Arc::clone(&shared))).abort_handle());
+        if let Err(error) = opened {
+            background.iter().for_each(AbortHandle::abort);
+            return Err(error);
+        }
         let PostgresSettings { lanes, login_lanes, queue_bound, .. } = shared.settings;
         let each = |bound: usize, lanes: usize| bound.div_ceil(lanes.max(1)).max(1);
         let steps = |_| Lane::start(&shared, each(queue_bound, lanes), Steps(Arc::clone(&shared)));
@@ -189,8 +236,63 @@ impl PostgresStore {
         self.shared.figures.registry_lag() > self.shared.settings.behind_after
     }
 
+    /// Sessions that are open, and how many there should be; the watch's connection comes on top.
+    pub fn sessions(&self) -> (usize, usize) {
+        (self.shared.pool.open(), self.shared.pool.wanted())
+    }
+
+    /// Why this node should get no requests, if it should not.
+    pub fn why_not_ready(&self) -> Option<String> {
+        let Shared { server, pool, health, figures, .. } = &*self.shared;
+        let because = |trouble: Option<Arc<Trouble>>| {
+            trouble.map_or_else(String::new, |trouble| format!(": {}", trouble.told()))
+        };
+        if self.is_behind() {
+            let lag = figures.registry_lag().as_secs_f32();
+            let cause = because(server.trouble());
+            return Some(format!(
+                "this node is behind: it has not seen for {lag:.1} s what other nodes change, since the database does not \
+                 answer it in time{cause}"
+            ));
+        }
+        if !server.is_settled() || server.trouble().is_some() {
+            let cause = because(server.trouble());
+            return Some(format!("this node changes over to another database server or connection{cause}"));
+        }
+        let (open, wanted) = self.sessions();
+        if let Some(trouble) = pool.trouble().filter(|_| open < wanted) {
+            let (missing, cause) = (wanted - open, trouble.told());
+            return Some(format!("{missing} of {wanted} connections to the database are missing: {cause}"));
+        }
+        health.why_not()
+    }
+
     fn lane(&self, application: AppNumber) -> &Lane<Steps> {
         &self.steps[application.0 as usize % self.steps.len()]
+    }
+}
+
+/// Returns when each session was tried to be opened; an error where no work could be done at all.
+async fn open_all(shared: &Shared) -> Result<(), ConnectError> {
+    shared.pool.tried().await;
+    let (open, wanted) = (shared.pool.open(), shared.pool.wanted());
+    match shared.pool.trouble() {
+        Some(trouble) if matches!(*trouble, Trouble::Pooled) => Err(ConnectError::Pooled),
+        Some(cause) if open == 0 && cause.is_too_many_connections() => {
+            Err(ConnectError::TooFewConnections { wanted, cause: Box::new(cause) })
+        }
+        Some(cause) if open == 0 => Err(ConnectError::Refused(Box::new(cause))),
+        Some(trouble) => {
+            tracing::warn!(
+                open,
+                wanted,
+                sqlstate = trouble.sqlstate(),
+                error = &*trouble as &dyn std::error::Error,
+                "connections to the database are missing; the node is not ready until it has all of them"
+            );
+            Ok(())
+        }
+        None => Ok(()),
     }
 }
 

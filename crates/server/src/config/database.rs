@@ -1,10 +1,10 @@
 //! `[database]`: the PostgreSQL database that many nodes share, or none for the embedded store.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use northgate_store::postgres::{Database, PostgresSettings, UrlError};
+use northgate_store::postgres::{Database, PostgresSettings, Source, UrlError};
 
 use crate::blanks::{self, Blank};
 use crate::config::layers::Settings;
@@ -45,8 +45,12 @@ enum Url {
 /// Why the database that was named cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    #[error("database.url cannot be used")]
-    Url(#[source] UrlError),
+    #[error("the URL in {setting} cannot be used")]
+    Url {
+        setting: String,
+        #[source]
+        cause: UrlError,
+    },
     #[error(transparent)]
     File(#[from] PrivateFileError),
     #[error("{} (database.url_file) is not there: write the database's URL into it, and make it private", .0.display())]
@@ -93,11 +97,11 @@ impl DatabaseSettings {
         self.lanes + self.login_lanes + 4
     }
 
-    /// What the store takes; reads the URL where it is in a file.
+    /// What the store takes. It reads the URL and its files again for each connection, so that they can be rotated.
     pub fn resolve(&self) -> Result<PostgresSettings, DatabaseError> {
-        let database = Database::parse(&self.url.read()?, self.roots.as_deref().map(Path::new));
+        let settings = self.clone();
         Ok(PostgresSettings {
-            database: database.map_err(DatabaseError::Url)?,
+            database: Source::read_by(move || settings.database())?,
             lanes: self.lanes as usize,
             login_lanes: self.login_lanes as usize,
             queue_bound: self.queue as usize,
@@ -111,9 +115,22 @@ impl DatabaseSettings {
             steady_for: STEADY_FOR,
         })
     }
+
+    fn database(&self) -> Result<Database, DatabaseError> {
+        let parsed = Database::parse(&self.url.read()?, self.roots.as_deref());
+        parsed.map_err(|cause| DatabaseError::Url { setting: self.url.setting(), cause })
+    }
 }
 
 impl Url {
+    /// The setting that names it, for a message.
+    fn setting(&self) -> String {
+        match self {
+            Url::Given(_) => "database.url".to_owned(),
+            Url::InFile(path) => format!("{} (database.url_file)", path.display()),
+        }
+    }
+
     fn read(&self) -> Result<String, DatabaseError> {
         match self {
             Url::Given(url) => Ok(url.clone()),

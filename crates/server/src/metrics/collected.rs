@@ -84,6 +84,10 @@ impl Collector for OfDatabase {
         put(&mut encoder, "database_queue_waiting", "Writes that wait for the database", &waiting)?;
         let bound = ConstGauge::new(self.0.queue_bound() as u64);
         put(&mut encoder, "database_queue_bound", "How many may; logins only up to the half", &bound)?;
+        let (open, wanted) = self.0.sessions();
+        let (open, wanted) = (ConstGauge::new(open as u64 + 1), ConstGauge::new(wanted as u64 + 1));
+        put(&mut encoder, "database_connections", "Connections that are open", &open)?;
+        put(&mut encoder, "database_connections_wanted", "How many there should be", &wanted)?;
         let lag = ConstGauge::new(figures.registry_lag().as_secs_f64());
         put(&mut encoder, "registry_lag_seconds", "Since the last look at what other nodes change", &lag)
     }

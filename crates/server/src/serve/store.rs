@@ -78,13 +78,7 @@ impl Choice {
             Choice::Embedded(store) => {
                 store.figures().is_failing().then(|| "the last write to the store failed".to_owned())
             }
-            Choice::Postgres(store) => store.is_behind().then(|| {
-                let lag = store.figures().registry_lag().as_secs_f32();
-                format!(
-                    "this node is behind: it has not seen for {lag:.1} s what other nodes change, since the database \
-                     does not answer it in time"
-                )
-            }),
+            Choice::Postgres(store) => store.why_not_ready(),
         }
     }
 

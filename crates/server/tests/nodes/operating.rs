@@ -30,7 +30,10 @@ async fn a_database_that_cannot_be_used_is_told_without_its_password() {
     for (url, expected) in [
         ("postgres://u:hunter2@127.0.0.1:1/d", "the database cannot be reached"),
         ("postgres://u:hunter2@127.0.0.1:port/d", "write postgres://user:password@host:5432/database"),
-        ("postgres://u:hunter2@h/d?sslmode=maybe", "write disable, prefer, require or verify-full"),
+        (
+            "postgres://u:hunter2@h/d?sslmode=maybe",
+            "write disable, prefer, require, verify-ca or verify-full",
+        ),
     ] {
         for arguments in [&["migrate"][..], &["serve", "--dev"][..]] {
             let told = refusal(&command(home.path(), url, arguments));

@@ -11,6 +11,7 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 use super::Shared;
 use super::connect::Trouble;
 use super::lane::{Ask, Work};
+use super::pool::Session;
 use super::published::From;
 use super::rows::{self, APPLICATION, APPLICATION_VALUES, DATABASE_NOW, SECRET, SECRET_VALUES, Value};
 
@@ -28,12 +29,8 @@ const SKIPPED: i64 = 1_000;
 
 impl Work for Applications {
     type Ask = ApplicationAsk;
-    type Statements = ();
+    const NAME: &'static str = "change of an application";
     const AT_ONCE: usize = 1;
-
-    async fn prepare(_client: &Client) -> Result<(), Trouble> {
-        Ok(())
-    }
 
     fn is_abandoned(ask: &ApplicationAsk) -> bool {
         match ask {
@@ -43,13 +40,21 @@ impl Work for Applications {
         }
     }
 
+    fn refuse(ask: ApplicationAsk, trouble: &Arc<Trouble>) {
+        match ask {
+            ApplicationAsk::Create(ask, _) => ask.refuse(trouble),
+            ApplicationAsk::Replace(ask) => ask.refuse(trouble),
+            ApplicationAsk::Delete(ask) => ask.refuse(trouble),
+        }
+    }
+
     async fn perform(
         &mut self,
-        client: &mut Client,
-        _statements: &(),
+        session: &mut Session,
         asks: &mut Vec<ApplicationAsk>,
         again: bool,
     ) -> Result<(), Trouble> {
+        let client = &mut session.client;
         match asks.first_mut() {
             None => return Ok(()),
             Some(ApplicationAsk::Create(ask, number)) => {

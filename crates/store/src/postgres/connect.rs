@@ -1,4 +1,4 @@
-//! One connection to the database, with our settings on it.
+//! One connection to the database, with our settings on it, and which server it is to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,13 @@ use futures_util::StreamExt;
 use futures_util::stream::poll_fn;
 use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{AsyncMessage, Client};
+use tokio_postgres::config::Host;
+use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, SimpleQueryRow};
 
+use super::server::{Server, ServerId};
 use super::settings::PostgresSettings;
+pub(crate) use super::trouble::Trouble;
+use super::url::Database;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,39 +24,20 @@ pub(crate) enum Session {
     Whole,
 }
 
-/// Why the database did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
-    #[error("the database cannot be reached")]
-    Unreachable(#[source] tokio_postgres::Error),
-    #[error("the database did not do it")]
-    Refused(#[from] tokio_postgres::Error),
-    #[error("the database did not answer within {}s", .0.as_secs_f32())]
-    Silent(Duration),
-    #[error("a value of the database is damaged")]
-    Damaged,
-    #[error(
-        "the row of table {table} with {key} is damaged: correct it, or restore the database from a backup"
-    )]
-    DamagedRow {
-        table: &'static str,
-        key: String,
-        #[source]
-        cause: Box<Trouble>,
-    },
+/// A connection, and where it goes.
+pub(crate) struct Connected {
+    pub client: Client,
+    pub host: usize,
+    pub identity: Identity,
 }
 
-impl Trouble {
-    /// Whether the connection is as good as before and the same may succeed at once: another transaction was in the way.
-    pub fn is_a_lost_race(&self) -> bool {
-        let Trouble::Refused(error) = self else { return false };
-        let races = [
-            SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::T_R_DEADLOCK_DETECTED,
-            SqlState::LOCK_NOT_AVAILABLE,
-        ];
-        error.code().is_some_and(|code| races.contains(code))
-    }
+/// What a server says of itself on one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub server: ServerId,
+    /// The process that serves this connection, and no other one at the same time.
+    pub backend: String,
+    pub is_read_only: bool,
 }
 
 impl PostgresSettings {
@@ -63,37 +47,99 @@ impl PostgresSettings {
     }
 }
 
-/// A new connection. It is closed when the client is dropped. Notifications, if any, wake `notified`.
+/// A connection for a command, to whichever host takes writes.
+pub(crate) async fn connect_once(settings: &PostgresSettings) -> Result<Client, Trouble> {
+    Ok(connect(settings, &Server::default(), Session::Whole, Arc::default()).await?.client)
+}
+
+/// A new connection to the first host that takes writes, beginning with the one that this node works with. It is closed when
+/// the client is dropped. Notifications wake `notified`, and so does its end.
 pub(crate) async fn connect(
     settings: &PostgresSettings,
+    server: &Server,
     session: Session,
-    notified: Option<Arc<Notify>>,
-) -> Result<Client, Trouble> {
-    // Each host may take its time, and then the settings.
-    let limit = settings.connect_timeout * (settings.database.config.get_hosts().len() as u32 + 1);
-    let made = timeout(limit, async {
-        let mut config = settings.database.config.clone();
-        config.connect_timeout(settings.connect_timeout).tcp_user_timeout(settings.silence());
-        let connected = config.connect(settings.database.tls.clone()).await;
-        let (client, mut connection) = connected.map_err(Trouble::Unreachable)?;
-        tokio::spawn(async move {
-            let mut messages = poll_fn(move |context| connection.poll_message(context));
-            // After an error the connection must go, or whoever waits for it would wait on.
-            while let Some(Ok(message)) = messages.next().await {
-                if let (AsyncMessage::Notification(_), Some(notified)) = (message, &notified) {
-                    notified.notify_one();
-                }
+    notified: Arc<Notify>,
+) -> Result<Connected, Trouble> {
+    let database = settings.database.current();
+    let (count, first) = (database.hosts.len(), server.host());
+    let mut failed = Vec::new();
+    for host in (first..first + count).map(|host| host % count) {
+        // To make the connection, and to prepare it.
+        let limit = 2 * settings.connect_timeout;
+        let made =
+            timeout(limit, connect_to(settings, &database, host, session, Arc::clone(&notified))).await;
+        let made = made.unwrap_or(Err(Trouble::Silent(limit)));
+        match made.and_then(|made| server.admit(&made.identity.server).map(|()| made)) {
+            Ok(connected) => return Ok(connected),
+            Err(trouble) => failed.push((name(&database.hosts[host]), trouble)),
+        }
+    }
+    Err(Trouble::none_of(failed))
+}
+
+async fn connect_to(
+    settings: &PostgresSettings,
+    database: &Database,
+    host: usize,
+    session: Session,
+    notified: Arc<Notify>,
+) -> Result<Connected, Trouble> {
+    let mut config = database.hosts[host].clone();
+    config.connect_timeout(settings.connect_timeout).tcp_user_timeout(settings.silence());
+    let (client, mut connection) = config.connect(database.tls.clone()).await.map_err(Trouble::connecting)?;
+    tokio::spawn(async move {
+        let mut messages = poll_fn(move |context| connection.poll_message(context));
+        // After an error the connection must go, or its statements would wait on.
+        while let Some(Ok(message)) = messages.next().await {
+            if let AsyncMessage::Notification(_) = message {
+                notified.notify_one();
             }
-        });
-        prepare(&client, settings, session).await?;
-        Ok(client)
+        }
+        notified.notify_one();
     });
-    made.await.unwrap_or(Err(Trouble::Silent(limit)))
+    let identity = identify(&client).await?;
+    prepare(&client, settings, session).await?;
+    // Between the two there were several transactions.
+    if identify(&client).await?.backend != identity.backend {
+        return Err(Trouble::Pooled);
+    }
+    Ok(Connected { client, host, identity })
+}
+
+/// Not a prepared statement: a pooler may have it on another connection. Any role may read all of it.
+const IDENTIFY: &str = "
+    SELECT pg_backend_pid(), current_setting('transaction_read_only'),
+        (SELECT system_identifier FROM pg_control_system()),
+        CASE WHEN NOT pg_is_in_recovery() THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END";
+/// For engines that have no WAL of this kind.
+const IDENTIFY_OTHERS: &str = "SELECT pg_backend_pid(), current_setting('transaction_read_only')";
+
+/// Which server serves this connection at this moment.
+pub(crate) async fn identify(client: &Client) -> Result<Identity, Trouble> {
+    let answer = match client.simple_query(IDENTIFY).await {
+        Err(error) if error.as_db_error().is_some() => client.simple_query(IDENTIFY_OTHERS).await?,
+        answer => answer?,
+    };
+    let row = answer
+        .iter()
+        .find_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
+    let row = row.ok_or(Trouble::Damaged)?;
+    let text = |column| if column < row.len() { row.get(column).map(ToOwned::to_owned) } else { None };
+    Ok(Identity {
+        server: ServerId { system: text(2), timeline: timeline(row) },
+        backend: text(0).unwrap_or_default(),
+        is_read_only: text(1).as_deref() == Some("on"),
+    })
+}
+
+fn timeline(row: &SimpleQueryRow) -> Option<u32> {
+    let text = if row.len() > 3 { row.get(3) } else { None };
+    text.and_then(|hex| u32::from_str_radix(hex, 16).ok())
 }
 
 async fn prepare(client: &Client, settings: &PostgresSettings, session: Session) -> Result<(), Trouble> {
     let (statement, lock) = (settings.statement_timeout.as_millis(), settings.lock_timeout.as_millis());
-    // Whoever hears an answer must find it after a crash, whatever the role's defaults are.
+    // What was answered must be there after a crash, whatever the role's defaults are.
     let limits = format!(
         "SET statement_timeout = {statement}; SET lock_timeout = {lock};
          SET idle_in_transaction_session_timeout = {statement};
@@ -117,4 +163,15 @@ async fn prepare(client: &Client, settings: &PostgresSettings, session: Session)
         Session::Whole => {}
     }
     Ok(())
+}
+
+fn name(config: &Config) -> String {
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    match config.get_hosts().first() {
+        Some(Host::Tcp(name)) => format!("{name}:{port}"),
+        Some(Host::Unix(directory)) => format!("{}:{port}", directory.display()),
+        None => {
+            config.get_hostaddrs().first().map_or_else(String::new, |address| format!("{address}:{port}"))
+        }
+    }
 }

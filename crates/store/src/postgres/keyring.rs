@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Row, Statement};
 
-use super::connect::{Session, Trouble, connect};
+use super::connect::Trouble;
+use super::trouble::Outlook;
 use super::{PostgresStore, Shared};
 
 /// One row at most. Each change has the next version.
@@ -107,15 +108,24 @@ fn sealed(row: &Row) -> Result<SealedKeyring, Trouble> {
     Ok(SealedKeyring { version: row.try_get(0)?, sealed: row.try_get(1)? })
 }
 
-/// On a connection for the occasion, which is rare.
 async fn within<T>(
     shared: &Shared,
     work: impl AsyncFnOnce(&Client) -> Result<T, Trouble>,
 ) -> Result<T, StoreError> {
     let limit = shared.settings.answer_within;
     let done = timeout(limit, async {
-        let client = connect(&shared.settings, Session::Whole, None).await?;
-        work(&client).await
+        let session = loop {
+            match shared.pool.take(&shared.server).await {
+                Ok(session) => break session,
+                Err(trouble) if trouble.outlook() == Outlook::Passing => {}
+                Err(trouble) => return Err(trouble),
+            }
+        };
+        let done = work(&session.client).await;
+        if done.as_ref().err().is_none_or(Trouble::keeps_connection) {
+            shared.pool.put(session);
+        }
+        done
     });
     let done = done.await.unwrap_or(Err(Trouble::Silent(limit)));
     done.map_err(|trouble| StoreError::Unavailable(Arc::new(trouble)))

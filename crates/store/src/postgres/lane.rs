@@ -1,7 +1,8 @@
-//! A lane: one connection, a bounded queue before it, and a task that takes all that waits and does it in one go.
+//! A lane: a bounded queue, and a task that takes all that waits and does it in one go, on a session of the pool.
 //!
-//! What fails is tried again until it succeeds or nobody waits for it any more. Whether a commit that was cut off happened
-//! is not known; every kind of work is such that doing it again finds out.
+//! What another transaction or a restart of the server was in the way of is tried again until it succeeds or no request
+//! waits for it any more. Whether a commit that was cut off happened is not known; every kind of work is such that doing it
+//! again finds out. What the database refuses for a reason that lasts is answered at once.
 
 use std::error::Error;
 use std::future::Future;
@@ -11,21 +12,28 @@ use std::time::{Duration, Instant};
 use northgate_core::store::StoreError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
-use tokio_postgres::Client;
 
 use super::Shared;
-use super::connect::{Session, Trouble, connect};
+use super::connect::Trouble;
+use super::health::Progress;
+use super::pool::Session;
+use super::trouble::Outlook;
 
 /// An operation and where its outcome goes.
 pub(crate) struct Ask<Q, A> {
     pub what: Q,
-    pub answer: oneshot::Sender<A>,
+    pub answer: oneshot::Sender<Result<A, Arc<Trouble>>>,
 }
 
 impl<Q, A> Ask<Q, A> {
-    /// Whoever asked may have hung up; what was done stays done.
+    /// The request may have been given up; what was done stays done.
     pub fn tell(self, outcome: A) {
-        let _ = self.answer.send(outcome);
+        let _ = self.answer.send(Ok(outcome));
+    }
+
+    /// It cannot be done at present.
+    pub fn refuse(self, trouble: &Arc<Trouble>) {
+        let _ = self.answer.send(Err(Arc::clone(trouble)));
     }
 }
 
@@ -33,24 +41,24 @@ impl<Q, A> Ask<Q, A> {
 pub(crate) trait Work: Send + 'static {
     /// One operation.
     type Ask: Send + Sync + 'static;
-    /// Its statements, prepared on a connection.
-    type Statements: Send + Sync;
+    /// Its name in the log and in the reason for not being ready.
+    const NAME: &'static str;
     /// Operations that are done in one go at most.
     const AT_ONCE: usize;
     /// Whether the figures count it among the writes.
     const WRITES: bool = true;
 
-    fn prepare(client: &Client) -> impl Future<Output = Result<Self::Statements, Trouble>> + Send;
-
-    /// Whether nobody waits for it any more.
+    /// Whether no request waits for it any more.
     fn is_abandoned(ask: &Self::Ask) -> bool;
 
-    /// Does `asks`, answers those that are done and leaves the others, to be done next. After an error all are left.
-    /// `again` says that something of it may have been done before.
+    /// Answers an operation that cannot be done.
+    fn refuse(ask: Self::Ask, trouble: &Arc<Trouble>);
+
+    /// Does `asks`, answers those that are done and leaves the others, to be done next. After an error those are left that
+    /// were not done. `again` says that something of it may have been done before.
     fn perform(
         &mut self,
-        client: &mut Client,
-        statements: &Self::Statements,
+        session: &mut Session,
         asks: &mut Vec<Self::Ask>,
         again: bool,
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
@@ -78,9 +86,9 @@ impl<W: Work> Lane<W> {
     pub fn start(shared: &Arc<Shared>, bound: usize, work: W) -> Lane<W> {
         let (sender, queue) = mpsc::channel(bound);
         let trouble = Arc::new(LastTrouble::default());
-        let shared = Arc::clone(shared);
+        let (shared, progress) = (Arc::clone(shared), shared.health.watch(W::NAME));
         let running =
-            Running { shared, queue, trouble: Arc::clone(&trouble), work, session: None, pause: PAUSES.0 };
+            Running { shared, queue, trouble: Arc::clone(&trouble), work, progress, pause: PAUSES.0 };
         tokio::spawn(running.run());
         Lane { queue: sender, trouble }
     }
@@ -95,7 +103,8 @@ impl<W: Work> Lane<W> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_send(ask(Ask { what, answer })).map_err(|_| StoreError::Busy)?;
         match timeout(within, answered).await {
-            Ok(Ok(answer)) => Ok(answer),
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(trouble))) => Err(StoreError::Unavailable(trouble)),
             Ok(Err(_)) | Err(_) => Err(StoreError::Unavailable(self.trouble.cause())),
         }
     }
@@ -124,7 +133,7 @@ struct Running<W: Work> {
     queue: mpsc::Receiver<W::Ask>,
     trouble: Arc<LastTrouble>,
     work: W,
-    session: Option<(Client, W::Statements)>,
+    progress: Arc<Progress>,
     pause: Duration,
 }
 
@@ -143,59 +152,95 @@ impl<W: Work> Running<W> {
             asks.retain(|ask| !W::is_abandoned(ask));
             if asks.is_empty() {
                 again = false;
+                self.progress.done();
                 continue;
             }
-            match self.attempt(&mut asks, again).await {
-                Ok(()) => {
-                    again = false;
-                    self.pause = PAUSES.0;
-                    self.trouble.set(None);
-                }
-                Err(trouble) => {
-                    again = true;
-                    self.failed(trouble).await;
-                }
+            self.progress.begin();
+            again = self.step(&mut asks, again).await;
+        }
+    }
+
+    /// Does what can be done of `asks`; whether something of the rest may have been done.
+    async fn step(&mut self, asks: &mut Vec<W::Ask>, again: bool) -> bool {
+        let trouble = match self.attempt(asks, again).await {
+            Ok(()) => {
+                self.succeeded();
+                return false;
+            }
+            Err(trouble) => trouble,
+        };
+        match trouble.outlook() {
+            Outlook::LostRace | Outlook::Passing => {
+                self.failed(trouble).await;
+                true
+            }
+            Outlook::Lasting if asks.len() > 1 && trouble.may_be_of_one() => {
+                self.each_alone(asks, again).await
+            }
+            Outlook::Lasting => {
+                self.refuse(asks, trouble);
+                false
             }
         }
     }
 
-    async fn attempt(&mut self, asks: &mut Vec<W::Ask>, again: bool) -> Result<(), Trouble> {
-        let (mut client, statements) = match self.session.take() {
-            Some(session) if !session.0.is_closed() => session,
-            before => {
-                if before.is_some() {
-                    self.shared.figures.reconnected();
+    /// One operation of a batch must not take the others with it.
+    async fn each_alone(&mut self, asks: &mut Vec<W::Ask>, again: bool) -> bool {
+        let mut left_in_doubt = false;
+        for ask in std::mem::take(asks) {
+            let mut alone = vec![ask];
+            match self.attempt(&mut alone, again).await {
+                Ok(()) => self.succeeded(),
+                Err(trouble) if trouble.outlook() == Outlook::Lasting => self.refuse(&mut alone, trouble),
+                Err(trouble) => {
+                    left_in_doubt = true;
+                    self.failed(trouble).await;
                 }
-                let client = connect(&self.shared.settings, Session::Lane, None).await?;
-                let statements = W::prepare(&client).await?;
-                (client, statements)
             }
-        };
+            asks.append(&mut alone);
+        }
+        left_in_doubt
+    }
+
+    async fn attempt(&mut self, asks: &mut Vec<W::Ask>, again: bool) -> Result<(), Trouble> {
+        let mut session = self.shared.pool.take(&self.shared.server).await?;
         let silence = self.shared.settings.silence();
         let (waiting, began) = (asks.len(), Instant::now());
-        let performed = timeout(silence, self.work.perform(&mut client, &statements, asks, again)).await;
+        let performed = timeout(silence, self.work.perform(&mut session, asks, again)).await;
         let performed = performed.unwrap_or(Err(Trouble::Silent(silence)));
-        // Whatever else happened, nobody knows what state the connection is in.
-        if performed.as_ref().err().is_none_or(Trouble::is_a_lost_race) {
-            self.session = Some((client, statements));
-        } else {
-            self.shared.figures.reconnected();
+        match &performed {
+            Ok(()) if W::WRITES => self.shared.figures.committed(waiting - asks.len(), began.elapsed()),
+            Ok(()) => {}
+            Err(trouble) if trouble.is_read_only() => self.shared.server.leave(session.epoch),
+            Err(_) => {}
         }
-        if performed.is_ok() && W::WRITES {
-            self.shared.figures.committed(waiting - asks.len(), began.elapsed());
+        // In other cases the state of the connection is not known.
+        if performed.as_ref().err().is_none_or(Trouble::keeps_connection) {
+            self.shared.pool.put(session);
         }
         performed
     }
 
+    fn succeeded(&mut self) {
+        self.pause = PAUSES.0;
+        self.progress.done();
+        self.trouble.set(None);
+    }
+
+    fn refuse(&mut self, asks: &mut Vec<W::Ask>, trouble: Trouble) {
+        self.shared.health.report(W::NAME, &trouble);
+        self.shared.health.suspect();
+        self.progress.done();
+        let trouble = Arc::new(trouble);
+        asks.drain(..).for_each(|ask| W::refuse(ask, &trouble));
+    }
+
     async fn failed(&mut self, trouble: Trouble) {
         self.shared.figures.retried();
-        if trouble.is_a_lost_race() {
+        if trouble.outlook() == Outlook::LostRace && !trouble.is_lock_timeout() {
             tracing::debug!(error = &trouble as &dyn Error, "another transaction was in the way");
         } else {
-            tracing::warn!(
-                error = &trouble as &dyn Error,
-                "the database did not do a batch; it is tried again"
-            );
+            self.shared.health.report(W::NAME, &trouble);
         }
         self.trouble.set(Some(Arc::new(trouble)));
         sleep(self.pause).await;

@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Row, Statement};
 use super::Shared;
 use super::connect::Trouble;
 use super::lane::{Ask, Work};
+use super::pool::Session;
 use super::rows;
 
 pub(crate) struct Logins(pub Arc<Shared>);
@@ -53,13 +54,8 @@ fn revoke() -> String {
     )
 }
 
-impl Work for Logins {
-    type Ask = Ask<Opening, Opened>;
-    type Statements = Statements;
-    /// Each locks its application and up to `max_grants` rows for two round trips.
-    const AT_ONCE: usize = 256;
-
-    async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+impl Statements {
+    pub async fn prepare(client: &Client) -> Result<Statements, Trouble> {
         let revoke = revoke();
         let (applications, grants, remove, revoke, insert) = tokio::try_join!(
             client.prepare(LOCK_APPLICATIONS),
@@ -70,18 +66,29 @@ impl Work for Logins {
         )?;
         Ok(Statements { applications, grants, remove, revoke, insert })
     }
+}
+
+impl Work for Logins {
+    type Ask = Ask<Opening, Opened>;
+    const NAME: &'static str = "login";
+    /// Each locks its application and up to `max_grants` rows for two round trips.
+    const AT_ONCE: usize = 256;
 
     fn is_abandoned(ask: &Self::Ask) -> bool {
         ask.answer.is_closed()
     }
 
+    fn refuse(ask: Self::Ask, trouble: &Arc<Trouble>) {
+        ask.refuse(trouble);
+    }
+
     async fn perform(
         &mut self,
-        client: &mut Client,
-        statements: &Statements,
+        session: &mut Session,
         asks: &mut Vec<Self::Ask>,
         _again: bool,
     ) -> Result<(), Trouble> {
+        let (client, statements) = (&session.client, &session.statements.logins);
         let mut applications: Vec<i32> = asks.iter().map(|ask| rows::number(ask.what.application)).collect();
         applications.sort_unstable();
         applications.dedup();
@@ -95,7 +102,7 @@ impl Work for Logins {
         let plan = match done {
             Ok(plan) => plan,
             Err(trouble) => {
-                if trouble.is_a_lost_race() {
+                if trouble.keeps_connection() {
                     client.batch_execute("ROLLBACK").await?;
                 }
                 return Err(trouble);

@@ -9,7 +9,7 @@ use northgate_core::application::AppNumber;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use super::connect::{Session, Trouble, connect};
+use super::connect::{Trouble, connect_once};
 use super::keyring::SealedKeyring;
 use super::rows::{self, APPLICATION, APPLICATION_VALUES, DATABASE_NOW, SECRET, SECRET_VALUES, Value};
 use super::settings::PostgresSettings;
@@ -56,7 +56,7 @@ pub struct Export {
 
 impl Export {
     pub async fn begin(settings: &PostgresSettings) -> Result<Export, MoveError> {
-        let client = connect(settings, Session::Whole, None).await?;
+        let client = connect_once(settings).await?;
         schema::check(&client).await?;
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         client.batch_execute(PATIENTLY).await?;
@@ -125,7 +125,7 @@ pub struct Import {
 impl Import {
     /// Takes hold of a database on which nothing has started yet. Of several at once the first goes on.
     pub async fn begin(settings: &PostgresSettings, keyring: &SealedKeyring) -> Result<Import, MoveError> {
-        let client = connect(settings, Session::Whole, None).await?;
+        let client = connect_once(settings).await?;
         schema::check(&client).await?;
         client.batch_execute("BEGIN").await?;
         client.batch_execute(PATIENTLY).await?;

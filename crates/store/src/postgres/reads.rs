@@ -1,6 +1,7 @@
 //! Reads of grants, joined like writes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use northgate_core::application::AppNumber;
 use northgate_core::grant::{Grant, GrantKey};
@@ -8,6 +9,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::connect::Trouble;
 use super::lane::{Ask, Work};
+use super::pool::Session;
 use super::{rows, steps};
 
 pub(crate) struct Reads;
@@ -25,16 +27,18 @@ pub(crate) struct Statements {
 const ALL: &str = "
     SELECT application, id, generation, refreshed_at, expires_at FROM grants WHERE application = ANY($1::int4[])";
 
-impl Work for Reads {
-    type Ask = ReadAsk;
-    type Statements = Statements;
-    const AT_ONCE: usize = 1_024;
-    const WRITES: bool = false;
-
-    async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+impl Statements {
+    pub async fn prepare(client: &Client) -> Result<Statements, Trouble> {
         let (one, all) = tokio::try_join!(client.prepare(steps::PRESENT), client.prepare(ALL))?;
         Ok(Statements { one, all })
     }
+}
+
+impl Work for Reads {
+    type Ask = ReadAsk;
+    const NAME: &'static str = "read";
+    const AT_ONCE: usize = 1_024;
+    const WRITES: bool = false;
 
     fn is_abandoned(ask: &ReadAsk) -> bool {
         match ask {
@@ -43,13 +47,20 @@ impl Work for Reads {
         }
     }
 
+    fn refuse(ask: ReadAsk, trouble: &Arc<Trouble>) {
+        match ask {
+            ReadAsk::One(ask) => ask.refuse(trouble),
+            ReadAsk::All(ask) => ask.refuse(trouble),
+        }
+    }
+
     async fn perform(
         &mut self,
-        client: &mut Client,
-        statements: &Statements,
+        session: &mut Session,
         asks: &mut Vec<ReadAsk>,
         _again: bool,
     ) -> Result<(), Trouble> {
+        let (client, statements) = (&session.client, &session.statements.reads);
         let (mut places, mut applications) = (Vec::new(), Vec::new());
         for ask in asks.iter() {
             match ask {

@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
 use super::ConnectError;
-use super::connect::{Session, Trouble, connect};
+use super::connect::{Trouble, connect_once};
 use super::keyring;
 use super::settings::PostgresSettings;
 
@@ -106,6 +106,7 @@ const MADE_AT_ONCE: [SqlState; 3] =
 /// Checks that the database can be used as it is.
 pub(crate) async fn check(client: &Client) -> Result<(), ConnectError> {
     check_server(client).await?;
+    check_encoding(client).await?;
     match found(client).await? {
         None => Err(ConnectError::NotMigrated),
         Some((version, _)) if version < VERSION => Err(ConnectError::Older { found: version }),
@@ -117,8 +118,9 @@ pub(crate) async fn check(client: &Client) -> Result<(), ConnectError> {
 /// Brings the database to [`VERSION`]; nodes may work on it meanwhile. Tells the version from which it came, 0 for an empty
 /// database.
 pub async fn migrate(settings: &PostgresSettings) -> Result<i32, ConnectError> {
-    let mut client = connect(settings, Session::Whole, None).await?;
+    let mut client = connect_once(settings).await?;
     check_server(&client).await?;
+    check_encoding(&client).await?;
     begin(&client).await?;
     let transaction = client.transaction().await.map_err(Trouble::from)?;
     // Two who migrate at once do it one after the other: no other lock works on every engine.
@@ -169,6 +171,13 @@ async fn check_server(client: &Client) -> Result<(), ConnectError> {
         Ok(version) if version >= SERVER => Ok(()),
         Ok(_) | Err(_) => Err(ConnectError::TooOld { found: number }),
     }
+}
+
+/// Names of applications are any text, and a database of another encoding refuses some of it, or takes any bytes.
+async fn check_encoding(client: &Client) -> Result<(), ConnectError> {
+    let row = client.query_one("SELECT current_setting('server_encoding')", &[]).await;
+    let encoding: String = row.map_err(Trouble::from)?.get(0);
+    if encoding == "UTF8" { Ok(()) } else { Err(ConnectError::Encoding { found: encoding }) }
 }
 
 /// The version of the database and the oldest one of nodes that may use it; `None` where `migrate` never ran.

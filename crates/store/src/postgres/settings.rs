@@ -1,16 +1,14 @@
 //! How to reach the database and how long to wait for it.
 
-use std::path::Path;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio_postgres::Config;
-use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-
-use super::tls::{self, Connector, TlsError};
+use super::url::Database;
 
 /// What one node does with the database.
 pub struct PostgresSettings {
-    pub database: Database,
+    pub database: Source,
     /// Connections that write refreshes and logouts. An application belongs to one, so that a node never waits for its
     /// own locks.
     pub lanes: usize,
@@ -36,83 +34,34 @@ pub struct PostgresSettings {
     pub steady_for: Duration,
 }
 
-/// Which database, and as whom. It holds a password and cannot be printed.
-pub struct Database {
-    pub(crate) config: Config,
-    pub(crate) tls: Connector,
+/// Where the database is, read again for each new connection: a rotated password or certificate needs no restart.
+pub struct Source {
+    read: Box<dyn Fn() -> Result<Database, ReadError> + Send + Sync>,
+    /// What was read last without an error.
+    last: Mutex<Arc<Database>>,
 }
 
-/// Why a URL names no database.
-#[derive(Debug, thiserror::Error)]
-pub enum UrlError {
-    // Not the parser's own words alone: they may be about any part of the URL, but never repeat the password.
-    #[error("it is no URL of a database: write postgres://user:password@host:5432/database")]
-    Malformed(#[source] tokio_postgres::Error),
-    #[error("sslmode = {0:?} is not known: write disable, prefer, require or verify-full")]
-    SslMode(String),
-    #[error("sslmode = verify-full needs a file with the certificates of the authority to trust")]
-    NoRoots,
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-}
+type ReadError = Box<dyn Error + Send + Sync>;
 
-impl Database {
-    /// The database of a `postgres://` URL. TLS is as `sslmode` in it says: `disable`, `prefer` (the default: TLS if the
-    /// server has it), `require`, or `verify-full`. With `roots`, a PEM file, the server's certificate is always checked.
-    pub fn parse(url: &str, roots: Option<&Path>) -> Result<Database, UrlError> {
-        let (url, mode) = take_ssl_mode(url);
-        let mut config: Config = url.parse().map_err(UrlError::Malformed)?;
-        config.ssl_mode(match mode.as_deref() {
-            None | Some("prefer") => SslMode::Prefer,
-            Some("disable") => SslMode::Disable,
-            Some("require") => SslMode::Require,
-            Some("verify-full") if roots.is_none() => return Err(UrlError::NoRoots),
-            Some("verify-full") => SslMode::Require,
-            Some(other) => return Err(UrlError::SslMode(other.to_owned())),
-        });
-        // Of several hosts the one that takes writes, also after a standby was promoted.
-        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        if config.get_application_name().is_none() {
-            config.application_name("northgate");
+impl Source {
+    /// Reads it for the first time.
+    pub fn read_by<E: Error + Send + Sync + 'static>(
+        read: impl Fn() -> Result<Database, E> + Send + Sync + 'static,
+    ) -> Result<Source, E> {
+        let last = Mutex::new(Arc::new(read()?));
+        Ok(Source { read: Box::new(move || read().map_err(|error| Box::new(error) as _)), last })
+    }
+
+    /// As it is at this moment. While a file is being replaced, the last good content stays in use.
+    pub(crate) fn current(&self) -> Arc<Database> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match (self.read)() {
+            Ok(database) => *last = Arc::new(database),
+            Err(error) => tracing::warn!(
+                error = &*error as &dyn Error,
+                "the URL of the database cannot be read again; the last one stays in use"
+            ),
         }
-        Ok(Database { config, tls: tls::connector(roots)? })
-    }
-}
-
-/// The URL without its `sslmode`, of which the client library does not know all.
-fn take_ssl_mode(url: &str) -> (String, Option<String>) {
-    let Some((place, parameters)) = url.split_once('?') else { return (url.to_owned(), None) };
-    let (modes, others): (Vec<&str>, Vec<&str>) =
-        parameters.split('&').partition(|parameter| parameter.starts_with("sslmode="));
-    let mode = modes.last().and_then(|mode| mode.split_once('=')).map(|(_, mode)| mode.to_owned());
-    (format!("{place}?{}", others.join("&")), mode)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(url: &str) -> Result<SslMode, String> {
-        match Database::parse(url, None) {
-            Ok(database) => Ok(database.config.get_ssl_mode()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    #[test]
-    fn tls_is_as_the_url_says() {
-        assert_eq!(parsed("postgres://u@h/d"), Ok(SslMode::Prefer));
-        assert_eq!(parsed("postgres://u@h/d?sslmode=disable&connect_timeout=3"), Ok(SslMode::Disable));
-        assert_eq!(parsed("postgres://u@h,i/d?connect_timeout=3&sslmode=require"), Ok(SslMode::Require));
-        assert!(
-            parsed("postgres://u@h/d?sslmode=verify-full").is_err_and(|error| error.contains("needs a file"))
-        );
-        assert!(parsed("postgres://u@h/d?sslmode=allow").is_err_and(|error| error.contains("write disable")));
-    }
-
-    #[test]
-    fn what_is_no_url_is_told_without_its_password() {
-        let told = parsed("postgres://user:hunter2@host:port/database").unwrap_err();
-        assert!(told.contains("write postgres://") && !told.contains("hunter2"), "{told}");
+        Arc::clone(&last)
     }
 }

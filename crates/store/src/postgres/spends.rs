@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Statement};
 use super::Shared;
 use super::connect::Trouble;
 use super::lane::{Ask, Work};
+use super::pool::Session;
 use super::rows::{self, DATABASE_NOW};
 
 /// How long a count is believed to be what this node makes of it; other nodes add to it, and time takes from it.
@@ -107,12 +108,8 @@ impl Spends {
     }
 }
 
-impl Work for Spends {
-    type Ask = SpendAsk;
-    type Statements = Statements;
-    const AT_ONCE: usize = 256;
-
-    async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+impl Statements {
+    pub async fn prepare(client: &Client) -> Result<Statements, Trouble> {
         let count = format!(
             "SELECT count(*) FROM spent WHERE application = $1 AND until_at >= least($2, {DATABASE_NOW})"
         );
@@ -120,18 +117,28 @@ impl Work for Spends {
             tokio::try_join!(client.prepare(&count), client.prepare(INSERT), client.prepare(SPENDERS))?;
         Ok(Statements { count, insert, spenders })
     }
+}
+
+impl Work for Spends {
+    type Ask = SpendAsk;
+    const NAME: &'static str = "single use";
+    const AT_ONCE: usize = 256;
 
     fn is_abandoned(ask: &SpendAsk) -> bool {
         ask.ask.answer.is_closed()
     }
 
+    fn refuse(ask: SpendAsk, trouble: &Arc<Trouble>) {
+        ask.ask.refuse(trouble);
+    }
+
     async fn perform(
         &mut self,
-        client: &mut Client,
-        statements: &Statements,
+        session: &mut Session,
         asks: &mut Vec<SpendAsk>,
         _again: bool,
     ) -> Result<(), Trouble> {
+        let (client, statements) = (&session.client, &session.statements.spends);
         self.count(client, statements, asks).await?;
         self.insert(client, statements, asks).await?;
         let applications: Vec<i32> = asks.iter().map(|ask| rows::number(ask.ask.what.application)).collect();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use futures_util::future::join;
 use northgate_core::grant::{Grant, GrantKey};
 use northgate_core::registry::Revocation;
 use northgate_core::store::{Advanced, Closing, Step};
@@ -11,6 +12,7 @@ use tokio_postgres::{Client, Statement};
 use super::Shared;
 use super::connect::Trouble;
 use super::lane::{Ask, Work};
+use super::pool::Session;
 use super::rows;
 
 pub(crate) struct Steps(pub Arc<Shared>);
@@ -58,17 +60,19 @@ fn close() -> String {
     )
 }
 
-impl Work for Steps {
-    type Ask = StepAsk;
-    type Statements = Statements;
-    const AT_ONCE: usize = 1_024;
-
-    async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+impl Statements {
+    pub async fn prepare(client: &Client) -> Result<Statements, Trouble> {
         let close = close();
         let (advance, present, close) =
             tokio::try_join!(client.prepare(ADVANCE), client.prepare(PRESENT), client.prepare(&close))?;
         Ok(Statements { advance, present, close })
     }
+}
+
+impl Work for Steps {
+    type Ask = StepAsk;
+    const NAME: &'static str = "refresh or logout";
+    const AT_ONCE: usize = 1_024;
 
     fn is_abandoned(ask: &StepAsk) -> bool {
         match ask {
@@ -77,32 +81,56 @@ impl Work for Steps {
         }
     }
 
+    fn refuse(ask: StepAsk, trouble: &Arc<Trouble>) {
+        match ask {
+            StepAsk::Advance(ask) => ask.refuse(trouble),
+            StepAsk::Close(ask) => ask.refuse(trouble),
+        }
+    }
+
     async fn perform(
         &mut self,
-        client: &mut Client,
-        statements: &Statements,
+        session: &mut Session,
         asks: &mut Vec<StepAsk>,
         again: bool,
     ) -> Result<(), Trouble> {
-        let batch = Batch::of(asks);
-        // Sent at once, and done by the database one after the other.
-        let (moved, closed) = tokio::try_join!(
-            biased;
-            advance(client, statements, &batch.steps),
-            close_all(client, statements, &batch.closings)
-        )?;
-        let lost: Vec<Place> = batch.steps.keys().filter(|place| !moved.contains(*place)).copied().collect();
-        let mut states = present(client, &statements.present, &lost).await?;
-        for (key, place) in closed {
-            self.0.published.registry.revoke(key, batch.closings[&place]);
+        let Session { client, statements, .. } = session;
+        let (batch, statements) = (Batch::of(asks), &statements.steps);
+        // Sent at once, and done by the database one after the other, each in a transaction of its own.
+        let (moved, closed) =
+            join(advance(client, statements, &batch.steps), close_all(client, statements, &batch.closings))
+                .await;
+        let moved = match moved {
+            Ok(moved) => self.states(client, statements, &batch, moved).await,
+            Err(trouble) => Err(trouble),
+        };
+        for (key, place) in closed.iter().flatten() {
+            self.0.published.registry.revoke(*key, batch.closings[place]);
         }
-        if !batch.closings.is_empty() {
+        if closed.is_ok() && !batch.closings.is_empty() {
             self.0.wake_others();
         }
+        answer(asks, &batch, moved.as_ref().ok(), closed.is_ok(), again);
+        moved.map(|_| ()).and(closed.map(|_| ()))
+    }
+}
+
+/// The grants that were moved, and the states that all of the batch are in now.
+type Moved = (HashSet<Place>, HashMap<Place, Grant>);
+
+impl Steps {
+    async fn states(
+        &self,
+        client: &Client,
+        statements: &Statements,
+        batch: &Batch,
+        moved: HashSet<Place>,
+    ) -> Result<Moved, Trouble> {
+        let lost: Vec<Place> = batch.steps.keys().filter(|place| !moved.contains(*place)).copied().collect();
+        let mut states = present(client, &statements.present, &lost).await?;
         self.0.figures.lost(lost.len());
         states.extend(moved.iter().map(|place| (*place, batch.steps[place].to)));
-        answer(asks, &batch, &moved, &states, again);
-        Ok(())
+        Ok((moved, states))
     }
 }
 
@@ -198,19 +226,15 @@ fn columns<'a>(places: impl Iterator<Item = &'a Place>) -> (Vec<i32>, Vec<i64>) 
     places.copied().unzip()
 }
 
-/// Answers everybody but those whose guard may hold now that the first step of their grant is done.
-fn answer(
-    asks: &mut Vec<StepAsk>,
-    batch: &Batch,
-    moved: &HashSet<Place>,
-    states: &HashMap<Place, Grant>,
-    again: bool,
-) {
+/// Answers what was done, and leaves what failed and steps whose guard may hold now that the first one of their grant is
+/// done.
+fn answer(asks: &mut Vec<StepAsk>, batch: &Batch, moved: Option<&Moved>, is_closed: bool, again: bool) {
     let mut first: HashSet<Place> = batch.steps.keys().copied().collect();
     for ask in std::mem::take(asks) {
-        match ask {
-            StepAsk::Close(ask) => ask.tell(()),
-            StepAsk::Advance(ask) => {
+        match (ask, moved) {
+            (StepAsk::Close(ask), _) if is_closed => ask.tell(()),
+            (ask @ StepAsk::Close(_), _) | (ask @ StepAsk::Advance(_), None) => asks.push(ask),
+            (StepAsk::Advance(ask), Some((moved, states))) => {
                 let place = place_of(&ask.what);
                 let state = states.get(&place).copied();
                 let is_first = first.remove(&place);

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 
 use super::Shared;
-use super::connect::{Session, Trouble, connect};
+use super::connect::Trouble;
 use super::rows::{self, DATABASE_NOW};
 use crate::steady::Steady;
 
@@ -31,7 +31,6 @@ const REMEMBER_REMOVED: Duration = Duration::from_secs(86_400);
 
 pub(crate) struct Upkeep {
     shared: Arc<Shared>,
-    client: Option<Client>,
     /// The first number that the walk has not come to.
     next: i32,
     steady: Steady,
@@ -44,7 +43,7 @@ impl Upkeep {
         let applications = shared.published.registry.all();
         let place = std::process::id() as usize % applications.len().max(1);
         let next = applications.get(place).map_or(i32::MIN, |application| rows::number(application.number));
-        Upkeep { shared, client: None, next, steady }
+        Upkeep { shared, next, steady }
     }
 
     pub async fn run(mut self) {
@@ -53,28 +52,24 @@ impl Upkeep {
             let limit = self.shared.settings.silence();
             let done = timeout(limit, self.round()).await.unwrap_or(Err(Trouble::Silent(limit)));
             if let Err(trouble) = done {
-                self.client = None;
                 tracing::debug!(error = &trouble as &dyn Error, "upkeep is put off");
             }
         }
     }
 
     async fn round(&mut self) -> Result<(), Trouble> {
-        let client = match self.client.take() {
-            Some(client) if !client.is_closed() => client,
-            Some(_) | None => connect(&self.shared.settings, Session::Lane, None).await?,
-        };
+        let session = self.shared.pool.take(&self.shared.server).await?;
         let used = self.shared.published.registry.take_used(LAST_USED_AT_ONCE);
-        if let Err(trouble) = write_last_used(&client, &used).await {
+        if let Err(trouble) = write_last_used(&session.client, &used).await {
             used.iter().for_each(|application| self.shared.published.registry.mark_used(application.number));
             return Err(trouble);
         }
         let now = (self.shared.clock)();
         let steady = self.steady.look(Instant::now(), now);
         if steady >= self.shared.settings.steady_for {
-            self.next = sweep(&client, self.next, now).await?;
+            self.next = sweep(&session.client, self.next, now).await?;
         }
-        self.client = Some(client);
+        self.shared.pool.put(session);
         Ok(())
     }
 }

@@ -3,6 +3,9 @@
 //! A look reads what carries a time of change since the last one, and a while before that: a transaction gets its time
 //! when it writes and shows when it commits. All that is read is absolute, so that it may be read any number of times.
 //! Between those, a notification is worth a glance at what is quite new.
+//!
+//! The watch also chooses the server that all connections of this node are to, and each look checks that it still is the
+//! same and takes writes.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -14,12 +17,14 @@ use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_postgres::{Client, Statement};
 
-use super::Shared;
-use super::connect::{Session, Trouble, connect};
+use super::connect::{Connected, Identity, Session, Trouble, connect, identify};
 use super::keyring;
 use super::load::{self, All, Look, News};
+use super::pool::Backend;
 use super::published::From;
+use super::server::ServerId;
 use super::settings::PostgresSettings;
+use super::{ConnectError, Shared, schema};
 use crate::steady::Steady;
 
 /// How far back a glance goes: it is about what committed just now, and what it misses comes with the next look.
@@ -46,8 +51,8 @@ pub(crate) struct Watch {
     /// When the last look began, by this node's time.
     last: Instant,
     looks: u64,
-    /// Which line of the database's history this is; another one after a standby was promoted.
-    history: Option<String>,
+    /// The server whose registry was read; after a standby was promoted it may lack what the last one had.
+    read_from: Option<ServerId>,
     steady: Steady,
     round_at: Instant,
     /// Messages about damaged rows that are in the log already.
@@ -63,14 +68,17 @@ enum Depth {
 
 struct Watching {
     client: Client,
+    identity: Identity,
+    epoch: u64,
+    _backend: Backend,
     look: Look,
     keyring: Statement,
     notified: Arc<Notify>,
 }
 
 impl Watch {
-    /// Reads the whole registry.
-    pub async fn start(shared: Arc<Shared>) -> Result<Watch, Trouble> {
+    /// Connects to a database that is set up, and reads the whole registry.
+    pub async fn start(shared: Arc<Shared>) -> Result<Watch, ConnectError> {
         let now = Instant::now();
         let steady = Steady::begin(now, (shared.clock)());
         let mut watch = Watch {
@@ -80,12 +88,18 @@ impl Watch {
             seen_at: 0,
             last: now,
             looks: 0,
-            history: None,
+            read_from: None,
             steady,
             round_at: now,
             damaged: HashSet::new(),
         };
-        watch.connect().await?;
+        let notified = Arc::default();
+        let connected =
+            connect(&watch.shared.settings, &watch.shared.server, Session::Whole, Arc::clone(&notified));
+        let connected = connected.await?;
+        schema::check(&connected.client).await?;
+        watch.begin(connected, notified).await?;
+        watch.look(Depth::Look).await?;
         Ok(watch)
     }
 
@@ -111,16 +125,38 @@ impl Watch {
                     sleep(GATHER).await;
                     self.wake_others().await;
                 }
+                () = shared.server.left() => self.attempt(Depth::Look).await,
             }
             self.forget();
         }
     }
 
     async fn attempt(&mut self, depth: Depth) {
-        if let Err(trouble) = self.look(depth).await {
-            self.session = None;
-            tracing::warn!(error = &trouble as &dyn Error, "cannot see what other nodes change");
+        // Where the server is not the one any more, the next one is looked for at once.
+        for depth in [depth, Depth::Look] {
+            let Err(trouble) = self.look(depth).await else { return };
+            let was = self.session.take();
+            self.shared.health.report("watch", &trouble);
+            match was {
+                Some(was) => {
+                    if trouble.is_read_only() || matches!(trouble, Trouble::OtherServer | Trouble::Pooled) {
+                        self.shared.server.leave(was.epoch);
+                    }
+                    self.shared.server.lost(None);
+                }
+                None => return self.not_connected(trouble),
+            }
         }
+    }
+
+    /// What keeps the watch from connecting is why this node is not ready, and why sessions are not opened.
+    fn not_connected(&self, trouble: Trouble) {
+        if trouble.is_too_many_connections() {
+            self.shared.pool.sweep(&self.shared.server, true);
+        }
+        let trouble = Some(Arc::new(trouble));
+        self.shared.server.lost(trouble.clone());
+        self.shared.pool.set_trouble(trouble);
     }
 
     async fn wake_others(&mut self) {
@@ -132,11 +168,15 @@ impl Watch {
     }
 
     async fn look(&mut self, depth: Depth) -> Result<(), Trouble> {
-        if self.session.as_ref().is_none_or(|session| session.client.is_closed()) {
+        let epoch = self.shared.server.epoch();
+        if self.session.as_ref().is_none_or(|session| session.client.is_closed() || session.epoch != epoch) {
+            self.session = None;
             self.shared.figures.reconnected();
-            self.connect().await?;
+            self.reconnect().await?;
         }
-        let Some(Watching { client, look, keyring, .. }) = &self.session else { return Ok(()) };
+        let Some(Watching { client, look, keyring, identity, epoch, .. }) = &self.session else {
+            return Ok(());
+        };
         let began = Instant::now();
         let since = match depth {
             Depth::Glance => self.seen_at - millis(GLANCE),
@@ -145,9 +185,13 @@ impl Watch {
         };
         let limit = self.shared.settings.silence();
         let looked = timeout(limit, async {
-            tokio::try_join!(look.since(client, since), keyring::look(client, keyring, &self.shared.keyring))
+            // Before the look, and outside of its transaction, which is read-only anywhere.
+            let same = async { is_same(&identify(client).await?, identity) };
+            let shown = keyring::look(client, keyring, &self.shared.keyring);
+            tokio::try_join!(biased; same, look.since(client, since), shown)
         });
-        let (news, ()) = looked.await.unwrap_or(Err(Trouble::Silent(limit)))?;
+        let ((), news, ()) = looked.await.unwrap_or(Err(Trouble::Silent(limit)))?;
+        let epoch = *epoch;
         self.seen_at = news.at;
         match depth {
             Depth::Glance => self.publish(news),
@@ -156,6 +200,7 @@ impl Watch {
                 (self.looked_at, self.last) = (news.at, began);
                 self.publish(news);
                 self.shared.figures.looked(began);
+                self.shared.server.looked(epoch);
             }
         }
         Ok(())
@@ -185,17 +230,27 @@ impl Watch {
         }
     }
 
-    /// Connects, and reads everything where looking back is not enough.
-    async fn connect(&mut self) -> Result<(), Trouble> {
-        let notified = Arc::new(Notify::new());
-        let client = connect(&self.shared.settings, Session::Whole, Some(Arc::clone(&notified))).await?;
+    async fn reconnect(&mut self) -> Result<(), Trouble> {
+        self.shared.server.lost(None);
+        let notified = Arc::default();
+        let Shared { settings, server, .. } = &*self.shared;
+        let connected = connect(settings, server, Session::Whole, Arc::clone(&notified)).await?;
+        self.begin(connected, notified).await
+    }
+
+    /// Takes all connections of this node to this server, and reads everything where looking back is not enough.
+    async fn begin(&mut self, connected: Connected, notified: Arc<Notify>) -> Result<(), Trouble> {
+        let Connected { client, host, identity } = connected;
+        let backend = self.shared.pool.claim(&identity.backend)?;
+        let epoch = self.shared.server.join(&identity.server, host);
+        self.shared.pool.set_trouble(None);
         if self.shared.settings.notify {
             client.batch_execute("LISTEN northgate").await?;
         }
         let look = Look::prepare(&client).await?;
         let keyring = keyring::prepare(&client).await?;
-        let history = history(&client).await;
-        if self.looked_at == 0 || history != self.history || self.last.elapsed() > RELOAD_AFTER {
+        let is_other = self.read_from.as_ref() != Some(&identity.server);
+        if is_other || self.last.elapsed() > RELOAD_AFTER {
             let loaded = timeout(RELOAD_WITHIN, load::all(&client)).await;
             let All { applications, revocations, damaged, at } =
                 loaded.unwrap_or(Err(Trouble::Silent(RELOAD_WITHIN)))?;
@@ -214,8 +269,8 @@ impl Watch {
         if let Err(error) = client.batch_execute("SET jit = off; SET enable_seqscan = off").await {
             tracing::debug!(error = &error as &dyn Error, "the database has planner settings of its own");
         }
-        self.history = history;
-        self.session = Some(Watching { client, look, keyring, notified });
+        self.read_from = Some(identity.server.clone());
+        self.session = Some(Watching { client, identity, epoch, _backend: backend, look, keyring, notified });
         Ok(())
     }
 
@@ -238,9 +293,15 @@ fn late_commits(settings: &PostgresSettings) -> Duration {
     2 * settings.statement_timeout + Duration::from_secs(1)
 }
 
-/// The timeline of a PostgreSQL server: a promoted standby begins another, and may lack what the last one had. Engines that
-/// lose nothing in a fail-over have none.
-async fn history(client: &Client) -> Option<String> {
-    let timeline = "SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
-    client.query_one(timeline, &[]).await.ok()?.try_get(0).ok()
+/// Whether a connection is still served by the server and the process that it was made to, and takes writes.
+fn is_same(now: &Identity, then: &Identity) -> Result<(), Trouble> {
+    if now.server != then.server {
+        Err(Trouble::OtherServer)
+    } else if now.backend != then.backend {
+        Err(Trouble::Pooled)
+    } else if now.is_read_only {
+        Err(Trouble::ReadOnly)
+    } else {
+        Ok(())
+    }
 }

@@ -10,19 +10,19 @@ use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId};
 use northgate_core::policy::Overrides;
 use northgate_core::store::{Advanced, Opened, Opening, Step, Store, StoreError};
-use northgate_store::postgres::{Database, PostgresSettings};
+use northgate_store::postgres::PostgresSettings;
 use tokio::task::JoinSet;
 
 use super::node::{Installation, NOW, Node, until};
 use super::proxy::Proxy;
+use super::server::at;
 
 async fn behind(proxy: &Proxy, installation: &Installation) -> Node {
     let url = installation
         .place
         .url()
         .replace(&format!(":{}/", installation.place.port), &format!(":{}/", proxy.port));
-    let database = Database::parse(&url, None).unwrap();
-    installation.node_with(PostgresSettings { database, ..installation.place.settings() }).await
+    installation.node_with(PostgresSettings { database: at(&url), ..installation.place.settings() }).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,8 +76,8 @@ async fn logins_and_changes_that_were_cut_off_are_done_once() {
 }
 
 #[tokio::test]
-async fn serialization_failures_deadlocks_and_a_full_disk_are_tried_again() {
-    for state in ["40001", "40P01", "53100"] {
+async fn serialization_failures_and_deadlocks_are_tried_again() {
+    for state in ["40001", "40P01", "55P03"] {
         let installation = Installation::new().await;
         let node = installation.node().await;
         let app = node.customer("app", Overrides::default()).await;
@@ -111,7 +111,7 @@ async fn while_the_database_is_away_requests_hear_so_and_the_node_says_that_it_i
         .replace(&format!(":{}/", installation.place.port), &format!(":{}/", proxy.port));
     let node = installation
         .node_with(PostgresSettings {
-            database: Database::parse(&url, None).unwrap(),
+            database: at(&url),
             answer_within: Duration::from_millis(300),
             behind_after: Duration::from_millis(200),
             ..installation.place.settings()

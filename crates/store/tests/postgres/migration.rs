@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use northgate_core::clock::Timestamp;
 use northgate_core::policy::Overrides;
-use northgate_store::postgres::{ConnectError, Database, PostgresSettings, PostgresStore, VERSION, migrate};
+use northgate_store::postgres::{ConnectError, PostgresSettings, PostgresStore, VERSION, migrate};
 
 use super::node::{Installation, NOW};
-use super::server::{Place, server};
+use super::server::{Place, at, server};
 
 async fn refusal(settings: PostgresSettings) -> String {
     match PostgresStore::connect(settings, Box::new(|| Timestamp::from_millis(0))).await {
@@ -24,12 +24,12 @@ async fn change(place: &Place, statements: &str) {
 #[tokio::test]
 async fn a_database_that_cannot_be_reached_is_told_in_a_sentence() {
     let place = server().place().await;
-    let nowhere = Database::parse("postgres://northgate@127.0.0.1:1/postgres", None).unwrap();
+    let nowhere = at("postgres://northgate@127.0.0.1:1/postgres");
     let settings =
         PostgresSettings { database: nowhere, connect_timeout: Duration::from_secs(5), ..place.settings() };
     let told = refusal(settings).await;
     assert!(
-        told.starts_with("the database cannot be reached") && told.contains("check database-url"),
+        told.starts_with("the database cannot be reached") && told.contains("check database.url"),
         "{told}"
     );
 }
@@ -41,7 +41,7 @@ async fn a_server_that_is_too_old_is_told_with_its_version_and_left_as_it_is() {
     let pretend = "CREATE FUNCTION current_setting(text) RETURNS text LANGUAGE sql AS $$ SELECT '120022' $$";
     change(&place, pretend).await;
     // Its own functions are behind ours then.
-    let database = Database::parse(&format!("{},pg_catalog", place.url()), None).unwrap();
+    let database = at(&format!("{},pg_catalog", place.url()));
     let settings = PostgresSettings { database, ..place.settings() };
     let sentence = "the database server is too old (version number 120022): PostgreSQL 13 or newer is needed";
     assert_eq!(migrate(&settings).await.unwrap_err().to_string(), sentence);

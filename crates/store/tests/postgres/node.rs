@@ -64,7 +64,15 @@ pub struct Customer {
 
 impl Installation {
     pub async fn new() -> Installation {
-        let place = server().place().await;
+        Installation::at(server().place().await).await
+    }
+
+    /// With tables that belong to a role without any other privileges.
+    pub async fn of_a_role() -> Installation {
+        Installation::at(server().place_of_a_role().await).await
+    }
+
+    async fn at(place: Place) -> Installation {
         migrate(&place.settings()).await.unwrap();
         Installation { place, keyring: KeyringRecord::random(NOW) }
     }
@@ -74,9 +82,7 @@ impl Installation {
     }
 
     pub async fn node_with(&self, settings: PostgresSettings) -> Node {
-        let store = Arc::new(PostgresStore::connect(settings, Box::new(|| NOW)).await.unwrap());
-        let keyring = Keyring::new(self.keyring.clone()).unwrap();
-        Node { auth: Arc::new(Auth::new(Arc::clone(&store) as _, keyring, SETTINGS)), store }
+        Node::new(settings, &self.keyring).await
     }
 
     /// The database, beside the nodes.
@@ -86,6 +92,12 @@ impl Installation {
 }
 
 impl Node {
+    pub async fn new(settings: PostgresSettings, keyring: &KeyringRecord) -> Node {
+        let store = Arc::new(PostgresStore::connect(settings, Box::new(|| NOW)).await.unwrap());
+        let keyring = Keyring::new(keyring.clone()).unwrap();
+        Node { auth: Arc::new(Auth::new(Arc::clone(&store) as _, keyring, SETTINGS)), store }
+    }
+
     pub async fn customer(&self, id: &str, overrides: Overrides) -> Arc<Customer> {
         let id = AppId::parse(id).unwrap();
         let wanted = Wanted {

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use northgate_store::postgres::{Database, PostgresSettings};
+use northgate_store::postgres::{Database, PostgresSettings, Source};
 
 use installed::{as_nobody_special, programs};
 use ports::free_port;
@@ -23,8 +23,10 @@ use ports::free_port;
 const RUN: &str = r#"
     trap '' INT
     "$1/initdb" -D "$2/data" -U northgate -A trust -E UTF8 --locale=C --no-sync >"$2/log" 2>&1 || exit 1
+    printf '%s\n' "host all +with_password 127.0.0.1/32 scram-sha-256" "hostssl all with_certificate 127.0.0.1/32 cert" \
+        "local all all trust" "host all all 127.0.0.1/32 trust" >"$2/data/pg_hba.conf"
     "$1/postgres" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$2" \
-        -c ssl=on -c ssl_cert_file="$2/server.crt" -c ssl_key_file="$2/server.key" \
+        -c ssl=on -c ssl_cert_file="$2/server.crt" -c ssl_key_file="$2/server.key" -c ssl_ca_file="$2/clients.crt" \
         -c fsync=off -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB >>"$2/log" 2>&1 &
     cat >/dev/null
     kill -QUIT $!
@@ -39,6 +41,8 @@ pub struct Server {
     pub port: u16,
     /// The certificate of its TLS, for `localhost`, in PEM.
     pub certificate: PathBuf,
+    /// Its socket, and `client.crt` with `client.key` of the role `with_certificate`.
+    pub dir: PathBuf,
     // The server lives as long as this end of its input.
     _process: Child,
 }
@@ -66,16 +70,37 @@ fn start() -> Server {
         assert!(began.elapsed() < START, "PostgreSQL did not start: {}", log());
         std::thread::sleep(Duration::from_millis(20));
     }
-    Server { port, certificate, _process: process }
+    Server { port, certificate, dir, _process: process }
 }
 
 fn make_certificate(dir: &Path) -> PathBuf {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (certificate, key) = (dir.join("server.crt"), dir.join("server.key"));
     std::fs::write(&certificate, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    write_private(&key, &made.signing_key.serialize_pem());
+    make_client_certificate(dir);
     certificate
+}
+
+/// An authority that the server trusts, and a certificate of it for one role.
+fn make_client_certificate(dir: &Path) {
+    let mut authority = rcgen::CertificateParams::new(vec!["clients".to_owned()]).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let certificate = authority.self_signed(&authority_key).unwrap();
+    std::fs::write(dir.join("clients.crt"), certificate.pem()).unwrap();
+    let mut client = rcgen::CertificateParams::new(vec!["client".to_owned()]).unwrap();
+    client.distinguished_name = rcgen::DistinguishedName::new();
+    client.distinguished_name.push(rcgen::DnType::CommonName, "with_certificate");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let client = client.signed_by(&key, &rcgen::Issuer::new(authority, authority_key)).unwrap();
+    std::fs::write(dir.join("client.crt"), client.pem()).unwrap();
+    write_private(&dir.join("client.key"), &key.serialize_pem());
+}
+
+fn write_private(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 impl Server {
@@ -89,10 +114,23 @@ impl Server {
     /// An empty place for one world: a schema of its own.
     pub async fn place(&self) -> Place {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let place = Place { port: self.port, schema: NEXT.fetch_add(1, Ordering::Relaxed) };
+        let place =
+            Place { port: self.port, schema: NEXT.fetch_add(1, Ordering::Relaxed), is_of_a_role: false };
         let create = format!("CREATE SCHEMA s{}", place.schema);
         self.client(&place.url()).await.batch_execute(&create).await.unwrap();
         place
+    }
+
+    /// The same with an owner of its own, `role_N`, who is no superuser.
+    pub async fn place_of_a_role(&self) -> Place {
+        let place = self.place().await;
+        let role = place.role();
+        let create = format!(
+            "CREATE ROLE {role} LOGIN; ALTER SCHEMA s{} OWNER TO {role}; GRANT {role} TO northgate",
+            place.schema
+        );
+        self.client(&place.url()).await.batch_execute(&create).await.unwrap();
+        Place { is_of_a_role: true, ..place }
     }
 }
 
@@ -100,20 +138,31 @@ impl Server {
 #[derive(Clone, Copy)]
 pub struct Place {
     pub port: u16,
-    schema: u32,
+    pub schema: u32,
+    is_of_a_role: bool,
 }
 
 impl Place {
+    pub fn role(&self) -> String {
+        format!("role_{}", self.schema)
+    }
+
+    /// As the superuser.
     pub fn url(&self) -> String {
-        let Place { port, schema } = self;
+        self.url_as("northgate")
+    }
+
+    /// As a role with its password.
+    pub fn url_as(&self, credentials: &str) -> String {
+        let Place { port, schema, .. } = self;
         format!(
-            "postgres://northgate@127.0.0.1:{port}/postgres?sslmode=disable&options=-c%20search_path%3Ds{schema}"
+            "postgres://{credentials}@127.0.0.1:{port}/postgres?sslmode=disable&options=-c%20search_path%3Ds{schema}"
         )
     }
 
     pub fn settings(&self) -> PostgresSettings {
         PostgresSettings {
-            database: Database::parse(&self.url(), None).unwrap(),
+            database: at(&self.url_as(&if self.is_of_a_role { self.role() } else { "northgate".to_owned() })),
             lanes: 2,
             login_lanes: 1,
             queue_bound: 4_096,
@@ -127,4 +176,10 @@ impl Place {
             steady_for: Duration::from_secs(3_600),
         }
     }
+}
+
+/// The database of a URL.
+pub fn at(url: &str) -> Source {
+    let url = url.to_owned();
+    Source::read_by(move || Database::parse(&url, None)).unwrap()
 }

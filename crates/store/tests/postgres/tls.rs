@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use northgate_core::clock::Timestamp;
-use northgate_store::postgres::{ConnectError, Database, PostgresSettings, PostgresStore};
+use northgate_store::postgres::{ConnectError, Database, PostgresSettings, PostgresStore, Source};
 
 use super::node::Installation;
 use super::server::server;
@@ -15,7 +15,8 @@ async fn connect(
 ) -> Result<PostgresStore, ConnectError> {
     let url = installation.place.url().replace("127.0.0.1", "localhost");
     let url = url.replace("sslmode=disable", &format!("sslmode={mode}&application_name={mode}"));
-    let database = Database::parse(&url, roots).unwrap();
+    let roots = roots.map(Path::to_owned);
+    let database = Source::read_by(move || Database::parse(&url, roots.as_deref())).unwrap();
     let settings = PostgresSettings { database, ..installation.place.settings() };
     PostgresStore::connect(settings, Box::new(|| Timestamp::from_millis(0))).await
 }

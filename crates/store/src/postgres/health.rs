@@ -1,0 +1,262 @@
+//! Readiness: what the database does to writes, as the writes themselves and a periodic probe find it.
+//!
+//! The probe executes every kind of write on every table with a condition that no row meets: it needs the privileges, the
+//! locks and a server that takes writes, and leaves no row behind, dead or alive. What needs a row to show, as a full disk
+//! or a trigger, shows first in a real write; from then on the probe also writes a row and rolls it back, until that works.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{Client, Statement};
+
+use super::Shared;
+use super::connect::Trouble;
+use super::pool::Session;
+use super::trouble::Outlook;
+
+/// How often the probe runs, and at least how long it leaves the database alone while writes fail.
+const EVERY: Duration = Duration::from_millis(250);
+/// How long a write may be under way before the node says so. A batch takes milliseconds.
+const SLOW: Duration = Duration::from_secs(1);
+/// How often one cause is written to the log as a warning.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// What is known about writes.
+#[derive(Default)]
+pub(crate) struct Health {
+    /// Why the last probe failed.
+    refused: Mutex<Option<String>>,
+    /// A write was refused, and no row has been written since.
+    is_suspect: AtomicBool,
+    wake: Notify,
+    under_way: Mutex<Vec<Arc<Progress>>>,
+    reported: Mutex<Vec<(String, Instant)>>,
+}
+
+/// The work of one lane, or of the probe.
+pub(crate) struct Progress {
+    name: &'static str,
+    /// Since when it has work that is not done.
+    since: Mutex<Option<Instant>>,
+}
+
+impl Progress {
+    /// Work has begun, unless it had begun before.
+    pub fn begin(&self) {
+        lock(&self.since).get_or_insert_with(Instant::now);
+    }
+
+    /// Something was done, or nothing is to be done any more.
+    pub fn done(&self) {
+        *lock(&self.since) = None;
+    }
+}
+
+impl Health {
+    /// The progress of another lane.
+    pub fn watch(&self, name: &'static str) -> Arc<Progress> {
+        let progress = Arc::new(Progress { name, since: Mutex::new(None) });
+        lock(&self.under_way).push(Arc::clone(&progress));
+        progress
+    }
+
+    /// A write was refused for a reason that lasts: the probe finds out whether all of them are.
+    pub fn suspect(&self) {
+        self.is_suspect.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// Writes a warning with its cause, once in a while.
+    pub fn report(&self, work: &'static str, trouble: &Trouble) {
+        let cause = format!("{work} {}", trouble.told());
+        let is_new = {
+            let mut reported = lock(&self.reported);
+            reported.retain(|(_, at)| at.elapsed() < REPORT_EVERY);
+            let is_new = reported.iter().all(|(known, _)| *known != cause);
+            if is_new {
+                reported.push((cause, Instant::now()));
+            }
+            is_new
+        };
+        let (error, sqlstate) = (trouble as &dyn Error, trouble.sqlstate());
+        if is_new {
+            tracing::warn!(work, sqlstate, error, "the database did not do its part");
+        } else {
+            tracing::debug!(work, sqlstate, error, "the database did not do its part");
+        }
+    }
+
+    /// Why writes do not succeed at present.
+    pub fn why_not(&self) -> Option<String> {
+        if let Some(reason) = &*lock(&self.refused) {
+            return Some(reason.clone());
+        }
+        let slow = |progress: &Arc<Progress>| {
+            let age = lock(&progress.since).map(|since| since.elapsed()).filter(|age| *age > SLOW)?;
+            Some((age, progress.name))
+        };
+        let (age, name) = lock(&self.under_way).iter().filter_map(slow).max()?;
+        Some(format!("the database has not finished a write ({name}) for {:.1} s", age.as_secs_f32()))
+    }
+
+    fn set_refused(&self, reason: Option<String>) {
+        let mut refused = lock(&self.refused);
+        if refused.is_some() && reason.is_none() {
+            tracing::info!("the database takes writes again");
+        }
+        *refused = reason;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The writes that the probe executes; none on engines that do not know such a statement.
+pub(crate) struct Statements(Option<Statement>);
+
+/// What Northgate writes: tables, the columns of a new row, and what an update sets to what it is.
+const TABLES: [(&str, &str, &str); 7] = [
+    ("applications", "number, app_id, name, state, created_at, revision, changed_at", "number = number"),
+    ("secrets", "application, id, label, created_at", "id = id"),
+    ("grants", "application, id, generation, refreshed_at, expires_at", "generation = generation"),
+    ("revocations", "application, id, ends_at, forget_at, changed_at", "ends_at = ends_at"),
+    ("spent", "application, digest, until_at, spender", ""),
+    ("removed", "application, changed_at", ""),
+    ("keyring", "one, version, sealed", "version = version"),
+];
+
+/// Each kind of write on each table, to no row at all.
+fn probe() -> String {
+    let mut parts = Vec::new();
+    for (table, columns, same) in TABLES {
+        let row = columns.split(", ").map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ");
+        parts.push(format!(
+            "i_{table} AS (INSERT INTO {table} ({columns}) SELECT {row} FROM {table} AS t WHERE false)"
+        ));
+        if !same.is_empty() {
+            parts.push(format!("u_{table} AS (UPDATE {table} SET {same} WHERE false)"));
+        }
+        if table != "keyring" {
+            parts.push(format!("d_{table} AS (DELETE FROM {table} WHERE false)"));
+        }
+    }
+    format!("WITH {} SELECT has_sequence_privilege('application_numbers', 'USAGE')", parts.join(", "))
+}
+
+/// A row in each table that requests write to, of an application that no sequence gives; rolled back in any case.
+const TRIAL: &str = "
+    BEGIN;
+    INSERT INTO grants (application, id, generation, refreshed_at, expires_at)
+        SELECT -1, pg_backend_pid(), 0, 0, 0;
+    UPDATE grants SET generation = 1, refreshed_at = 1, expires_at = 1 WHERE application = -1 AND id = pg_backend_pid();
+    DELETE FROM grants WHERE application = -1 AND id = pg_backend_pid();
+    INSERT INTO revocations (application, id, ends_at, forget_at, changed_at) SELECT -1, pg_backend_pid(), 0, 0, 0;
+    INSERT INTO spent (application, digest, until_at, spender) SELECT -1, pg_backend_pid()::text::bytea, 0, 0;
+    ROLLBACK";
+
+impl Statements {
+    pub async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+        match client.prepare(&probe()).await {
+            Ok(statement) => Ok(Statements(Some(statement))),
+            Err(error) if error.code().is_some_and(|code| ["42601", "0A000"].contains(&code.code())) => {
+                tracing::debug!(error = &error as &dyn Error, "the database cannot be probed");
+                Ok(Statements(None))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Probes for as long as the store is there.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let progress = shared.health.watch("probe");
+    loop {
+        tokio::select! {
+            () = sleep(EVERY) => {}
+            () = shared.health.wake.notified() => {}
+        }
+        match attempt(&shared, &progress).await {
+            Ok(()) => shared.health.set_refused(None),
+            Err(Failed { trouble, locked }) => {
+                shared.health.report("probe", &trouble);
+                // Lost connections and races are no answer. The sessions have a reason of their own to be missing.
+                let is_session = matches!(trouble, Trouble::NoConnection(_));
+                let is_answer = trouble.outlook() == Outlook::Lasting
+                    || trouble.is_lock_timeout()
+                    || trouble.is_timeout();
+                if is_answer && !is_session {
+                    let by = locked.map_or_else(String::new, |locked| format!(": {locked}"));
+                    shared
+                        .health
+                        .set_refused(Some(format!("the database refuses writes: {}{by}", trouble.told())));
+                }
+                sleep(EVERY).await;
+            }
+        }
+    }
+}
+
+struct Failed {
+    trouble: Trouble,
+    /// Which table is locked, and by which process.
+    locked: Option<String>,
+}
+
+async fn attempt(shared: &Shared, progress: &Progress) -> Result<(), Failed> {
+    let taken = shared.pool.take(&shared.server).await;
+    let session = taken.map_err(|trouble| Failed { trouble, locked: None })?;
+    let limit = shared.settings.silence();
+    let is_suspect = shared.health.is_suspect.swap(false, Ordering::Relaxed);
+    progress.begin();
+    let done = timeout(limit, probe_with(&session, is_suspect)).await.unwrap_or(Err(Trouble::Silent(limit)));
+    progress.done();
+    let Err(trouble) = done else {
+        shared.pool.put(session);
+        return Ok(());
+    };
+    if is_suspect {
+        shared.health.is_suspect.store(true, Ordering::Relaxed);
+    }
+    if trouble.is_read_only() {
+        shared.server.leave(session.epoch);
+    }
+    let mut locked = None;
+    if trouble.keeps_connection() && session.client.batch_execute("ROLLBACK").await.is_ok() {
+        if trouble.is_lock_timeout() {
+            locked = locked_by(&session.client).await;
+        }
+        shared.pool.put(session);
+    }
+    Err(Failed { trouble, locked })
+}
+
+async fn probe_with(session: &Session, is_suspect: bool) -> Result<(), Trouble> {
+    if let Some(statement) = &session.statements.probe.0 {
+        session.client.execute(statement, &[]).await?;
+    }
+    if is_suspect {
+        session.client.batch_execute(TRIAL).await?;
+    }
+    Ok(())
+}
+
+/// Who holds a lock that keeps rows of a table from being written. Any role may read it.
+async fn locked_by(client: &Client) -> Option<String> {
+    let names = TABLES.map(|(table, ..)| format!("'{table}'")).join(", ");
+    let locks = format!(
+        "SELECT c.relname, l.pid, l.mode FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation
+         WHERE l.granted AND l.pid <> pg_backend_pid() AND c.relname IN ({names})
+             AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') LIMIT 1"
+    );
+    let row = client.query_opt(&locks, &[]).await.ok()??;
+    let (table, pid, mode): (&str, i32, &str) =
+        (row.try_get(0).ok()?, row.try_get(1).ok()?, row.try_get(2).ok()?);
+    let locked = format!("table {table} is locked by process {pid} of the database ({mode})");
+    tracing::warn!(table, pid, mode, "a table is locked, and writes wait for it");
+    Some(locked)
+}

@@ -1,0 +1,248 @@
+//! The sessions of a node: opened at the start, kept open, and lent to whichever lane has work.
+//!
+//! No lane owns a connection, so that where connections are short all lanes, and with them all applications, take turns.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as FairMutex, Notify, mpsc, oneshot, watch};
+use tokio::time::sleep;
+use tokio_postgres::Client;
+
+use super::connect::{self, Connected, Trouble, connect};
+use super::server::Server;
+use super::trouble::Outlook;
+use super::{Shared, health, logins, reads, spends, steps};
+
+/// How long a lane waits for a session before it looks whether its operations are still wanted.
+const TAKE_WITHIN: Duration = Duration::from_millis(500);
+/// The first and the longest pause before another attempt to open a session.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// A connection with all statements prepared on it.
+pub(crate) struct Session {
+    pub client: Client,
+    pub statements: Statements,
+    pub epoch: u64,
+    /// Dropped with the session, which tells its keeper.
+    _kept: oneshot::Sender<()>,
+}
+
+pub(crate) struct Statements {
+    pub steps: steps::Statements,
+    pub logins: logins::Statements,
+    pub reads: reads::Statements,
+    pub spends: spends::Statements,
+    pub probe: health::Statements,
+}
+
+impl Statements {
+    async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+        let (steps, logins, reads, spends, probe) = tokio::try_join!(
+            steps::Statements::prepare(client),
+            logins::Statements::prepare(client),
+            reads::Statements::prepare(client),
+            spends::Statements::prepare(client),
+            health::Statements::prepare(client)
+        )?;
+        Ok(Statements { steps, logins, reads, spends, probe })
+    }
+}
+
+pub(crate) struct Pool {
+    wanted: usize,
+    open: AtomicUsize,
+    /// How many keepers have tried once.
+    tried: watch::Sender<usize>,
+    lend: mpsc::Sender<Session>,
+    /// First come, first served.
+    idle: FairMutex<mpsc::Receiver<Session>>,
+    /// Why the last attempt to open a session failed; none once all are open.
+    trouble: watch::Sender<Option<Arc<Trouble>>>,
+    /// Of connections that are open, the watch's too. One that two have is a pooler's.
+    backends: Mutex<HashSet<String>>,
+}
+
+impl Pool {
+    pub fn new(wanted: usize) -> Pool {
+        let (lend, idle) = mpsc::channel(wanted.max(1));
+        Pool {
+            wanted,
+            open: AtomicUsize::new(0),
+            tried: watch::Sender::new(0),
+            lend,
+            idle: FairMutex::new(idle),
+            trouble: watch::Sender::new(None),
+            backends: Mutex::default(),
+        }
+    }
+
+    /// A session that nobody else uses. It fails at once where none is open and waiting is of no use.
+    pub async fn take(&self, server: &Server) -> Result<Session, Trouble> {
+        let free = async {
+            let mut idle = self.idle.lock().await;
+            loop {
+                match idle.recv().await {
+                    Some(session) if session.is_good(server) => return session,
+                    Some(_) => {}
+                    None => std::future::pending().await,
+                }
+            }
+        };
+        let hopeless = async {
+            let mut trouble = self.trouble.subscribe();
+            let is_hopeless = |trouble: &Option<Arc<Trouble>>| {
+                let is_lasting =
+                    trouble.as_ref().is_some_and(|trouble| trouble.outlook() == Outlook::Lasting);
+                is_lasting && self.open() == 0
+            };
+            trouble.wait_for(is_hopeless).await.map_or(None, |trouble| trouble.clone())
+        };
+        tokio::select! {
+            biased;
+            session = free => Ok(session),
+            cause = hopeless => Err(Trouble::NoConnection(cause)),
+            () = sleep(TAKE_WITHIN) => Err(Trouble::NoConnection(self.trouble())),
+        }
+    }
+
+    /// Gives a session back.
+    pub fn put(&self, session: Session) {
+        // There is room for all, and one that is closed is dropped by whoever takes it.
+        let _ = self.lend.try_send(session);
+    }
+
+    /// Closes idle sessions that are of no use any more, or one more, to make room for the watch.
+    pub fn sweep(&self, server: &Server, shed: bool) {
+        let Ok(mut idle) = self.idle.try_lock() else { return };
+        let mut sessions: Vec<Session> = std::iter::from_fn(|| idle.try_recv().ok()).collect();
+        sessions.retain(|session| session.is_good(server));
+        if shed {
+            sessions.pop();
+        }
+        sessions.into_iter().for_each(|session| self.put(session));
+    }
+
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    /// Why sessions are missing, where an attempt to open one has failed.
+    pub fn trouble(&self) -> Option<Arc<Trouble>> {
+        self.trouble.borrow().clone()
+    }
+
+    /// What keeps the watch from connecting keeps sessions from being opened, too.
+    pub fn set_trouble(&self, trouble: Option<Arc<Trouble>>) {
+        self.trouble.send_replace(trouble);
+    }
+
+    /// Returns when each session has been tried to be opened once.
+    pub async fn tried(&self) {
+        let mut tried = self.tried.subscribe();
+        let _ = tried.wait_for(|tried| *tried >= self.wanted).await;
+    }
+
+    /// Notes that a connection is served by this process of the server.
+    pub fn claim(self: &Arc<Pool>, backend: &str) -> Result<Backend, Trouble> {
+        if self.backends().insert(backend.to_owned()) {
+            Ok(Backend { pool: Arc::clone(self), id: backend.to_owned() })
+        } else {
+            Err(Trouble::Pooled)
+        }
+    }
+
+    fn backends(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.backends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened(&self, session: Session) {
+        if self.open.fetch_add(1, Ordering::Relaxed) + 1 == self.wanted {
+            self.trouble.send_replace(None);
+        }
+        self.put(session);
+    }
+
+    fn tried_once(&self, is_first: &mut bool) {
+        if std::mem::take(is_first) {
+            self.tried.send_modify(|tried| *tried += 1);
+        }
+    }
+}
+
+/// A process of the server that serves one connection of this node.
+pub(crate) struct Backend {
+    pool: Arc<Pool>,
+    id: String,
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.pool.backends().remove(&self.id);
+    }
+}
+
+impl Session {
+    fn is_good(&self, server: &Server) -> bool {
+        !self.client.is_closed() && self.epoch == server.epoch()
+    }
+}
+
+/// Keeps one session open, for as long as the store is there.
+pub(crate) async fn keep(shared: Arc<Shared>) {
+    let (mut pause, mut is_first) = (PAUSES.0, true);
+    loop {
+        let epoch = shared.server.opened().await;
+        let ended = Arc::new(Notify::new());
+        match open(&shared, epoch, Arc::clone(&ended)).await {
+            Ok((session, backend, gone)) => {
+                pause = PAUSES.0;
+                shared.pool.opened(session);
+                shared.pool.tried_once(&mut is_first);
+                until_gone(&shared, epoch, &ended, gone).await;
+                drop(backend);
+                shared.pool.open.fetch_sub(1, Ordering::Relaxed);
+                shared.figures.reconnected();
+            }
+            Err(trouble) => {
+                if trouble.is_read_only() {
+                    shared.server.leave(epoch);
+                }
+                shared.health.report("session", &trouble);
+                shared.pool.set_trouble(Some(Arc::new(trouble)));
+                shared.pool.tried_once(&mut is_first);
+                sleep(pause).await;
+                pause = (pause * 2).min(PAUSES.1);
+            }
+        }
+    }
+}
+
+type Opened = (Session, Backend, oneshot::Receiver<()>);
+
+async fn open(shared: &Arc<Shared>, epoch: u64, ended: Arc<Notify>) -> Result<Opened, Trouble> {
+    let Connected { client, identity, .. } =
+        connect(&shared.settings, &shared.server, connect::Session::Lane, ended).await?;
+    shared.server.check(&identity.server, epoch)?;
+    let backend = shared.pool.claim(&identity.backend)?;
+    let statements = Statements::prepare(&client).await?;
+    let (kept, gone) = oneshot::channel();
+    Ok((Session { client, statements, epoch, _kept: kept }, backend, gone))
+}
+
+/// Returns when the session was dropped, and sees to it that this happens when it is of no use any more.
+async fn until_gone(shared: &Shared, epoch: u64, ended: &Notify, mut gone: oneshot::Receiver<()>) {
+    tokio::select! {
+        _ = &mut gone => return,
+        () = ended.notified() => {}
+        () = shared.server.over(epoch) => {}
+    }
+    shared.pool.sweep(&shared.server, false);
+    let _ = gone.await;
+}

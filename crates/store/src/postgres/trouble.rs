@@ -1,0 +1,286 @@
+//! Database errors: what the database said, and what that means for the statement and for its connection.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_postgres::error::{DbError, Severity, SqlState};
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error("the database cannot be reached")]
+    Unreachable(#[source] Said),
+    #[error("the database refused the statement")]
+    Refused(#[source] Said),
+    #[error("the database did not answer within {}s", .0.as_secs_f32())]
+    Silent(Duration),
+    #[error("a value of the database is damaged")]
+    Damaged,
+    #[error(
+        "the row of table {table} with {key} is damaged: correct it, or restore the database from a backup"
+    )]
+    DamagedRow {
+        table: &'static str,
+        key: String,
+        #[source]
+        cause: Box<Trouble>,
+    },
+    #[error(
+        "the database server takes no writes: it is a standby, or default_transaction_read_only is on (SQLSTATE 25006)"
+    )]
+    ReadOnly,
+    #[error(
+        "the database server is on timeline {found}, and this node has worked on timeline {newest} of the same system: it is an \
+         old primary. If it is to be the primary again, restart the nodes"
+    )]
+    OldPrimary { found: u32, newest: u32 },
+    #[error("the connection is to another database server than the others of this node")]
+    OtherServer,
+    #[error(
+        "a connection pooler gives each transaction to another connection: set pool_mode = session for this database in \
+         PgBouncer, or connect to PostgreSQL itself"
+    )]
+    Pooled,
+    #[error("no server takes writes: {}", listed(.0))]
+    NoServer(Vec<(String, Trouble)>),
+    #[error("no connection to the database is free")]
+    NoConnection(#[source] Option<Arc<Trouble>>),
+}
+
+/// How soon the same statement may succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// At once, on the same connection: another transaction was in the way.
+    LostRace,
+    /// Soon: the server restarts, changes over, or has no room at this moment.
+    Passing,
+    /// Not before somebody changes something, so that waiting is of no use.
+    Lasting,
+}
+
+/// What the client library says, with its causes, or what the database said, with its SQLSTATE.
+#[derive(Debug)]
+pub(crate) struct Said(tokio_postgres::Error);
+
+impl Error for Said {}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(error) = self.0.as_db_error() else {
+            write!(f, "{}", self.0)?;
+            let mut cause = self.0.source();
+            while let Some(error) = cause {
+                write!(f, ": {error}")?;
+                cause = error.source();
+            }
+            return Ok(());
+        };
+        write!(f, "{} (SQLSTATE {}", error.message(), error.code().code())?;
+        for (name, value) in
+            [("table", error.table()), ("constraint", error.constraint()), ("in", error.where_())]
+        {
+            if let Some(value) = value {
+                write!(f, ", {name} {}", value.lines().next().unwrap_or_default())?;
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+impl From<tokio_postgres::Error> for Trouble {
+    fn from(error: tokio_postgres::Error) -> Trouble {
+        // A statement that was prepared on this connection is not there, or is before it was prepared.
+        let pooled = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
+        let is_pooled = error.as_db_error().is_some_and(|error| {
+            pooled.contains(error.code()) || error.message().contains("statement pooling mode")
+        });
+        if is_pooled { Trouble::Pooled } else { Trouble::Refused(Said(error)) }
+    }
+}
+
+impl Trouble {
+    /// Why a connection could not be made.
+    pub fn connecting(error: tokio_postgres::Error) -> Trouble {
+        let said = Said(error);
+        // The client library has no other sign of it.
+        if said.0.code().is_none() && said.to_string().contains("database does not allow writes") {
+            return Trouble::ReadOnly;
+        }
+        Trouble::Unreachable(said)
+    }
+
+    /// Why no host could be used, each with its own reason.
+    pub fn none_of(mut hosts: Vec<(String, Trouble)>) -> Trouble {
+        match hosts.pop() {
+            Some((_, trouble)) if hosts.is_empty() => trouble,
+            Some(last) => {
+                hosts.push(last);
+                Trouble::NoServer(hosts)
+            }
+            None => Trouble::NoServer(hosts),
+        }
+    }
+
+    pub fn outlook(&self) -> Outlook {
+        match self {
+            Trouble::Unreachable(said) | Trouble::Refused(said) => said.outlook(),
+            Trouble::Silent(_) | Trouble::OtherServer => Outlook::Passing,
+            Trouble::Damaged
+            | Trouble::DamagedRow { .. }
+            | Trouble::ReadOnly
+            | Trouble::OldPrimary { .. }
+            | Trouble::Pooled => Outlook::Lasting,
+            Trouble::NoServer(hosts) => {
+                let is_lasting = hosts.iter().all(|(_, trouble)| trouble.outlook() == Outlook::Lasting);
+                if is_lasting { Outlook::Lasting } else { Outlook::Passing }
+            }
+            Trouble::NoConnection(cause) => cause.as_ref().map_or(Outlook::Passing, |cause| cause.outlook()),
+        }
+    }
+
+    /// Whether one operation of a batch may be the cause, and the others may succeed without it.
+    pub fn may_be_of_one(&self) -> bool {
+        match self {
+            Trouble::Refused(said) => said.0.code().is_none_or(|code| {
+                let classes = ["22", "23", "38", "39", "42501", "44", "P0", "XX"];
+                classes.iter().any(|class| code.code().starts_with(class))
+            }),
+            Trouble::Damaged | Trouble::DamagedRow { .. } => true,
+            Trouble::Unreachable(_)
+            | Trouble::Silent(_)
+            | Trouble::ReadOnly
+            | Trouble::OldPrimary { .. }
+            | Trouble::OtherServer
+            | Trouble::Pooled
+            | Trouble::NoServer(_)
+            | Trouble::NoConnection(_) => false,
+        }
+    }
+
+    /// Whether its connection is as good as before, but for a transaction that may be open on it.
+    pub fn keeps_connection(&self) -> bool {
+        match self {
+            Trouble::Refused(said) => said.0.as_db_error().is_some_and(|error| {
+                let is_error = error.parsed_severity() == Some(Severity::Error);
+                // 0A000: a cached plan that does not fit a table any more.
+                is_error
+                    && !["08", "0A", "57P", "25006"]
+                        .iter()
+                        .any(|class| error.code().code().starts_with(class))
+            }),
+            Trouble::Unreachable(_)
+            | Trouble::Silent(_)
+            | Trouble::Damaged
+            | Trouble::DamagedRow { .. }
+            | Trouble::ReadOnly
+            | Trouble::OldPrimary { .. }
+            | Trouble::OtherServer
+            | Trouble::Pooled
+            | Trouble::NoServer(_)
+            | Trouble::NoConnection(_) => false,
+        }
+    }
+
+    /// Whether the server has become one that takes no writes.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Trouble::ReadOnly) || self.is_of(&[SqlState::READ_ONLY_SQL_TRANSACTION])
+    }
+
+    /// Whether the server, or the role, has no connection left.
+    pub fn is_too_many_connections(&self) -> bool {
+        let is_one = |trouble: &Trouble| trouble.is_of(&[SqlState::TOO_MANY_CONNECTIONS]);
+        if let Trouble::NoServer(hosts) = self {
+            hosts.iter().any(|(_, trouble)| is_one(trouble))
+        } else {
+            is_one(self)
+        }
+    }
+
+    /// Whether a statement waited for a lock for too long.
+    pub fn is_lock_timeout(&self) -> bool {
+        self.is_of(&[SqlState::LOCK_NOT_AVAILABLE])
+    }
+
+    /// Whether a statement took too long.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Trouble::Silent(_)) || self.is_of(&[SqlState::QUERY_CANCELED])
+    }
+
+    fn is_of(&self, states: &[SqlState]) -> bool {
+        self.database_error().is_some_and(|error| states.contains(error.code()))
+    }
+
+    /// What the database said, where it said something.
+    fn database_error(&self) -> Option<&DbError> {
+        match self {
+            Trouble::Unreachable(said) | Trouble::Refused(said) => said.0.as_db_error(),
+            Trouble::NoConnection(cause) => cause.as_ref().and_then(|cause| cause.database_error()),
+            Trouble::Silent(_)
+            | Trouble::Damaged
+            | Trouble::DamagedRow { .. }
+            | Trouble::ReadOnly
+            | Trouble::OldPrimary { .. }
+            | Trouble::OtherServer
+            | Trouble::Pooled
+            | Trouble::NoServer(_) => None,
+        }
+    }
+
+    /// The five characters that say what kind of error it is; empty where the database did not say any.
+    pub fn sqlstate(&self) -> &str {
+        if matches!(self, Trouble::ReadOnly) {
+            return SqlState::READ_ONLY_SQL_TRANSACTION.code();
+        }
+        self.database_error().map_or("", |error| error.code().code())
+    }
+
+    /// All of it in one line.
+    pub fn told(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line = format!("{line}: {error}");
+            cause = error.source();
+        }
+        line
+    }
+}
+
+impl Said {
+    fn outlook(&self) -> Outlook {
+        if let Some(code) = self.0.code() {
+            return outlook(code.code());
+        }
+        let io = self.0.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+        match io.map(io::Error::kind) {
+            // A certificate that is not believed, a socket that is not ours.
+            Some(io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied) => Outlook::Lasting,
+            Some(_) => Outlook::Passing,
+            None if self.0.is_closed() => Outlook::Passing,
+            // Authentication, TLS, or an answer that cannot be understood.
+            None => Outlook::Lasting,
+        }
+    }
+}
+
+/// By SQLSTATE.
+fn outlook(code: &str) -> Outlook {
+    match code {
+        // Serialization failure, deadlock, lock timeout.
+        "40001" | "40P01" | "55P03" => Outlook::LostRace,
+        // Read-only: whether another server takes writes shows with the next connection. Too many connections, out of
+        // memory, a statement or a transaction that took too long.
+        "25006" | "53300" | "53200" | "57014" | "25P03" | "25P04" => Outlook::Passing,
+        // Lost connections, rolled back transactions; and servers that start, stop or crash.
+        _ if ["08", "40", "57P"].iter().any(|class| code.starts_with(class)) => Outlook::Passing,
+        _ => Outlook::Lasting,
+    }
+}
+
+fn listed(hosts: &[(String, Trouble)]) -> String {
+    let each = hosts.iter().map(|(host, trouble)| format!("{host}: {}", trouble.told()));
+    each.collect::<Vec<_>>().join("; ")
+}
