@@ -1,7 +1,7 @@
-//! Allow rules: which calls on the platform an application may make, by method and by the beginning of the path.
+//! Calls on the platform, and allow rules: which calls an application may make, by method and path prefix.
 //!
-//! A path is compared as it was sent. One that a server behind the gateway could read in another way (`..`, `//`,
-//! `%2e`, `;`, …) is allowed by no rule, so that no rule can be walked around.
+//! A path is compared as it was sent. A path that servers read in different ways (`..`, `//`, `%2e`, `;`, …) is ambiguous and
+//! makes no [`Call`], for any application: the gateway would choose a route by one reading, and the platform by another.
 
 use std::fmt;
 
@@ -24,12 +24,34 @@ struct Rule {
     prefix: String,
 }
 
-/// A call on the platform, as its gateway describes it.
+/// A call on the platform with an unambiguous path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call<'a> {
-    pub method: &'a str,
-    /// As in the request line; a query does not matter.
-    pub target: &'a str,
+    method: &'a str,
+    target: &'a str,
+    path: &'a str,
+}
+
+/// A path that servers read in different ways, or a target that is not a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the path of the call is ambiguous: servers read it in different ways")]
+pub struct AmbiguousPath;
+
+impl<'a> Call<'a> {
+    /// The call with this method and this target of the request line, whose query may be anything.
+    pub fn parse(method: &'a str, target: &'a str) -> Result<Call<'a>, AmbiguousPath> {
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        if is_unambiguous(path) { Ok(Call { method, target, path }) } else { Err(AmbiguousPath) }
+    }
+
+    pub fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// Path and query, as in the request line.
+    pub fn target(&self) -> &'a str {
+        self.target
+    }
 }
 
 /// Why texts are no rules.
@@ -66,9 +88,7 @@ impl Allow {
         if self.0.is_empty() {
             return true;
         }
-        let Some(call) = call else { return false };
-        let path = call.target.split_once('?').map_or(call.target, |(path, _)| path);
-        is_unambiguous(path) && self.0.iter().any(|rule| rule.covers(call.method, path))
+        call.is_some_and(|call| self.0.iter().any(|rule| rule.covers(call.method, call.path)))
     }
 }
 
@@ -111,13 +131,16 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Whether every server reads the same segments in this path. Servers differ in what they make of dots, of empty
-/// segments, of `;parameters`, of backslashes and of what is escaped, some of them twice.
+/// Whether every server reads the same segments in this path. Servers treat dot segments, empty segments, `;parameters`,
+/// backslashes and escapes differently, and some decode twice. The gateway files refuse the same by a regular expression.
 fn is_unambiguous(path: &str) -> bool {
     let Some(segments) = path.strip_prefix('/') else { return false };
+    if segments.is_empty() {
+        return true;
+    }
     let segments = segments.strip_suffix('/').unwrap_or(segments);
     let is_plain = |segment: &str| !matches!(segment, "" | "." | "..");
-    (segments.is_empty() && path == "/" || segments.split('/').all(is_plain))
+    segments.split('/').all(is_plain)
         && path.bytes().all(|byte| byte.is_ascii_graphic() && !is_structure(byte))
         && escapes_are_text(path)
 }
@@ -167,12 +190,12 @@ mod tests {
     use super::*;
 
     fn permits(rules: &[&str], method: &str, target: &str) -> bool {
-        Allow::parse(rules).expect("rules").permits(Some(Call { method, target }))
+        Allow::parse(rules).expect("rules").permits(Some(Call::parse(method, target).expect(target)))
     }
 
     #[test]
     fn without_rules_everything_is_allowed_and_with_one_nothing_else() {
-        assert!(permits(&[], "DELETE", "//../x"));
+        assert!(permits(&[], "DELETE", "/x"));
         assert!(Allow::default().permits(None));
         assert!(!Allow::parse(&["* /"]).expect("a rule").permits(None));
         assert!(permits(&["* /"], "PATCH", "/anything/at%20all?x=/../"));
@@ -197,52 +220,80 @@ mod tests {
             ("GET", "/iocm/app/dms"),
             ("GET", "/iocm/app"),
             ("GET", "/IOCM/app/dm"),
-            ("GET", "iocm/app/dm"),
-            ("GET", "http://h/iocm/app/dm"),
-            ("GET", ""),
-            ("GET", "*"),
         ] {
             assert!(!permits(&rules, method, target), "{method} {target}");
         }
     }
 
+    /// Only applications with allow rules were protected from these: `/iodm/../admin` and `/iodm/..;/manager` passed through
+    /// gateways to the platform, which read another path in them than the gateway had.
     #[test]
-    fn no_rule_can_be_walked_around() {
-        for tail in [
-            "/../cmd",
+    fn a_path_that_servers_read_in_different_ways_makes_no_call() {
+        let dots = [
             "/..",
+            "/../cmd",
             "/./x",
-            "//x",
-            "/x//",
+            "/.",
+            "/x/./",
+            "/..;/cmd",
+            "/.;/x",
+            "/..\\x",
             "/%2e%2e/cmd",
             "/%2E./cmd",
+            "/.%2e",
+        ];
+        let empty = ["//x", "/x//", "//"];
+        let escaped = [
             "/x%2fy",
             "/x%2F..%2Fy",
             "/x%5cy",
-            "/x\\..\\y",
-            "/..;/cmd",
-            "/;a=b/x",
-            "/x;y",
             "/%3b/x",
             "/x%3fy",
             "/x%23y",
-            "/x#y",
             "/%252e%252e/cmd",
-            "/x%00",
-            "/x%0a",
-            "/x%7f",
+            "/%25",
+            "/x%2ey",
+        ];
+        let control =
+            ["/x%00", "/x%0a", "/x%0D%0Ay", "/x%7f", "/x%1F", "/x\0", "/x\t", "/x y", "/x\r", "/x\u{7f}"];
+        let no_text = [
             "/%c0%ae%c0%ae/cmd",
             "/%e0%80%af",
             "/%ff",
-            "/%",
-            "/%2",
-            "/%zz",
-            "/%+1",
-            "/x y",
+            "/%f8%80%80%80%ae",
+            "/%ed%a0%80",
+            "/%C3",
+            "/caf\u{e9}",
             "/\u{2025}/x",
-            "/x\t",
+        ];
+        let no_escape = ["/%", "/%2", "/%zz", "/%+1", "/%u002e"];
+        let structure = ["/;a=b/x", "/x;y", "/x;", "/x\\..\\y", "/x#y", "/#", "/x#/../?q"];
+        let below = [&dots[..], &empty, &escaped, &control, &no_text, &no_escape, &structure].concat();
+        for path in below.iter().map(|tail| format!("/iocm/app/dm{tail}")) {
+            assert_eq!(Call::parse("GET", &path), Err(AmbiguousPath), "{path}");
+            assert_eq!(Call::parse("GET", &format!("{path}?q")), Err(AmbiguousPath), "{path}");
+        }
+        for target in
+            ["", "*", "?", "iocm/app/dm", "http://h/iocm/app/dm", "//h/iocm", "..", "/..", "h:443", "\\x"]
+        {
+            assert_eq!(Call::parse("GET", target), Err(AmbiguousPath), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_every_server_reads_alike_makes_a_call_whatever_its_query_is() {
+        for target in [
+            "/",
+            "/?",
+            "/a/",
+            "/a%20b/caf%C3%A9/%E2%80%A5",
+            "/v1.4.0/devices/a.b..c/...",
+            "/.well-known/x/.hidden/..x/x..",
+            "/a!$&'()*+,:=@-_~\"<>[]^`{|}",
+            "/%41%7E%40%2C",
+            "/a?x=/../;%2e%00#\\//\u{e9}\0 ?",
         ] {
-            assert!(!permits(&["* /iocm/app/dm", "* /"], "GET", &format!("/iocm/app/dm{tail}")), "{tail}");
+            assert!(Call::parse("GET", target).is_ok(), "{target}");
         }
     }
 

@@ -10,6 +10,7 @@ mod policy;
 pub mod proxies;
 mod taking;
 pub mod tls;
+pub mod verify;
 
 use std::fmt::Write;
 use std::io;
@@ -27,6 +28,7 @@ use log::Log;
 use oauth::OAuthSettings;
 use proxies::Proxies;
 use tls::TlsSettings;
+use verify::Verify;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -54,8 +56,8 @@ pub struct Config {
     pub oauth: OAuthSettings,
     /// The policy of applications that were created without one.
     pub policy: Policy,
-    /// How long after its end an access token is still accepted.
-    pub verify_leeway: Duration,
+    /// How calls on the platform are judged.
+    pub verify: Verify,
     /// Certificates and how TLS is spoken.
     pub tls: TlsSettings,
     /// Proxies whose statements about the client's address are believed.
@@ -92,7 +94,7 @@ impl Config {
             api: Api::take(&mut settings)?,
             oauth: OAuthSettings::take(&mut settings)?,
             policy: policy::take(&mut settings)?,
-            verify_leeway: settings.duration("verify.leeway", Duration::ZERO..=HOUR)?,
+            verify: Verify::take(&mut settings)?,
             tls: TlsSettings::take(&mut settings, &data_dir)?,
             proxies: Proxies::take(&mut settings)?,
             limits: Limits::take(&mut settings)?,

@@ -11,6 +11,7 @@ pub mod decode;
 pub mod dpop;
 pub mod failure;
 mod front;
+pub mod gateway;
 mod health;
 mod login;
 mod logout;
@@ -38,6 +39,7 @@ use crate::clock::Clock;
 use crate::config::api::Dialect;
 use crate::config::log::LoggedRequests;
 use crate::config::oauth::OAuth;
+use crate::config::verify::TrustedHeaders;
 use crate::jwt;
 use crate::jwt::checked::Checked;
 use crate::metrics::Metrics;
@@ -61,6 +63,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     pub dialect: Dialect,
     pub oauth: OAuth,
+    /// What a gateway says beside the call that `/verify` believes.
+    pub trusted_headers: TrustedHeaders,
     /// Signed tokens that were found good.
     pub checked: Checked,
     /// Whether clients can show certificates.

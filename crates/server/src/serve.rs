@@ -148,7 +148,7 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
 fn settings(config: &Config) -> Settings {
     Settings {
         policy: config.policy,
-        leeway: config.verify_leeway,
+        leeway: config.verify.leeway,
         closed_grants: config.limits.closed_grants as usize,
         key_lead: config.key_lead,
         hashes_at_once: config.limits.hashes_at_once as usize,
@@ -191,6 +191,7 @@ fn api(
         metrics,
         dialect: config.api.dialect,
         oauth: config.oauth.at(config.listen),
+        trusted_headers: config.verify.trusted_headers,
         checked: Checked::default(),
         asks_certificates: takes_certificates(config),
         body: Bounds { size: config.limits.body, time: config.limits.body_time },

@@ -4,16 +4,31 @@
 // A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
 #![allow(clippy::unwrap_used)]
 
+#[path = "gateways/caller.rs"]
+mod caller;
 #[path = "gateways/calls.rs"]
 mod calls;
+#[path = "gateways/errors.rs"]
+mod errors;
 #[path = "gateways/gateway.rs"]
 mod gateway;
+#[path = "gateways/headers.rs"]
+mod headers;
+#[allow(dead_code)]
+#[path = "edge/identity.rs"]
+mod identity;
 // Shared with other tests that need programs.
 #[allow(dead_code)]
 #[path = "gateways/installed.rs"]
 mod installed;
+#[path = "gateways/paths.rs"]
+mod paths;
 #[path = "gateways/platform.rs"]
 mod platform;
+#[path = "gateways/protocols.rs"]
+mod protocols;
+#[path = "gateways/raw.rs"]
+mod raw;
 #[path = "gateways/relay.rs"]
 mod relay;
 // These are shared with the laws of the API, which need more of them.

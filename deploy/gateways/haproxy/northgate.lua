@@ -4,10 +4,21 @@
 local VERIFY = "http://127.0.0.1:8744/verify"
 local TIMEOUT_MS = 2000
 
--- What of a call Northgate looks at.
-local CREDENTIALS = { "app_key", "x-app-key", "authorization", "access_token" }
+-- What of a call Northgate looks at, and nothing else.
+local CREDENTIALS = {
+    "host", "app_key", "x-app-key", "authorization", "access_token", "dpop",
+    -- haproxy.cfg has set these, or removed them.
+    "client-cert", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
+}
 -- What of a refusal belongs to the client.
 local TOLD = { "content-type", "www-authenticate", "retry-after", "cache-control" }
+
+-- What this gateway answers by itself, as docs/errors.md has it.
+local function json(code, text)
+    return string.format('{"error_code":"%s","error_desc":"%s","resultcode":"%s","resultmsg":"%s"}', code, text, code, text)
+end
+local JSON = { ["content-type"] = { [0] = "application/json; charset=UTF-8" }, ["cache-control"] = { [0] = "no-store" } }
+local BUSY = { ["retry-after"] = { [0] = "1" }, ["content-type"] = JSON["content-type"], ["cache-control"] = JSON["cache-control"] }
 
 -- HAProxy counts the values of a header from 0, and its client wants them from 1.
 local function values(of)
@@ -26,7 +37,7 @@ local function question(txn)
             headers[name] = values(sent[name])
         end
     end
-    -- Which call it is, for the allow rules.
+    -- Which call it is.
     headers["x-original-method"] = { txn.f:method() }
     headers["x-original-uri"] = { txn.f:pathq() }
     return { url = VERIFY, headers = headers, timeout = TIMEOUT_MS }
@@ -51,9 +62,12 @@ core.register_action("northgate_verify", { "http-req" }, function(txn)
         txn:set_var("txn.northgate_app_id", answer.headers["x-northgate-app-id"][0])
         txn:set_var("txn.northgate_scope", answer.headers["x-northgate-scope"][0])
         txn:set_var("txn.northgate_expires_at", answer.headers["x-northgate-expires-at"][0])
+    elseif status == 431 then
+        -- Northgate's HTTP parser says so without a body.
+        refuse(txn, 431, json("50431", "The request headers are too large."), JSON)
     elseif status >= 400 and status < 500 then
         refuse(txn, status, answer.body or "", answer.headers)
     else
-        refuse(txn, 503, "", {})
+        refuse(txn, 503, json("50503", "The service is busy."), BUSY)
     end
 end)

@@ -30,6 +30,8 @@ pub enum Problem {
     NotVerified,
     /// A call does not say which application makes it.
     NoAppKey,
+    /// The path of a call is ambiguous, or the gateway names two calls.
+    BadCall,
     NotFound,
     WrongMethod,
     TooSlow,
@@ -64,6 +66,7 @@ impl Problem {
             | Problem::Throttled(None)
             | Problem::NotVerified
             | Problem::NoAppKey
+            | Problem::BadCall
             | Problem::NotFound
             | Problem::WrongMethod
             | Problem::Internal => {}
@@ -115,6 +118,10 @@ impl Problem {
                 StatusCode::UNAUTHORIZED,
                 r#"{"error_code":"100025","error_desc":"AppId for auth not exist.","resultcode":"100025","resultmsg":"AppId for auth not exist."}"#,
             ),
+            (Problem::BadCall, _) => (
+                StatusCode::BAD_REQUEST,
+                r#"{"error_code":"50400","error_desc":"The input is invalid.","resultcode":"50400","resultmsg":"The input is invalid."}"#,
+            ),
             (Problem::NotFound, _) => {
                 (StatusCode::NOT_FOUND, r#"{"error_code":"50404","error_desc":"The resource is not found."}"#)
             }
@@ -151,7 +158,7 @@ pub fn seconds(wait: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    const ALL: [Problem; 15] = [
+    const ALL: [Problem; 16] = [
         Problem::Missing,
         Problem::Invalid,
         Problem::Rejected,
@@ -161,6 +168,7 @@ mod tests {
         Problem::CallThrottled(Duration::ZERO),
         Problem::NotVerified,
         Problem::NoAppKey,
+        Problem::BadCall,
         Problem::NotFound,
         Problem::WrongMethod,
         Problem::TooSlow,
@@ -196,6 +204,7 @@ mod tests {
             (403, "1010009"),
             (403, "1010005"),
             (401, "100025"),
+            (400, "50400"),
             (404, "50404"),
             (405, "50405"),
             (408, "50408"),
@@ -216,7 +225,12 @@ mod tests {
 
     #[test]
     fn an_answer_to_a_call_has_the_members_of_gateways_and_of_services() {
-        for problem in [Problem::NotVerified, Problem::NoAppKey, Problem::CallThrottled(Duration::ZERO)] {
+        for problem in [
+            Problem::NotVerified,
+            Problem::NoAppKey,
+            Problem::BadCall,
+            Problem::CallThrottled(Duration::ZERO),
+        ] {
             let (_, body) = problem.status_and_body(Dialect::Intl);
             let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
             assert_eq!(body["resultcode"], body["error_code"]);

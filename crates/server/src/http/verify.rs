@@ -18,24 +18,28 @@ use northgate_core::token::Binding;
 use northgate_core::verify::{Verified, VerifyError};
 
 use crate::http::dpop::{self, ProofError};
+use crate::http::gateway::GatewayHeader;
 use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer};
 use crate::telemetry::with_causes;
 use bearer::Bearer;
+use call::CallError;
 use credentials::{Credentials, Scheme, Unnamed};
 use style::{Question, Style};
 
-const X_NORTHGATE_APP_ID: HeaderName = HeaderName::from_static("x-northgate-app-id");
-const X_NORTHGATE_SCOPE: HeaderName = HeaderName::from_static("x-northgate-scope");
-const X_NORTHGATE_EXPIRES_AT: HeaderName = HeaderName::from_static("x-northgate-expires-at");
+const X_NORTHGATE_APP_ID: HeaderName = HeaderName::from_static(GatewayHeader::XNorthgateAppId.name());
+const X_NORTHGATE_SCOPE: HeaderName = HeaderName::from_static(GatewayHeader::XNorthgateScope.name());
+const X_NORTHGATE_EXPIRES_AT: HeaderName = HeaderName::from_static(GatewayHeader::XNorthgateExpiresAt.name());
 /// The body of a refusal once more: nginx reads headers of the answer to its question, and no body.
-const X_NORTHGATE_REFUSAL: HeaderName = HeaderName::from_static("x-northgate-refusal");
+const X_NORTHGATE_REFUSAL: HeaderName = HeaderName::from_static(GatewayHeader::XNorthgateRefusal.name());
 
 /// Why a call does not pass. For the log: the client hears less.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
+    #[error(transparent)]
+    Call(#[from] CallError),
     #[error(transparent)]
     Unnamed(#[from] Unnamed),
     #[error(transparent)]
@@ -77,17 +81,17 @@ fn attempt<B>(
     scheme: &mut Scheme,
 ) -> Result<Verified, Refusal> {
     let headers = request.headers();
+    let call = call::call(request.method(), question.target, headers)?;
     let credentials = Credentials::read(headers, question.style)?;
     *scheme = credentials.scheme;
     observed.application.clone_from(&credentials.app_key);
-    let call = call::call(request.method(), question.target, headers);
     let app_key = credentials.app_key.as_ref();
     let now = api.clock.now();
     let claims = api.open(credentials.access_token).map_err(VerifyError::Token)?;
     if matches!(claims.binding, Some(Binding::Key(_))) {
         *scheme = Scheme::Dpop;
     }
-    let shown = holder::shown(&credentials, &claims, call, headers, now)?;
+    let shown = holder::shown(&credentials, &claims, call, headers, api.trusted_headers, now)?;
     let verified = api.auth.verify_claims(app_key, &claims, call, &shown, now)?;
     observed.application.get_or_insert_with(|| verified.application.id.clone());
     Ok(verified)
@@ -120,6 +124,7 @@ impl Refusal {
     /// As the platform says it.
     fn problem(&self) -> Problem {
         match self {
+            Refusal::Call(CallError::Ambiguous(_) | CallError::Contradictory) => Problem::BadCall,
             Refusal::Unnamed(Unnamed::NoAppKey) => Problem::NoAppKey,
             Refusal::Verify(
                 VerifyError::TooManyCalls(wait) | VerifyError::Proof(ReplayError::Full(wait)),
@@ -143,6 +148,8 @@ impl Refusal {
     /// As RFC 6750 and RFC 9449 say it.
     fn bearer(&self) -> Bearer {
         match self {
+            Refusal::Call(CallError::Ambiguous(_)) => Bearer::AmbiguousPath,
+            Refusal::Call(CallError::Contradictory) => Bearer::ContradictoryCall,
             Refusal::Unnamed(Unnamed::NoToken) => Bearer::NoCredentials,
             Refusal::Unnamed(Unnamed::NoAppKey | Unnamed::BadAppKey | Unnamed::TwoTokens) => {
                 Bearer::InvalidRequest
@@ -170,7 +177,8 @@ impl Refusal {
     fn outcome(&self) -> Outcome {
         match self {
             Refusal::Unnamed(Unnamed::NoAppKey | Unnamed::NoToken) => Outcome::MissingField,
-            Refusal::Unnamed(Unnamed::BadAppKey | Unnamed::TwoTokens) => Outcome::InvalidInput,
+            Refusal::Call(CallError::Ambiguous(_) | CallError::Contradictory)
+            | Refusal::Unnamed(Unnamed::BadAppKey | Unnamed::TwoTokens) => Outcome::InvalidInput,
             Refusal::Verify(VerifyError::TooManyCalls(_) | VerifyError::Proof(ReplayError::Full(_))) => {
                 Outcome::Throttled
             }

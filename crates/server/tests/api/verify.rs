@@ -8,6 +8,8 @@ use crate::world::*;
 const NOT_VERIFIED: &str = r#"{"error_code":"1010005","error_desc":"Invalid access token or appId.","resultcode":"1010005","resultmsg":"Invalid access token or appId."}"#;
 const NO_APP_KEY: &str = r#"{"error_code":"100025","error_desc":"AppId for auth not exist.","resultcode":"100025","resultmsg":"AppId for auth not exist."}"#;
 
+const BAD_CALL: &str = r#"{"error_code":"50400","error_desc":"The input is invalid.","resultcode":"50400","resultmsg":"The input is invalid."}"#;
+
 fn call(headers: &str) -> String {
     format!("GET /verify HTTP/1.1\r\nHost: h\r\n{headers}\r\n\r\n")
 }
@@ -123,11 +125,16 @@ async fn a_refusal_has_its_body_in_a_header_too() {
 
 /// The call `GET /iocm/app/dm/x?appId=owner` as nginx or HAProxy, Traefik or Caddy, and Envoy ask about it.
 fn asked_by_gateways(token: &str) -> [String; 4] {
+    asked_about(token, "/iocm/app/dm/x?appId=owner")
+}
+
+/// The call `GET uri` as each of them asks about it.
+fn asked_about(token: &str, uri: &str) -> [String; 4] {
     let question = |target: &str, told: &str| {
         let credentials = format!("app_key: demo\r\nAuthorization: Bearer {token}");
         format!("GET {target} HTTP/1.1\r\nHost: h\r\n{credentials}{told}\r\n\r\n")
     };
-    let (method, uri) = ("GET", "/iocm/app/dm/x?appId=owner");
+    let method = "GET";
     [
         question("/verify", &format!("\r\nX-Original-Method: {method}\r\nX-Original-URI: {uri}")),
         question("/verify", &format!("\r\nX-Forwarded-Method: {method}\r\nX-Forwarded-Uri: {uri}")),
@@ -152,6 +159,48 @@ async fn an_allow_rule_holds_however_the_gateway_says_which_call_it_is() {
     }
     world.allow(&["* /"]).await;
     world.verify(&token).await.is(403, NOT_VERIFIED);
+}
+
+/// `/iodm/../admin` reached the platform for every application without allow rules, which is the default.
+#[tokio::test]
+async fn an_ambiguous_path_is_refused_for_every_application_however_the_gateway_names_the_call() {
+    let world = World::new().await;
+    let token = world.login().await.member("accessToken");
+    for rules in [&[][..], &["* /"]] {
+        world.allow(rules).await;
+        for target in
+            ["/iodm/../admin", "/iodm/..;/manager", "/iodm/%252e%252e/x?q", "/iodm//x", "/iodm/%5c..%5cx"]
+        {
+            for question in asked_about(&token, target) {
+                ask(world.private, question).await.is(400, BAD_CALL);
+            }
+        }
+        for question in asked_about(&token, "/iodm/caf%C3%A9%20x/...?x=/../;%2e//") {
+            ask(world.private, question).await.is(200, "");
+        }
+    }
+    let answer =
+        ask(world.private, "GET /verify?style=oauth&uri=/iodm/../x HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert_eq!((answer.status, &answer.member("error")[..]), (400, "invalid_request"));
+    assert_eq!(answer.header("WWW-Authenticate"), Some("Bearer error=\"invalid_request\""));
+    assert_eq!(answer.header("X-Northgate-Refusal"), Some(&answer.body[..]));
+}
+
+/// A client that wrote the headers of another gateway made the call unknown, and an unknown call has no path to judge.
+#[tokio::test]
+async fn a_question_that_names_two_calls_or_half_of_one_is_refused() {
+    let world = World::new().await;
+    let token = world.login().await.member("accessToken");
+    let [nginx, ..] = asked_by_gateways(&token);
+    for lines in [
+        "X-Forwarded-Method: GET\r\nX-Forwarded-Uri: /other\r\n",
+        "X-Forwarded-Uri: /iocm/app/dm/x?appId=owner\r\n",
+        "X-Original-URI: /iocm/app/dm/x?appId=owner\r\n",
+        "X-Forwarded-Method: GET\r\nX-Forwarded-Uri: /\u{e9}\r\n",
+    ] {
+        let question = nginx.replace("\r\n\r\n", &format!("\r\n{lines}\r\n"));
+        ask(world.private, question).await.is(400, BAD_CALL);
+    }
 }
 
 #[tokio::test]

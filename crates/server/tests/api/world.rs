@@ -20,6 +20,7 @@ use northgate_server::config::layers::Sources;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::oauth::{Issuer, OAuth};
+use northgate_server::config::verify::TrustedHeaders;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::jwt::checked::Checked;
 use northgate_server::listener::{self, Rules, connection::Routes};
@@ -70,6 +71,7 @@ pub struct Setup {
     /// Operations that may wait for the store once the world is made.
     pub queue: usize,
     pub overrides: Overrides,
+    pub trusted_headers: TrustedHeaders,
     /// Wrong secrets in a minute from one address.
     pub failures_per_source: u32,
     /// Proxies that both listeners trust.
@@ -77,6 +79,13 @@ pub struct Setup {
     /// Used proofs of possession of one application that are remembered.
     pub dpop_proofs: usize,
 }
+
+pub const TRUST_NOTHING: TrustedHeaders = TrustedHeaders {
+    client_cert: false,
+    client_cert_thumbprint: false,
+    forwarded_host: false,
+    forwarded_proto: false,
+};
 
 pub const SETUP: Setup = Setup {
     dialect: Dialect::Intl,
@@ -96,6 +105,7 @@ pub const SETUP: Setup = Setup {
         access_tokens: None,
         dpop: None,
     },
+    trusted_headers: TRUST_NOTHING,
     failures_per_source: 0,
     trusted: "",
     dpop_proofs: 65_536,
@@ -128,6 +138,7 @@ impl World {
                 issuer: Issuer::parse("https://tokens.example.com").unwrap(),
                 audience: "https://api.example.com".to_owned(),
             },
+            trusted_headers: setup.trusted_headers,
             checked: Checked::default(),
             asks_certificates: false,
             body: Bounds { size: BODY_MAX, time: setup.body_time },

@@ -10,6 +10,7 @@ use northgate_server::config::layers::Sources;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::{Log, LogFormat, LoggedRequests};
 use northgate_server::config::tls::{CertificateFiles, ClientCertificates, MinimumTls, TlsSettings};
+use northgate_server::config::verify::{TrustedHeaders, Verify};
 use northgate_server::config::{Config, ConfigError};
 use tempfile::TempDir;
 use tracing::Level;
@@ -56,7 +57,7 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
     assert_eq!(config.admin_listen, "127.0.0.1:8744".parse().unwrap());
     assert_eq!(config.keyring, PathBuf::from("northgate-data/keyring.toml"));
     assert_eq!(config.api, Api { dialect: Dialect::Intl, prefix: String::new() });
-    assert_eq!(config.verify_leeway, seconds(30));
+    assert_eq!(config.verify, Verify { leeway: seconds(30), trusted_headers: TrustedHeaders::default() });
     let policy = Policy {
         rotation: Rotation::Once,
         retry_window: seconds(60),
@@ -214,6 +215,13 @@ const WRONG: &[(&str, &str, &str)] = &[
         "1500ms",
         "verify.leeway = \"1500ms\" (from the command line): \
          write a number and s, m, h or d, such as \"15m\", from 0s to 1h",
+    ),
+    (
+        "verify.trusted_headers",
+        "client-cert,x-real-ip",
+        "verify.trusted_headers = [\"client-cert\", \"x-real-ip\"] (from the command line): \
+         write a list of headers that the gateway sets or removes itself: \"client-cert\", \
+         \"x-client-cert-thumbprint\", \"x-forwarded-host\", \"x-forwarded-proto\", or [] for none",
     ),
     (
         "limits.body",

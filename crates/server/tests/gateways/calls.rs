@@ -102,31 +102,6 @@ async fn an_expired_token_and_a_frozen_application_are_refused_from_that_moment_
 }
 
 #[tokio::test]
-async fn what_a_client_writes_in_northgates_name_never_arrives() {
-    for kind in Kind::ALL {
-        let street = Street::new(kind).await;
-        let token = street.token().await;
-        let mut request = street.call(&token);
-        for name in
-            ["X-Northgate-App-Id", "X-Northgate-Scope", "X-Northgate-Expires-At", "X-Northgate-Refusal"]
-        {
-            request = request.header(name, "smuggled");
-        }
-        for name in ["X_Northgate_App_Id", "x_northgate_scope", "X_Northgate_Expires_At"] {
-            request = request.header(name, "smuggled");
-        }
-        for name in ["X-Original-Method", "X-Original-URI", "X-Forwarded-Method", "X-Forwarded-Uri"] {
-            request = request.header(name, "smuggled");
-        }
-        let heard = hear(request).await;
-        assert_eq!(heard.told("x-northgate-app-id"), ["demo"], "{kind:?} {heard:?}");
-        assert!(!heard.body.contains("smuggled"), "{kind:?} {heard:?}");
-        let request = street.call("nonsense").header("X-Northgate-App-Id", "demo");
-        assert_eq!(hear(request).await.status, 403, "{kind:?}");
-    }
-}
-
-#[tokio::test]
 async fn a_call_that_the_allow_rules_forbid_is_refused_whatever_the_client_says_it_is() {
     for kind in Kind::ALL {
         let street = Street::new(kind).await;
@@ -161,43 +136,6 @@ async fn who_calls_too_often_hears_for_how_long_to_wait() {
         assert_eq!((heard.status, &heard.body[..]), (403, THROTTLED), "{kind:?} {heard:?}");
         assert_eq!(heard.header("Retry-After"), Some("60"), "{kind:?} {heard:?}");
         assert_eq!(street.platform.calls(), 1, "{kind:?}");
-    }
-}
-
-#[tokio::test]
-async fn while_northgate_is_away_nothing_reaches_the_platform() {
-    for kind in Kind::ALL {
-        let street = Street::with(kind, Plan { is_northgate_away: true, ..PLAN }).await;
-        let token = street.token().await;
-        let heard = hear(street.call(&token).header("X-Northgate-App-Id", "demo")).await;
-        // Traefik has no setting for another status.
-        let status = if kind == Kind::Traefik { 500 } else { 503 };
-        assert_eq!((heard.status, street.platform.calls()), (status, 0), "{kind:?} {heard:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_platform_that_is_away_is_not_taken_for_northgate() {
-    for kind in Kind::ALL {
-        let street = Street::with(kind, Plan { is_platform_away: true, ..PLAN }).await;
-        let token = street.token().await;
-        let heard = hear(street.call(&token)).await;
-        let status = match kind {
-            Kind::Nginx | Kind::Caddy | Kind::Traefik => 502,
-            Kind::HAProxy | Kind::Envoy => 503,
-        };
-        assert_eq!((heard.status, street.platform.calls()), (status, 0), "{kind:?} {heard:?}");
-    }
-}
-
-#[tokio::test]
-async fn an_error_of_the_platform_is_not_taken_for_one_of_northgate() {
-    for kind in Kind::ALL {
-        let street = Street::new(kind).await;
-        let token = street.token().await;
-        let heard = hear(street.call_on("/iocm/app/dm/broken", &token)).await;
-        assert_eq!(heard.status, 502, "{kind:?} {heard:?}");
-        assert_eq!(heard.told("x-northgate-app-id"), ["demo"], "{kind:?}");
     }
 }
 

@@ -25,8 +25,8 @@ pub struct Places<'a> {
     pub private: SocketAddr,
     pub platform: SocketAddr,
     pub home: &'a Path,
-    /// What else is changed in the file, as its comments say.
-    pub change: Option<(&'a str, &'a str)>,
+    /// What else is changed in the files, as their comments say.
+    pub changes: Vec<(String, String)>,
 }
 
 pub struct Gateway {
@@ -38,14 +38,20 @@ pub struct Gateway {
 impl Kind {
     pub const ALL: [Kind; 5] = [Kind::Nginx, Kind::Caddy, Kind::HAProxy, Kind::Traefik, Kind::Envoy];
 
-    fn files(self) -> (&'static str, &'static [&'static str]) {
+    /// Its folder in `deploy/gateways`.
+    pub fn name(self) -> &'static str {
         match self {
-            Kind::Nginx => ("nginx", &["northgate.conf"]),
-            Kind::Caddy => ("caddy", &["Caddyfile"]),
-            Kind::HAProxy => ("haproxy", &["northgate.lua", "haproxy.cfg"]),
-            Kind::Traefik => ("traefik", &["northgate.yml", "traefik.yml"]),
-            Kind::Envoy => ("envoy", &["envoy.yaml"]),
+            Kind::Nginx => "nginx",
+            Kind::Caddy => "caddy",
+            Kind::HAProxy => "haproxy",
+            Kind::Traefik => "traefik",
+            Kind::Envoy => "envoy",
         }
+    }
+
+    /// Whether the file has HTTP/2 towards clients.
+    pub fn speaks_h2(self) -> bool {
+        self != Kind::Nginx
     }
 
     fn command(self, folder: &Path) -> Command {
@@ -116,30 +122,43 @@ impl Drop for Gateway {
 }
 
 fn write_files(kind: Kind, folder: &Path, places: &Places<'_>, address: SocketAddr) {
-    let (name, files) = kind.files();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/gateways").join(name);
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/gateways").join(kind.name());
     let tls = places.home.join("tls");
     let pem = |file: &str| fs::read_to_string(tls.join(file)).unwrap();
     fs::write(tls.join("cert-and-key.pem"), pem("cert.pem") + &pem("key.pem")).unwrap();
-    let own = |path: &str| format!("{}/{path}", folder.display());
-    let mut changes = vec![
-        ("8743".to_owned(), address.port().to_string()),
-        ("9743".to_owned(), places.public.port().to_string()),
-        ("8744".to_owned(), places.private.port().to_string()),
-        ("8080".to_owned(), places.platform.port().to_string()),
-        ("2019".to_owned(), free().port().to_string()),
-        ("/etc/northgate/gateway/".to_owned(), format!("{}/", tls.display())),
-        ("/etc/northgate/tls/ca.pem".to_owned(), tls.join("cert.pem").display().to_string()),
-        ("/etc/haproxy/".to_owned(), own("")),
-        ("/etc/traefik/".to_owned(), own("")),
-    ];
-    if let Some((from, to)) = places.change {
-        // The address in it is changed as well.
-        changes.insert(0, (from.to_owned(), to.replace("8744", &places.private.port().to_string())));
-    }
-    for file in files {
-        let text = fs::read_to_string(from.join(file)).unwrap();
-        fs::write(folder.join(file), replaced(&text, &changes)).unwrap();
+    let own = format!("{}/", folder.display());
+    let port = |address: SocketAddr| address.port().to_string();
+    let mut changes = places.changes.clone();
+    changes.extend(
+        [
+            ("8743", port(address)),
+            ("9743", port(places.public)),
+            ("8744", port(places.private)),
+            ("8080", port(places.platform)),
+            // Caddy's own.
+            ("8742", port(free())),
+            ("2019", port(free())),
+            ("/etc/northgate/gateway/", format!("{}/", tls.display())),
+            ("/etc/northgate/tls/ca.pem", tls.join("cert.pem").display().to_string()),
+            ("/etc/haproxy/", own.clone()),
+            ("/etc/traefik/", own.clone()),
+            ("/etc/nginx/conf.d/", own),
+        ]
+        .map(|(from, to)| (from.to_owned(), to)),
+    );
+    copy(&from, folder, &changes);
+}
+
+fn copy(from: &Path, to: &Path, changes: &[(String, String)]) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap().path();
+        let copied = to.join(entry.file_name().unwrap());
+        if entry.is_dir() {
+            fs::create_dir(&copied).unwrap();
+            copy(&entry, &copied, changes);
+        } else {
+            fs::write(copied, replaced(&fs::read_to_string(&entry).unwrap(), changes)).unwrap();
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use northgate_server::jwt::checked::Checked;
 use northgate_server::metrics::Metrics;
 use northgate_server::tls::tickets::TicketSeeds;
 use northgate_server::tls::{Tls, dev};
-use reqwest::{Certificate, Client, Method, RequestBuilder};
+use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
@@ -41,12 +41,18 @@ pub struct Street {
     pub world: World,
     pub platform: Platform,
     pub relay: Relay,
-    gateway: Gateway,
+    pub gateway: Gateway,
     http: Client,
+    /// Speaks HTTP/2 where the gateway does.
+    pub http2: Client,
+    pub certificate: Vec<u8>,
     _stop: watch::Sender<bool>,
     _taken: TcpSocket,
     _home: TempDir,
 }
+
+pub const CORS: &str = "#cors ";
+pub const CLIENT_CERTIFICATES: &str = "#mtls ";
 
 /// What a law changes before the gateway starts.
 #[derive(Clone, Copy)]
@@ -56,6 +62,12 @@ pub struct Plan {
     pub is_northgate_away: bool,
     pub is_platform_away: bool,
     pub is_style_oauth: bool,
+    /// The word before the lines of the files that are options.
+    pub option: Option<&'static str>,
+    /// Gateways wait for an answer for 1 s.
+    pub is_impatient: bool,
+    /// A recorder is in place of Northgate's public listener.
+    pub is_public_recorded: bool,
 }
 
 pub const PLAN: Plan = Plan {
@@ -63,13 +75,42 @@ pub const PLAN: Plan = Plan {
     is_northgate_away: false,
     is_platform_away: false,
     is_style_oauth: false,
+    option: None,
+    is_impatient: false,
+    is_public_recorded: false,
 };
+
+impl Plan {
+    fn changes(&self, kind: Kind, private: u16, home: &Path) -> Vec<(String, String)> {
+        let mut changes = Vec::new();
+        if self.is_style_oauth {
+            let (from, to) = kind.in_style_of_oauth();
+            // The address in it is changed as well.
+            changes.push((from.to_owned(), to.replace("8744", &private.to_string())));
+        }
+        if self.is_impatient {
+            changes.push(("60s".to_owned(), "1s".to_owned()));
+        }
+        if let Some(option) = self.option {
+            changes.push((option.to_owned(), String::new()));
+        }
+        if self.option == Some(CLIENT_CERTIFICATES) && kind == Kind::HAProxy {
+            // As the comment above that line says.
+            let asking = format!(
+                "alpn h2,http/1.1 verify optional ca-file {}/tls/cert.pem ca-ignore-err all crt-ignore-err all",
+                home.display()
+            );
+            changes.push(("alpn h2,http/1.1".to_owned(), asking));
+        }
+        changes
+    }
+}
 
 /// What an application heard.
 #[derive(Debug)]
 pub struct Heard {
     pub status: u16,
-    headers: reqwest::header::HeaderMap,
+    pub headers: reqwest::header::HeaderMap,
     pub body: String,
 }
 
@@ -84,24 +125,40 @@ impl Street {
         let platform = Platform::start().await;
         let home = tempfile::tempdir().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let public = world::serve(http::public(api(&world), ""), Some(tls(home.path())), stopped).await;
+        let tls = Some(tls(home.path()));
+        let public = match plan.is_public_recorded {
+            true => world::serve(Platform::routes(Arc::default()), tls, stopped).await,
+            false => world::serve(http::public(api(&world), ""), tls, stopped).await,
+        };
         let relay = Relay::start(world.private).await;
         // Taken, so that nobody else gets it, and not listened on.
         let taken = TcpSocket::new_v4().unwrap();
         taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let nobody = taken.local_addr().unwrap();
+        let private = if plan.is_northgate_away { nobody } else { relay.address };
         let places = Places {
-            public,
-            private: if plan.is_northgate_away { nobody } else { relay.address },
+            public: if plan.is_northgate_away { nobody } else { public },
+            private,
             platform: if plan.is_platform_away { nobody } else { platform.address },
             home: home.path(),
-            change: plan.is_style_oauth.then(|| kind.in_style_of_oauth()),
+            changes: plan.changes(kind, private.port(), home.path()),
         };
         let gateway = Gateway::start(kind, &places);
         drop(turn);
-        let http = client(&home.path().join("tls/cert.pem"));
-        let street =
-            Street { kind, world, platform, relay, gateway, http, _stop: stop, _taken: taken, _home: home };
+        let certificate = std::fs::read(home.path().join("tls/cert.pem")).unwrap();
+        let street = Street {
+            kind,
+            world,
+            platform,
+            relay,
+            gateway,
+            http: client(&certificate).http1_only().build().unwrap(),
+            http2: client(&certificate).build().unwrap(),
+            certificate,
+            _stop: stop,
+            _taken: taken,
+            _home: home,
+        };
         street.until_it_answers().await;
         street
     }
@@ -124,6 +181,11 @@ impl Street {
     /// A request to the gateway without any headers.
     pub fn request(&self, method: Method, target: &str) -> RequestBuilder {
         self.http.request(method, format!("https://{}{target}", self.gateway.address))
+    }
+
+    /// The address and port of the gateway, as in `Host`.
+    pub fn host(&self) -> String {
+        self.gateway.address.to_string()
     }
 
     /// The usual call with what every call has.
@@ -155,7 +217,9 @@ impl Heard {
     /// The same header of the call, as often as the platform heard it.
     pub fn told(&self, name: &str) -> Vec<String> {
         let heard = self.platform();
-        let all = heard["headers"].as_array().unwrap().iter();
+        let all =
+            heard["headers"].as_array().unwrap_or_else(|| panic!("the platform did not answer: {self:?}"));
+        let all = all.iter();
         all.filter(|line| line[0] == name).map(|line| line[1].as_str().unwrap().to_owned()).collect()
     }
 
@@ -185,6 +249,7 @@ fn api(world: &World) -> Arc<Api> {
         metrics: Arc::new(Metrics::default()),
         dialect: SETUP.dialect,
         oauth: world.api.oauth.clone(),
+        trusted_headers: world.api.trusted_headers,
         checked: Checked::default(),
         asks_certificates: false,
         body: Bounds { size: BODY_MAX, time: Duration::from_secs(10) },
@@ -207,9 +272,8 @@ fn tls(home: &Path) -> Arc<Tls> {
     Arc::new(Tls::load(settings, TicketSeeds(vec![seed])).unwrap())
 }
 
-fn client(certificate: &Path) -> Client {
+fn client(certificate: &[u8]) -> ClientBuilder {
     // Another test may have said so already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let certificate = Certificate::from_pem(&std::fs::read(certificate).unwrap()).unwrap();
-    Client::builder().add_root_certificate(certificate).http1_only().build().unwrap()
+    Client::builder().add_root_certificate(Certificate::from_pem(certificate).unwrap())
 }

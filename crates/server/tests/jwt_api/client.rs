@@ -7,6 +7,7 @@ use northgate_core::application::AppId;
 use northgate_core::keyring::Keyring;
 use northgate_core::policy::{AccessTokens, Dpop, Overrides};
 use northgate_core::signing::Algorithm;
+use northgate_server::config::verify::TrustedHeaders;
 use serde_json::Value;
 
 use crate::socket::{Answer, ask};
@@ -25,7 +26,8 @@ pub async fn signing(algorithm: Algorithm) -> World {
 pub async fn binding(access_tokens: AccessTokens) -> World {
     let overrides =
         Overrides { access_tokens: Some(access_tokens), dpop: Some(Dpop::Required), ..SETUP.overrides };
-    World::with(Setup { overrides, ..SETUP }).await
+    let trusted_headers = TrustedHeaders { forwarded_host: true, ..TRUST_NOTHING };
+    World::with(Setup { overrides, trusted_headers, ..SETUP }).await
 }
 
 /// A form by `demo` to an endpoint, with more header lines.

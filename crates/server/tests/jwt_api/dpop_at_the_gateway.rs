@@ -1,13 +1,13 @@
 //! Tokens that are bound to a key, in calls on the platform (RFC 9449 §7).
 
-use northgate_core::policy::AccessTokens;
+use northgate_core::policy::{AccessTokens, Dpop, Overrides};
 use northgate_core::signing::Algorithm;
 use serde_json::json;
 
 use crate::client::*;
 use crate::proof::{Holder, Proof};
 use crate::socket::Answer;
-use crate::world::World;
+use crate::world::{SETUP, Setup, World};
 
 pub const URI: &str = "https://api.example.com/iocm/app/dm/v1.4.0/devices";
 
@@ -86,6 +86,25 @@ async fn a_proof_is_good_for_one_call() {
     let line = caller.holder.line(&caller.proof());
     assert_eq!(caller.call("DPoP", &line).await.status, 200);
     assert_eq!(caller.call("DPoP", &line).await.status, 403);
+}
+
+/// A client that wrote `X-Forwarded-Host` itself had a proof for another host verified, behind a gateway that passed the header.
+#[tokio::test]
+async fn the_host_of_a_call_is_that_of_the_question_unless_forwarded_headers_are_trusted() {
+    let overrides = Overrides { dpop: Some(Dpop::Required), ..SETUP.overrides };
+    let world = World::with(Setup { overrides, ..SETUP }).await;
+    let holder = Holder::new(Algorithm::Es256);
+    let token = request(&world, &holder.line(&holder.proof())).await.member("access_token");
+    let call = async |uri: &str| {
+        let proof = holder.line(&holder.proof_of_call("GET", uri, &token));
+        let forwarded = "X-Forwarded-Host: other.example\r\nX-Forwarded-Proto: http\r\n";
+        let named = "X-Original-Method: GET\r\nX-Original-URI: /iocm/app/dm\r\n";
+        let lines = format!("app_key: demo\r\nAuthorization: DPoP {token}\r\n{named}{forwarded}{proof}");
+        get(world.private, "/verify", &lines).await.status
+    };
+    assert_eq!(call("https://other.example/iocm/app/dm").await, 403);
+    assert_eq!(call("http://h/iocm/app/dm").await, 403);
+    assert_eq!(call("https://h/iocm/app/dm").await, 200);
 }
 
 /// §7.1: the scheme DPoP is for tokens that are bound.

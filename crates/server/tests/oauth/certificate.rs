@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use northgate_core::administer::Change;
 use northgate_core::application::AppId;
 use northgate_core::clock::Timestamp;
@@ -15,6 +15,7 @@ use northgate_core::signing::Algorithm;
 use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{ClientCertificates, TlsSettings};
+use northgate_server::config::verify::TrustedHeaders;
 use northgate_server::http;
 use northgate_server::tls::tickets::TicketSeeds;
 use northgate_server::tls::{Tls, shown};
@@ -34,6 +35,9 @@ use crate::world::*;
 
 const ASK: &str = "grant_type=client_credentials&client_id=demo";
 
+const CLIENT_CERTS: TrustedHeaders =
+    TrustedHeaders { client_cert: true, client_cert_thumbprint: true, ..TRUST_NOTHING };
+
 /// A world with a public listener that speaks TLS and asks for certificates.
 struct Secured {
     world: World,
@@ -46,7 +50,12 @@ struct Secured {
 
 impl Secured {
     async fn new() -> Secured {
-        Secured::of(World::new().await).await
+        Secured::trusting(CLIENT_CERTS).await
+    }
+
+    /// With a `/verify` that believes these headers.
+    async fn trusting(trusted_headers: TrustedHeaders) -> Secured {
+        Secured::of(World::with(Setup { trusted_headers, ..SETUP }).await).await
     }
 
     async fn of(world: World) -> Secured {
@@ -89,10 +98,12 @@ impl Secured {
 
     /// A gateway's question about a call with a certificate of this thumbprint.
     async fn verify(&self, token: &str, thumbprint: &str) -> u16 {
-        let request = format!(
-            "GET /verify HTTP/1.1\r\nHost: h\r\napp_key: demo\r\nAuthorization: Bearer {token}\r\n\
-             X-Client-Cert-Thumbprint: {thumbprint}\r\n\r\n"
-        );
+        self.verify_with(token, &format!("X-Client-Cert-Thumbprint: {thumbprint}\r\n")).await
+    }
+
+    async fn verify_with(&self, token: &str, lines: &str) -> u16 {
+        let head = "GET /verify HTTP/1.1\r\nHost: h\r\napp_key: demo\r\n";
+        let request = format!("{head}Authorization: Bearer {token}\r\n{lines}\r\n");
         ask(self.world.private, request).await.status
     }
 }
@@ -203,6 +214,29 @@ async fn a_token_for_a_certificate_is_good_with_that_certificate_only() {
     assert_eq!(secured.verify(&plain, &thumbprint(&who)).await, 200);
 }
 
+/// A thief wrote `X-Client-Cert-Thumbprint` itself, with the thumbprint that stands in clear in the stolen token, and was let
+/// through behind gateways that passed the header.
+#[tokio::test]
+async fn a_certificate_in_a_header_is_believed_only_where_the_configuration_says_so() {
+    for trusted in [TRUST_NOTHING, CLIENT_CERTS] {
+        let (secured, who) = (Secured::trusting(trusted).await, Identity::ecdsa());
+        secured.register(registered(&who)).await;
+        let token = secured.send(&who, TOKEN, ASK).await.member("access_token");
+        let of = |who: &Identity| format!("Client-Cert: :{}:\r\n", STANDARD.encode(who.certificate()));
+        let said = format!("X-Client-Cert-Thumbprint: {}\r\n", thumbprint(&who));
+        for lines in [of(&who), said] {
+            let status = if trusted == CLIENT_CERTS { 200 } else { 403 };
+            assert_eq!(secured.verify_with(&token, &lines).await, status, "{lines}");
+        }
+        let own = of(&who);
+        for lines in
+            [of(&Identity::ecdsa()), own.replace(" :", " "), own.repeat(2), "Client-Cert: ::\r\n".to_owned()]
+        {
+            assert_eq!(secured.verify_with(&token, &lines).await, 403, "{lines}");
+        }
+    }
+}
+
 /// RFC 8705 §3: "the protected resource MUST […] return […] an HTTP 401 status code and the "invalid_token" error code."
 #[tokio::test]
 async fn in_the_style_of_oauth_a_bound_token_without_its_certificate_is_invalid() {
@@ -223,7 +257,8 @@ async fn in_the_style_of_oauth_a_bound_token_without_its_certificate_is_invalid(
 async fn a_signed_token_says_which_certificate_it_is_bound_to() {
     let access_tokens = Some(AccessTokens::Jwt(Algorithm::Es256));
     let overrides = Overrides { access_tokens, ..SETUP.overrides };
-    let secured = Secured::of(World::with(Setup { overrides, ..SETUP }).await).await;
+    let secured =
+        Secured::of(World::with(Setup { overrides, trusted_headers: CLIENT_CERTS, ..SETUP }).await).await;
     let who = Identity::ecdsa();
     secured.register(registered(&who)).await;
     let token = secured.send(&who, TOKEN, ASK).await.member("access_token");
@@ -279,7 +314,8 @@ async fn a_certificate_beside_a_secret_binds_nothing() {
 #[tokio::test]
 async fn an_operator_may_have_tokens_bound_to_any_certificate_that_is_shown() {
     let overrides = Overrides { bind_tokens: Some(BindTokens::Presented), ..SETUP.overrides };
-    let secured = Secured::of(World::with(Setup { overrides, ..SETUP }).await).await;
+    let secured =
+        Secured::of(World::with(Setup { overrides, trusted_headers: CLIENT_CERTS, ..SETUP }).await).await;
     let (who, form) = (Identity::ecdsa(), format!("{ASK}&client_secret={}", secured.world.secret));
     let token = secured.send(&who, TOKEN, &form).await.member("access_token");
     assert_eq!(secured.verify(&token, &thumbprint(&who)).await, 200);

@@ -19,6 +19,10 @@ pub(super) enum Bearer {
     NoCredentials,
     /// More than one token, or an `app_key` that cannot be one.
     InvalidRequest,
+    /// Servers read the path of the call in different ways.
+    AmbiguousPath,
+    /// The gateway's question names two calls, or half of one.
+    ContradictoryCall,
     InvalidToken,
     /// The proof beside the token is none, or about something else, as this sentence says (RFC 9449 §7.1).
     InvalidProof(&'static str),
@@ -52,6 +56,12 @@ impl Bearer {
             Bearer::InvalidRequest => {
                 r#"{"error":"invalid_request","error_description":"The call names more than one token or application."}"#
             }
+            Bearer::AmbiguousPath => {
+                r#"{"error":"invalid_request","error_description":"The path of the call is ambiguous: it has a dot segment, an empty segment, ; or \\, or escapes one of these."}"#
+            }
+            Bearer::ContradictoryCall => {
+                r#"{"error":"invalid_request","error_description":"The gateway's question names two calls, or half of one."}"#
+            }
             Bearer::InvalidToken => {
                 r#"{"error":"invalid_token","error_description":"The access token is not good, or another application's."}"#
             }
@@ -77,7 +87,10 @@ impl Bearer {
             Bearer::NoCredentials | Bearer::InvalidToken | Bearer::InvalidProof(_) => {
                 StatusCode::UNAUTHORIZED
             }
-            Bearer::InvalidRequest | Bearer::UnknownStyle => StatusCode::BAD_REQUEST,
+            Bearer::InvalidRequest
+            | Bearer::AmbiguousPath
+            | Bearer::ContradictoryCall
+            | Bearer::UnknownStyle => StatusCode::BAD_REQUEST,
             Bearer::InsufficientScope => StatusCode::FORBIDDEN,
             Bearer::TooManyCalls(_) => StatusCode::TOO_MANY_REQUESTS,
         }
@@ -88,11 +101,11 @@ impl Bearer {
         let error = match self {
             // A scheme alone is no challenge: "This scheme MUST be followed by one or more auth-param values" (RFC 6750 §3).
             Bearer::NoCredentials => return Some("Bearer realm=\"northgate\"".to_owned()),
-            Bearer::InvalidRequest => "invalid_request",
+            Bearer::InvalidRequest | Bearer::AmbiguousPath => "invalid_request",
             Bearer::InvalidToken => "invalid_token",
             Bearer::InvalidProof(_) => "invalid_dpop_proof",
             Bearer::InsufficientScope => "insufficient_scope",
-            Bearer::TooManyCalls(_) | Bearer::UnknownStyle => return None,
+            Bearer::TooManyCalls(_) | Bearer::ContradictoryCall | Bearer::UnknownStyle => return None,
         };
         Some(match scheme {
             Scheme::Bearer => format!("Bearer error=\"{error}\""),

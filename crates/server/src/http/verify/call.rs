@@ -1,39 +1,50 @@
-//! Which call it is that a gateway asks about, for the allow rules.
+//! The call that a gateway asks about.
 //!
-//! Each gateway has its own way to say it, and a client can write the headers of the others: where two ways say
-//! different things, or one says only half, nobody is believed.
+//! Each gateway names it in its own way, and a client may write the headers of the other ways: a request that names two
+//! calls, or half of one, is refused.
 
 use axum::http::{HeaderMap, Method};
-use northgate_core::allow::Call;
+use northgate_core::allow::{AmbiguousPath, Call};
 
-/// nginx and HAProxy, as our files set them up; then Traefik and Caddy.
-const TOLD_IN: [(&str, &str); 2] =
-    [("x-original-method", "x-original-uri"), ("x-forwarded-method", "x-forwarded-uri")];
+use crate::http::gateway::GatewayHeader;
 
-/// The call, if all that is said of it says the same. `target` is what the question's own address holds of it, and
-/// then the question's method is the call's (Envoy).
+/// nginx, HAProxy and Envoy, as our files set them up; then Traefik and Caddy.
+const NAMED_IN: [(GatewayHeader, GatewayHeader); 2] = [
+    (GatewayHeader::XOriginalMethod, GatewayHeader::XOriginalUri),
+    (GatewayHeader::XForwardedMethod, GatewayHeader::XForwardedUri),
+];
+
+/// Why a gateway's question names no call that can be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CallError {
+    #[error(transparent)]
+    Ambiguous(#[from] AmbiguousPath),
+    #[error("the headers name two calls, or half of one: the gateway lets a client's pass")]
+    Contradictory,
+}
+
+/// The call, if everything that names it says the same; none where nothing names it. `target` is what the question's own
+/// address holds of it, and then the question's method is the call's.
 pub(super) fn call<'r>(
     method: &'r Method,
     target: Option<&'r str>,
     headers: &'r HeaderMap,
-) -> Option<Call<'r>> {
-    let mut told = target.map(|target| Call { method: method.as_str(), target });
-    for (method, uri) in TOLD_IN {
-        if !headers.contains_key(method) && !headers.contains_key(uri) {
+) -> Result<Option<Call<'r>>, CallError> {
+    let mut named = target.map(|target| (method.as_str(), target));
+    for (method, uri) in NAMED_IN {
+        if !method.is_in(headers) && !uri.is_in(headers) {
             continue;
         }
-        let said = Call { method: only(headers, method)?, target: only(headers, uri)? };
-        if told.replace(said).is_some_and(|other| other != said) {
-            return None;
+        let other = only(headers, method).zip(only(headers, uri)).ok_or(CallError::Contradictory)?;
+        if named.replace(other).is_some_and(|first| first != other) {
+            return Err(CallError::Contradictory);
         }
     }
-    told
+    Ok(named.map(|(method, target)| Call::parse(method, target)).transpose()?)
 }
 
-fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next()?.to_str().ok()?;
-    values.next().is_none().then_some(value)
+fn only(headers: &HeaderMap, header: GatewayHeader) -> Option<&str> {
+    header.single(headers).ok()??.to_str().ok()
 }
 
 #[cfg(test)]
@@ -45,32 +56,45 @@ mod tests {
     const NGINX: [(&str, &str); 2] = [("x-original-method", "GET"), ("x-original-uri", "/a?b")];
     const CADDY: [(&str, &str); 2] = [("x-forwarded-method", "GET"), ("x-forwarded-uri", "/a?b")];
 
-    fn told(target: Option<&str>, lines: &[(&'static str, &'static str)]) -> Option<(String, String)> {
+    fn named(
+        target: Option<&str>,
+        lines: &[(&'static str, &'static str)],
+    ) -> Result<Option<(String, String)>, CallError> {
         let headers = lines
             .iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
         let call = call(&Method::GET, target, &headers)?;
-        Some((call.method.to_owned(), call.target.to_owned()))
+        Ok(call.map(|call| (call.method().to_owned(), call.target().to_owned())))
     }
 
     #[test]
-    fn each_gateway_says_it_in_its_way() {
-        let it = Some(("GET".to_owned(), "/a?b".to_owned()));
-        assert_eq!(told(None, &NGINX), it);
-        assert_eq!(told(None, &CADDY), it);
-        assert_eq!(told(Some("/a?b"), &[]), it);
-        assert_eq!(told(Some("/a?b"), &[NGINX, CADDY].concat()), it);
-        assert_eq!(told(None, &[]), None);
+    fn each_gateway_names_the_call_in_its_way() {
+        let it = Ok(Some(("GET".to_owned(), "/a?b".to_owned())));
+        assert_eq!(named(None, &NGINX), it);
+        assert_eq!(named(None, &CADDY), it);
+        assert_eq!(named(Some("/a?b"), &[]), it);
+        assert_eq!(named(Some("/a?b"), &[NGINX, CADDY].concat()), it);
+        assert_eq!(named(None, &[]), Ok(None));
     }
 
     #[test]
-    fn who_says_half_of_it_or_two_things_is_not_believed() {
-        assert_eq!(told(Some("/other"), &NGINX), None);
-        assert_eq!(told(None, &[&NGINX[..], &[("x-forwarded-method", "PUT"), CADDY[1]]].concat()), None);
-        assert_eq!(told(None, &[NGINX[0], NGINX[1], NGINX[1]]), None);
-        assert_eq!(told(None, &NGINX[..1]), None);
-        assert_eq!(told(Some("/a?b"), &NGINX[1..]), None);
-        assert_eq!(told(None, &[&CADDY[..], &NGINX[1..]].concat()), None);
+    fn half_of_a_call_or_two_calls_are_refused() {
+        let contradictory = Err(CallError::Contradictory);
+        assert_eq!(named(Some("/other"), &NGINX), contradictory);
+        let two = [&NGINX[..], &[("x-forwarded-method", "PUT"), CADDY[1]]].concat();
+        assert_eq!(named(None, &two), contradictory);
+        assert_eq!(named(None, &[NGINX[0], NGINX[1], NGINX[1]]), contradictory);
+        assert_eq!(named(None, &NGINX[..1]), contradictory);
+        assert_eq!(named(Some("/a?b"), &NGINX[1..]), contradictory);
+        assert_eq!(named(None, &[&CADDY[..], &NGINX[1..]].concat()), contradictory);
+    }
+
+    #[test]
+    fn an_ambiguous_path_is_refused_however_the_call_is_named() {
+        let ambiguous = Err(CallError::Ambiguous(AmbiguousPath));
+        assert_eq!(named(None, &[NGINX[0], ("x-original-uri", "/a/../b")]), ambiguous);
+        assert_eq!(named(None, &[CADDY[0], ("x-forwarded-uri", "/a/..;/b?c")]), ambiguous);
+        assert_eq!(named(Some("/a//b"), &[]), ambiguous);
     }
 }

@@ -1,10 +1,10 @@
 //! Who makes a call, and with which token, as its headers say.
 
 use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
 use northgate_core::application::AppId;
 
 use super::style::Style;
+use crate::http::gateway::{GatewayHeader, Repeated};
 
 /// What a call presents.
 pub(super) struct Credentials<'h> {
@@ -49,8 +49,8 @@ impl Credentials<'_> {
 
 /// nginx drops names with an underscore unless told otherwise; with a hyphen the header comes through.
 fn app_key(headers: &HeaderMap) -> Result<AppId, Unnamed> {
-    let named = |name| headers.get_all(name).iter().filter(|value| !value.is_empty());
-    let mut values = named("app_key").chain(named("x-app-key"));
+    let named = |header: GatewayHeader| header.values(headers).filter(|value| !value.is_empty());
+    let mut values = named(GatewayHeader::AppKey).chain(named(GatewayHeader::XAppKey));
     let value = values.next().ok_or(Unnamed::NoAppKey)?;
     // Of two different ones, the gateway and the platform might believe the one that we do not.
     if values.any(|other| other != value) {
@@ -62,7 +62,7 @@ fn app_key(headers: &HeaderMap) -> Result<AppId, Unnamed> {
 
 /// `Authorization`, and where there is none `access_token`.
 fn access_token(headers: &HeaderMap) -> Result<(Scheme, &str), Unnamed> {
-    match only(headers, AUTHORIZATION.as_str())? {
+    match only(headers, GatewayHeader::Authorization)? {
         Some(authorization) => {
             let (scheme, token) = authorization.split_once(' ').ok_or(Unnamed::NoToken)?;
             let known = [("bearer", Scheme::Bearer), ("dpop", Scheme::Dpop)];
@@ -70,18 +70,15 @@ fn access_token(headers: &HeaderMap) -> Result<(Scheme, &str), Unnamed> {
             let (_, scheme) = known.ok_or(Unnamed::NoToken)?;
             Ok((scheme, token.trim_matches(' ')))
         }
-        None => Ok((Scheme::Bearer, only(headers, "access_token")?.ok_or(Unnamed::NoToken)?)),
+        None => Ok((Scheme::Bearer, only(headers, GatewayHeader::AccessToken)?.ok_or(Unnamed::NoToken)?)),
     }
 }
 
-/// The one value of a header, if it is there.
-fn only<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Unnamed> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| Unnamed::NoToken),
-        (Some(_), Some(_)) => Err(Unnamed::TwoTokens),
-    }
+/// An empty header counts as none: Caddy hands headers that the call does not have over so.
+fn only(headers: &HeaderMap, header: GatewayHeader) -> Result<Option<&str>, Unnamed> {
+    let value = header.single(headers).map_err(|Repeated| Unnamed::TwoTokens)?;
+    let value = value.filter(|value| !value.is_empty());
+    value.map(|value| value.to_str().map_err(|_| Unnamed::NoToken)).transpose()
 }
 
 #[cfg(test)]
@@ -107,6 +104,8 @@ mod tests {
             );
         }
         assert_eq!(access_token(&headers(&[("access_token", "t")])), Ok((Scheme::Bearer, "t")));
+        let beside_nothing = [("authorization", ""), ("access_token", "t")];
+        assert_eq!(access_token(&headers(&beside_nothing)), Ok((Scheme::Bearer, "t")));
         assert_eq!(access_token(&headers(&[("authorization", "dpop t")])), Ok((Scheme::Dpop, "t")));
     }
 

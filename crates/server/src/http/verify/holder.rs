@@ -1,21 +1,21 @@
 //! What a call shows of its sender besides the token: a certificate, as the gateway says, or a key, by a proof.
 
-use axum::http::header::HOST;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::HeaderMap;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use northgate_core::allow;
 use northgate_core::clock::Timestamp;
 use northgate_core::possession::Evidence;
 use northgate_core::token::{Binding, Claims};
 use northgate_core::verify::VerifyError;
+use rustls::pki_types::CertificateDer;
 
 use super::Refusal;
 use super::credentials::{Credentials, Scheme};
-use crate::http::dpop::{self, DPOP, ProofError};
-
-/// The SHA-256 of the certificate on the caller's connection, in base64url.
-const X_CLIENT_CERT_THUMBPRINT: HeaderName = HeaderName::from_static("x-client-cert-thumbprint");
+use crate::config::verify::TrustedHeaders;
+use crate::http::dpop::{self, ProofError};
+use crate::http::gateway::{GatewayHeader, Repeated};
+use crate::tls::shown::thumbprint;
 
 /// All that a token can be bound to and that the call shows.
 pub(super) fn shown(
@@ -23,50 +23,62 @@ pub(super) fn shown(
     claims: &Claims,
     call: Option<allow::Call<'_>>,
     headers: &HeaderMap,
+    trusted: TrustedHeaders,
     now: Timestamp,
 ) -> Result<Vec<Evidence>, Refusal> {
     match credentials.scheme {
-        Scheme::Bearer => Ok(certificate(headers).into_iter().collect()),
+        Scheme::Bearer => Ok(certificate(headers, trusted).into_iter().collect()),
         // RFC 9449 §7.1: what is shown as bound to a key has to be.
         Scheme::Dpop if !matches!(claims.binding, Some(Binding::Key(_))) => Err(VerifyError::NotShown.into()),
         Scheme::Dpop => {
-            let proof = single(headers, DPOP).map_err(|Two| ProofError::Two)?;
-            let uri = call.and_then(|call| uri(call.target, headers));
+            let proof = single(headers, GatewayHeader::Dpop).map_err(|Repeated| ProofError::Two)?;
+            let uri = call.and_then(|call| uri(call.target(), headers, trusted));
             let (call, uri) = call.zip(uri).ok_or(ProofError::NoCall)?;
             let call =
-                dpop::Call { method: call.method, uri: &uri, access_token: Some(credentials.access_token) };
+                dpop::Call { method: call.method(), uri: &uri, access_token: Some(credentials.access_token) };
             let proof = proof.ok_or(ProofError::Missing)?;
             Ok(vec![Evidence::Key(dpop::check(proof.as_bytes(), &call, now)?)])
         }
     }
 }
 
-/// What a gateway says that the caller has shown. It is believed, since only gateways reach this listener; a gateway must
-/// not let one through that a client has written.
-fn certificate(headers: &HeaderMap) -> Option<Evidence> {
-    let text = single(headers, X_CLIENT_CERT_THUMBPRINT).ok()??;
-    Some(Evidence::Certificate(URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?))
+/// The certificate on the caller's connection, where the gateway sets or removes the header that says it.
+fn certificate(headers: &HeaderMap, trusted: TrustedHeaders) -> Option<Evidence> {
+    let thumbprints = [
+        trusted.client_cert.then(|| of_certificate(headers)).flatten(),
+        trusted.client_cert_thumbprint.then(|| of_thumbprint(headers)).flatten(),
+    ];
+    thumbprints.into_iter().flatten().next().map(Evidence::Certificate)
 }
 
-/// The whole URI of a call, from what the gateway says of its scheme and host, else https and our own `Host`.
-fn uri(target: &str, headers: &HeaderMap) -> Option<String> {
-    let named = |name| single(headers, HeaderName::from_static(name)).ok();
-    let scheme = named("x-forwarded-proto")?.unwrap_or("https");
-    let host = match named("x-forwarded-host")? {
+/// `Client-Cert: :base64 of the DER:` (RFC 9440 §2.2).
+fn of_certificate(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let text = single(headers, GatewayHeader::ClientCert).ok()??;
+    let text = text.strip_prefix(':')?.strip_suffix(':')?;
+    Some(thumbprint(&CertificateDer::from(STANDARD.decode(text).ok()?)))
+}
+
+/// `X-Client-Cert-Thumbprint: SHA-256 of the DER in base64url`.
+fn of_thumbprint(headers: &HeaderMap) -> Option<[u8; 32]> {
+    let text = single(headers, GatewayHeader::XClientCertThumbprint).ok()??;
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+/// The whole URI of a call: https and the question's `Host`, unless the gateway says otherwise and is believed.
+fn uri(target: &str, headers: &HeaderMap, trusted: TrustedHeaders) -> Option<String> {
+    let said = |is_trusted: bool, header| match is_trusted {
+        true => single(headers, header).ok(),
+        false => Some(None),
+    };
+    let scheme = said(trusted.forwarded_proto, GatewayHeader::XForwardedProto)?.unwrap_or("https");
+    let host = match said(trusted.forwarded_host, GatewayHeader::XForwardedHost)? {
         Some(host) => host,
-        None => single(headers, HOST).ok()??,
+        None => single(headers, GatewayHeader::Host).ok()??,
     };
     Some(format!("{scheme}://{host}{target}"))
 }
 
-/// That a header is there twice, so that it could be either.
-struct Two;
-
-fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Two> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => Ok(value.to_str().ok()),
-        (Some(_), Some(_)) => Err(Two),
-    }
+/// A value that is not text counts as none.
+fn single(headers: &HeaderMap, header: GatewayHeader) -> Result<Option<&str>, Repeated> {
+    Ok(header.single(headers)?.and_then(|value| value.to_str().ok()))
 }

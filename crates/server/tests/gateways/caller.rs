@@ -1,0 +1,63 @@
+//! What Northgate learns of the caller: its address and its certificate, as the gateway saw them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::gateway::Kind;
+use crate::identity::Identity;
+use crate::raw;
+use crate::street::{CLIENT_CERTIFICATES, PLAN, Plan, Street};
+use crate::world::LOGIN;
+
+const WRITTEN: &str = "Connection: close\r\nX-Forwarded-For: 203.0.113.9\r\nX-Real-IP: 203.0.113.9\r\n\
+                       Forwarded: for=203.0.113.9\r\nClient-Cert: :AAAA:\r\n";
+
+#[tokio::test]
+async fn northgate_learns_the_address_that_the_gateway_saw() {
+    for kind in Kind::ALL {
+        let street = Street::with(kind, Plan { is_public_recorded: true, ..PLAN }).await;
+        let token = street.token().await;
+        raw::send(&street, raw::call(&street, "GET /iodm/x HTTP/1.1", &token, WRITTEN)).await;
+        let asked = street.relay.asked().to_ascii_lowercase();
+        assert!(asked.contains("x-forwarded-for: 127.0.0.1\r\n"), "{kind:?} {asked}");
+        assert!(!asked.contains("203.0.113.9") && !asked.contains(":aaaa:"), "{kind:?} {asked}");
+        for path in [LOGIN, "/oauth2/token", "/.well-known/oauth-authorization-server"] {
+            let line = format!("GET {path} HTTP/1.1");
+            let heard = raw::send(&street, raw::call(&street, &line, &token, WRITTEN)).await;
+            assert_eq!(heard.told("x-forwarded-for"), ["127.0.0.1"], "{kind:?} {path} {heard:?}");
+            assert!(
+                !heard.body.contains("203.0.113.9") && !heard.body.contains(":AAAA:"),
+                "{kind:?} {heard:?}"
+            );
+        }
+    }
+}
+
+/// RFC 9440: the gateway passes the certificate of the connection on, and never one that the client has written.
+#[tokio::test]
+async fn northgate_and_the_platform_learn_the_certificate_that_the_client_has_proved() {
+    for kind in Kind::ALL {
+        let plan = Plan { option: Some(CLIENT_CERTIFICATES), is_public_recorded: true, ..PLAN };
+        let street = Street::with(kind, plan).await;
+        let token = street.token().await;
+        for who in [Identity::ecdsa(), Identity::rsa()] {
+            let proved = format!(":{}:", STANDARD.encode(who.certificate()));
+            for path in ["/iodm/x", LOGIN] {
+                let line = format!("GET {path} HTTP/1.1");
+                // With client certificates, Caddy wants the name in Host that the connection was made to.
+                let request = raw::call(&street, &line, &token, WRITTEN).replace(&street.host(), "localhost");
+                let heard = raw::send_as(&street, Some(&who), request).await;
+                assert_eq!(heard.told("client-cert"), [&proved[..]], "{kind:?} {path} {heard:?}");
+            }
+            let asked = street.relay.asked();
+            assert!(
+                asked.to_ascii_lowercase().contains(&format!("client-cert: {proved}").to_ascii_lowercase()),
+                "{kind:?} {asked}"
+            );
+        }
+        let request = raw::call(&street, "GET /iodm/x HTTP/1.1", &token, WRITTEN);
+        let heard = raw::send(&street, request.replace(&street.host(), "localhost")).await;
+        assert_eq!(heard.told("client-cert").concat(), "", "{kind:?} {heard:?}");
+        assert!(!street.relay.asked().contains(":AAAA:"), "{kind:?}");
+    }
+}

@@ -1,0 +1,122 @@
+//! What the gateways answer by themselves: JSON, as docs/errors.md has it.
+
+use reqwest::Method;
+
+use crate::gateway::Kind;
+use crate::raw;
+use crate::street::{CALL, Heard, PLAN, Plan, Street, hear};
+use crate::world::{FORM, LOGIN};
+
+/// That this is one of the answers in docs/errors.md, in the shape that clients of this family parse.
+#[track_caller]
+fn is_documented(street: &Street, heard: &Heard, statuses: &[u16]) {
+    let kind = street.kind;
+    assert!(statuses.contains(&heard.status), "{kind:?} {heard:?}");
+    assert_eq!(heard.header("Content-Type"), Some("application/json; charset=UTF-8"), "{kind:?} {heard:?}");
+    let body = heard.platform();
+    let code = body["error_code"].as_str().unwrap_or_else(|| panic!("{kind:?} {heard:?}"));
+    assert_eq!(code, format!("50{}", heard.status), "{kind:?} {heard:?}");
+    assert_eq!(body["resultcode"], code, "{kind:?}");
+    assert_eq!(body["resultmsg"], body["error_desc"], "{kind:?}");
+    assert_eq!(body.as_object().unwrap().len(), 4, "{kind:?}");
+    let documented = include_str!("../../../../docs/errors.md");
+    let row = format!("| {} | {code} | {} |", heard.status, body["error_desc"].as_str().unwrap());
+    assert!(documented.contains(&row), "docs/errors.md has no {row}");
+    let retry = (heard.status == 503).then_some("1");
+    assert_eq!(heard.header("Retry-After"), retry, "{kind:?} {heard:?}");
+    assert_eq!(street.platform.calls(), 0, "{kind:?}");
+}
+
+fn login(street: &Street) -> reqwest::RequestBuilder {
+    let form = format!("appId=demo&secret={}", street.world.secret);
+    street.request(Method::POST, LOGIN).header("Content-Type", FORM).body(form)
+}
+
+/// Clients that parse JSON died of `<`, for the nginx file answered HTML.
+#[tokio::test]
+async fn a_path_that_leads_nowhere_is_answered_in_json() {
+    for kind in Kind::ALL {
+        let street = Street::new(kind).await;
+        let token = street.token().await;
+        for target in [
+            "/",
+            "/verify",
+            "/northgate/verify",
+            "/northgate/error",
+            "/metrics",
+            "/iocm",
+            "/iodm?x",
+            "/iocmx/a",
+        ] {
+            is_documented(&street, &hear(street.call_on(target, &token)).await, &[404]);
+        }
+        is_documented(&street, &hear(street.request(Method::POST, "/nowhere").body("{}")).await, &[404]);
+    }
+}
+
+#[tokio::test]
+async fn while_northgate_is_away_every_path_is_answered_in_json_and_nothing_reaches_the_platform() {
+    for kind in Kind::ALL {
+        let street = Street::with(kind, Plan { is_northgate_away: true, ..PLAN }).await;
+        let token = street.token().await;
+        let call =
+            street.call(&token).header("X-Northgate-App-Id", "demo").header("X-Northgate-Expires-At", "1");
+        is_documented(&street, &hear(call).await, &[503]);
+        let post =
+            street.request(Method::POST, CALL).header("app_key", "demo").bearer_auth(&token).body("{}");
+        is_documented(&street, &hear(post).await, &[503]);
+        is_documented(&street, &hear(login(&street)).await, &[502, 503]);
+        is_documented(&street, &hear(street.request(Method::GET, "/oauth2/jwks")).await, &[502, 503]);
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_is_away_is_answered_in_json_and_not_taken_for_northgate() {
+    for kind in Kind::ALL {
+        let street = Street::with(kind, Plan { is_platform_away: true, ..PLAN }).await;
+        let token = street.token().await;
+        let expected = match kind {
+            Kind::Nginx | Kind::Caddy | Kind::Traefik => 502,
+            Kind::HAProxy | Kind::Envoy => 503,
+        };
+        is_documented(&street, &hear(street.call(&token)).await, &[expected]);
+        assert_eq!(hear(login(&street)).await.status, 200, "{kind:?}");
+        assert_eq!(hear(street.call("nonsense")).await.status, 403, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_hangs_is_answered_in_json() {
+    for kind in Kind::ALL {
+        let street = Street::with(kind, Plan { is_impatient: true, ..PLAN }).await;
+        let token = street.token().await;
+        let heard = hear(street.call_on("/iodm/hanging", &token)).await;
+        assert_eq!(street.platform.calls(), 1, "{kind:?}");
+        let untouched = Street::new(kind);
+        // The platform did hear of this one.
+        is_documented(&untouched.await, &heard, &[504]);
+    }
+}
+
+/// 2 MB are more than any of the five takes, or are passed on.
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_for_what_it_is() {
+    for kind in [Kind::Nginx, Kind::Envoy] {
+        let street = Street::new(kind).await;
+        let token = street.token().await;
+        let lines = format!("Connection: close\r\nX-Large: {}\r\n", "l".repeat(100 * 1024));
+        let heard = raw::send(&street, raw::call(&street, "GET /iodm/x HTTP/1.1", &token, &lines)).await;
+        is_documented(&street, &heard, &[431]);
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_platform_stays_as_the_platform_wrote_it() {
+    for kind in Kind::ALL {
+        let street = Street::new(kind).await;
+        let token = street.token().await;
+        let heard = hear(street.call_on("/iocm/app/dm/broken", &token)).await;
+        assert_eq!(heard.status, 502, "{kind:?} {heard:?}");
+        assert_eq!(heard.told("x-northgate-app-id"), ["demo"], "{kind:?}");
+    }
+}

@@ -1,0 +1,152 @@
+//! A path is judged, used for the choice of a route, and forwarded in one reading.
+
+use crate::gateway::Kind;
+use crate::raw;
+use crate::street::Street;
+
+const BAD_CALL: &str = r#"{"error_code":"50400","error_desc":"The input is invalid.","resultcode":"50400","resultmsg":"The input is invalid."}"#;
+
+/// Servers read other segments in these.
+const AMBIGUOUS: &[&str] = &[
+    "/iodm/../admin",
+    "/iodm/x/..",
+    "/iodm/./x",
+    "/iodm/.",
+    "/iodm//x",
+    "//iodm/x",
+    "/iodm/..;/manager",
+    "/iodm/.;/x",
+    "/iodm/x;y",
+    "/iodm/x%3by",
+    "/iodm/%2e%2e/x",
+    "/iodm/.%2E/x",
+    "/iodm/%252e%252e/x",
+    "/iodm/%25%32%65/x",
+    "/iodm/..%2Fx",
+    "/iodm/x%2fy",
+    "/iodm/..%5cx",
+    "/iodm/..\\x",
+    "/iodm/x%3fy",
+    "/iodm/x%23y",
+    "/iodm/x%00",
+    "/iodm/x%0d%0ay",
+    "/iodm/x%7f",
+    "/iodm/%c0%ae%c0%ae/x",
+    "/iodm/%e0%80%ae/x",
+    "/iodm/%ff",
+    "/iocm/app/sec/../dm/x",
+    "/iocm/app/sec/%2e%2e/dm/x",
+    "/iocm/app/sec/..%2fdm/x",
+    "/iocm/app/sec/..;/dm/x",
+    "/iocm/app/sec//../../dm/x",
+    "/iocm//app/sec/../dm/x",
+    "/oauth2/../iodm/x",
+    "/.well-known/../iodm/x",
+    "/x/../iodm/x",
+    "/../iodm/x",
+    "/IODM/../x",
+];
+
+/// Not even HTTP, or nearly: the gateway's parser may be faster, and answer in words of its own.
+const MALFORMED: &[&str] = &[
+    "/iodm/\u{1}x",
+    "/iodm/x\ty",
+    "/iodm/x#y",
+    "/iodm/x#/../y",
+    "/iodm/%zz",
+    "/iodm/%",
+    "/iodm/x%2",
+    "/iodm/%u002e%u002e/x",
+    "http://other/iodm/../x",
+    "http://other/iodm/..;/x",
+    "*",
+    "iodm/x",
+];
+
+/// Every server reads the same in these.
+const PLAIN: &[&str] = &[
+    "/iodm/a%20b",
+    "/iodm/caf%C3%A9",
+    "/iodm/v1.4.0/a..b/.../x",
+    "/iodm/.hidden/..x/x..",
+    "/iodm/x/",
+    "/iodm/",
+    "/iodm/x?",
+    "/iodm/x?a=/../&b=//%2e%00%zz\\",
+    "/iodm/!$&'()*+,=:@-_~",
+    "/iodm/%41%7E%2C",
+];
+
+/// `/iodm/../admin` went through HAProxy as it is, `/iodm/..;/manager`, `..%5c` and `%252e%252e` through nginx and Caddy, `..%2F`
+/// through Traefik, and applications without allow rules, which is the default, were protected by nothing.
+#[tokio::test]
+async fn an_ambiguous_path_is_refused_and_reaches_neither_platform_nor_login() {
+    for kind in Kind::ALL {
+        let street = Street::new(kind).await;
+        let token = street.token().await;
+        for target in AMBIGUOUS {
+            for query in ["", "?x=/iodm/y"] {
+                let line = format!("GET {target}{query} HTTP/1.1");
+                let heard =
+                    raw::send(&street, raw::call(&street, &line, &token, "Connection: close\r\n")).await;
+                assert_eq!((heard.status, &heard.body[..]), (400, BAD_CALL), "{kind:?} {target}");
+            }
+        }
+        for target in MALFORMED {
+            let line = format!("GET {target} HTTP/1.1");
+            let heard = raw::send(&street, raw::call(&street, &line, &token, "Connection: close\r\n")).await;
+            assert_eq!(heard.status, 400, "{kind:?} {target} {heard:?}");
+        }
+        assert_eq!(street.platform.calls(), 0, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_every_server_reads_alike_arrives_as_it_was_judged() {
+    for kind in Kind::ALL {
+        let street = Street::new(kind).await;
+        let token = street.token().await;
+        for target in PLAIN {
+            let line = format!("GET {target} HTTP/1.1");
+            let heard = raw::send(&street, raw::call(&street, &line, &token, "Connection: close\r\n")).await;
+            assert_eq!(heard.status, 200, "{kind:?} {target} {heard:?}");
+            let arrived = heard.platform()["target"].as_str().unwrap().to_owned();
+            assert_eq!(judged(&street.relay.asked()), arrived, "{kind:?} {target}");
+        }
+        // Only proxies are sent a whole URL. It is refused, or its path is the call.
+        let line = format!("GET https://{}/iodm/x HTTP/1.1", street.host());
+        let heard = raw::send(&street, raw::call(&street, &line, &token, "Connection: close\r\n")).await;
+        assert!(heard.status == 400 || heard.platform()["target"] == "/iodm/x", "{kind:?} {heard:?}");
+    }
+}
+
+/// The call that Northgate was asked about last.
+fn judged(asked: &str) -> String {
+    let (_, last) = asked.rsplit_once("/verify").unwrap();
+    let named = |line: &str| {
+        let (name, value) = line.split_once(": ")?;
+        let is_uri = ["x-original-uri", "x-forwarded-uri"].contains(&&name.to_ascii_lowercase()[..]);
+        is_uri.then(|| value.to_owned())
+    };
+    // Envoy puts it behind the path of the question.
+    last.lines().find_map(named).unwrap_or_else(|| last.split(' ').next().unwrap().to_owned())
+}
+
+/// Routes are chosen by the path that was sent: another spelling of a prefix is another path.
+#[tokio::test]
+async fn no_spelling_of_a_prefix_of_northgate_reaches_the_platform_unasked() {
+    for kind in Kind::ALL {
+        let street = Street::new(kind).await;
+        for target in AMBIGUOUS.iter().chain(MALFORMED).chain(&[
+            "/iocm/app/SEC/x",
+            "/IOCM/APP/DM/x",
+            "/iocm/app/secx/y",
+        ]) {
+            let line = format!("GET {target} HTTP/1.1");
+            let heard =
+                raw::send(&street, raw::call(&street, &line, "nonsense", "Connection: close\r\n")).await;
+            assert!((400..500).contains(&heard.status), "{kind:?} {target} {heard:?}");
+        }
+        assert_eq!(street.platform.calls(), 0, "{kind:?}");
+    }
+}
