@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use northgate_core::clock::Timestamp;
+use rustls::pki_types::UnixTime;
 
 /// Where an operation gets its time from.
 #[derive(Clone)]
@@ -41,6 +42,11 @@ impl Clock {
 #[allow(clippy::disallowed_methods)]
 pub fn wall() -> SystemTime {
     SystemTime::now()
+}
+
+/// The machine's clock as TLS knows it; a clock before 1970 is at 1970, as for the rules.
+pub fn unix_time() -> UnixTime {
+    UnixTime::since_unix_epoch(wall().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 fn system_now() -> Timestamp {

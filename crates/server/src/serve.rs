@@ -14,13 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use northgate_core::auth::{Auth, Settings};
-use rustls::pki_types::UnixTime;
 use tokio::sync::watch;
 use tracing::info;
 
 use crate::admin_address;
 use crate::admin_token::{AdminToken, AdminTokenError};
-use crate::clock::Clock;
+use crate::clock::{Clock, unix_time};
 use crate::config::Config;
 use crate::config::proxies::ProxyProtocol;
 use crate::config::tls::ClientCertificates;
@@ -170,7 +169,7 @@ fn why_not_ready(store: &Choice, is_stopping: &Arc<AtomicBool>) -> WhyNotReady {
 fn attention(doors: &Doors) -> Attention {
     let all = doors.all_tls();
     Box::new(move || {
-        let notes = all.iter().flat_map(|tls| tls.notes(UnixTime::now()));
+        let notes = all.iter().flat_map(|tls| tls.notes(unix_time()));
         let mut urgent: Vec<String> = notes.filter(|note| note.is_urgent).map(|note| note.text).collect();
         urgent.sort();
         urgent.dedup();

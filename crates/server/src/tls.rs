@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tracing::info;
 
+use crate::clock::unix_time;
 use crate::config::tls::{MinimumTls, TlsSettings};
 use crate::telemetry::with_causes;
 use certificates::{CertificateError, Certificates, Figure};
@@ -169,7 +170,7 @@ pub async fn keep_fresh(all: Vec<Arc<Tls>>, reload_every: Duration, mut hangups:
             _ = ticks.tick() => {}
             Ok(()) = hangups.changed() => reminders.forget(),
         }
-        let now = UnixTime::now();
+        let now = unix_time();
         let mut notes = Vec::new();
         for tls in &all {
             let reloaded = Arc::clone(tls);

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use server::{Calls, Demo, Server};
-use shim::{ALWAYS, DATABASE, EIO, ENOSPC, Plan, SYNC, Shim, WAL, WRITE};
+use shim::{ALWAYS, DATABASE, EIO, ENOSPC, HANG, Plan, SYNC, Shim, WAL, WRITE};
 
 /// Between two looks at whether something has come about.
 const POLL: Duration = Duration::from_millis(10);
@@ -73,6 +73,25 @@ async fn a_server_that_starts_on_a_full_disk_serves_readers_until_there_is_room(
     shim.clear();
     until_ready(&calls).await;
     pair(&calls.refresh(&demo, &first.refresh).await.unwrap());
+}
+
+// The disk hung in a sync. The stop waited for the thread that syncs, and no signal ended it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_given_up_when_the_disk_hangs() {
+    let shim = Arc::new(Shim::new());
+    let under = Arc::clone(&shim);
+    let mut server = Server::first_start_with(move |command| {
+        under.put_under(command);
+        command.env("NORTHGATE_LIMITS_STOP_TIME", "1s");
+    })
+    .await;
+    let (demo, calls) = (server.demo(), server.calls());
+    shim.inject(Plan { calls: SYNC, files: WAL | DATABASE, action: HANG, from: 1, times: ALWAYS });
+    let login = tokio::spawn(async move { calls.login(&demo).await });
+    until(async || shim.seen() > 0).await;
+    server.ask_to_stop();
+    assert_eq!(server.exit_code(), Some(1));
+    assert!(login.await.unwrap().is_err(), "what is not durable was answered");
 }
 
 async fn not_ready_while_it_tries(calls: &Calls, shim: &Shim) {

@@ -9,6 +9,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, SignatureAlgorithm, SignatureScheme};
 
+use crate::clock::unix_time;
 use crate::config::tls::CertificateFiles;
 use crate::telemetry::with_causes;
 use crate::tls::chain;
@@ -36,6 +37,8 @@ struct Pair {
     /// The first end in the chain, which ends all of it.
     not_after_s: i64,
     is_issuers_end: bool,
+    /// Certificates in the file that signed none of the others, and are not sent.
+    strangers: usize,
 }
 
 /// What monitoring has to know about a pair of files.
@@ -121,6 +124,13 @@ impl Certificates {
             if let Some(pair) = pair {
                 let whose = if pair.is_issuers_end { "an issuer's certificate" } else { "the certificate" };
                 let what = format!("{whose} in {}", files.chain.display());
+                if pair.strangers > 0 {
+                    let (count, file) = (pair.strangers, files.chain.display());
+                    let text = format!(
+                        "certificates in {file} that signed none of the others are not sent ({count}): is an issuer missing?"
+                    );
+                    notes.push(Note { is_urgent: false, text });
+                }
                 notes.extend(Note::about_end(&what, pair.not_after_s, now));
                 if seconds(now) < pair.not_before_s {
                     notes.push(Note::urgent(format!(
@@ -184,7 +194,9 @@ impl Pair {
                 match CertifiedKey::new(vec![certificate.clone()], Arc::clone(&key)).keys_match() {
                     Ok(()) => {
                         let chain = chain::ordered(&certificates, own);
-                        let pair = chain.and_then(|chain| Pair::of(CertifiedKey::new(chain, key)));
+                        let pair = chain.and_then(|ordered| {
+                            Pair::of(CertifiedKey::new(ordered.chain, key), ordered.strangers)
+                        });
                         return pair.ok_or_else(|| CertificateError::Malformed { path: files.chain.clone() });
                     }
                     Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {}
@@ -199,7 +211,7 @@ impl Pair {
         })
     }
 
-    fn of(certified: CertifiedKey) -> Option<Pair> {
+    fn of(certified: CertifiedKey, strangers: usize) -> Option<Pair> {
         let parse = |certificate: &CertificateDer<'_>| {
             let certificate = Certificate::parse(certificate)?;
             Some((certificate.not_before_s, certificate.not_after_s))
@@ -209,7 +221,7 @@ impl Pair {
         let (not_before_s, own_end_s) = *times.first()?;
         let not_after_s = times.iter().map(|(_, end_s)| *end_s).min()?;
         let is_issuers_end = not_after_s < own_end_s;
-        Some(Pair { certified: Arc::new(certified), not_before_s, not_after_s, is_issuers_end })
+        Some(Pair { certified: Arc::new(certified), not_before_s, not_after_s, is_issuers_end, strangers })
     }
 
     fn valid_at(&self, now: UnixTime, files: &CertificateFiles) -> Result<(), CertificateError> {
@@ -261,6 +273,6 @@ impl Choice {
 impl ResolvesServerCert for Choice {
     fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         // For TLS 1.2, rustls leaves only the schemes here that go with one of the client's cipher suites.
-        self.among(client.signature_schemes(), UnixTime::now())
+        self.among(client.signature_schemes(), unix_time())
     }
 }

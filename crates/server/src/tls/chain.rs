@@ -4,9 +4,15 @@ use rustls::pki_types::CertificateDer;
 
 use crate::tls::x509::Certificate;
 
+/// A chain, and how many certificates of its file are no part of it.
+pub struct Ordered {
+    pub chain: Vec<CertificateDer<'static>>,
+    pub strangers: usize,
+}
+
 /// Puts `all` in order behind the certificate at `own`. Left out is what clients do not need: what is there twice, roots, and
 /// what signed none of the others. Nothing if one of them is not a certificate.
-pub fn ordered(all: &[CertificateDer<'static>], own: usize) -> Option<Vec<CertificateDer<'static>>> {
+pub fn ordered(all: &[CertificateDer<'static>], own: usize) -> Option<Ordered> {
     let mut chain = vec![all[own].clone()];
     let mut rest = Vec::new();
     for other in all {
@@ -27,7 +33,7 @@ pub fn ordered(all: &[CertificateDer<'static>], own: usize) -> Option<Vec<Certif
         rest = others;
         at += 1;
     }
-    Some(chain)
+    Some(Ordered { chain, strangers: rest.len() })
 }
 
 fn is_root(certificate: &CertificateDer<'_>) -> Option<bool> {

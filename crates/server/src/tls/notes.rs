@@ -11,6 +11,9 @@ const DAY_S: i64 = 24 * 60 * 60;
 /// So many days before the end it is said, then again every day; each number of days is news.
 const STAGES: [i64; 3] = [1, 7, 30];
 
+/// The end of the year 9999, which certificates say that do not end.
+const LATEST_S: i64 = 253_402_300_799;
+
 /// One thing to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
@@ -79,8 +82,7 @@ pub fn seconds(now: UnixTime) -> i64 {
 
 /// A time in seconds since 1970 as people read it.
 pub fn date(at_s: i64) -> String {
-    let since_1970 = Duration::from_secs(u64::try_from(at_s).unwrap_or(0));
-    // Certificates that do not end say the year 9999.
+    let since_1970 = Duration::from_secs(at_s.clamp(0, LATEST_S) as u64);
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since_1970).to_string()
 }
 

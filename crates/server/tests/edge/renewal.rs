@@ -138,6 +138,8 @@ struct Chain {
     issuer: String,
     own: String,
     key: String,
+    /// Another authority below the root.
+    renamed: String,
 }
 
 impl Chain {
@@ -156,6 +158,7 @@ impl Chain {
         };
         Chain {
             root: root.self_signed(&keys[0]).unwrap().pem(),
+            renamed: signed(&authority("other"), &keys[1], &root, &keys[0]),
             issuer: signed(&issuer, &keys[1], &root, &keys[0]),
             own: signed(&own, &keys[2], &issuer, &keys[1]),
             key: keys[2].serialize_pem(),
@@ -196,6 +199,17 @@ async fn a_chain_is_served_in_order_however_the_file_has_it() {
         let running = Running::start(Some(tls(vec![files.clone()])), &[]).await;
         assert_eq!(served(&running, chain.client()).await, [certificate(own), certificate(issuer)]);
     }
+}
+
+#[test]
+fn an_issuer_that_is_another_ones_is_named() {
+    let (folder, chain, other) = (tempfile::tempdir().unwrap(), Chain::new(), Chain::new());
+    let files = CertificateFiles { chain: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+    fs::write(&files.key, &chain.key).unwrap();
+    fs::write(&files.chain, chain.own.clone() + &other.renamed).unwrap();
+    let expected =
+        "certificates in …/a.pem that signed none of the others are not sent (1): is an issuer missing?";
+    assert_eq!(notes(&tls(vec![files]), folder.path()), [expected]);
 }
 
 #[tokio::test]

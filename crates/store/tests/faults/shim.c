@@ -21,7 +21,7 @@
 enum call { WRITE = 1, SYNC = 2, TRUNCATE = 4, UNLINK = 8, OPEN = 16 };
 enum file { DATABASE = 1, WAL = 2, OTHER = 0 };
 /* What happens to a chosen call, beside failing with an errno. */
-enum action { PASS = 0, KILL = 1000, TEAR = 1001 };
+enum action { PASS = 0, KILL = 1000, TEAR = 1001, HANG = 1002 };
 
 /* The test knows this layout: faults/shim.rs. */
 struct plan {
@@ -81,7 +81,10 @@ static void tell(const char *call, enum file file, int fd, long offset, long len
 static uint32_t chosen(enum call call, enum file file) {
     if (!(plan->calls & call) || !(plan->files & file)) return PASS;
     uint32_t count = __atomic_add_fetch(&plan->seen, 1, __ATOMIC_SEQ_CST);
-    return count >= plan->from && count - plan->from < plan->times ? plan->action : PASS;
+    if (count < plan->from || count - plan->from >= plan->times) return PASS;
+    /* Until the plan is another one; a process that ends does not wait for it. */
+    while (plan->calls && plan->action == HANG) usleep(1000);
+    return plan->action == HANG ? PASS : plan->action;
 }
 
 static void die(void) {

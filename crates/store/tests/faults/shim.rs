@@ -22,6 +22,8 @@ pub const EIO: u32 = 5;
 pub const ENOSPC: u32 = 28;
 /// The process dies in the call; of a write the first half is done.
 pub const TEAR: u32 = 1001;
+/// The call does not return until the plan is cleared, as on a file system whose server has gone away.
+pub const HANG: u32 = 1002;
 
 pub const ALWAYS: u32 = u32::MAX;
 
