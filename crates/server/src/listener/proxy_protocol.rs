@@ -91,6 +91,10 @@ fn text(header: &[u8]) -> Result<Declared, HeaderError> {
 
 fn binary(header: &[u8]) -> Result<Declared, HeaderError> {
     let header = v2::Header::try_from(header).map_err(|_| HeaderError::Malformed)?;
+    let states_client = matches!(header.addresses, v2::Addresses::IPv4(_) | v2::Addresses::IPv6(_));
+    if states_client && header.command == v2::Command::Proxy && header.tlvs().any(|tlv| tlv.is_err()) {
+        return Err(HeaderError::Malformed);
+    }
     match (header.command, header.addresses, header.protocol) {
         // A receiver ignores the family and the addresses of LOCAL.
         (v2::Command::Local, _, _) => Ok(Declared::Proxy),
@@ -210,6 +214,8 @@ mod tests {
             long.into_bytes(),
             b"PROXY UNKNOWN ".iter().copied().chain([b'x'; 200]).collect(),
             v2(1, 0x11, &V4[..11]),
+            v2(1, 0x11, &[&V4[..], &[0x04, 0xFF, 0xFF]].concat()),
+            v2(1, 0x11, &[&V4[..], &[0x04, 0x00]].concat()),
             v2(1, 0x12, &V4),
             v2(1, 0x10, &V4),
             v2(1, 0x13, &V4),
