@@ -52,6 +52,8 @@ pub enum Change {
     EndSecret(SecretId),
     /// Ends all tokens that are out. The application goes on and logs in again.
     Revoke,
+    /// Puts a not-before of now in place of one that a clock far ahead wrote.
+    RepairNotBefore,
     /// Adds a credential with a label.
     AddCredential(String, CredentialKind),
     /// Refuses a credential from now on and forgets it.
@@ -133,12 +135,39 @@ impl Auth {
     ) -> Result<Arc<Application>, AdministerError> {
         let mut present = self.registry().find(id).ok_or(AdministerError::UnknownApplication)?;
         loop {
-            let changed = changed(&present, change, now)?;
+            let changed = changed(&present, change, now, self.issued_until(now))?;
             match self.store.replace(changed).await.map_err(AdministerError::Store)? {
-                Replaced::Replaced(application) => return Ok(application),
+                Replaced::Replaced(application) => {
+                    if matches!(change, Change::Revoke | Change::EndSecret(_)) {
+                        self.close_beyond_not_before(&application).await.map_err(AdministerError::Store)?;
+                    }
+                    return Ok(application);
+                }
                 Replaced::Lost(current) => present = current,
                 Replaced::Unknown => return Err(AdministerError::UnknownApplication),
             }
+        }
+    }
+
+    /// Ends all tokens of an application that are out; `None` where the application is gone.
+    pub(crate) async fn end_all(
+        &self,
+        id: &AppId,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Application>>, StoreError> {
+        match self.change(id, &Change::Revoke, now).await {
+            Ok(application) => Ok(Some(application)),
+            Err(AdministerError::Store(error)) => Err(error),
+            // The others are about secrets and credentials, of which this changes none.
+            Err(
+                AdministerError::UnknownApplication
+                | AdministerError::UnknownSecret(_)
+                | AdministerError::TooManySecrets
+                | AdministerError::UnknownCredential(_)
+                | AdministerError::SameCredential(_)
+                | AdministerError::TooManyCredentials
+                | AdministerError::Busy,
+            ) => Ok(None),
         }
     }
 
@@ -149,6 +178,16 @@ impl Auth {
             Deleted::Deleted => Ok(application),
             Deleted::Unknown => Err(AdministerError::UnknownApplication),
         }
+    }
+
+    /// Closes the grants that a new not-before does not reach: a clock that was ahead opened or refreshed them.
+    async fn close_beyond_not_before(&self, application: &Application) -> Result<(), StoreError> {
+        let Some(not_before) = application.tokens_from else { return Ok(()) };
+        let grants = self.store.grants(application.number).await?;
+        for grant in grants.iter().filter(|grant| grant.refreshed_at > not_before) {
+            self.close_ahead(application, grant).await?;
+        }
+        Ok(())
     }
 
     /// The keyring with a new key; the caller makes it durable and then calls [`Auth::replace_keyring`].
@@ -197,7 +236,12 @@ impl Auth {
 }
 
 /// The application after a change: a pure function, decided again when somebody else was faster.
-fn changed(present: &Application, change: &Change, now: Timestamp) -> Result<Application, AdministerError> {
+fn changed(
+    present: &Application,
+    change: &Change,
+    now: Timestamp,
+    issued_until: Timestamp,
+) -> Result<Application, AdministerError> {
     let mut application = Application { revision: present.revision + 1, ..present.clone() };
     match change {
         Change::State(state) => application.state = *state,
@@ -212,12 +256,13 @@ fn changed(present: &Application, change: &Change, now: Timestamp) -> Result<App
             let secret = Secret::new(SecretId(last + 1), label.clone(), now, kept.clone());
             application.secrets.push(Arc::new(secret));
         }
-        Change::RetireSecret(id, at) => retire(&mut application.secrets, *id, *at)?,
+        Change::RetireSecret(id, at) => retire(&mut application.secrets, *id, *at, now)?,
         Change::EndSecret(id) => {
-            retire(&mut application.secrets, *id, now)?;
-            application.tokens_from = Some(present.revoking_at(now));
+            retire(&mut application.secrets, *id, now, now)?;
+            application.tokens_from = Some(present.revoking_at(issued_until));
         }
-        Change::Revoke => application.tokens_from = Some(present.revoking_at(now)),
+        Change::Revoke => application.tokens_from = Some(present.revoking_at(issued_until)),
+        Change::RepairNotBefore => application.tokens_from = present.repaired_not_before(now),
         Change::AddCredential(label, kind) => add_credential(&mut application, label, kind, now)?,
         Change::RemoveCredential(id) => {
             let found = application.credentials.iter().position(|credential| credential.id == *id);
@@ -227,10 +272,18 @@ fn changed(present: &Application, change: &Change, now: Timestamp) -> Result<App
     Ok(application)
 }
 
-fn retire(secrets: &mut [Arc<Secret>], id: SecretId, at: Timestamp) -> Result<(), AdministerError> {
+/// One that retires at once stays so when a clock that was ahead is set back.
+fn retire(
+    secrets: &mut [Arc<Secret>],
+    id: SecretId,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<(), AdministerError> {
     let secret = secrets.iter_mut().find(|secret| secret.id == id);
     let secret = secret.ok_or(AdministerError::UnknownSecret(id))?;
-    *secret = Arc::new(secret.retired(at));
+    if !secret.is_erased() {
+        *secret = Arc::new(if at <= now { secret.erased(at) } else { secret.retired(at) });
+    }
     Ok(())
 }
 

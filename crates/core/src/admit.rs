@@ -139,6 +139,10 @@ impl Auth {
         caller: &Caller<'_>,
         now: Timestamp,
     ) -> Result<(), AdmissionError> {
+        // By the clock it lasts, and whether it was used is not known any more: the clock was set back.
+        if assertion.forget_at() <= self.registry().forgotten().get().single_use {
+            return Err(self.unproven(Flaw::Expired, Some(application.number), caller, now));
+        }
         let spending = Spending {
             application: application.number,
             digest: assertion.digest(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::allow::Allow;
-use crate::clock::Timestamp;
+use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::credential::Credential;
 use crate::policy::Overrides;
 use crate::random;
@@ -15,8 +15,8 @@ use crate::throttle::Calls;
 /// The longest appId, secret and token that the API promises: `String(256)`, in characters.
 pub const MAX_CHARS: usize = 256;
 
-/// How far ahead of now tokens are ended: other nodes hear of it within a second, and their clocks may be ahead.
-const REVOKED_AHEAD: Duration = SECOND;
+/// How far ahead of now a not-before lies: other nodes hear of it within a second, and their clocks may be ahead.
+const REVOKED_AHEAD: Duration = CLOCK_SKEW.saturating_add(SECOND);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The public name of an application, 1 to 256 printable characters. Copies share the text.
@@ -143,18 +143,28 @@ impl Application {
         self.tokens_from.is_some_and(|tokens_from| issued_at < tokens_from)
     }
 
-    /// What a token that is issued now says of when it was: never earlier than what is good.
+    /// What a token that is issued now says of when it was: never earlier than what is good. Its end does not depend on
+    /// this: a not-before of a clock that was ahead makes no token last longer.
     pub(crate) fn issues_at(&self, now: Timestamp) -> Timestamp {
         self.tokens_from.map_or(now, |tokens_from| now.max(tokens_from))
     }
 
-    /// From when on tokens have to be so that none is good that is out now, or that another node issues until it hears.
+    /// The next not-before: later than any token that is out now, or that another node issues until it hears of this.
     pub(crate) fn revoking_at(&self, now: Timestamp) -> Timestamp {
-        let ahead = now.plus(REVOKED_AHEAD).as_millis().div_ceil(1_000) * 1_000;
         // Tokens of today may be from the last such time, where that is still ahead.
-        let after_the_last = self.tokens_from.map_or(0, |last| last.plus(SECOND).as_millis());
-        Timestamp::from_millis(ahead.max(after_the_last))
+        let after_the_last = self.tokens_from.map_or(now, |last| last.plus(SECOND));
+        not_before(now).max(after_the_last)
     }
+
+    /// The not-before that takes the place of one that a clock far ahead wrote: later than any token of a right clock.
+    pub(crate) fn repaired_not_before(&self, now: Timestamp) -> Option<Timestamp> {
+        self.tokens_from.map(|last| if last.is_ahead_of(now) { not_before(now) } else { last })
+    }
+}
+
+/// A whole second, since signed tokens know no parts of it.
+fn not_before(now: Timestamp) -> Timestamp {
+    Timestamp::from_millis(now.plus(REVOKED_AHEAD).as_millis().div_ceil(1_000) * 1_000)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the operations lean on: the store, the keyring, the policy defaults, and the secrets of applications.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub struct Auth {
     /// DPoP proofs that were used with calls on the platform.
     pub(crate) call_proofs: ReplayCache,
     keyring: RwLock<Arc<Keyring>>,
+    /// The latest time at which this process issued a token, which may lie ahead of a clock that was set back since.
+    issued_until: AtomicU64,
 }
 
 /// What the configuration says about the rules.
@@ -69,8 +72,8 @@ impl Auth {
         let failures = Failures::new(settings.failures_per_source, settings.failures_per_application);
         let proofs = || ReplayCache::new(settings.dpop_proofs);
         let (token_proofs, call_proofs) = (proofs(), proofs());
-        let keyring = RwLock::new(Arc::new(keyring));
-        Auth { store, settings, hashing, failures, token_proofs, call_proofs, keyring }
+        let (keyring, issued_until) = (RwLock::new(Arc::new(keyring)), AtomicU64::new(0));
+        Auth { store, settings, hashing, failures, token_proofs, call_proofs, keyring, issued_until }
     }
 
     /// The applications and revocations.
@@ -217,17 +220,47 @@ impl Auth {
         Claims::refresh(application, grant).seal(&self.keyring(), grant.refreshed_at)
     }
 
+    /// What an access token that is issued now says: never issued before the not-before of its application or the
+    /// high-water mark, and good for its lifetime from now.
+    pub(crate) fn access_claims(
+        &self,
+        application: &Application,
+        grant: &Grant,
+        binding: Option<Binding>,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Claims {
+        // Mostly nothing is newer than what is noted to the millisecond, and threads share what they only read.
+        if self.issued_until.load(Ordering::Relaxed) < now.as_millis() {
+            self.issued_until.fetch_max(now.as_millis(), Ordering::Relaxed);
+        }
+        let issued_at = self.issue_time(application, now);
+        Claims::access(application.number, grant, binding, issued_at, now.plus(policy.access_lifetime))
+    }
+
+    /// When an access token that is issued now says that it was.
+    pub(crate) fn issue_time(&self, application: &Application, now: Timestamp) -> Timestamp {
+        application.issues_at(now).max(self.registry().forgotten().tokens())
+    }
+
+    /// The latest time at which this process may have issued a token that is not refused for its time.
+    pub(crate) fn issued_until(&self, now: Timestamp) -> Timestamp {
+        let latest = Timestamp::from_millis(self.issued_until.load(Ordering::Relaxed));
+        let latest = if latest.is_ahead_of(now) { now } else { latest.max(now) };
+        latest.max(self.registry().forgotten().tokens())
+    }
+
     /// The tokens of a grant in its present state: its refresh token, and an access token that is new.
     pub(crate) fn pair(
         &self,
-        application: AppNumber,
+        application: &Application,
         grant: &Grant,
         refresh_token: String,
         binding: Option<Binding>,
         policy: &Policy,
         now: Timestamp,
     ) -> Pair {
-        let access = Claims::access(application, grant, binding, now, now.plus(policy.access_lifetime));
+        let access = self.access_claims(application, grant, binding, policy, now);
         Pair {
             access_token: access.seal(&self.keyring(), now),
             refresh_token,

@@ -47,11 +47,10 @@ impl Auth {
         if self.has_closed_too_many(application.number, now) {
             return Err(ClientCredentialsError::TooManyClosed);
         }
-        let issued_at = application.issues_at(now);
-        let expires_at = issued_at.plus(policy.access_lifetime);
-        let grant = Grant { id: GrantId::random(), generation: 0, refreshed_at: issued_at, expires_at };
         let binding = self.bind(caller, &application, &policy, now)?;
-        let claims = Claims::access(application.number, &grant, binding, issued_at, expires_at);
+        let (refreshed_at, expires_at) = (application.issues_at(now), now.plus(policy.access_lifetime));
+        let grant = Grant { id: GrantId::random(), generation: 0, refreshed_at, expires_at };
+        let claims = self.access_claims(&application, &grant, binding, &policy, now);
         Ok(Issued {
             access_token: claims.seal(&self.keyring(), now),
             expires_in: policy.access_lifetime,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::admit::{AdmissionError, Caller};
 use crate::application::AppId;
 use crate::auth::{Auth, Pair};
-use crate::clock::Timestamp;
+use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::grant::{Grant, GrantId, GrantKey};
 use crate::policy::{LAST_ONLY_OVERLAP, Logins, Policy};
 use crate::registry::Revocation;
@@ -17,6 +17,8 @@ use crate::store::{Opened, Opening, StoreError};
 pub struct Login {
     pub pair: Pair,
     pub grant: GrantKey,
+    /// Whether it ended all tokens before it, since no more revocations of the application can be kept.
+    pub has_ended_all: bool,
 }
 
 /// Why a login did not succeed.
@@ -41,29 +43,36 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Login, LoginError> {
         let (application, policy) = self.admit(&Caller::with_secret(app, secret, from), now).await?;
-        if self.has_closed_too_many(application.number, now) {
-            return Err(LoginError::TooManyClosed);
-        }
-        let issued_at = application.issues_at(now);
+        let is_full = self.has_closed_too_many(application.number, now);
+        let application = match (is_full, policy.logins) {
+            (false, _) => application,
+            (true, Logins::Many) => return Err(LoginError::TooManyClosed),
+            (true, Logins::LastOnly) => {
+                let ended = self.end_all(&application.id, now).await.map_err(LoginError::Store)?;
+                ended.ok_or(AdmissionError::Rejected)?
+            }
+        };
         let grant = Grant {
             id: GrantId::random(),
             generation: 0,
-            refreshed_at: issued_at,
-            expires_at: issued_at.plus(policy.refresh_lifetime),
+            refreshed_at: application.issues_at(now),
+            expires_at: now.plus(policy.refresh_lifetime),
         };
         let opening = Opening {
             application: application.number,
             grant,
             at_most: policy.max_grants,
             close_others: close_others(&policy, self.settings.leeway, now),
+            not_before: application.tokens_from,
             now,
         };
         match self.store.open(opening).await.map_err(LoginError::Store)? {
             Opened::Opened => {
                 let refresh_token = self.refresh_token(application.number, &grant);
                 Ok(Login {
-                    pair: self.pair(application.number, &grant, refresh_token, None, &policy, issued_at),
+                    pair: self.pair(&application, &grant, refresh_token, None, &policy, now),
                     grant: GrantKey { application: application.number, id: grant.id },
+                    has_ended_all: is_full,
                 })
             }
             Opened::Unknown => Err(AdmissionError::Rejected.into()),
@@ -76,7 +85,8 @@ fn close_others(policy: &Policy, leeway: Duration, now: Timestamp) -> Option<Rev
         Logins::Many => None,
         Logins::LastOnly => Some(Revocation {
             ends_at: now.plus(LAST_ONLY_OVERLAP),
-            forget_at: now.plus(policy.access_lifetime).plus(leeway),
+            // Of a node whose clock is ahead, too.
+            forget_at: now.plus(policy.access_lifetime).plus(leeway).plus(CLOCK_SKEW),
         }),
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::application::AppNumber;
+use crate::application::{AppNumber, Application};
 use crate::auth::Auth;
-use crate::clock::Timestamp;
+use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::grant::GrantKey;
 use crate::policy::Policy;
 use crate::registry::Revocation;
@@ -16,6 +16,8 @@ use crate::token::{Claims, Kind, TokenError};
 pub enum Logout {
     /// The grant is closed: its refresh token and all its access tokens are refused from now on.
     Closed(GrantKey),
+    /// No more closed grants of the application can be kept: all its tokens that are out have ended, this one's with them.
+    EndedAll(GrantKey),
     /// The token was over already.
     AlreadyOver(GrantKey),
 }
@@ -36,9 +38,6 @@ pub enum LogoutError {
 /// Why a grant could not be ended.
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
-    /// The grant is not live any more, and the application has closed so many that no more can be remembered.
-    #[error("the application has closed too many grants within the lifetime of their access tokens")]
-    TooManyClosed,
     #[error("could not close the grant")]
     Store(#[source] StoreError),
 }
@@ -52,7 +51,7 @@ impl Auth {
         }
         if let Some(application) = self.registry().application(claims.grant.application) {
             let per_minute = self.policy(&application).calls_per_minute;
-            if !self.is_over(&claims, now) {
+            if !self.is_over(&application, &claims, now) {
                 application.calls.use_grant(per_minute, now).map_err(LogoutError::TooManyCalls)?;
             }
         }
@@ -62,11 +61,13 @@ impl Auth {
     /// Ends the grant of a token that says this.
     pub(crate) async fn end(&self, claims: &Claims, now: Timestamp) -> Result<Logout, EndError> {
         let application = self.registry().application(claims.grant.application);
-        let (Some(application), false) = (application, self.is_over(claims, now)) else {
+        let Some(application) = application.filter(|application| !self.is_over(application, claims, now))
+        else {
             return Ok(Logout::AlreadyOver(claims.grant));
         };
         if self.has_closed_too_many(application.number, now) && self.is_gone(claims.grant).await? {
-            return Err(EndError::TooManyClosed);
+            let ended = self.end_all(&application.id, now).await.map_err(EndError::Store)?;
+            return Ok(ended.map_or(Logout::AlreadyOver(claims.grant), |_| Logout::EndedAll(claims.grant)));
         }
         let mut revocation = self.ended(&self.policy(&application), now);
         if claims.kind == Kind::Access {
@@ -78,9 +79,9 @@ impl Auth {
         Ok(Logout::Closed(claims.grant))
     }
 
-    /// Refuses a grant's access tokens from now on, for as long as one can be unexpired.
+    /// Refuses a grant's access tokens from now on, for as long as one can be unexpired on a node whose clock is behind.
     pub(crate) fn ended(&self, policy: &Policy, now: Timestamp) -> Revocation {
-        Revocation { ends_at: now, forget_at: now.plus(policy.access_lifetime).plus(self.settings.leeway) }
+        Revocation::at_once(now.plus(policy.access_lifetime).plus(self.settings.leeway).plus(CLOCK_SKEW))
     }
 
     /// Live grants are few and may always be closed; those that gave way to newer ones can be without number.
@@ -93,8 +94,9 @@ impl Auth {
         self.registry().has_revocations(application, self.settings.closed_grants, now)
     }
 
-    fn is_over(&self, claims: &Claims, now: Timestamp) -> bool {
-        let has_expired = now >= claims.expires_at.plus(self.settings.leeway);
-        has_expired || self.registry().is_revoked(claims.grant, now)
+    fn is_over(&self, application: &Application, claims: &Claims, now: Timestamp) -> bool {
+        self.is_past(claims, claims.expires_at, now)
+            || application.has_revoked(claims.issued_at)
+            || self.registry().is_revoked(claims.grant, now)
     }
 }

@@ -10,7 +10,7 @@
 use crate::admit::{AdmissionError, Caller};
 use crate::application::Application;
 use crate::auth::{Auth, Pair};
-use crate::clock::Timestamp;
+use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::grant::{Grant, GrantKey};
 use crate::keyring::KeyId;
 use crate::policy::{OnReuse, Policy, Rotation};
@@ -90,8 +90,7 @@ impl Auth {
         } else {
             self.refresh_token(application.number, &grant)
         };
-        let issued_at = application.issues_at(now);
-        let pair = self.pair(application.number, &grant, refresh_token, binding, &policy, issued_at);
+        let pair = self.pair(&application, &grant, refresh_token, binding, &policy, now);
         Ok(Refresh { pair, grant: presented.grant, how })
     }
 
@@ -122,8 +121,9 @@ impl Auth {
     /// moved, so that the loop ends.
     ///
     /// A token says what the grant was when it was made, and mostly still is. So the first step is tried on its word:
-    /// the guard is on the generation, and whatever of that generation is there, the next state is the same. Only who is
-    /// to be answered without a step needs the record itself.
+    /// the guard is on the generation, and whatever of that generation is there, the next state is the same. The record
+    /// itself is needed to answer without a step, and where a clock that was ahead made the token: an operator may have set
+    /// the record right.
     async fn step(
         &self,
         application: &Application,
@@ -131,14 +131,20 @@ impl Auth {
         policy: &Policy,
         now: Timestamp,
     ) -> Result<(Grant, How), RefreshError> {
-        let mut record = match policy.rotation {
-            Rotation::Once => Some(presented.record()),
-            Rotation::Reusable => self.store.grant(presented.grant).await.map_err(RefreshError::Store)?,
+        let refreshed_at = application.issues_at(now);
+        let is_ahead = presented.issued_at.is_ahead_of(refreshed_at);
+        let mut record = match (policy.rotation, is_ahead) {
+            (Rotation::Once, false) => Some(presented.record()),
+            (Rotation::Once, true) | (Rotation::Reusable, _) => {
+                self.store.grant(presented.grant).await.map_err(RefreshError::Store)?
+            }
         };
         loop {
             let Some(current) = record else { return Err(RefreshError::Refused(Refusal::Closed)) };
-            let issued_at = application.issues_at(now);
-            let (to, how) = match decide(presented.generation, &current, policy, issued_at) {
+            if is_ahead && !current.is_live(now) {
+                return Err(RefreshError::Refused(Refusal::Expired));
+            }
+            let (to, how) = match decide(presented.generation, &current, policy, refreshed_at, now) {
                 Decision::Answer(how) => return Ok((current, how)),
                 Decision::Advance(to, how) => (to, how),
                 Decision::Refuse => return Err(self.reused(presented, &current, policy, now).await),
@@ -182,13 +188,20 @@ enum Decision {
 
 /// Whether a refresh with a token of this generation would be answered.
 pub(crate) fn is_answered(presented: u32, record: &Grant, policy: &Policy, now: Timestamp) -> bool {
-    decide(presented, record, policy, now) != Decision::Refuse
+    decide(presented, record, policy, now, now) != Decision::Refuse
 }
 
-fn decide(presented: u32, record: &Grant, policy: &Policy, now: Timestamp) -> Decision {
+/// `refreshed_at` is what the grant says of its time if it moves on: `now`, or a not-before that lies ahead.
+fn decide(
+    presented: u32,
+    record: &Grant,
+    policy: &Policy,
+    refreshed_at: Timestamp,
+    now: Timestamp,
+) -> Decision {
     let next = Grant {
         generation: presented.saturating_add(1),
-        refreshed_at: now,
+        refreshed_at,
         expires_at: now.plus(policy.refresh_lifetime),
         ..*record
     };
@@ -202,8 +215,17 @@ fn decide(presented: u32, record: &Grant, policy: &Policy, now: Timestamp) -> De
         };
     }
     // Only the direct predecessor, and only until its successor was used: then it is two generations behind.
-    if presented + 1 == record.generation && now.since(record.refreshed_at) < policy.retry_window {
+    if presented + 1 == record.generation && is_retry(record, policy, now) {
         return Decision::Answer(How::Replayed);
     }
     Decision::Refuse
+}
+
+/// Whether the last refresh is within the retry window, of which the skew of a node's clock takes nothing.
+fn is_retry(record: &Grant, policy: &Policy, now: Timestamp) -> bool {
+    // Under a not-before that lies ahead, the end of the grant alone tells when it was refreshed.
+    let by_its_end = record.expires_at.minus(policy.refresh_lifetime);
+    let is_ahead = record.refreshed_at.is_ahead_of(now);
+    let refreshed_at = if is_ahead { record.refreshed_at.min(by_its_end) } else { record.refreshed_at };
+    !policy.retry_window.is_zero() && now.since(refreshed_at) < policy.retry_window + CLOCK_SKEW
 }

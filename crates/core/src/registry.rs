@@ -11,30 +11,35 @@ use rustc_hash::FxHashMap;
 
 use crate::app_set::AppSet;
 use crate::application::{AppId, AppNumber, Application};
-use crate::clock::Timestamp;
+use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::feed::{Feed, Subject};
+use crate::forgotten::{Forgotten, HighWater};
 use crate::grant::{GrantId, GrantKey};
 use crate::policy::LAST_ONLY_OVERLAP;
+
+/// How long the clock must not have jumped forward before a revocation is forgotten: a clock that is ahead for a moment
+/// would take the high-water mark along.
+pub const STEADY: Duration = Duration::from_secs(3_600);
 
 /// That a grant was closed while access tokens of it may still be around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// From when on its access tokens are refused.
+    /// From when on its access tokens are refused; the epoch where that is at once, whatever a clock says.
     pub ends_at: Timestamp,
     /// When the last of its access tokens has expired, so that this need not be known any more.
     pub forget_at: Timestamp,
 }
 
 impl Revocation {
-    /// Whether access tokens of the grant are refused at `now`. One that ends further ahead than any overlap was written
-    /// before the clock was set back, and has ended.
-    pub fn has_ended(&self, now: Timestamp) -> bool {
-        self.ends_at <= now || self.ends_at.since(now) > LAST_ONLY_OVERLAP
+    /// Refuses access tokens from now on, on every node and by every clock.
+    pub fn at_once(forget_at: Timestamp) -> Revocation {
+        Revocation { ends_at: Timestamp::EPOCH, forget_at }
     }
 
-    /// How long at most an access token that was out when this was written may take to expire.
-    fn span(&self) -> Duration {
-        self.forget_at.since(self.ends_at) + LAST_ONLY_OVERLAP
+    /// Whether access tokens of the grant are refused at `now`. One that ends further ahead than any overlap and the skew
+    /// of clocks was written before the clock was set back, and has ended.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.ends_at <= now || self.ends_at.since(now) > LAST_ONLY_OVERLAP + CLOCK_SKEW
     }
 }
 
@@ -43,6 +48,8 @@ impl Revocation {
 pub struct Registry {
     applications: RwLock<Applications>,
     revocations: RwLock<Revocations>,
+    /// Up to when revocations and single-use identifiers were forgotten.
+    forgotten: HighWater,
     /// Applications with a secret whose last use is not written yet.
     used: Mutex<AppSet>,
     /// Of whom something changed that decides about access tokens.
@@ -107,12 +114,23 @@ impl Registry {
         self.applications().by_number.len()
     }
 
+    /// How many applications have a not-before that a clock far ahead wrote, and one of them.
+    pub fn not_befores_ahead(&self, now: Timestamp) -> (usize, Option<AppId>) {
+        let now = now.max(self.forgotten.tokens());
+        let applications = self.applications();
+        let all = applications.by_number.values();
+        let mut ahead = all.filter(|one| one.tokens_from.is_some_and(|at| at.is_ahead_of(now))).peekable();
+        let first = ahead.peek().map(|application| application.id.clone());
+        (ahead.count(), first)
+    }
+
     /// Whether any secret is kept as Argon2id.
     pub fn has_imported_secrets(&self) -> bool {
         self.applications().imported_secrets > 0
     }
 
-    /// Makes a durable application known, in place of what was known under its number.
+    /// Makes a durable application known, in place of what was known under its number. With a later not-before its
+    /// revocations go: all tokens that they refuse were issued before it.
     pub fn put(&self, application: Arc<Application>) {
         let mut all = self.applications_mut();
         all.imported_secrets += imported_secrets(&application);
@@ -120,6 +138,9 @@ impl Registry {
         let before = all.by_number.insert(application.number, Arc::clone(&application));
         all.imported_secrets -= before.as_ref().map_or(0, |before| imported_secrets(before));
         drop(all);
+        if before.as_ref().is_some_and(|before| before.tokens_from < application.tokens_from) {
+            self.revocations_mut().remove(&application.number);
+        }
         if before.is_none_or(|before| verifies_otherwise(&before, &application)) {
             self.feed.note(Subject::Application(application.number));
         }
@@ -129,7 +150,13 @@ impl Registry {
     pub fn replace_all(&self, other: Registry) {
         *self.applications_mut() = other.applications.into_inner().unwrap_or_else(PoisonError::into_inner);
         *self.revocations_mut() = other.revocations.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.forgotten.raise(other.forgotten.get());
         self.feed.begin_again();
+    }
+
+    /// Up to when revocations and single-use identifiers were forgotten.
+    pub fn forgotten(&self) -> &HighWater {
+        &self.forgotten
     }
 
     /// What has changed of late.
@@ -185,14 +212,31 @@ impl Registry {
         self.feed.note(Subject::Grant(grant));
     }
 
-    /// Drops the revocations that need not be known any more, and those of applications that are gone. Two clocks must
-    /// agree: the time is `now`, and the clock that says so has not jumped forward for `steady`.
+    /// Drops the revocations that need not be known any more, and those of applications that are gone, and raises the
+    /// high-water mark to the latest end among them. Two clocks must agree: the time is `now`, and the clock that says so has
+    /// not jumped forward for `steady`. None is forgotten while the clock is behind the mark.
     pub fn forget_revocations(&self, now: Timestamp, steady: Duration) {
         let applications = self.applications();
+        let is_believed = steady >= STEADY && now >= self.forgotten.tokens();
+        let mut upto = Timestamp::EPOCH;
         self.revocations_mut().retain(|number, of_one| {
-            of_one.retain(|_, revocation| now < revocation.forget_at || steady < revocation.span());
+            if is_believed {
+                of_one.retain(|_, revocation| {
+                    let is_over = revocation.forget_at <= now;
+                    if is_over {
+                        upto = upto.max(revocation.forget_at);
+                    }
+                    !is_over
+                });
+            }
             !of_one.is_empty() && applications.by_number.contains_key(number)
         });
+        self.forgotten.raise(Forgotten { tokens: upto, ..Forgotten::NOTHING });
+    }
+
+    /// Drops all revocations of an application.
+    pub fn clear_revocations(&self, number: AppNumber) {
+        self.revocations_mut().remove(&number);
     }
 
     /// Notes that the last use of one of the application's secrets changed.
@@ -275,14 +319,39 @@ mod tests {
         let registry = Registry::default();
         registry.put(application(1));
         let grant = GrantKey { application: AppNumber(1), id: GrantId(7) };
-        let (ends_at, forget_at) = (Timestamp::from_millis(0), Timestamp::from_millis(3_600_000));
-        registry.revoke(grant, Revocation { ends_at, forget_at });
-        let (hour, day) = (Duration::from_secs(3_600), Duration::from_secs(86_400));
-        registry.forget_revocations(Timestamp::from_millis(3_599_999), day);
-        registry.forget_revocations(Timestamp::MAX, hour);
+        let forget_at = Timestamp::from_millis(3_600_000);
+        registry.revoke(grant, Revocation::at_once(forget_at));
+        registry.forget_revocations(Timestamp::from_millis(3_599_999), STEADY);
+        registry.forget_revocations(Timestamp::MAX, STEADY - Duration::from_secs(1));
         assert!(registry.revocation(grant).is_some());
-        registry.forget_revocations(forget_at, hour + LAST_ONLY_OVERLAP);
+        assert_eq!(registry.forgotten().get(), Forgotten::NOTHING);
+        registry.forget_revocations(Timestamp::MAX, STEADY);
         assert!(registry.revocation(grant).is_none());
+        // To the end of what was forgotten, and not to a time that may be wrong.
+        assert_eq!(registry.forgotten().tokens(), forget_at);
+        registry.revoke(grant, Revocation::at_once(Timestamp::EPOCH));
+        registry.forget_revocations(Timestamp::from_millis(3_599_999), STEADY);
+        assert!(registry.revocation(grant).is_some(), "forgotten by a clock that was set back");
+    }
+
+    /// Grants that were closed while one node's clock was ahead, or just before a clock was set back by less than the overlap of
+    /// last-only logins, verified again until the clock had caught up.
+    #[test]
+    fn a_grant_that_was_closed_at_once_has_ended_by_every_clock() {
+        let revocation = Revocation::at_once(Timestamp::from_millis(3_600_000));
+        for now in [0, 1, 29_999, 30_001, u64::MAX] {
+            assert!(revocation.has_ended(Timestamp::from_millis(now)));
+        }
+    }
+
+    #[test]
+    fn an_overlap_is_left_to_nodes_whose_clocks_differ() {
+        let (closed_at, forget_at) = (Timestamp::from_millis(1_700_000_000_000), Timestamp::MAX);
+        let revocation = Revocation { ends_at: closed_at.plus(LAST_ONLY_OVERLAP), forget_at };
+        assert!(!revocation.has_ended(closed_at));
+        assert!(!revocation.has_ended(closed_at.minus(CLOCK_SKEW)), "by a node that is behind");
+        assert!(revocation.has_ended(closed_at.minus(CLOCK_SKEW + Duration::from_millis(1))));
+        assert!(revocation.has_ended(closed_at.plus(LAST_ONLY_OVERLAP)));
     }
 
     /// One batch of a store can delete an application and create another with its appId. The store publishes both

@@ -12,6 +12,8 @@ use crate::token::{Claims, TokenError};
 pub enum Revoked {
     /// The grant is closed: its refresh token and all its access tokens are refused from now on.
     Closed(GrantKey),
+    /// No more closed grants of the application can be kept: all its tokens that are out have ended, this one's with them.
+    EndedAll(GrantKey),
     /// The token was over already.
     AlreadyOver(GrantKey),
     /// It is no token of ours.
@@ -47,6 +49,7 @@ impl Auth {
         }
         Ok(match self.end(&claims, now).await? {
             Logout::Closed(grant) => Revoked::Closed(grant),
+            Logout::EndedAll(grant) => Revoked::EndedAll(grant),
             Logout::AlreadyOver(grant) => Revoked::AlreadyOver(grant),
         })
     }

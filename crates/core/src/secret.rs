@@ -88,6 +88,9 @@ impl Digest {
     }
 }
 
+/// In place of the digest of a secret that was erased: no secret has it.
+const ERASED: Digest = Digest([0; 32]);
+
 /// How a secret is kept.
 #[derive(Clone)]
 pub enum Kept {
@@ -151,6 +154,16 @@ impl Secret {
         }
     }
 
+    /// The same secret, refused from `at` on by whatever clock: what it could be compared with is gone.
+    pub fn erased(&self, at: Timestamp) -> Secret {
+        Secret { kept: Kept::Digest(ERASED), remembered: OnceLock::new(), ..self.retired(at) }
+    }
+
+    /// Whether there is nothing to compare it with any more.
+    pub fn is_erased(&self) -> bool {
+        matches!(&self.kept, Kept::Digest(digest) if digest.matches(&ERASED))
+    }
+
     /// Whether it opens the door at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.retire_at.is_none_or(|at| now < at)
@@ -167,7 +180,8 @@ impl Secret {
     /// Records that it opened the door, to ten minutes. Tells whether that is news.
     pub fn used(&self, now: Timestamp) -> bool {
         let before = self.last_used_at.load(Ordering::Relaxed);
-        let is_news = now.since(Timestamp::from_millis(before)) >= USE_RESOLUTION;
+        let before = Timestamp::from_millis(before);
+        let is_news = now.since(before) >= USE_RESOLUTION || before.is_ahead_of(now);
         if is_news {
             self.last_used_at.store(now.as_millis(), Ordering::Relaxed);
         }

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use crate::allow::Allow;
 use crate::application::{AppId, AppNumber, Application, State};
 use crate::clock::Timestamp;
+use crate::forgotten::Forgotten;
 use crate::grant::{Grant, GrantKey};
 use crate::policy::Overrides;
 use crate::registry::{Registry, Revocation};
@@ -26,7 +27,8 @@ pub trait Store: Send + Sync {
     /// Adds an application under the next number, unless its appId is taken.
     async fn create(&self, new: NewApplication) -> Result<Created, StoreError>;
 
-    /// Replaces an application by one with the next revision, unless somebody else did so before.
+    /// Replaces an application by one with the next revision, unless another change was faster. With a later not-before
+    /// (`tokens_from`) the application's revocations go: all tokens that they refuse are refused by it.
     async fn replace(&self, application: Application) -> Result<Replaced, StoreError>;
 
     /// Removes an application with its secrets, grants and revocations.
@@ -38,7 +40,8 @@ pub trait Store: Send + Sync {
     /// All grants of an application.
     async fn grants(&self, application: AppNumber) -> Result<Vec<Grant>, StoreError>;
 
-    /// Adds a grant; others give way by [`crate::grant::gives_way`] or are closed.
+    /// Adds a grant; others give way by [`crate::grant::gives_way`] or are closed. A store keeps the order in which grants
+    /// were opened and advanced, whatever their times say.
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError>;
 
     /// Moves a grant to its next state, unless it has left the generation that the step starts from.
@@ -52,6 +55,13 @@ pub trait Store: Send + Sync {
     /// together, also after a restart. It is remembered until `until` at least, by all clocks that the store looks at,
     /// and may be forgotten after that; at most `at_most` are remembered of one application.
     async fn spend(&self, spending: Spending) -> Result<Spent, StoreError>;
+
+    /// Lowers the high-water marks of forgotten time, which an operator does after a clock was ahead. A crash right after it
+    /// may leave the higher ones, which refuse more.
+    async fn lower_forgotten(&self, to: Forgotten) -> Result<(), StoreError> {
+        self.registry().forgotten().lower(to);
+        Ok(())
+    }
 }
 
 /// An application to be created; the store gives it its number.
@@ -120,6 +130,8 @@ pub struct Opening {
     pub at_most: u32,
     /// Closes all other grants with this revocation.
     pub close_others: Option<Revocation>,
+    /// The application's not-before: refresh tokens of grants that were refreshed before are over.
+    pub not_before: Option<Timestamp>,
     pub now: Timestamp,
 }
 

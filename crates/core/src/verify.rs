@@ -29,6 +29,9 @@ pub enum VerifyError {
     WrongKind,
     #[error("it has expired")]
     Expired,
+    /// It would last longer than any token that is issued now, or says that it was issued later.
+    #[error("a clock that was ahead issued it")]
+    Ahead,
     #[error("it belongs to another application or to one that was deleted")]
     NotYours,
     #[error("its application is frozen")]
@@ -104,11 +107,11 @@ impl Auth {
         claims: &Claims,
         now: Timestamp,
     ) -> Result<Timestamp, VerifyError> {
-        let policy = self.policy(application);
+        let lifetime = self.policy(application).access_lifetime;
         // A lifetime that the operator made shorter holds for tokens issued before, too: a revocation need not be
         // remembered for longer than today's policy says.
-        let expires_at = claims.expires_at.min(claims.issued_at.plus(policy.access_lifetime));
-        if now >= expires_at.plus(self.settings.leeway) {
+        let expires_at = claims.expires_at.min(claims.issued_at.plus(lifetime));
+        if self.is_past(claims, expires_at, now) {
             return Err(VerifyError::Expired);
         }
         if application.is_frozen() {
@@ -117,7 +120,17 @@ impl Auth {
         if application.has_revoked(claims.issued_at) || self.registry().is_revoked(claims.grant, now) {
             return Err(VerifyError::Revoked);
         }
+        let issue_time = self.issue_time(application, now);
+        if expires_at.is_ahead_of(now.plus(lifetime)) || claims.issued_at.is_ahead_of(issue_time) {
+            return Err(VerifyError::Ahead);
+        }
         Ok(expires_at)
+    }
+
+    /// Whether an access token with this end is over by the clock, or by the high-water mark of what was forgotten.
+    pub(crate) fn is_past(&self, claims: &Claims, expires_at: Timestamp, now: Timestamp) -> bool {
+        let (end, forgotten) = (expires_at.plus(self.settings.leeway), self.registry().forgotten().tokens());
+        now >= end || end <= forgotten && claims.issued_at < forgotten
     }
 }
 

@@ -4,6 +4,7 @@ mod app;
 mod arguments;
 mod backup;
 mod client;
+mod clock;
 mod config;
 mod credential;
 mod import;
@@ -44,6 +45,8 @@ enum Command {
     App(Box<app::App>),
     /// List and rotate the keys that authenticate tokens.
     Key(key::Key),
+    /// Find stored times that lie far ahead of the server's clock, and set them right.
+    Clock(clock::Clock),
     /// Make the key that seals the keyring in a shared database.
     KeyringKey(keyring_key::KeyringKey),
     /// Set up the shared database, or bring it to this version; nodes may run meanwhile.
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => return serve.run(place, handlers.unwrap_or_else(Handlers::install)),
         Command::App(app) => wait_for(app.run(&place)),
         Command::Key(key) => wait_for(key.run(&place)),
+        Command::Clock(clock) => wait_for(clock.run(&place)),
         Command::KeyringKey(key) => key.run(&place),
         Command::Migrate(migrate) => wait_for(migrate.run(&place)),
         Command::Backup(backup) => wait_for(backup.run(&place)),

@@ -5,6 +5,7 @@ pub mod admin_token;
 mod blanks;
 pub mod cli;
 pub mod clock;
+mod clock_watch;
 pub mod config;
 pub mod http;
 pub mod jwt;

@@ -16,7 +16,7 @@ pub use read::{Next, Reader};
 pub use write::Writer;
 
 /// The version of the format that this program writes, and the newest that it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// An application with all the revocations that it may have takes less, 64 bytes each.
 const LONGEST_LINE: u64 = 256 << 20;

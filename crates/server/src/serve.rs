@@ -20,6 +20,7 @@ use tracing::info;
 use crate::admin_address;
 use crate::admin_token::{AdminToken, AdminTokenError};
 use crate::clock::{Clock, unix_time};
+use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::config::proxies::ProxyProtocol;
 use crate::config::tls::ClientCertificates;
@@ -124,6 +125,7 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     let health = (why_not_ready(&store, &is_stopping), attention(&doors));
     let api = Arc::new(api(&config, &clock, &auth, Arc::clone(&metrics), health));
     collected::register_certificates(&metrics, doors.by_listener());
+    tokio::spawn(ClockWatch::new(&auth, &clock, &api.metrics).run());
     let use_keyring = keyring::put_to_use(&home, &auth, &doors);
     let admin = Admin {
         auth: Arc::clone(&auth),

@@ -7,6 +7,8 @@
 mod applications;
 #[path = "admin/backup.rs"]
 mod backup;
+#[path = "admin/clock.rs"]
+mod clock;
 #[path = "admin/command_line.rs"]
 mod command_line;
 #[path = "admin/credentials.rs"]

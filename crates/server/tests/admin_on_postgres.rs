@@ -5,6 +5,8 @@
 
 #[path = "admin/applications.rs"]
 mod applications;
+#[path = "admin/clock.rs"]
+mod clock;
 #[path = "admin/command_line.rs"]
 mod command_line;
 #[path = "admin/credentials.rs"]

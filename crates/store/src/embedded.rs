@@ -13,6 +13,7 @@ mod credentials;
 mod data_dir;
 mod figures;
 mod fold;
+mod forgotten;
 mod grants;
 mod journal;
 mod load;
@@ -32,6 +33,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
+use northgate_core::forgotten::Forgotten;
 use northgate_core::grant::{Grant, GrantKey};
 use northgate_core::registry::Registry;
 use northgate_core::store::{
@@ -77,7 +79,8 @@ impl Memory {
     /// forward for `steady`.
     fn forget(&self, now: Timestamp, steady: Duration) {
         self.registry.forget_revocations(now, steady);
-        self.spent.forget(now, steady);
+        let single_use = self.spent.forget(now, steady);
+        self.registry.forgotten().raise(Forgotten { single_use, ..Forgotten::NOTHING });
     }
 
     /// Whether there is something to write that nobody waits for.

@@ -9,6 +9,7 @@ mod applications;
 mod connect;
 mod credentials;
 mod figures;
+mod forgotten;
 mod health;
 mod keyring;
 mod lane;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
+use northgate_core::forgotten::Forgotten;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::registry::Registry;
 use northgate_core::store::{
@@ -347,5 +349,11 @@ impl Store for PostgresStore {
         let spender = GrantId::random().0 as i64;
         let ask = |ask| SpendAsk { ask, spender };
         self.spends.ask(spending, ask, self.shared.settings.answer_within).await
+    }
+
+    async fn lower_forgotten(&self, to: Forgotten) -> Result<(), StoreError> {
+        keyring::within(&self.shared, async |client| forgotten::lower(client, to).await).await?;
+        self.registry().forgotten().lower(to);
+        Ok(())
     }
 }

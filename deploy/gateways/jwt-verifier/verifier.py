@@ -88,10 +88,13 @@ class Revocations:
             return "the application is frozen or deleted"
         if now >= claims["iat"] + lifetime_s + leeway_s or now >= claims["exp"] + leeway_s:
             return "it has expired"
+        # It would last longer than any token of now: the clock that issued it was ahead, and may have been for long.
+        if claims["exp"] > now + lifetime_s + 300:
+            return "a clock that was ahead issued it"
         if claims["iat"] < tokens_from:
             return "all tokens of its application were ended"
         # One that ends further ahead than the server ever says was written before its clock was set back.
-        if ends and (ends[0] <= now * 1000 or ends[0] > (now + 30) * 1000):
+        if ends and (ends[0] <= now * 1000 or ends[0] > (now + 35) * 1000):
             return "its grant was closed"
         return None
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
+use northgate_core::store::Store;
 use northgate_store::embedded::{self, DATABASE, EmbeddedStore};
 use northgate_store::moving::Counts;
 use northgate_store::postgres::{self, PostgresSettings, SealedKeyring};
@@ -78,7 +79,8 @@ fn export_embedded(config: &Config, file: &std::path::Path) -> Result<Counts, Bo
     // The lock that it takes keeps a server from writing meanwhile. Nothing is asked of its writer.
     let store = EmbeddedStore::open(&config.data_dir, 1, Box::new(|| Clock::System.now()))?;
     let (_, keyring) = KeyringFile::open_or_create(&config.keyring, Clock::System.now(), true)?;
-    let mut writer = Writer::begin(file, keyring.record(), store.last_number()?)?;
+    let mut writer =
+        Writer::begin(file, keyring.record(), store.last_number()?, store.registry().forgotten().get())?;
     for holding in store.holdings() {
         writer.add(&holding)?;
     }
@@ -95,7 +97,8 @@ async fn export_postgres(
     let key = KeyringKey::read(&config.keyring_key)?.ok_or_else(no_key)?;
     let SealedKeyring { version, sealed } = export.keyring().await?;
     let keyring = key.open(version, &sealed)?;
-    let mut writer = Writer::begin(file, keyring.record(), export.last_number().await?)?;
+    let mut writer =
+        Writer::begin(file, keyring.record(), export.last_number().await?, export.forgotten().await?)?;
     loop {
         let page = export.page().await?;
         if page.is_empty() {

@@ -4,6 +4,7 @@ pub mod answer;
 mod applications;
 mod backup;
 mod body;
+pub mod clock;
 mod credentials;
 mod import;
 mod keys;
@@ -88,6 +89,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/admin/applications/{app_id}/credentials/{credential_id}", delete(credentials::remove))
         .route("/admin/keys", get(keys::list))
         .route("/admin/keys/rotate", post(keys::rotate))
+        .route("/admin/clock", get(clock::check))
+        .route("/admin/clock/repair", post(clock::repair))
         .route("/admin/backup", get(backup::download))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))
         .merge(

@@ -18,6 +18,8 @@ pub enum Audit {
     LoggedOut { grant: GrantKey },
     /// Its application revoked one of its tokens.
     Revoked { grant: GrantKey },
+    /// No more closed grants of the application can be kept, so that a close ended all its tokens.
+    EndedAll,
 }
 
 impl Audit {
@@ -44,6 +46,11 @@ impl Audit {
                 target: "northgate::audit",
                 %request, %peer, application, grant = %grant.id,
                 "a grant was closed by revocation"
+            ),
+            Audit::EndedAll => warn!(
+                target: "northgate::audit",
+                %request, application,
+                "the application has closed too many grants to keep another (limits.closed_grants): all its tokens were revoked instead"
             ),
         }
     }

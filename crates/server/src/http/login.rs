@@ -8,6 +8,7 @@ use northgate_core::application::AppId;
 use northgate_core::login::{Login, LoginError};
 use northgate_core::secret::SecretText;
 
+use crate::http::audit::Audit;
 use crate::http::body::Arriving;
 use crate::http::decode::decode;
 use crate::http::failure::{self, Failure};
@@ -25,7 +26,10 @@ pub async fn login<B: Arriving>(
 ) -> Answered {
     let mut observed = Observed::new(Operation::Login);
     let answer = match attempt(&api, peer, &mut request, &mut observed).await {
-        Ok(login) => answer::pair(&login.pair, api.dialect),
+        Ok(login) => {
+            observed.audit = login.has_ended_all.then_some(Audit::EndedAll);
+            answer::pair(&login.pair, api.dialect)
+        }
         Err(failure) => failure.answer(api.dialect, &mut observed),
     };
     observed.beside(answer)

@@ -39,6 +39,10 @@ fn observe(logout: Logout, api: &Api, observed: &mut Observed) {
             observed.audit = Some(Audit::LoggedOut { grant });
             grant
         }
+        Logout::EndedAll(grant) => {
+            observed.audit = Some(Audit::EndedAll);
+            grant
+        }
         Logout::AlreadyOver(grant) => {
             observed.outcome = Outcome::AlreadyOver;
             grant
@@ -54,7 +58,6 @@ impl From<LogoutError> for Failure {
         let (problem, outcome) = match &error {
             LogoutError::Token(_) | LogoutError::WrongKind => (Problem::Invalid, Outcome::Refused),
             LogoutError::TooManyCalls(wait) => (Problem::Throttled(Some(*wait)), Outcome::Throttled),
-            LogoutError::End(EndError::TooManyClosed) => (Problem::Throttled(None), Outcome::Throttled),
             LogoutError::End(EndError::Store(error)) => failure::store(error),
         };
         Failure::new(problem, outcome, &error)

@@ -134,6 +134,7 @@ impl Refusal {
                 VerifyError::Token(_)
                 | VerifyError::WrongKind
                 | VerifyError::Expired
+                | VerifyError::Ahead
                 | VerifyError::NotYours
                 | VerifyError::Frozen
                 | VerifyError::Revoked
@@ -165,6 +166,7 @@ impl Refusal {
                 VerifyError::Token(_)
                 | VerifyError::WrongKind
                 | VerifyError::Expired
+                | VerifyError::Ahead
                 | VerifyError::NotYours
                 | VerifyError::Frozen
                 | VerifyError::Revoked
@@ -188,6 +190,7 @@ impl Refusal {
                 VerifyError::Token(_)
                 | VerifyError::WrongKind
                 | VerifyError::Expired
+                | VerifyError::Ahead
                 | VerifyError::NotYours
                 | VerifyError::Revoked
                 | VerifyError::NotShown

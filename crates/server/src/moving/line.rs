@@ -34,6 +34,11 @@ pub struct Head {
     /// For who opens the file.
     pub note: String,
     pub last_number: u32,
+    /// Up to when revocations and single-use identifiers were forgotten; of a file of version 1 nothing is known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgotten_tokens: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgotten_single_use: u64,
     /// The text of a keyring file.
     pub keyring: String,
 }
@@ -239,6 +244,10 @@ impl End {
         let End { applications, secrets, grants, revocations, .. } = *self;
         Counts { applications, secrets, grants, revocations }
     }
+}
+
+fn is_zero(millis: &u64) -> bool {
+    *millis == 0
 }
 
 fn time(millis: u64) -> Timestamp {

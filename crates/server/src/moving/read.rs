@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use northgate_core::application::AppNumber;
+use northgate_core::clock::Timestamp;
+use northgate_core::forgotten::Forgotten;
 use northgate_core::keyring::KeyringRecord;
 use northgate_store::moving::{Counts, Holding, Whole};
 
@@ -19,6 +21,7 @@ pub struct Reader {
     sum: Context,
     counts: Counts,
     last_number: AppNumber,
+    forgotten: Forgotten,
     keyring: KeyringRecord,
 }
 
@@ -53,7 +56,10 @@ impl Reader {
         let mut sum = Context::new(&SHA256);
         sum.update(&first);
         let last_number = AppNumber(head.last_number);
-        Ok(Reader { lines, sum, counts: Counts::default(), last_number, keyring })
+        let (tokens, single_use) = (head.forgotten_tokens, head.forgotten_single_use);
+        let time = Timestamp::from_millis;
+        let forgotten = Forgotten { tokens: time(tokens), single_use: time(single_use) };
+        Ok(Reader { lines, sum, counts: Counts::default(), last_number, forgotten, keyring })
     }
 
     /// The keyring of the installation.
@@ -74,7 +80,8 @@ impl Reader {
                 if end.sha256 != hex(self.sum.clone().finish().as_ref()) || end.counts() != self.counts {
                     return Err(FileError::Changed(self.lines.path.clone()));
                 }
-                Ok(Next::End(Whole { last_number: self.last_number, counts: self.counts }))
+                let (last_number, forgotten) = (self.last_number, self.forgotten);
+                Ok(Next::End(Whole { last_number, forgotten, counts: self.counts }))
             }
         }
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use northgate_core::application::AppNumber;
+use northgate_core::forgotten::Forgotten;
 use northgate_core::keyring::KeyringRecord;
 use northgate_store::moving::{Counts, Holding};
 use serde::Serialize;
@@ -25,7 +26,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn begin(path: &Path, keyring: &KeyringRecord, last_number: AppNumber) -> Result<Writer, FileError> {
+    pub fn begin(
+        path: &Path,
+        keyring: &KeyringRecord,
+        last_number: AppNumber,
+        forgotten: Forgotten,
+    ) -> Result<Writer, FileError> {
         let draft =
             Draft::create(path).map_err(|cause| FileError::Unwritable { path: path.to_owned(), cause })?;
         let (sum, counts) = (Context::new(&SHA256), Counts::default());
@@ -35,6 +41,8 @@ impl Writer {
             version: VERSION,
             note: NOTE.to_owned(),
             last_number: last_number.0,
+            forgotten_tokens: forgotten.tokens.as_millis(),
+            forgotten_single_use: forgotten.single_use.as_millis(),
             keyring: document::format(keyring),
         })?;
         Ok(writer)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const EVERY_ROUTE: [(Method, &str); 18] = [
+const EVERY_ROUTE: [(Method, &str); 20] = [
     (Method::GET, "/admin/applications"),
     (Method::POST, "/admin/applications"),
     (Method::GET, "/admin/applications/a"),
@@ -25,6 +25,8 @@ const EVERY_ROUTE: [(Method, &str); 18] = [
     (Method::POST, "/admin/import"),
     (Method::GET, "/admin/keys"),
     (Method::POST, "/admin/keys/rotate"),
+    (Method::GET, "/admin/clock"),
+    (Method::POST, "/admin/clock/repair"),
     (Method::GET, "/admin/backup"),
 ];
 

@@ -49,7 +49,7 @@ async fn reuse_is_told_to_the_audit_with_its_grant() {
     let world = World::new().await;
     let used_up = world.login().await.member("refreshToken");
     world.refresh(&used_up).await;
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(65));
     let (page, _guard) = Page::open();
     let answer = world.refresh(&used_up).await;
     let lines = page.lines("northgate::audit");

@@ -163,7 +163,7 @@ async fn a_file_that_is_wrong_torn_changed_or_newer_is_refused_and_nothing_comes
         (&good[..good.len() / 2], "the file is torn"),
         (&torn_before_the_end, "the file is torn"),
         (&good.replace("\"second\"", "\"fecond\""), "was changed or damaged"),
-        (&good.replacen("\"version\":1", "\"version\":2", 1), "by a newer Northgate (format 2"),
+        (&good.replacen("\"version\":2", "\"version\":3", 1), "by a newer Northgate (format 3"),
         (&good.replacen("\"appId\"", "\"appID\"", 1), "line 2 of"),
     ] {
         fs::write(into.path().join("file"), text).unwrap();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use northgate_core::administer::Change;
 use northgate_core::application::AppId;
+use northgate_core::clock::Timestamp;
 use northgate_core::credential::{CredentialId, CredentialKind};
+use northgate_core::forgotten::Forgotten;
 use serde_json::{Value, json};
 
 use crate::key::Key;
@@ -41,6 +43,23 @@ pub async fn world_with(key: &Key) -> World {
 pub async fn present(world: &World, assertion: &str) -> Answer {
     let form = format!("{ASK}&client_assertion_type={JWT_BEARER}&client_assertion={assertion}");
     send(world, TOKEN, &form).await
+}
+
+/// Used assertions are forgotten when they have ended. With the clock set back behind that, they were taken again.
+#[tokio::test]
+async fn an_assertion_that_ends_before_what_was_forgotten_is_refused_although_the_clock_says_that_it_lasts() {
+    let key = Key::ed25519();
+    let world = world_with(&key).await;
+    let single_use = Timestamp::from_millis((BEGIN_S + 60 + 30) * 1000);
+    let mark =
+        |at| world.auth.registry().forgotten().raise(Forgotten { single_use: at, ..Forgotten::NOTHING });
+    mark(single_use.minus(Duration::from_millis(1)));
+    assert_eq!(present(&world, &key.assert(&claims("1"))).await.status, 200);
+    mark(single_use);
+    is_error(&present(&world, &key.assert(&claims("2"))).await, 401, "invalid_client");
+    let mut later = claims("3");
+    later["exp"] = json!(BEGIN_S + 61);
+    assert_eq!(present(&world, &key.assert(&later)).await.status, 200);
 }
 
 /// RFC 7523 §5: RS256 is "a mandatory-to-implement JWS algorithm".

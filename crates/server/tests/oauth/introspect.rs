@@ -39,7 +39,7 @@ async fn a_refresh_token_is_active_for_as_long_as_a_refresh_would_be_answered() 
     assert_eq!(told.get("token_type"), None);
     world.refresh(&token).await;
     assert!(introspect(&world, &token).await.body.contains("true"));
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_secs(65));
     introspect(&world, &token).await.is(200, INACTIVE);
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Batch<'a> {
     created: HashMap<AppId, Arc<Application>>,
     grants: FxHashMap<AppNumber, Vec<Grant>>,
     revocations: Vec<(GrantKey, Revocation)>,
+    /// Applications whose revocations a later not-before took the place of.
+    cleared: Vec<AppNumber>,
     spent: Vec<Spending>,
     entries: Vec<u8>,
     answers: Vec<Settle>,
@@ -48,6 +50,7 @@ impl<'a> Batch<'a> {
             created: HashMap::new(),
             grants: FxHashMap::with_capacity_and_hasher(size, FxBuildHasher),
             revocations: Vec::new(),
+            cleared: Vec::new(),
             spent: Vec::new(),
             entries: Vec::with_capacity(size * 34),
             answers: Vec::with_capacity(size),
@@ -68,7 +71,7 @@ impl<'a> Batch<'a> {
     /// Applications whose grants or revocations this batch changes.
     pub fn touched(&self) -> impl Iterator<Item = AppNumber> {
         let revoked = self.revocations.iter().map(|(key, _)| key.application);
-        self.grants.keys().copied().chain(revoked)
+        self.grants.keys().copied().chain(revoked).chain(self.cleared.iter().copied())
     }
 
     /// The first error of SQLite in this batch, which must not be committed then.
@@ -175,6 +178,9 @@ impl<'a> Batch<'a> {
             return Ok(Replaced::Lost(present));
         }
         applications::update(self.connection, &application)?;
+        if present.tokens_from < application.tokens_from {
+            self.clear_revocations(application.number);
+        }
         let application = Arc::new(application);
         self.applications.insert(application.number, Some(Arc::clone(&application)));
         Ok(Replaced::Replaced(application))
@@ -199,7 +205,7 @@ impl<'a> Batch<'a> {
         let present = self.grants_of(number);
         let leaving = match opening.close_others {
             Some(_) => present.iter().map(|grant| grant.id).collect(),
-            None => gives_way(present, opening.at_most, opening.now),
+            None => gives_way(present, opening),
         };
         present.retain(|grant| !leaving.contains(&grant.id));
         // Just one more, so that no room is left over, which would have to be given back.
@@ -217,14 +223,16 @@ impl<'a> Batch<'a> {
     }
 
     fn advance(&mut self, step: &Step) -> Advanced {
-        let present = self.grants_of(step.application).iter_mut().find(|grant| grant.id == step.to.id);
-        match present {
-            Some(grant) if grant.generation == step.from => {
-                *grant = step.to;
+        let grants = self.grants_of(step.application);
+        match grants.iter().position(|grant| grant.id == step.to.id) {
+            Some(place) if grants[place].generation == step.from => {
+                // To the end: the grants lie in the order in which they were refreshed.
+                grants[place..].rotate_left(1);
+                grants.last_mut().into_iter().for_each(|last| *last = step.to);
                 Entry::Put(step.application, step.to).encode(&mut self.entries);
                 Advanced::Advanced
             }
-            other => Advanced::Lost(other.copied()),
+            place => Advanced::Lost(place.map(|place| grants[place])),
         }
     }
 
@@ -257,6 +265,13 @@ impl<'a> Batch<'a> {
         spent::insert(self.connection, spending)?;
         self.spent.push(*spending);
         Ok(Spent::Fresh)
+    }
+
+    /// The registry drops those that it knows when it hears of the application.
+    fn clear_revocations(&mut self, number: AppNumber) {
+        Entry::Clear(number).encode(&mut self.entries);
+        self.revocations.retain(|(key, _)| key.application != number);
+        self.cleared.push(number);
     }
 
     fn revoke(&mut self, key: GrantKey, revocation: Revocation) {

@@ -1,4 +1,5 @@
-//! The live grants in memory, by application. An application has few, so that they lie in one small array.
+//! The live grants in memory, by application. An application has few, so that they lie in one small array, in the order in
+//! which they were opened or last refreshed.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};

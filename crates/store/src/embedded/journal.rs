@@ -16,11 +16,14 @@ pub(crate) enum Entry {
     Remove(GrantKey),
     /// The grant's access tokens are revoked.
     Revoke(GrantKey, Revocation),
+    /// The application's revocations are gone: a later not-before refuses all tokens that they refused.
+    Clear(AppNumber),
 }
 
 const PUT: u8 = 1;
 const REMOVE: u8 = 2;
 const REVOKE: u8 = 3;
+const CLEAR: u8 = 4;
 
 impl Entry {
     pub fn encode(&self, bytes: &mut Vec<u8>) {
@@ -39,6 +42,10 @@ impl Entry {
                 put_key(bytes, *key);
                 put_revocation(bytes, revocation);
             }
+            Entry::Clear(application) => {
+                bytes.push(CLEAR);
+                bytes.extend_from_slice(&application.0.to_be_bytes());
+            }
         }
     }
 
@@ -47,6 +54,7 @@ impl Entry {
             PUT => Ok(Entry::Put(AppNumber(reader.u32()?), reader.grant()?)),
             REMOVE => Ok(Entry::Remove(key(reader)?)),
             REVOKE => Ok(Entry::Revoke(key(reader)?, reader.revocation()?)),
+            CLEAR => Ok(Entry::Clear(AppNumber(reader.u32()?))),
             _ => Err(Damaged),
         }
     }
@@ -70,7 +78,7 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_of_a_damaged_file_are_refused_or_read_as_what_they_are_written_from(
-            tag in 0..5_u8,
+            tag in 0..6_u8,
             rest in prop::collection::vec(any::<u8>(), 0..40),
         ) {
             let bytes = [vec![tag], rest].concat();
@@ -88,8 +96,13 @@ mod tests {
         let (t1, t2) = (Timestamp::from_millis(11), Timestamp::from_millis(22));
         let grant = Grant { id: key.id, generation: 3, refreshed_at: t1, expires_at: t2 };
         let revocation = Revocation { ends_at: t1, forget_at: t2 };
-        for entry in [Entry::Put(key.application, grant), Entry::Remove(key), Entry::Revoke(key, revocation)]
-        {
+        let entries = [
+            Entry::Put(key.application, grant),
+            Entry::Remove(key),
+            Entry::Revoke(key, revocation),
+            Entry::Clear(key.application),
+        ];
+        for entry in entries {
             let mut bytes = Vec::new();
             entry.encode(&mut bytes);
             assert_eq!(Entry::decode(&mut Reader(&bytes)), Ok(entry));

@@ -14,6 +14,7 @@ use super::Memory;
 use super::applications;
 use super::codec::{Damaged, Reader};
 use super::data_dir::DataDirError;
+use super::forgotten;
 use super::journal::Entry;
 use super::schema::SchemaError;
 use super::spent;
@@ -67,6 +68,7 @@ pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, O
     grants.retain(|number, _| registry.application(*number).is_some());
     // The steady time is none yet: only what belongs to no application goes.
     registry.forget_revocations(Timestamp::from_millis(0), Duration::ZERO);
+    registry.forgotten().raise(forgotten::load(connection)?);
     let spent = spent::load(connection)?;
     memory.registry.replace_all(registry);
     memory.grants.replace_all(grants);
@@ -129,10 +131,9 @@ fn apply(entry: Entry, registry: &Registry, grants: &mut ByApplication) -> AppNu
     match entry {
         Entry::Put(application, grant) => {
             let of_one = grants.entry(application).or_default();
-            match of_one.iter_mut().find(|known| known.id == grant.id) {
-                Some(known) => *known = grant,
-                None => of_one.push(grant),
-            }
+            // To the end, as it was done: the grants lie in the order in which they were refreshed.
+            of_one.retain(|known| known.id != grant.id);
+            of_one.push(grant);
             application
         }
         Entry::Remove(key) => {
@@ -142,6 +143,10 @@ fn apply(entry: Entry, registry: &Registry, grants: &mut ByApplication) -> AppNu
         Entry::Revoke(key, revocation) => {
             registry.revoke(key, revocation);
             key.application
+        }
+        Entry::Clear(application) => {
+            registry.clear_revocations(application);
+            application
         }
     }
 }

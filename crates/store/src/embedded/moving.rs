@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::codec::{put_grant, put_revocation};
 use super::data_dir::{self, DataDirError};
 use super::schema::{self, SchemaError};
-use super::{DATABASE, EmbeddedStore, applications};
+use super::{DATABASE, EmbeddedStore, applications, forgotten};
 use crate::moving::{Counts, Holding, Whole};
 
 /// Why an installation was not moved.
@@ -106,6 +106,7 @@ impl Import {
         if found != expected.counts {
             return Err(MoveError::Incomplete { found, expected: expected.counts });
         }
+        forgotten::write(&self.connection, expected.forgotten)?;
         self.connection.execute("DELETE FROM sqlite_sequence WHERE name = 'applications'", [])?;
         let last = "INSERT INTO sqlite_sequence (name, seq) VALUES ('applications', ?)";
         self.connection.execute(last, [expected.last_number.0])?;

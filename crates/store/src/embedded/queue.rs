@@ -188,7 +188,8 @@ mod tests {
 
     fn login(queue: &Queue) -> bool {
         let application = AppNumber(1);
-        let opening = Opening { application, grant: GRANT, at_most: 1, close_others: None, now: NOW };
+        let (close_others, not_before) = (None, None);
+        let opening = Opening { application, grant: GRANT, at_most: 1, close_others, not_before, now: NOW };
         queue.push(Write::Open(opening, oneshot::channel().0)).is_ok()
     }
 

@@ -2,11 +2,13 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::forgotten;
+
 /// Marks an SQLite file as ours ("NGAT").
 pub(crate) const APPLICATION_ID: i32 = 0x4E47_4154;
 
 /// Each entry takes a file from the version of its index to the next. Entries are never changed, only added.
-const MIGRATIONS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
+const MIGRATIONS: [&str; 7] = [V1, V2, V3, V4, V5, V6, forgotten::TABLE];
 
 const V1: &str = "
     CREATE TABLE applications (

@@ -53,10 +53,11 @@ impl SpentOnce {
     }
 
     /// Drops the buckets whose minute is over by both clocks: the time is `now`, and the clock that says so has not
-    /// jumped forward for `steady`.
-    pub fn forget(&self, now: Timestamp, steady: Duration) {
+    /// jumped forward for `steady`. Tells up to when; the epoch where there was nothing to drop.
+    pub fn forget(&self, now: Timestamp, steady: Duration) -> Timestamp {
+        let mut upto = Timestamp::EPOCH;
         if steady < STEADY {
-            return;
+            return upto;
         }
         let mut buckets = self.lock();
         while let Some(first) =
@@ -65,7 +66,9 @@ impl SpentOnce {
             let minute = *first.key();
             first.remove();
             buckets.forgotten = Some(minute);
+            upto = Timestamp::from_millis(minute * MINUTE_MS);
         }
+        upto
     }
 
     /// Whether rows can go.
@@ -133,11 +136,12 @@ mod tests {
     fn a_bucket_is_forgotten_when_its_minute_is_over_by_both_clocks() {
         let spent = SpentOnce::default();
         spent.publish([spending(61)]);
-        spent.forget(Timestamp::from_millis(119_999), STEADY);
+        assert_eq!(spent.forget(Timestamp::from_millis(119_999), STEADY), Timestamp::EPOCH);
         spent.forget(Timestamp::MAX, STEADY - Duration::from_secs(1));
         assert!(spent.has(AppNumber(1), &[7; 16]) && !spent.has_forgotten());
         assert!(!spent.has(AppNumber(2), &[7; 16]));
-        spent.forget(Timestamp::from_millis(120_000), STEADY);
+        let now = Timestamp::from_millis(120_000);
+        assert_eq!(spent.forget(now, STEADY), now);
         assert!(!spent.has(AppNumber(1), &[7; 16]) && spent.has_forgotten());
         assert_eq!(spent.count(AppNumber(1)), 0);
     }

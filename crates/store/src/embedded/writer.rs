@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use northgate_core::forgotten::Forgotten;
 use rusqlite::{Connection, ErrorCode, ffi, params};
 
 use super::batch::Batch;
@@ -13,7 +14,7 @@ use super::checkpoint::Checkpoints;
 use super::fold::{Fold, Slice};
 use super::load::{self, OpenError};
 use super::queue::{Found, Queue, Write};
-use super::{Clock, Memory, applications, schema};
+use super::{Clock, Memory, applications, forgotten, schema};
 use crate::steady::Steady;
 
 /// How long the writer waits for work before it does the housekeeping of an idle moment.
@@ -46,6 +47,8 @@ struct Open {
     connection: Connection,
     checkpoints: Checkpoints,
     fold: Fold,
+    /// The high-water marks as they are durable.
+    marks: Forgotten,
 }
 
 impl Writer {
@@ -151,8 +154,9 @@ impl Writer {
             self.try_to_write();
             return false;
         }
-        let Some(Open { connection, checkpoints, fold }) = &mut self.open else { return false };
-        let is_work = fold.begin() || self.memory.has_chores();
+        let Some(Open { connection, checkpoints, fold, marks }) = &mut self.open else { return false };
+        let has_marks = *marks != self.memory.registry.forgotten().get();
+        let is_work = fold.begin() || has_marks || self.memory.has_chores();
         if is_work {
             self.commit(Vec::new());
         } else {
@@ -209,7 +213,8 @@ impl Open {
         schema::migrate(&mut connection)?;
         let loaded = load::load(&connection, memory)?;
         let checkpoints = Checkpoints::start(database)?;
-        Ok(Open { connection, checkpoints, fold: Fold::new(loaded.journal, loaded.unfolded) })
+        let marks = forgotten::load(&connection)?;
+        Ok(Open { connection, checkpoints, fold: Fold::new(loaded.journal, loaded.unfolded), marks })
     }
 
     /// Moves all that the WAL holds into the database file, before anything is added to it. After a sync that failed
@@ -232,7 +237,7 @@ impl Open {
         queue: &Queue,
         writes: Vec<Write>,
     ) -> Result<usize, Arc<rusqlite::Error>> {
-        let Open { connection, checkpoints, fold } = self;
+        let Open { connection, checkpoints, fold, marks } = self;
         // Dropped without a commit, a transaction is rolled back.
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
             Ok(transaction) => transaction,
@@ -245,13 +250,16 @@ impl Open {
         };
         let mut batch = Batch::new(memory, connection, writes.len());
         writes.into_iter().for_each(|write| batch.add(write));
-        let written = finish(&batch, connection, memory, fold);
+        let forgotten = memory.registry.forgotten().get();
+        let news = (forgotten != *marks).then_some(forgotten);
+        let written = finish(&batch, connection, memory, fold, news);
         match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
             Ok(slice) => {
                 fold.wrote(batch.entries().len(), batch.touched());
                 let waiting = queue.len();
                 batch.publish();
                 fold.done(slice);
+                *marks = forgotten;
                 checkpoints.committed(connection);
                 Ok(waiting)
             }
@@ -271,6 +279,7 @@ fn finish(
     connection: &Connection,
     memory: &Memory,
     fold: &mut Fold,
+    marks: Option<Forgotten>,
 ) -> Result<Slice, Arc<rusqlite::Error>> {
     if let Some(failure) = batch.failure() {
         return Err(failure);
@@ -283,6 +292,10 @@ fn finish(
         for application in memory.registry.take_used(LAST_USED_A_COMMIT) {
             applications::update_last_used(connection, &application)?;
         }
+    }
+    // With what was forgotten, or before: folding leaves out what memory does not know any more.
+    if let Some(marks) = marks {
+        forgotten::write(connection, marks)?;
     }
     memory.spent.remove_rows(connection)?;
     let batch_bytes = (!batch.is_empty()).then(|| batch.entries().len());

@@ -128,6 +128,10 @@ impl Applications {
         };
         if present.revision + 1 == to.revision {
             write_secrets(&transaction, to).await?;
+            if present.tokens_from < to.tokens_from {
+                let clear = "DELETE FROM revocations WHERE application = $1";
+                transaction.execute(clear, &[&rows::number(to.number)]).await?;
+            }
             // Last, so that little time passes between what it says of the time and the commit.
             let update = format!(
                 "UPDATE applications SET ({APPLICATION}, changed_at) = ({APPLICATION_VALUES}, {DATABASE_NOW})
@@ -189,6 +193,7 @@ async fn write_secrets(transaction: &Transaction<'_>, application: &Application)
     let insert = format!(
         "INSERT INTO secrets AS s ({SECRET}) VALUES ({SECRET_VALUES})
          ON CONFLICT (application, id) DO UPDATE SET label = excluded.label, retire_at = excluded.retire_at,
+             digest = excluded.digest, argon2id = excluded.argon2id,
              last_used_at = greatest(s.last_used_at, excluded.last_used_at)"
     );
     for secret in &application.secrets {

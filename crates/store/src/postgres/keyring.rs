@@ -108,7 +108,7 @@ fn sealed(row: &Row) -> Result<SealedKeyring, Trouble> {
     Ok(SealedKeyring { version: row.try_get(0)?, sealed: row.try_get(1)? })
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     shared: &Shared,
     work: impl AsyncFnOnce(&Client) -> Result<T, Trouble>,
 ) -> Result<T, StoreError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, pin_mut};
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
+use northgate_core::forgotten::Forgotten;
 use northgate_core::grant::GrantKey;
 use northgate_core::registry::{Registry, Revocation};
 use northgate_core::secret::Secrets;
@@ -13,6 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::connect::Trouble;
+use super::forgotten;
 use super::rows::{self, APPLICATION, DATABASE_NOW, SECRET};
 
 /// All that there is.
@@ -22,6 +24,7 @@ pub(crate) struct All {
     pub revocations: Registry,
     /// Rows that cannot be read. The applications that they belong to are not among `applications`.
     pub damaged: Vec<Trouble>,
+    pub forgotten: Forgotten,
     /// The database's clock before it was read.
     pub at: i64,
 }
@@ -33,6 +36,7 @@ pub(crate) struct News {
     pub revocations: Vec<(GrantKey, Revocation)>,
     /// Rows that cannot be read. The applications that they belong to are not among `applications`.
     pub damaged: Vec<Trouble>,
+    pub forgotten: Forgotten,
     /// The database's clock before it was read.
     pub at: i64,
 }
@@ -63,9 +67,10 @@ pub(crate) async fn all(client: &Client) -> Result<All, Trouble> {
         Ok(())
     })
     .await?;
+    let forgotten = forgotten::read(client).await?;
     client.batch_execute("COMMIT").await?;
     let Found { applications, damaged, .. } = found;
-    Ok(All { applications, revocations, damaged, at })
+    Ok(All { applications, revocations, forgotten, damaged, at })
 }
 
 /// Applications as their rows come in, the secrets first. One damaged row must not hide the others.
@@ -127,6 +132,7 @@ pub(crate) struct Look {
     secrets: Statement,
     removed: Statement,
     revocations: Statement,
+    forgotten: Statement,
 }
 
 impl Look {
@@ -140,20 +146,21 @@ impl Look {
         let removed = "SELECT application FROM removed WHERE changed_at >= $1";
         let revocations =
             "SELECT application, id, ends_at, forget_at FROM revocations WHERE changed_at >= $1";
-        let (at, applications, secrets, removed, revocations) = tokio::try_join!(
+        let (at, applications, secrets, removed, revocations, forgotten) = tokio::try_join!(
             client.prepare(&at),
             client.prepare(&applications),
             client.prepare(&secrets),
             client.prepare(removed),
-            client.prepare(revocations)
+            client.prepare(revocations),
+            client.prepare(forgotten::SELECT)
         )?;
-        Ok(Look { at, applications, secrets, removed, revocations })
+        Ok(Look { at, applications, secrets, removed, revocations, forgotten })
     }
 
     /// What changed since `since` by the database's clock, in one round trip.
     pub async fn since(&self, client: &Client, since: i64) -> Result<News, Trouble> {
         let since: [&(dyn ToSql + Sync); 1] = [&since];
-        let ((), at, applications, secrets, removed, revocations, ()) = tokio::try_join!(
+        let ((), at, applications, secrets, removed, revocations, forgotten, ()) = tokio::try_join!(
             biased;
             client.batch_execute(BEGIN),
             client.query_one(&self.at, &[]),
@@ -161,6 +168,7 @@ impl Look {
             client.query(&self.secrets, &since),
             client.query(&self.removed, &since),
             client.query(&self.revocations, &since),
+            client.query_one(&self.forgotten, &[]),
             client.batch_execute("COMMIT")
         )?;
         let removed = removed.iter().map(|row| Ok(AppNumber(row.try_get::<_, i32>(0)? as u32)));
@@ -172,6 +180,7 @@ impl Look {
             removed: removed.collect::<Result<_, Trouble>>()?,
             revocations: revocations.iter().map(rows::revocation).collect::<Result<_, Trouble>>()?,
             damaged: found.damaged,
+            forgotten: forgotten::marks(&forgotten)?,
             at: at.try_get(0)?,
         })
     }

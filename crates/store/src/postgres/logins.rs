@@ -32,7 +32,7 @@ const LOCK_APPLICATIONS: &str =
 
 /// Locked as well, so that none is refreshed between the decision and its end.
 const LOCK_GRANTS: &str = "
-    SELECT application, id, generation, refreshed_at, expires_at FROM grants
+    SELECT application, id, generation, refreshed_at, expires_at, place FROM grants
     WHERE application = ANY($1::int4[]) ORDER BY application, id FOR UPDATE";
 
 const REMOVE: &str = "
@@ -124,7 +124,7 @@ impl Work for Logins {
 
 type Locked = (HashSet<AppNumber>, HashMap<AppNumber, Vec<Grant>>);
 
-/// Which of the applications are there, and their grants.
+/// Which of the applications are there, and their grants in the order in which they were refreshed.
 async fn lock(client: &Client, statements: &Statements, applications: &[i32]) -> Result<Locked, Trouble> {
     let of: [&(dyn ToSql + Sync); 1] = [&applications];
     let ((), known, grants) = tokio::try_join!(
@@ -134,12 +134,16 @@ async fn lock(client: &Client, statements: &Statements, applications: &[i32]) ->
         client.query(&statements.grants, &of)
     )?;
     let known = known.iter().map(number).collect::<Result<_, _>>()?;
-    let mut by_application: HashMap<AppNumber, Vec<Grant>> = HashMap::new();
+    let mut placed: HashMap<AppNumber, Vec<(Option<i64>, Grant)>> = HashMap::new();
     for row in &grants {
         let (application, grant) = rows::grant(row)?;
-        by_application.entry(application).or_default().push(grant);
+        placed.entry(application).or_default().push((row.try_get(5)?, grant));
     }
-    Ok((known, by_application))
+    let in_order = |mut placed: Vec<(Option<i64>, Grant)>| {
+        placed.sort_by_key(|(place, grant)| (*place, grant.refreshed_at));
+        placed.into_iter().map(|(_, grant)| grant).collect()
+    };
+    Ok((known, placed.into_iter().map(|(application, placed)| (application, in_order(placed))).collect()))
 }
 
 fn number(row: &Row) -> Result<AppNumber, Trouble> {
@@ -171,7 +175,7 @@ impl Plan {
             }
             let leaving = match opening.close_others {
                 Some(_) => present.iter().map(|grant| grant.id).collect(),
-                None => gives_way(present, opening.at_most, opening.now),
+                None => gives_way(present, opening),
             };
             present.retain(|grant| !leaving.contains(&grant.id));
             present.push(opening.grant);

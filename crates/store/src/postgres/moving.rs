@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use northgate_core::application::AppNumber;
+use northgate_core::forgotten::Forgotten;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
 use super::connect::{Trouble, connect_once};
+use super::forgotten;
 use super::keyring::SealedKeyring;
 use super::rows::{self, APPLICATION, APPLICATION_VALUES, DATABASE_NOW, SECRET, SECRET_VALUES, Value};
 use super::settings::PostgresSettings;
@@ -74,6 +76,11 @@ impl Export {
         Ok(AppNumber(if is_given { last as u32 } else { 0 }))
     }
 
+    /// Up to when revocations and single-use identifiers were forgotten.
+    pub async fn forgotten(&self) -> Result<Forgotten, MoveError> {
+        Ok(forgotten::read(&self.client).await?)
+    }
+
     /// The next applications in the order of their numbers; none when all were read.
     pub async fn page(&mut self) -> Result<Vec<Holding>, MoveError> {
         let select = format!(
@@ -102,7 +109,7 @@ impl Export {
             page[of(number)?].application.secrets.push(Arc::new(secret));
         }
         let grants = "SELECT application, id, generation, refreshed_at, expires_at FROM grants
-                      WHERE application = ANY ($1) ORDER BY application, id";
+                      WHERE application = ANY ($1) ORDER BY application, place NULLS FIRST, refreshed_at";
         for row in self.client.query(grants, &[&numbers]).await? {
             let (number, grant) = rows::grant(&row)?;
             page[of(number)?].grants.push(grant);
@@ -162,6 +169,7 @@ impl Import {
             let last = i64::from(expected.last_number.0);
             self.client.execute("SELECT setval('application_numbers', $1)", &[&last]).await?;
         }
+        forgotten::write(&self.client, expected.forgotten).await?;
         Ok(self.client.batch_execute("COMMIT").await?)
     }
 

@@ -90,6 +90,7 @@ fn same_secret(read: &Arc<Secret>, known: &Application) -> Arc<Secret> {
     let Some(known) = known.secrets.iter().find(|known| known.id == read.id) else { return Arc::clone(read) };
     match read.retire_at {
         at if at == known.retire_at => Arc::clone(known),
+        Some(_) if read.is_erased() => Arc::clone(read),
         Some(at) => Arc::new(known.retired(at)),
         None => Arc::clone(read),
     }

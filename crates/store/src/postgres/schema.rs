@@ -8,13 +8,14 @@ use tokio_postgres::{Client, Transaction};
 
 use super::ConnectError;
 use super::connect::{Trouble, connect_once};
+use super::forgotten;
 use super::keyring;
 use super::settings::PostgresSettings;
 
 /// Each entry takes a database from the version of its index to the next. Entries are never changed, only added, and
 /// what they do must leave nodes of the versions from [`OLDEST`] on working: they add tables, and columns that may be null
 /// or have a default.
-const MIGRATIONS: [&str; 2] = [V1, keyring::TABLE];
+const MIGRATIONS: [&str; 4] = [V1, keyring::TABLE, forgotten::TABLE, V4];
 
 /// u32 numbers are kept as int4 with the same bits, and u64 ids as int8: they are compared for equality only.
 /// All times are milliseconds since the Unix epoch, UTC; `changed_at` is by the database's clock, all others by the nodes'.
@@ -84,6 +85,14 @@ const V1: &str = "
         changed_at int8 NOT NULL
     );
     CREATE INDEX removed_changed ON removed (changed_at);
+";
+
+/// The order in which grants were opened and refreshed, by no clock. Rows from before have none, and come first by their time;
+/// a node of the version before opens grants with it and refreshes without.
+const V4: &str = "
+    CREATE SEQUENCE grant_order;
+    ALTER TABLE grants ADD COLUMN place int8;
+    ALTER TABLE grants ALTER COLUMN place SET DEFAULT nextval('grant_order');
 ";
 
 /// A refresh changes no indexed column. With room on its page the new row lies beside the old one, no index is touched, and
@@ -191,7 +200,7 @@ async fn found(client: &Client) -> Result<Option<(i32, i32)>, ConnectError> {
 
 async fn has_foreign_tables(transaction: &Transaction<'_>) -> Result<bool, ConnectError> {
     let names = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()
-                 AND table_name IN ('applications', 'secrets', 'grants', 'revocations', 'spent', 'removed', 'keyring')";
+                 AND table_name IN ('applications', 'secrets', 'grants', 'revocations', 'spent', 'removed', 'keyring', 'forgotten')";
     let row = transaction.query_one(names, &[]).await.map_err(Trouble::from)?;
     Ok(row.get::<_, i64>(0) > 0)
 }

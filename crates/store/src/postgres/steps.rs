@@ -30,7 +30,8 @@ pub(crate) struct Statements {
 
 /// The guard is on the generation. What comes back was moved.
 const ADVANCE: &str = "
-    UPDATE grants AS g SET generation = s.generation, refreshed_at = s.refreshed_at, expires_at = s.expires_at
+    UPDATE grants AS g SET generation = s.generation, refreshed_at = s.refreshed_at, expires_at = s.expires_at,
+        place = nextval('grant_order')
     FROM unnest($1::int4[], $2::int8[], $3::int4[], $4::int4[], $5::int8[], $6::int8[])
         AS s (application, id, was, generation, refreshed_at, expires_at)
     WHERE g.application = s.application AND g.id = s.id AND g.generation = s.was

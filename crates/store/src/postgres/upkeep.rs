@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use northgate_core::application::Application;
-use northgate_core::clock::Timestamp;
+use northgate_core::clock::{CLOCK_TOLERANCE, Timestamp};
+use northgate_core::forgotten::Forgotten;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 
 use super::Shared;
 use super::connect::Trouble;
+use super::forgotten;
 use super::rows::{self, DATABASE_NOW};
 use crate::steady::Steady;
 
@@ -34,6 +36,8 @@ pub(crate) struct Upkeep {
     /// The first number that the walk has not come to.
     next: i32,
     steady: Steady,
+    /// The high-water marks that every node can read.
+    shown: Forgotten,
 }
 
 impl Upkeep {
@@ -43,7 +47,7 @@ impl Upkeep {
         let applications = shared.published.registry.all();
         let place = std::process::id() as usize % applications.len().max(1);
         let next = applications.get(place).map_or(i32::MIN, |application| rows::number(application.number));
-        Upkeep { shared, next, steady }
+        Upkeep { shared, next, steady, shown: Forgotten::NOTHING }
     }
 
     pub async fn run(mut self) {
@@ -63,6 +67,11 @@ impl Upkeep {
         if let Err(trouble) = write_last_used(&session.client, &used).await {
             used.iter().for_each(|application| self.shared.published.registry.mark_used(application.number));
             return Err(trouble);
+        }
+        let marks = self.shared.published.registry.forgotten().get();
+        if marks != self.shown {
+            forgotten::raise(&session.client, marks).await?;
+            self.shown = marks;
         }
         let now = (self.shared.clock)();
         let steady = self.steady.look(Instant::now(), now);
@@ -91,8 +100,11 @@ async fn write_last_used(client: &Client, used: &[Arc<Application>]) -> Result<(
     let update = "
         UPDATE secrets AS s SET last_used_at = u.at
         FROM unnest($1::int4[], $2::int4[], $3::int8[]) AS u (application, id, at)
-        WHERE s.application = u.application AND s.id = u.id AND coalesce(s.last_used_at, 0) < u.at";
-    client.execute(update, &[&applications, &ids, &times]).await?;
+        WHERE s.application = u.application AND s.id = u.id
+            AND (coalesce(s.last_used_at, 0) < u.at OR s.last_used_at > u.at + $4)";
+    // A time further ahead is one of a clock that was.
+    let tolerance = CLOCK_TOLERANCE.as_millis() as i64;
+    client.execute(update, &[&applications, &ids, &times, &tolerance]).await?;
     Ok(())
 }
 
@@ -106,15 +118,13 @@ async fn sweep(client: &Client, next: i32, now: Timestamp) -> Result<i32, Troubl
     let is_end = count < APPLICATIONS_AT_ONCE;
     // The last range also takes what belongs to no application, behind them all.
     let last = if is_end { i32::MAX } else { last.unwrap_or(i32::MAX) };
-    for (table, column, margin) in [
-        ("grants", "expires_at", MARGIN),
-        ("revocations", "forget_at", MARGIN),
-        ("spent", "until_at", SPENT_MARGIN),
-    ] {
+    let is_over =
+        |column| format!("application BETWEEN $1 AND $2 AND {column} < least($3, {DATABASE_NOW} - $4)");
+    let grants = format!("DELETE FROM grants WHERE {}", is_over("expires_at"));
+    let revocations = forgotten::delete("revocations", &is_over("forget_at"), "forget_at", "tokens_until");
+    let spent = forgotten::delete("spent", &is_over("until_at"), "until_at", "single_use_until");
+    for (delete, margin) in [(grants, MARGIN), (revocations, MARGIN), (spent, SPENT_MARGIN)] {
         let margin = margin.as_millis() as i64;
-        let delete = format!(
-            "DELETE FROM {table} WHERE application BETWEEN $1 AND $2 AND {column} < least($3, {DATABASE_NOW} - $4)"
-        );
         client.execute(&delete, &[&next, &last, &(now.as_millis() as i64 - margin), &margin]).await?;
     }
     let removed = format!("DELETE FROM removed WHERE changed_at < {DATABASE_NOW} - $1");

@@ -13,6 +13,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use northgate_core::clock::CLOCK_TOLERANCE;
+use northgate_core::forgotten::Forgotten;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_postgres::{Client, Statement};
@@ -22,6 +24,7 @@ use super::keyring;
 use super::load::{self, All, Look, News};
 use super::pool::Backend;
 use super::published::From;
+use super::rows;
 use super::server::ServerId;
 use super::settings::PostgresSettings;
 use super::{ConnectError, Shared, schema};
@@ -55,6 +58,8 @@ pub(crate) struct Watch {
     read_from: Option<ServerId>,
     steady: Steady,
     round_at: Instant,
+    /// The high-water marks at the last look.
+    marks: Forgotten,
     /// Messages about damaged rows that are in the log already.
     damaged: HashSet<String>,
 }
@@ -91,6 +96,7 @@ impl Watch {
             read_from: None,
             steady,
             round_at: now,
+            marks: Forgotten::NOTHING,
             damaged: HashSet::new(),
         };
         let notified = Arc::default();
@@ -217,6 +223,13 @@ impl Watch {
         for (grant, revocation) in news.revocations {
             published.registry.revoke(grant, revocation);
         }
+        let Forgotten { tokens, single_use } = news.forgotten;
+        if tokens < self.marks.tokens || single_use < self.marks.single_use {
+            // An operator has set them right on another node.
+            published.registry.forgotten().lower(news.forgotten);
+        }
+        published.registry.forgotten().raise(news.forgotten);
+        self.marks = news.forgotten;
     }
 
     /// Writes each damaged row to the log once; looks that follow read it again.
@@ -252,8 +265,10 @@ impl Watch {
         let is_other = self.read_from.as_ref() != Some(&identity.server);
         if is_other || self.last.elapsed() > RELOAD_AFTER {
             let loaded = timeout(RELOAD_WITHIN, load::all(&client)).await;
-            let All { applications, revocations, damaged, at } =
+            let All { applications, revocations, forgotten, damaged, at } =
                 loaded.unwrap_or(Err(Trouble::Silent(RELOAD_WITHIN)))?;
+            revocations.forgotten().raise(forgotten);
+            self.marks = forgotten;
             damaged.iter().for_each(|damaged| self.report(damaged));
             // Nothing is served yet at the start, so that a row can be repaired first.
             if let (0, Some(damaged)) = (self.looked_at, damaged.into_iter().next()) {
@@ -279,7 +294,9 @@ impl Watch {
             self.round_at = Instant::now();
             let now = (self.shared.clock)();
             let steady = self.steady.look(self.round_at, now);
-            self.shared.published.registry.forget_revocations(now, steady);
+            // The database's clock has its say, too: the mark of a node that is far ahead would be everybody's.
+            let believed = now.min(rows::time(self.looked_at).plus(CLOCK_TOLERANCE));
+            self.shared.published.registry.forget_revocations(believed, steady);
         }
     }
 }

@@ -52,7 +52,7 @@ async fn a_file_of_the_first_format_is_brought_to_this_one_with_all_that_is_in_i
     let application = world.application("a").await;
     let grant = world.open(&application, 1).await;
     world.stop();
-    let first = "DROP TABLE credentials; DROP TABLE spent;
+    let first = "DROP TABLE credentials; DROP TABLE spent; DROP TABLE forgotten;
         ALTER TABLE applications DROP COLUMN calls_per_minute;
         ALTER TABLE applications DROP COLUMN allow;
         ALTER TABLE applications DROP COLUMN bind_tokens;

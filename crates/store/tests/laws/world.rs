@@ -134,7 +134,8 @@ impl World {
 
     pub fn opening(&self, application: &Application, id: u64) -> Opening {
         let grant = self.grant(id);
-        Opening { application: application.number, grant, at_most: 32, close_others: None, now: self.now() }
+        let (application, now) = (application.number, self.now());
+        Opening { application, grant, at_most: 32, close_others: None, not_before: None, now }
     }
 
     /// That access tokens end now, and that this need be known for an hour.

@@ -3,9 +3,9 @@
 use northgate_core::admit::{Caller, Proof};
 use northgate_core::auth::Settings;
 use northgate_core::client_credentials::{ClientCredentialsError, Issued};
+use northgate_core::clock::CLOCK_SKEW;
 use northgate_core::credential::{CredentialKind, ShownCertificate};
 use northgate_core::introspect::{Inactive, Introspection};
-use northgate_core::logout::EndError;
 use northgate_core::possession::{Evidence, KeyProof, Possession};
 use northgate_core::revoke::{RevokeError, Revoked};
 use northgate_core::token::{Binding, Claims, TokenError};
@@ -58,19 +58,39 @@ async fn a_token_that_was_revoked_stays_so_over_a_restart_and_no_other_is() {
     assert_eq!(world.revoke(&app, &one.access_token).await.unwrap(), Revoked::AlreadyOver(one.claims.grant));
 }
 
-/// What is issued can be revoked: revocations are bounded, so that issuing is refused first.
+/// A revocation was refused when the application had closed too many grants, and the token lived on.
 #[tokio::test]
-async fn an_application_that_has_revoked_too_much_gets_no_more_until_it_is_forgotten() {
-    let world = World::with(Settings { closed_grants: 2, ..SETTINGS }).await;
+async fn a_revocation_takes_effect_when_no_more_closed_grants_can_be_kept() {
+    let mut world = World::with(Settings { closed_grants: 2, ..SETTINGS }).await;
     let app = world.customer("a").await;
     let [one, two, three] = [(); 3].map(|()| world.try_issue(&app));
     let (one, two, three) = (one.await.unwrap(), two.await.unwrap(), three.await.unwrap());
     world.revoke(&app, &one.access_token).await.unwrap();
     world.revoke(&app, &two.access_token).await.unwrap();
-    let refused = world.revoke(&app, &three.access_token).await;
-    assert!(matches!(refused, Err(RevokeError::End(EndError::TooManyClosed))));
     assert!(matches!(world.try_issue(&app).await.err(), Some(ClientCredentialsError::TooManyClosed)));
-    world.advance(HOUR + SETTINGS.leeway);
+    let revoked = world.revoke(&app, &three.access_token).await.unwrap();
+    assert_eq!(revoked, Revoked::EndedAll(three.claims.grant));
+    for _ in ["before a restart", "and after it"] {
+        for ended in [&one, &two, &three] {
+            assert_eq!(world.verify(&app, &ended.access_token), Err(VerifyError::Revoked));
+        }
+        // What was closed before need not be known any more.
+        let next = world.try_issue(&app).await.unwrap();
+        assert_eq!(world.verify(&app, &next.access_token), Ok(()));
+        world.restart().await;
+    }
+}
+
+#[tokio::test]
+async fn an_application_that_has_revoked_too_much_gets_no_more_until_it_is_forgotten() {
+    let world = World::with(Settings { closed_grants: 2, ..SETTINGS }).await;
+    let app = world.customer("a").await;
+    for _ in 0..2 {
+        let issued = world.try_issue(&app).await.unwrap();
+        world.revoke(&app, &issued.access_token).await.unwrap();
+    }
+    assert!(matches!(world.try_issue(&app).await.err(), Some(ClientCredentialsError::TooManyClosed)));
+    world.advance(HOUR + SETTINGS.leeway + CLOCK_SKEW);
     assert!(world.try_issue(&app).await.is_ok());
 }
 

@@ -1,5 +1,6 @@
 //! Laws of login: what it opens, what gives way, and what ends with it.
 
+use northgate_core::administer::Change;
 use northgate_core::admit::AdmissionError;
 use northgate_core::login::LoginError;
 use northgate_core::policy::{LAST_ONLY_OVERLAP, Logins, Overrides};
@@ -77,6 +78,43 @@ async fn an_application_that_closed_too_many_grants_waits_until_their_access_tok
     world.advance(HOUR + MINUTE);
     world.restart().await;
     world.login(&app).await;
+}
+
+/// A login under last-only closes the grants before it, which was refused with the login.
+#[tokio::test]
+async fn a_login_under_last_only_ends_the_others_when_no_more_closed_grants_can_be_kept() {
+    let mut world = World::with(northgate_core::auth::Settings { closed_grants: 2, ..SETTINGS }).await;
+    let last_only = Overrides { logins: Some(Logins::LastOnly), ..Overrides::default() };
+    let app = world.customer_with("a", last_only).await;
+    let before = [world.login(&app).await, world.login(&app).await, world.login(&app).await];
+    let last = world.try_login(&app).await.unwrap();
+    assert!(last.has_ended_all);
+    for _ in ["before a restart", "and after it"] {
+        for pair in &before {
+            assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Revoked));
+        }
+        assert_eq!(world.verify(&app, &last.pair.access_token), Ok(()));
+        world.restart().await;
+    }
+    assert!(!world.try_login(&app).await.unwrap().has_ended_all);
+}
+
+/// Right after a not-before all tokens say the same time of issue, also where the clock was a year ahead when it was set.
+#[tokio::test]
+async fn after_a_revocation_the_least_recently_refreshed_grant_gives_way() {
+    let world = World::new().await;
+    let two = Overrides { max_grants: Some(2), ..Overrides::default() };
+    let app = world.customer_with("a", two).await;
+    world.login(&app).await;
+    world.change(&app, Change::Revoke).await;
+    let first = world.login(&app).await;
+    let second = world.login(&app).await;
+    let first = world.refresh(&app, &first.refresh_token).await;
+    let third = world.login(&app).await;
+    assert_eq!(world.refusal(&app, &second.refresh_token).await, Refusal::Closed);
+    for pair in [first, third] {
+        world.refresh(&app, &pair.refresh_token).await;
+    }
 }
 
 #[tokio::test]

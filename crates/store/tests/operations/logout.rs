@@ -1,12 +1,13 @@
 //! Laws of logout: what was answered as over stays over.
 
+use northgate_core::auth::Settings;
 use northgate_core::logout::{Logout, LogoutError};
 use northgate_core::policy::Overrides;
 use northgate_core::refresh::Refusal;
 use northgate_core::token::TokenError;
 use northgate_core::verify::VerifyError;
 
-use super::world::{HOUR, MINUTE, World};
+use super::world::{HOUR, MINUTE, SETTINGS, World};
 
 #[tokio::test]
 async fn a_logout_ends_the_grants_refresh_token_and_all_its_access_tokens() {
@@ -50,6 +51,47 @@ async fn a_grant_that_gave_way_can_be_logged_out() {
     world.logout(&first.access_token).await.unwrap();
     assert_eq!(world.verify(&app, &first.access_token), Err(VerifyError::Revoked));
     assert_eq!(world.verify(&app, &second.access_token), Ok(()));
+}
+
+/// A logout of a grant that gave way was refused when the application had closed too many, and the token lived on.
+#[tokio::test]
+async fn a_logout_takes_effect_when_no_more_closed_grants_can_be_kept() {
+    let mut world = World::with(Settings { closed_grants: 2, ..SETTINGS }).await;
+    let one = Overrides { max_grants: Some(1), ..Overrides::default() };
+    let (app, other) = (world.customer_with("a", one).await, world.customer("b").await);
+    let theirs = world.login(&other).await;
+    let mut pairs = Vec::new();
+    for _ in 0..4 {
+        pairs.push(world.login(&app).await);
+    }
+    for pair in &pairs[..2] {
+        assert!(matches!(world.logout(&pair.access_token).await.unwrap(), Logout::Closed(_)));
+    }
+    assert!(matches!(world.logout(&pairs[2].access_token).await.unwrap(), Logout::EndedAll(_)));
+    for _ in ["before a restart", "and after it"] {
+        for pair in &pairs {
+            assert_eq!(world.verify(&app, &pair.access_token), Err(VerifyError::Revoked));
+            assert!(matches!(world.logout(&pair.access_token).await.unwrap(), Logout::AlreadyOver(_)));
+        }
+        assert_eq!(world.refusal(&app, &pairs[3].refresh_token).await, Refusal::Closed);
+        let again = world.login(&app).await;
+        world.refresh(&app, &again.refresh_token).await;
+        assert_eq!(world.verify(&other, &theirs.access_token), Ok(()));
+        world.restart().await;
+    }
+}
+
+/// A live grant is closed for itself, however many were closed before: others of the application stay.
+#[tokio::test]
+async fn a_live_grant_is_logged_out_alone_when_no_more_closed_grants_can_be_kept() {
+    let world = World::with(Settings { closed_grants: 1, ..SETTINGS }).await;
+    let app = world.customer("a").await;
+    let (one, two, three) = (world.login(&app).await, world.login(&app).await, world.login(&app).await);
+    for pair in [&one, &two] {
+        assert!(matches!(world.logout(&pair.access_token).await.unwrap(), Logout::Closed(_)));
+    }
+    assert_eq!(world.verify(&app, &three.access_token), Ok(()));
+    world.refresh(&app, &three.refresh_token).await;
 }
 
 #[tokio::test]

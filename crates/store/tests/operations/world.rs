@@ -17,6 +17,7 @@ use northgate_core::login::{Login, LoginError};
 use northgate_core::logout::{Logout, LogoutError};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::{Refresh, RefreshError, Refusal};
+use northgate_core::registry::STEADY;
 use northgate_core::secret::SecretText;
 use northgate_core::store::Store;
 use northgate_core::verify::VerifyError;
@@ -69,6 +70,8 @@ pub struct World {
     data_dir: tempfile::TempDir,
     place: Option<Place>,
     clock: Arc<AtomicU64>,
+    /// By how much the clock of the node that operations come to is off.
+    pub skew_ms: i64,
     pub settings: Settings,
     keyring: KeyringRecord,
     running: Option<(Arc<Auth>, Running)>,
@@ -83,7 +86,7 @@ enum Running {
 pub struct Backup(PathBuf);
 
 /// The tables of a database, and copies of them.
-const TABLES: [&str; 5] = ["applications", "secrets", "grants", "revocations", "removed"];
+const TABLES: [&str; 6] = ["applications", "secrets", "grants", "revocations", "removed", "forgotten"];
 
 impl World {
     pub async fn new() -> World {
@@ -102,7 +105,7 @@ impl World {
                 Some(place)
             }
         };
-        let mut world = World { data_dir, place, clock, settings, keyring, running: None };
+        let mut world = World { data_dir, place, clock, skew_ms: 0, settings, keyring, running: None };
         world.start().await;
         world
     }
@@ -120,7 +123,24 @@ impl World {
     }
 
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.clock.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.clock.load(Ordering::SeqCst).saturating_add_signed(self.skew_ms))
+    }
+
+    /// What the store does when revocations need not be known any more: as if the clock had been steady for long enough.
+    pub async fn forget(&self) {
+        let before = self.auth().registry().forgotten().get();
+        self.auth().registry().forget_revocations(self.now(), STEADY);
+        let marks = self.auth().registry().forgotten().get();
+        // The embedded store writes the mark with its next commit, and this one as soon as it can.
+        if let (Some(place), true) = (self.place, marks != before) {
+            let client = server().client(&place.url()).await;
+            let mark = "SELECT tokens_until FROM forgotten";
+            while client.query_one(mark, &[]).await.unwrap().get::<_, i64>(0)
+                < marks.tokens.as_millis() as i64
+            {
+                tokio::time::sleep(20 * MILLISECOND).await;
+            }
+        }
     }
 
     pub fn advance(&self, by: Duration) {

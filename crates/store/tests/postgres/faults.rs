@@ -179,7 +179,9 @@ async fn while_the_database_is_held_up_a_bounded_number_waits_and_logins_find_ha
     let grant = |id| Grant { id: GrantId(id), generation: 0, refreshed_at: NOW, expires_at: Timestamp::MAX };
     let store = &node.store;
     let login = |id| -> Asked<'_, Opened> {
-        let opening = Opening { application, grant: grant(id), at_most: 100, close_others: None, now: NOW };
+        let (close_others, not_before) = (None, None);
+        let opening =
+            Opening { application, grant: grant(id), at_most: 100, close_others, not_before, now: NOW };
         store.open(opening)
     };
     let refresh = |id| -> Asked<'_, Advanced> {

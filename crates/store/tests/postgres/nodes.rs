@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use northgate_core::administer::Change;
 use northgate_core::application::State;
+use northgate_core::clock::Timestamp;
+use northgate_core::forgotten::Forgotten;
 use northgate_core::policy::{Logins, Overrides};
 use northgate_core::refresh::How;
 use northgate_core::store::{Replaced, Store};
 use northgate_store::postgres::PostgresSettings;
 use tokio::task::JoinSet;
 
-use super::node::{Installation, NOW, until};
+use super::node::{Installation, NOW, Node, until};
 use super::server::server;
 
 #[tokio::test]
@@ -233,6 +235,38 @@ async fn what_expired_more_than_a_day_ago_is_removed_and_nothing_else() {
     }
     assert_eq!(count("revocations").await, 1);
     node.refresh(&app, &kept.refresh_token, NOW).await.unwrap();
+}
+
+/// The rows of revocations and used assertions were removed when they had expired; when clocks and the database were set back
+/// after that, what they had refused was good again.
+#[tokio::test]
+async fn what_is_removed_raises_the_marks_that_every_node_reads() {
+    let installation = Installation::new().await;
+    let settings = || PostgresSettings { steady_for: Duration::ZERO, ..installation.place.settings() };
+    let (node, other) = (installation.node_with(settings()).await, installation.node().await);
+    let app = node.customer("app", Overrides::default()).await;
+    let (gone, kept) = (node.login(&app).await, node.login(&app).await);
+    for pair in [&gone, &kept] {
+        node.auth.logout(&pair.access_token, NOW).await.unwrap();
+    }
+    let database = installation.database().await;
+    let (day, now) = (86_400_000, NOW.as_millis() as i64);
+    let forget_at = now - day - 5_000;
+    let expire = "UPDATE revocations SET forget_at = $1 WHERE id = (SELECT min(id) FROM revocations)";
+    database.execute(expire, &[&forget_at]).await.unwrap();
+    let used = "INSERT INTO spent SELECT number, '\\x07', $1::bigint, 1 FROM applications";
+    database.execute(used, &[&(forget_at + 1)]).await.unwrap();
+    let marks = |node: &Node| node.auth.registry().forgotten().get();
+    let expected = Forgotten {
+        tokens: Timestamp::from_millis(forget_at as u64),
+        single_use: Timestamp::from_millis(forget_at as u64 + 1),
+    };
+    while marks(&other) != expected {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let count = "SELECT (SELECT count(*) FROM revocations) + 10 * (SELECT count(*) FROM spent)";
+    assert_eq!(database.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 1);
+    assert_eq!(marks(&installation.node().await), expected, "a node that starts");
 }
 
 /// With scans switched off, the plan of a small table's only scan looked so dear that PostgreSQL compiled it anew for each look:

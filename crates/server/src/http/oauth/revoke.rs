@@ -9,7 +9,7 @@ use northgate_core::revoke::{RevokeError, Revoked};
 
 use super::REVOKE;
 use super::client::{Client, Sender};
-use super::error::{self, Code, Denial};
+use super::error::{self, Denial};
 use super::form::Form;
 use crate::http::audit::Audit;
 use crate::http::observe::{Answered, Observed};
@@ -42,6 +42,7 @@ async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result
 fn observe(revoked: Revoked, observed: &mut Observed) {
     match revoked {
         Revoked::Closed(grant) => observed.audit = Some(Audit::Revoked { grant }),
+        Revoked::EndedAll(_) => observed.audit = Some(Audit::EndedAll),
         Revoked::AlreadyOver(_) => observed.outcome = Outcome::AlreadyOver,
         Revoked::Unknown(error) => {
             observed.outcome = Outcome::Refused;
@@ -59,9 +60,6 @@ impl From<RevokeError> for Denial {
         match error {
             RevokeError::Admission(error) => error.into(),
             // RFC 7009 §2.2.1: the client has to take the token for good still, and to come again.
-            RevokeError::End(EndError::TooManyClosed) => {
-                Denial::new(Code::Unavailable, "The service is busy.", Outcome::Throttled, &error)
-            }
             RevokeError::End(EndError::Store(ref cause)) => error::store(cause, &error),
         }
     }

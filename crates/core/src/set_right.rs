@@ -1,0 +1,146 @@
+//! Set right: what a clock that was far ahead has written, and the operator's way to put it right once the clock is.
+//!
+//! Stored times are compared with the clock for as long as they are kept: one that lies ahead by more than
+//! [`CLOCK_TOLERANCE`](crate::clock::CLOCK_TOLERANCE) came from a clock that was wrong. None of them makes a token last longer
+//! than it should; what each costs until it is set right is said at [`What`].
+
+use std::time::Duration;
+
+use crate::administer::{AdministerError, Change};
+use crate::application::{AppId, Application};
+use crate::assertion;
+use crate::auth::Auth;
+use crate::clock::{CLOCK_SKEW, Timestamp};
+use crate::forgotten::Forgotten;
+use crate::grant::{Grant, GrantId, GrantKey};
+use crate::keyring::KeyId;
+use crate::registry::Revocation;
+use crate::store::{Closing, Step, StoreError};
+
+/// A stored time that lies far ahead of the clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    pub what: What,
+    pub application: Option<AppId>,
+    pub at: Timestamp,
+}
+
+/// What the time is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The not-before of an application. Its new tokens say that they were issued at it, and libraries refuse signed ones.
+    NotBefore,
+    /// A grant, which can be refreshed for as much longer until it is refreshed once.
+    Grant(GrantId),
+    /// A key of the keyring, which is not used yet. The next rotation puts it right.
+    Key(KeyId),
+    /// The high-water mark of forgotten revocations. New tokens say that they were issued at it.
+    ForgottenTokens,
+    /// The high-water mark of forgotten single-use identifiers. Assertions that end before it are refused.
+    ForgottenSingleUse,
+}
+
+impl What {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            What::NotBefore => "not-before",
+            What::Grant(_) => "grant",
+            What::Key(_) => "key",
+            What::ForgottenTokens => "forgotten-tokens",
+            What::ForgottenSingleUse => "forgotten-single-use",
+        }
+    }
+}
+
+impl Auth {
+    /// The times far ahead that belong to no application: of the keyring and the high-water marks.
+    pub fn installation_ahead(&self, now: Timestamp) -> Vec<Ahead> {
+        let Forgotten { tokens, single_use } = self.registry().forgotten().get();
+        let keyring = self.keyring();
+        let keys = keyring.record().keys.iter().map(|key| (What::Key(key.id), key.created_at));
+        let marks = [(What::ForgottenTokens, tokens), (What::ForgottenSingleUse, single_use)];
+        let all = marks.into_iter().chain(keys).filter(|(_, at)| at.is_ahead_of(now));
+        all.map(|(what, at)| Ahead { what, application: None, at }).collect()
+    }
+
+    /// The times far ahead of one application.
+    pub async fn application_ahead(
+        &self,
+        application: &Application,
+        now: Timestamp,
+    ) -> Result<Vec<Ahead>, StoreError> {
+        let of_it = |what, at| Ahead { what, application: Some(application.id.clone()), at };
+        let not_before = application.tokens_from.filter(|at| self.is_not_before_ahead(*at, now));
+        let mut ahead: Vec<_> = not_before.map(|at| of_it(What::NotBefore, at)).into_iter().collect();
+        let grants = self.store.grants(application.number).await?;
+        let grants = grants.iter().filter(|grant| grant.refreshed_at.is_ahead_of(now));
+        ahead.extend(grants.map(|grant| of_it(What::Grant(grant.id), grant.refreshed_at)));
+        Ok(ahead)
+    }
+
+    /// Lowers the high-water marks to where no token or assertion of a right clock ends later. What was forgotten stays
+    /// refused.
+    pub async fn set_marks_right(&self, now: Timestamp) -> Result<(), StoreError> {
+        let applications = self.registry().all();
+        let longest = applications.iter().map(|application| self.policy(application).access_lifetime).max();
+        let longest = longest.unwrap_or_default().max(self.settings.policy.access_lifetime);
+        let (tokens, single_use) = (longest + self.settings.leeway + CLOCK_SKEW, LONGEST_ASSERTION);
+        let to = Forgotten { tokens: now.plus(tokens), single_use: now.plus(single_use) };
+        self.store.lower_forgotten(to).await
+    }
+
+    /// Sets right the times far ahead of one application; returns those that were. Grants that its not-before had ended are
+    /// closed, since the one that takes its place would let them live again; access tokens from its time are refused, and
+    /// the refresh tokens of live grants give others.
+    pub async fn set_application_right(
+        &self,
+        application: &Application,
+        now: Timestamp,
+    ) -> Result<Vec<Ahead>, AdministerError> {
+        let ahead = self.application_ahead(application, now).await.map_err(AdministerError::Store)?;
+        if ahead.is_empty() {
+            return Ok(ahead);
+        }
+        let grants = self.store.grants(application.number).await.map_err(AdministerError::Store)?;
+        let grants = grants.iter().filter(|grant| grant.refreshed_at.is_ahead_of(now));
+        let (over, live): (Vec<_>, Vec<_>) =
+            grants.partition(|grant| application.has_revoked(grant.refreshed_at));
+        for grant in over {
+            self.close_ahead(application, grant).await.map_err(AdministerError::Store)?;
+        }
+        let refreshed_at = if application.tokens_from.is_some_and(|at| self.is_not_before_ahead(at, now)) {
+            self.change(&application.id, &Change::RepairNotBefore, now).await?.issues_at(now)
+        } else {
+            application.issues_at(now)
+        };
+        let expires_at = now.plus(self.policy(application).refresh_lifetime);
+        for grant in live {
+            // To the same generation: its refresh token goes on. One that moves on meanwhile is right by that.
+            let to = Grant { refreshed_at, expires_at, ..*grant };
+            let step = Step { application: application.number, from: grant.generation, to };
+            self.store.advance(step).await.map_err(AdministerError::Store)?;
+        }
+        Ok(ahead)
+    }
+
+    /// While the clock is behind the high-water mark, a not-before lies behind it.
+    fn is_not_before_ahead(&self, at: Timestamp, now: Timestamp) -> bool {
+        at.is_ahead_of(now.max(self.registry().forgotten().tokens()))
+    }
+
+    /// For as long as the clock that was ahead let its access tokens live.
+    pub(crate) async fn close_ahead(
+        &self,
+        application: &Application,
+        grant: &Grant,
+    ) -> Result<(), StoreError> {
+        let lifetime = self.policy(application).access_lifetime + self.settings.leeway + CLOCK_SKEW;
+        let revocation = Revocation::at_once(grant.refreshed_at.plus(lifetime));
+        let grant = GrantKey { application: application.number, id: grant.id };
+        self.store.close(Closing { grant, revocation }).await
+    }
+}
+
+/// From its first use to the end of the time for which an assertion is remembered.
+const LONGEST_ASSERTION: Duration = assertion::MAX_LIFETIME.saturating_add(assertion::SKEW.saturating_mul(2));

@@ -1,0 +1,142 @@
+//! The clock: which stored times lie far ahead of it, and setting them right.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use northgate_core::administer::AdministerError;
+use northgate_core::application::Application;
+use northgate_core::auth::Auth;
+use northgate_core::clock::{CLOCK_TOLERANCE, Timestamp};
+use northgate_core::set_right::{Ahead, What};
+use serde::{Deserialize, Serialize};
+use tokio::task::{JoinError, JoinSet};
+use tracing::info;
+
+use super::Admin;
+use super::operator::Operator;
+use super::problem::Problem;
+use crate::rfc3339;
+
+/// Lines of an answer; the rest is counted.
+const SHOWN: usize = 1_000;
+
+/// Applications whose grants are read at once: as many as a database answers in one go.
+const AT_ONCE: usize = 64;
+
+/// What lies far ahead of the server's clock.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockReport {
+    /// The server's clock.
+    pub now: String,
+    /// How far ahead a stored time may lie.
+    pub tolerance_s: u64,
+    /// At most 1,000 of them.
+    pub ahead: Vec<AheadLine>,
+    pub total: usize,
+    /// How many times were set right by this request.
+    pub set_right: usize,
+}
+
+/// One stored time.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AheadLine {
+    pub what: String,
+    /// The id of the grant or the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    pub at: String,
+}
+
+impl AheadLine {
+    fn new(ahead: &Ahead) -> AheadLine {
+        let id = match ahead.what {
+            What::Grant(id) => Some(id.to_string()),
+            What::Key(id) => Some(id.0.to_string()),
+            What::NotBefore | What::ForgottenTokens | What::ForgottenSingleUse => None,
+        };
+        AheadLine {
+            what: ahead.what.as_str().to_owned(),
+            id,
+            app_id: ahead.application.as_ref().map(|id| id.as_str().to_owned()),
+            at: rfc3339::format(ahead.at),
+        }
+    }
+}
+
+/// Why the times of some application were not read or set right.
+#[derive(Debug, thiserror::Error)]
+enum ClockError {
+    #[error("could not read or set right the times of an application")]
+    Application(#[from] AdministerError),
+    #[error("the work on an application was broken off")]
+    Broken(#[from] JoinError),
+}
+
+pub async fn check(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<ClockReport>, Problem> {
+    report(&admin, 0).await
+}
+
+pub async fn repair(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<ClockReport>, Problem> {
+    let now = admin.clock.now();
+    let marks_before = admin.auth.registry().forgotten().get();
+    admin.auth.set_marks_right(now).await.map_err(|error| Problem::store(&error))?;
+    let has_lowered = marks_before != admin.auth.registry().forgotten().get();
+    let set_right = each(&admin.auth, now, |auth, application, now| async move {
+        auth.set_application_right(&application, now).await
+    });
+    let set_right = set_right.await.map_err(problem)?.len() + usize::from(has_lowered);
+    info!(
+        target: "northgate::audit", set_right,
+        "{set_right} stored times that lay far ahead of the clock were set right"
+    );
+    report(&admin, set_right).await
+}
+
+async fn report(admin: &Admin, set_right: usize) -> Result<Json<ClockReport>, Problem> {
+    let now = admin.clock.now();
+    let mut ahead = admin.auth.installation_ahead(now);
+    let of_applications = each(&admin.auth, now, |auth, application, now| async move {
+        auth.application_ahead(&application, now).await.map_err(AdministerError::Store)
+    });
+    ahead.extend(of_applications.await.map_err(problem)?);
+    Ok(Json(ClockReport {
+        now: rfc3339::format(now),
+        tolerance_s: CLOCK_TOLERANCE.as_secs(),
+        total: ahead.len(),
+        ahead: ahead.iter().take(SHOWN).map(AheadLine::new).collect(),
+        set_right,
+    }))
+}
+
+/// Does `work` for every application, some at a time.
+async fn each<W, F>(auth: &Arc<Auth>, now: Timestamp, work: W) -> Result<Vec<Ahead>, ClockError>
+where
+    W: Fn(Arc<Auth>, Arc<Application>, Timestamp) -> F,
+    F: Future<Output = Result<Vec<Ahead>, AdministerError>> + Send + 'static,
+{
+    let (mut under_way, mut found) = (JoinSet::new(), Vec::new());
+    for application in auth.registry().all() {
+        if under_way.len() == AT_ONCE
+            && let Some(done) = under_way.join_next().await
+        {
+            found.extend(done??);
+        }
+        under_way.spawn(work(Arc::clone(auth), application, now));
+    }
+    while let Some(done) = under_way.join_next().await {
+        found.extend(done??);
+    }
+    Ok(found)
+}
+
+fn problem(error: ClockError) -> Problem {
+    match &error {
+        ClockError::Application(AdministerError::Store(store)) => Problem::store(store),
+        ClockError::Application(_) | ClockError::Broken(_) => Problem::failure(&error),
+    }
+}
