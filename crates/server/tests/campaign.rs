@@ -15,6 +15,8 @@ mod calls;
 mod chance;
 #[path = "campaign/checker.rs"]
 mod checker;
+#[path = "campaign/closer.rs"]
+mod closer;
 #[path = "campaign/databases.rs"]
 mod databases;
 #[path = "campaign/faults.rs"]
@@ -54,6 +56,7 @@ use tokio::time::sleep;
 use application::Application;
 use calls::{Calls, Identity};
 use chance::Chance;
+use closer::Closer;
 use faults::Faults;
 use history::{Answer, Deed, Fault, History, Record};
 use house::House;
@@ -85,6 +88,7 @@ async fn three_nodes_keep_every_promise_while_anything_between_them_is_broken() 
     let found = checker::violations(&record);
     assert!(found.is_empty(), "{} violations, the first: {:#?}", found.len(), &found[..found.len().min(10)]);
     assert_eq!(house.panics(), 0, "a node panicked");
+    assert!(house.ended_all() > 0, "no application came to the bound of closed grants");
     let pairs = record.events.iter().filter(|event| matches!(event.answer, Answer::Pair(_))).count();
     assert!(pairs > 10 * applications, "the applications hardly came to do anything");
 }
@@ -111,6 +115,8 @@ async fn campaign(house: &mut House, seed: u64, minutes: Option<u64>, count: usi
     for who in &who {
         living.spawn(Application::new(who.clone(), calls.clone(), chance.fork()).live(stopped.clone()));
     }
+    let closer = calls.create_within(count, closer::MAX_GRANTS).await;
+    tokio::spawn(Closer::new(closer, calls.clone()).live(stopped.clone()));
     let operator = Operator { calls: calls.clone(), chance: chance.fork(), applications: who, turn };
     let operator = tokio::spawn(operator.work(stopped.clone()));
     let lateness: JoinHandle<Duration> = tokio::spawn(measure_lateness(stopped.clone()));
@@ -163,7 +169,7 @@ async fn create(calls: &Calls, count: usize) -> Vec<Identity> {
         creating.spawn(async move {
             // So many at once may be too many.
             loop {
-                match calls.create(index).await {
+                match calls.create(index, application::MAX_GRANTS).await {
                     Some(who) => return who,
                     None => sleep(Duration::from_millis(100)).await,
                 }

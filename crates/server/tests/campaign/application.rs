@@ -10,6 +10,10 @@ use super::calls::{Calls, Identity};
 use super::chance::Chance;
 use super::history::{Answer, Deed, Pair};
 
+/// Live grants of an application: its logins soon reach them.
+pub const MAX_GRANTS: u32 = 6;
+/// Logins of other workers between two uses of its pair: with those of the operator they leave it a place.
+const OTHERS: u32 = 3;
 /// The longest pause between two deeds.
 const PAUSE: Duration = Duration::from_millis(2_000);
 
@@ -19,11 +23,13 @@ pub struct Application {
     chance: Chance,
     pair: Option<Pair>,
     is_logging_out: bool,
+    /// Logins of workers that forget their pairs, since its own was answered.
+    others: u32,
 }
 
 impl Application {
     pub fn new(who: Identity, calls: Calls, chance: Chance) -> Application {
-        Application { who, calls, chance, pair: None, is_logging_out: false }
+        Application { who, calls, chance, pair: None, is_logging_out: false, others: 0 }
     }
 
     /// Works until it is told to stop.
@@ -51,6 +57,11 @@ impl Application {
 
     async fn work(&mut self) {
         let Some(pair) = self.pair.clone() else { return self.log_in().await };
+        if self.others < OTHERS && self.chance.one_in(3) {
+            self.others += 1;
+            self.calls.ask(&self.who, Deed::Login, self.chance.one_in(2)).await;
+            return;
+        }
         self.is_logging_out |= self.chance.one_in(24);
         if self.is_logging_out {
             let answer = self.calls.ask(&self.who, Deed::Logout(pair.access), false).await;
@@ -70,7 +81,7 @@ impl Application {
     async fn log_in(&mut self) {
         let answer = self.calls.ask(&self.who, Deed::Login, self.chance.one_in(4)).await;
         if let Answer::Pair(pair) = answer {
-            self.pair = Some(pair);
+            (self.pair, self.others) = (Some(pair), 0);
         }
     }
 
@@ -96,11 +107,16 @@ impl Application {
         for answer in answers {
             match answer {
                 Answer::Pair(pair) => {
-                    self.pair = Some(pair.clone());
+                    (self.pair, self.others) = (Some(pair.clone()), 0);
                     return;
                 }
                 Answer::Refused => self.pair = None,
-                Answer::Done | Answer::Frozen | Answer::Away | Answer::Unanswered | Answer::Other(_) => {}
+                Answer::Done
+                | Answer::Frozen
+                | Answer::Throttled
+                | Answer::Away
+                | Answer::Unanswered
+                | Answer::Other(_) => {}
             }
         }
     }

@@ -98,7 +98,7 @@ impl Calls {
                 .kept
                 .patch(place)
                 .header("Content-Type", "application/json")
-                .body(r#"{"policy":{"maxGrants":31}}"#),
+                .body(r#"{"policy":{"maxGrants":6}}"#),
             Deed::Login | Deed::Refresh(_) | Deed::Logout(_) | Deed::Verify(_) | Deed::Ready => {
                 unreachable!("not the operator's")
             }
@@ -107,15 +107,25 @@ impl Calls {
     }
 
     /// A new application, which is no part of the history.
-    pub async fn create(&self, index: usize) -> Option<Identity> {
+    pub async fn create(&self, index: usize, max_grants: u32) -> Option<Identity> {
         let call = self.kept.post(format!("{}/admin/applications", self.private[0])).bearer_auth(ADMIN_TOKEN);
         let call = call
             .header("Content-Type", "application/json")
-            .body(format!(r#"{{"name":"application {index}"}}"#));
+            .body(format!(r#"{{"name":"application {index}","policy":{{"maxGrants":{max_grants}}}}}"#));
         let text = call.send().await.ok()?.text().await.ok()?;
         let members: serde_json::Value = serde_json::from_str(&text).ok()?;
         let text = |name: &str| Some(members[name].as_str()?.to_owned());
         Some(Identity { index, app_id: text("appId")?, secret: text("secret")? })
+    }
+
+    /// The same, tried until it is done.
+    pub async fn create_within(&self, index: usize, max_grants: u32) -> Identity {
+        loop {
+            match self.create(index, max_grants).await {
+                Some(who) => return who,
+                None => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
     }
 
     async fn send(&self, call: RequestBuilder, application: Option<usize>, at: At, deed: Deed) -> Answer {
@@ -142,6 +152,7 @@ fn read(status: u16, text: &str) -> Answer {
         },
         (204, None) => Answer::Done,
         (400, Some("100449")) => Answer::Frozen,
+        (403, Some("1010009")) => Answer::Throttled,
         (400, Some("50400")) | (401, Some("100208")) | (403, Some("1010005")) => Answer::Refused,
         (500, Some("50252")) | (503, _) => Answer::Away,
         (status, _) => Answer::Other(format!("{status} {text}")),

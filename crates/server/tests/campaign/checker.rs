@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::closer::CLOSED_GRANTS;
 use super::history::{Answer, At, Deed, Event, Fault, Grant, Record, Token, Trouble};
 
 /// How late a node may know of a freeze or a logout, beside what this machine is late anyway.
@@ -24,7 +25,7 @@ pub fn violations(record: &Record) -> Vec<String> {
         let empty = Story::default();
         let story = event.application.and_then(|which| stories.get(&which)).unwrap_or(&empty);
         let wrong = [
-            unexpected(record, event),
+            unexpected(record, story, event),
             quiet(record, story, event),
             refused(record, story, event),
             frozen(record, story, event),
@@ -120,7 +121,7 @@ fn forks(record: &Record) -> Vec<String> {
 }
 
 /// Answers that nobody has a use for, and a database that is away when it is not.
-fn unexpected(record: &Record, event: &Event) -> Option<&'static str> {
+fn unexpected(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
     // Nodes that start are looked at, too.
     if matches!(event.deed, Deed::Ready) {
         return None;
@@ -128,6 +129,7 @@ fn unexpected(record: &Record, event: &Event) -> Option<&'static str> {
     let is_excused = |trouble: &Trouble| event.begin <= trouble.end + SETTLE && trouble.begin <= event.end;
     match event.answer {
         Answer::Other(_) => Some("an answer that there should not be"),
+        Answer::Throttled if !may_be_full(story, event) => Some("it was called throttled, and was not"),
         Answer::Away if !record.troubles.iter().any(is_excused) => {
             Some("the store was away without a reason")
         }
@@ -138,6 +140,7 @@ fn unexpected(record: &Record, event: &Event) -> Option<&'static str> {
         | Answer::Pair(_)
         | Answer::Done
         | Answer::Frozen
+        | Answer::Throttled
         | Answer::Refused
         | Answer::Unanswered => None,
     }
@@ -148,7 +151,15 @@ fn quiet(record: &Record, story: &Story, event: &Event) -> Option<&'static str> 
     let is_good = match (&event.answer, &event.deed) {
         (Answer::Pair(_) | Answer::Done, _) => true,
         (Answer::Refused, Deed::Refresh(token)) => is_login_lost(record, story, token),
-        (Answer::Refused | Answer::Frozen | Answer::Away | Answer::Unanswered | Answer::Other(_), _) => false,
+        (
+            Answer::Refused
+            | Answer::Frozen
+            | Answer::Throttled
+            | Answer::Away
+            | Answer::Unanswered
+            | Answer::Other(_),
+            _,
+        ) => false,
     };
     (event.begin >= record.quiet_from && !is_good)
         .then_some("it should have worked when nothing was broken any more")
@@ -209,6 +220,13 @@ fn late(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
     });
     ((is_frozen || is_logged_out) && !said_so(record, event))
         .then_some("it was frozen or logged out, and a node did not know in time")
+}
+
+/// Only logins are, and of an application that has closed as many grants as are kept. A close always takes effect.
+fn may_be_full(story: &Story, event: &Event) -> bool {
+    let closes =
+        story.events.iter().filter(|other| matches!(other.deed, Deed::Logout(_)) && other.begin < event.end);
+    matches!(event.deed, Deed::Login) && closes.count() >= CLOSED_GRANTS
 }
 
 fn may_be_frozen(record: &Record, story: &Story, event: &Event) -> bool {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::checker::violations;
+use super::closer::CLOSED_GRANTS;
 use super::history::{Answer, At, Deed, Event, Fault, Pair, Record, Token, Trouble};
 
 const GRANT: u64 = 7;
@@ -51,6 +52,16 @@ fn after_login(events: Vec<Event>) -> Record {
     all.extend(events);
     let troubles = if is_unanswered { vec![trouble(Fault::KillNode(0), 1, 6)] } else { Vec::new() };
     record(all, troubles)
+}
+
+#[test]
+fn an_application_is_throttled_when_it_has_closed_many_grants_and_never_a_logout() {
+    is_called(&after_login(vec![event(2.0, Deed::Login, Answer::Throttled)]), "called throttled");
+    let logout = || Deed::Logout(access(0));
+    is_called(&after_login(vec![event(2.0, logout(), Answer::Throttled)]), "called throttled");
+    let mut closed: Vec<Event> = (0..CLOSED_GRANTS).map(|_| event(2.0, logout(), Answer::Done)).collect();
+    closed.push(event(3.0, Deed::Login, Answer::Throttled));
+    assert!(violations(&after_login(closed)).is_empty());
 }
 
 fn is_called(record: &Record, what: &str) {

@@ -42,6 +42,8 @@ pub enum Answer {
     Pair(Pair),
     Done,
     Frozen,
+    /// 403 with 1010009.
+    Throttled,
     Refused,
     /// 500 with 50252, or 503: the store is away.
     Away,

@@ -46,6 +46,12 @@ impl House {
         self.nodes.iter().map(|node| node.log().matches(message).count()).sum()
     }
 
+    /// How often a close at the bound of closed grants has ended all tokens of its application.
+    pub fn ended_all(&self) -> usize {
+        let message = "all its tokens were revoked instead";
+        self.nodes.iter().map(|node| node.log().matches(message).count()).sum()
+    }
+
     /// What nodes said of things that must not happen.
     pub fn panics(&self) -> usize {
         self.nodes.iter().map(|node| node.log().matches("panicked").count()).sum()

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::closer::CLOSED_GRANTS;
 use super::leash::Leash;
 use super::link::{Link, Mode};
 
@@ -55,6 +56,7 @@ impl Node {
         serve.env("NORTHGATE_PROXIES_TRUSTED", "127.0.0.1").env("NORTHGATE_PROXIES_PROTOCOL", "on");
         // Less than the balancer takes to see that a node is not ready, so that clients hear of it.
         serve.env("NORTHGATE_DATABASE_ANSWER_WITHIN", "1s");
+        serve.env("NORTHGATE_LIMITS_CLOSED_GRANTS", CLOSED_GRANTS.to_string());
         serve.env("NORTHGATE_LOG_FORMAT", "json").env("NORTHGATE_LOG_REQUESTS", "failed");
         serve.env("LD_PRELOAD", clock(&self.dir)).env("CLOCK_OFFSET_MS", self.clock_ms.to_string());
         self.process = Some(Leash::start(&serve, &self.dir, &self.name, "KILL"));

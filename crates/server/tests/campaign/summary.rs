@@ -15,6 +15,7 @@ pub fn summary(record: &Record) -> String {
             Answer::Unanswered => "not answered",
             Answer::Refused => "refused",
             Answer::Frozen => "frozen",
+            Answer::Throttled => "throttled",
             Answer::Pair(_) | Answer::Done | Answer::Other(_) => continue,
         };
         if !matches!(event.deed, Deed::Ready) {
