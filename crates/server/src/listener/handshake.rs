@@ -13,7 +13,7 @@ use crate::listener::opening::{self, Opening};
 use crate::listener::socket::Socket;
 use crate::tls::Tls;
 
-/// Why a handshake failed. The words are stable: alerts are built on them.
+/// Reason for a failed handshake. The words are stable: alerts are built on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeFailure {
     ProtocolVersion,

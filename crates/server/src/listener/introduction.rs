@@ -13,7 +13,7 @@ use crate::listener::proxy_protocol::{self, Declared, HeaderError};
 use crate::listener::table::{Place, SourceFull};
 use crate::metrics::connections::Closed;
 
-/// Who speaks HTTP on a connection.
+/// The party that speaks HTTP on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Speaker {
     pub peer: Peer,
@@ -37,7 +37,7 @@ fn counted(rules: &Rules, address: SocketAddr) -> Option<Source> {
     has_shares.then(|| Source::of(address.ip()))
 }
 
-/// Finds out who speaks, and counts the connection for a client that a proxy states.
+/// Determines the speaker of a connection, and counts the connection for a client that a proxy states.
 pub(super) async fn introduce(
     rules: &Rules,
     stream: &mut TcpStream,
@@ -64,7 +64,7 @@ pub(super) async fn introduce(
             Ok(Speaker { peer: Peer { via: Some(address.ip()), ..Peer::direct(client) }, is_proxy })
         }
         Declared::Proxy => Ok(Speaker { peer: direct, is_proxy: true }),
-        // Whoever speaks is not the proxy, so that its headers are a client's.
+        // A client speaks, not the proxy: headers on the connection are the client's.
         Declared::Unknown => Ok(Speaker { peer: direct, is_proxy: false }),
     }
 }

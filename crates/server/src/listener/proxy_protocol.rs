@@ -20,7 +20,7 @@ const V1_MAX: usize = 107;
 /// The longest header of version 2. The TLVs may hold a client certificate; other ones are some hundred bytes.
 const V2_MAX: usize = 8 * 1024;
 
-/// Whose connection it is, by what the proxy states.
+/// The owner of a connection, as the proxy states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Declared {
     Client(SocketAddr),
@@ -30,7 +30,7 @@ pub(super) enum Declared {
     Unknown,
 }
 
-/// Why there is no header to go by.
+/// Failure to read a header.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HeaderError {
     #[error("the header is malformed")]

@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::{Label, Metrics};
 use crate::listener::handshake::HandshakeFailure;
 
-/// Why a connection was closed before it was served, or to make room.
+/// Reason for closing a connection before it was served, or to make room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
     /// The listener was full, and this was the least recently active idle connection.

@@ -1,12 +1,15 @@
 //! What Northgate learns of the caller: its address and its certificate, as the gateway saw them.
 
+use std::net::Ipv4Addr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
 
 use crate::gateway::Kind;
 use crate::identity::Identity;
 use crate::raw;
-use crate::street::{CLIENT_CERTIFICATES, PLAN, Plan, Street};
+use crate::street::{CLIENT_CERTIFICATES, PLAN, Plan, Street, hear};
 use crate::world::LOGIN;
 
 const WRITTEN: &str = "Connection: close\r\nX-Forwarded-For: 203.0.113.9\r\nX-Real-IP: 203.0.113.9\r\n\
@@ -30,6 +33,23 @@ async fn northgate_learns_the_address_that_the_gateway_saw() {
                 "{kind:?} {heard:?}"
             );
         }
+    }
+}
+
+/// All clients had the gateway's address, and one that guessed had the others wait. What it writes itself does not help it.
+#[tokio::test]
+async fn clients_that_guess_behind_a_gateway_are_told_apart() {
+    for kind in Kind::ALL {
+        let street = Street::with(kind, Plan { failures_per_source: 2, ..PLAN }).await;
+        let mut heard = Vec::new();
+        for (number, last) in [2, 2, 2, 2, 3].into_iter().enumerate() {
+            let request = street.request_from(Ipv4Addr::new(127, 0, 0, last), Method::POST, LOGIN);
+            let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+            let request = request.header("X-Forwarded-For", format!("203.0.113.{number}"));
+            let request = request.header("Forwarded", format!("for=203.0.113.{number}"));
+            heard.push(hear(request.body("appId=demo&secret=guess")).await.status);
+        }
+        assert_eq!(heard, [401, 401, 403, 403, 401], "{kind:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! All that a call meets on its way: a gateway, Northgate beside it, the platform behind it; and an application.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,9 @@ pub struct Street {
     _home: TempDir,
 }
 
+/// The address that Northgate sees gateways by, and trusts.
+const GATEWAY: &str = "127.0.0.1";
+
 pub const CORS: &str = "#cors ";
 pub const CLIENT_CERTIFICATES: &str = "#mtls ";
 
@@ -68,6 +72,8 @@ pub struct Plan {
     pub is_impatient: bool,
     /// A recorder is in place of Northgate's public listener.
     pub is_public_recorded: bool,
+    /// Wrong secrets in a minute from one address, which Northgate takes from the gateway.
+    pub failures_per_source: u32,
 }
 
 pub const PLAN: Plan = Plan {
@@ -78,6 +84,7 @@ pub const PLAN: Plan = Plan {
     option: None,
     is_impatient: false,
     is_public_recorded: false,
+    failures_per_source: 0,
 };
 
 impl Plan {
@@ -121,14 +128,15 @@ impl Street {
 
     pub async fn with(kind: Kind, plan: Plan) -> Street {
         let turn = STARTING.lock().await;
-        let world = World::with(Setup { overrides: plan.overrides, ..SETUP }).await;
+        let Plan { overrides, failures_per_source, .. } = plan;
+        let world = World::with(Setup { overrides, failures_per_source, trusted: GATEWAY, ..SETUP }).await;
         let platform = Platform::start().await;
         let home = tempfile::tempdir().unwrap();
         let (stop, stopped) = watch::channel(false);
         let tls = Some(tls(home.path()));
         let public = match plan.is_public_recorded {
             true => world::serve(Platform::routes(Arc::default()), tls, stopped).await,
-            false => world::serve(http::public(api(&world), ""), tls, stopped).await,
+            false => world::serve_behind(GATEWAY, http::public(api(&world), ""), tls, stopped).await,
         };
         let relay = Relay::start(world.private).await;
         // Taken, so that nobody else gets it, and not listened on.
@@ -181,6 +189,12 @@ impl Street {
     /// A request to the gateway without any headers.
     pub fn request(&self, method: Method, target: &str) -> RequestBuilder {
         self.http.request(method, format!("https://{}{target}", self.gateway.address))
+    }
+
+    /// The same from another of this machine's own addresses.
+    pub fn request_from(&self, address: Ipv4Addr, method: Method, target: &str) -> RequestBuilder {
+        let client = client(&self.certificate).http1_only().local_address(IpAddr::V4(address));
+        client.build().unwrap().request(method, format!("https://{}{target}", self.gateway.address))
     }
 
     /// The address and port of the gateway, as in `Host`.
