@@ -36,3 +36,4 @@ pub mod store;
 pub mod throttle;
 pub mod token;
 pub mod verify;
+pub mod visible;

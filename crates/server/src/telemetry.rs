@@ -1,5 +1,6 @@
 //! The log: one line per event to standard error, written off the threads that serve requests.
 
+mod escape;
 mod format;
 pub mod lines;
 mod out;
@@ -113,6 +114,35 @@ mod tests {
         let text = logged(LogFormat::Text, || info!(plain = "a1", sly = "b level=ERROR\nx", "a fact"));
         assert!(text.ends_with(" INFO a fact plain=a1 sly=\"b level=ERROR\\nx\"\n"), "{text}");
         assert_eq!(text.lines().count(), 1);
+    }
+
+    // An appId with a blank was written as it was (`application = %id`): "x ERROR the disk is full" looked like an error.
+    #[test]
+    fn no_value_can_be_taken_for_another_line_field_or_level_in_either_format() {
+        let sly = [
+            "x ERROR y",
+            "x\u{2028}2026",
+            "a\u{85}b",
+            "\u{202e}drowssap",
+            "a\u{200b}b",
+            "a=b",
+            "\"",
+            "a\tb\r\n",
+        ];
+        for value in sly {
+            let tell = || info!(displayed = %value, debugged = ?value, text = value, "said {value}");
+            let text = logged(LogFormat::Text, tell);
+            let json = logged(LogFormat::Json, tell);
+            let is_hidden =
+                |c: char| c != '\n' && (c.is_control() || northgate_core::visible::is_invisible(c));
+            for line in [&text, &json] {
+                assert!(line.lines().count() == 1 && !line.contains(is_hidden), "{line}");
+            }
+            let quoted = text.split_once(" displayed=").unwrap().1;
+            assert!(quoted.starts_with('"'), "{text}");
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!((&json["displayed"], &json["text"]), (&value.into(), &value.into()));
+        }
     }
 
     #[test]

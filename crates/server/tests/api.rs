@@ -9,6 +9,8 @@ mod bearer;
 mod bodies;
 #[path = "api/busy.rs"]
 mod busy;
+#[path = "api/client_text.rs"]
+mod client_text;
 #[path = "api/clients.rs"]
 mod clients;
 #[path = "api/logging.rs"]

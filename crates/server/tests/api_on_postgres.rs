@@ -7,6 +7,8 @@
 mod bearer;
 #[path = "api/bodies.rs"]
 mod bodies;
+#[path = "api/client_text.rs"]
+mod client_text;
 #[path = "api/clients.rs"]
 mod clients;
 #[path = "api/logging.rs"]

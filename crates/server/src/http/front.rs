@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{Method, Request, Response};
 use hyper::body::Incoming;
 
-use super::observe::{Answered, Asked, Listener, Watch};
+use super::observe::{Answered, Asked, Listener, Redaction, Watch};
 use super::{APPLICATION_API, Api, login, refresh, verify};
 use crate::listener::connection::{HeadRefusal, Peer, Remote, Routes};
 
@@ -44,17 +44,28 @@ impl Front {
         let often = ["", prefix].into_iter().flat_map(|prefix| {
             operations.map(|(name, often)| (Method::POST, format!("{prefix}{APPLICATION_API}/{name}"), often))
         });
-        Front::new(api, Listener::Public, often.collect(), others)
+        let often = often.collect();
+        Front::new(api, Listener::Public, prefix, often, others)
     }
 
     /// The private listener.
     pub fn private(api: Arc<Api>, others: Router) -> Front {
         let often = vec![(Method::GET, "/verify".to_owned(), Often::Verify)];
-        Front::new(api, Listener::Private, often, others)
+        Front::new(api, Listener::Private, "", often, others)
     }
 
-    fn new(api: Arc<Api>, listener: Listener, often: Vec<(Method, String, Often)>, others: Router) -> Front {
-        let watch = Arc::new(Watch::new(listener, api.logged, Arc::clone(&api.metrics)));
+    fn new(
+        api: Arc<Api>,
+        listener: Listener,
+        prefix: &str,
+        often: Vec<(Method, String, Often)>,
+        others: Router,
+    ) -> Front {
+        let auth = Arc::clone(&api.auth);
+        let redaction = Redaction::new(&[prefix, api.oauth.issuer.path()], move |app| {
+            auth.registry().find(app).is_some()
+        });
+        let watch = Arc::new(Watch::new(listener, api.logged, Arc::clone(&api.metrics), redaction));
         Front { shared: Arc::new(Shared { api, watch, often }), others }
     }
 

@@ -1,6 +1,7 @@
 //! What both listeners do around an answer: every request has an id, a line in the log and a place in the metrics, and one
 //! that is turned away waits for its turn.
 
+mod redaction;
 mod request_id;
 #[cfg(test)]
 mod tests;
@@ -26,14 +27,12 @@ use crate::http::turns::Turns;
 use crate::listener::connection::{HeadRefusal, Peer};
 use crate::metrics::Metrics;
 
+pub use redaction::Redaction;
 pub use request_id::RequestId;
 use request_id::RequestIds;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-
-/// The longest path that is logged whole; ours are shorter.
-const PATH_MAX: usize = 128;
 
 /// Which of the two listeners a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +116,7 @@ pub struct Watch {
     metrics: Arc<Metrics>,
     ids: RequestIds,
     turns: Turns,
+    redaction: Redaction,
 }
 
 /// A request under way. Dropped before its answer, it says in the log that the client has hung up.
@@ -177,8 +177,13 @@ impl Drop for Asked {
 
 impl Watch {
     /// Watches a listener.
-    pub fn new(listener: Listener, logged: LoggedRequests, metrics: Arc<Metrics>) -> Watch {
-        Watch { listener, logged, metrics, ids: RequestIds::new(), turns: Turns::new() }
+    pub fn new(
+        listener: Listener,
+        logged: LoggedRequests,
+        metrics: Arc<Metrics>,
+        redaction: Redaction,
+    ) -> Watch {
+        Watch { listener, logged, metrics, ids: RequestIds::new(), turns: Turns::new(), redaction }
     }
 
     /// Which one.
@@ -236,10 +241,10 @@ impl Watch {
             target: "northgate::request",
             request = %asked.id,
             listener = self.listener.as_str(),
-            method = asked.method.as_str(),
-            path = path(&asked.uri),
+            method = self.redaction.method(&asked.method),
+            path = %self.redaction.path(&asked.uri),
             operation,
-            application = observed.and_then(|observed| observed.application.as_ref()).map(AppId::as_str),
+            application = observed.and_then(|observed| self.redaction.application(observed)).map(AppId::as_str),
             outcome = outcome.as_str(),
             status = status.map(|status| status.as_u16()),
             duration_us = asked.began_at.elapsed().as_micros() as u64,
@@ -249,11 +254,6 @@ impl Watch {
             "{operation} {outcome}",
         );
     }
-}
-
-fn path(uri: &Uri) -> &str {
-    let path = uri.path();
-    &path[..path.floor_char_boundary(PATH_MAX)]
 }
 
 impl Listener {

@@ -9,6 +9,7 @@ use humantime::format_rfc3339_micros;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
+use super::escape;
 use super::lines::{Kind, Lines};
 use super::with_causes;
 use crate::clock;
@@ -107,28 +108,35 @@ const MESSAGE: &str = "message";
 impl Visit for Message<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == MESSAGE {
+            let begin = self.0.len();
             let _ = write!(self.0, "{value:?}");
+            escape::escape_hidden(self.0, begin);
         }
+    }
+}
+
+impl TextFields<'_> {
+    fn put(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let _ = write!(self.0, " {}=", field.name());
+        let begin = self.0.len();
+        let _ = self.0.write_fmt(value);
+        escape::quote_unless_plain(self.0, begin);
     }
 }
 
 impl Visit for TextFields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && c != '"' && c != '=';
-        let _ = if !value.is_empty() && value.chars().all(is_plain) {
-            write!(self.0, " {}={value}", field.name())
-        } else {
-            write!(self.0, " {}={value:?}", field.name())
-        };
+        self.put(field, format_args!("{value}"));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.record_str(field, &with_causes(value));
     }
 
+    /// Texts that are displayed (`%`) come here too.
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() != MESSAGE {
-            let _ = write!(self.0, " {}={value:?}", field.name());
+            self.put(field, format_args!("{value:?}"));
         }
     }
 }
@@ -154,8 +162,7 @@ impl Visit for JsonFields<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         let _ = write!(self.0, r#","{}":"#, field.name());
-        // A string is always JSON.
-        self.0.push_str(&serde_json::to_string(value).unwrap_or_default());
+        escape::quoted(self.0, value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {

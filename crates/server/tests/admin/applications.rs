@@ -79,10 +79,16 @@ async fn what_a_request_may_not_say_is_refused_in_a_sentence() {
     let world = World::start().await;
     for (body, said) in [
         (json!({}), "missing field `name`"),
-        (json!({"name": ""}), "a text is empty"),
+        (json!({"name": ""}), "a name or label is empty"),
         (json!({"name": "n", "nme": 1}), "unknown field `nme`"),
         (json!({"name": "n", "secret": 31337}), "the secret is not a text"),
         (json!({"name": "n", "appId": "a\u{0}b"}), "control character"),
+        // They were taken, and could not be told from others in a list or a log.
+        (json!({"name": "n", "appId": " a"}), "the appId begins or ends with a blank"),
+        (json!({"name": "n", "appId": "a\u{a0}"}), "the appId begins or ends with a blank"),
+        (json!({"name": "n", "appId": "a\u{200b}b"}), "U+200B"),
+        (json!({"name": "Meters\u{202e}"}), "bidirectional control character U+202E"),
+        (json!({"name": "Meters "}), "a name or label begins or ends with a blank"),
         (json!({"name": "n", "policy": {"rotate": "once"}}), "unknown field `rotate`"),
         (json!({"name": "n", "policy": {"rotation": "never"}}), "once or reusable"),
         (json!({"name": "n", "policy": {"maxGrants": 1025}}), "1 to 1024"),

@@ -44,6 +44,18 @@ async fn a_row_that_is_wrong_keeps_no_other_out() {
     assert_eq!(results, [" invalid", "a invalid", " invalid", " invalid", "b invalid", "c created"]);
 }
 
+// A CSV with blanks after its commas made applications that nobody could log in as.
+#[tokio::test]
+async fn an_import_takes_no_app_id_or_name_that_a_person_cannot_see() {
+    let world = World::start().await;
+    let rows = json!([
+        {"appId": " a", "secret": "s"}, {"appId": "a ", "secret": "s"}, {"appId": "\u{feff}a", "secret": "s"},
+        {"appId": "a", "secret": "s", "name": "a\u{2067}b"}, {"appId": "b c", "secret": "s"}
+    ]);
+    let results = import(&world, rows).await;
+    assert_eq!(results, [" a invalid", "a  invalid", "\u{feff}a invalid", "a invalid", "b c created"]);
+}
+
 #[tokio::test]
 async fn of_two_rows_for_one_application_the_first_counts() {
     let world = World::start().await;

@@ -46,7 +46,7 @@ pub async fn create(
     let creation = admin.auth.create(wanted, admin.clock.now()).await;
     match creation.map_err(|error| Problem::administer(&id, &error))? {
         Creation::Created(application, allocated) => {
-            info!(target: "northgate::audit", application = %id, "application {id} was created");
+            info!(target: "northgate::audit", application = %id, "an application was created");
             let created = CreatedApplication::new(&application, allocated.as_ref());
             Ok((StatusCode::CREATED, Json(created)))
         }
@@ -118,7 +118,7 @@ pub async fn set(
     let name = &application.name;
     info!(
         target: "northgate::audit", application = %id, name, policy, allow,
-        "application {id} was set to the name {name}, the policy {policy} and the allow rules {allow}"
+        "an application was changed"
     );
     details(&admin, &application).await
 }
@@ -130,7 +130,7 @@ pub async fn freeze(
 ) -> Result<Json<Details>, Problem> {
     let id = app_id(path)?;
     let application = change(&admin, &id, &Change::State(AppState::Frozen)).await?;
-    info!(target: "northgate::audit", application = %id, "application {id} was frozen");
+    info!(target: "northgate::audit", application = %id, "an application was frozen");
     details(&admin, &application).await
 }
 
@@ -141,7 +141,7 @@ pub async fn unfreeze(
 ) -> Result<Json<Details>, Problem> {
     let id = app_id(path)?;
     let application = change(&admin, &id, &Change::State(AppState::Active)).await?;
-    info!(target: "northgate::audit", application = %id, "application {id} was unfrozen");
+    info!(target: "northgate::audit", application = %id, "an application was unfrozen");
     details(&admin, &application).await
 }
 
@@ -153,7 +153,7 @@ pub async fn revoke(
 ) -> Result<Json<Details>, Problem> {
     let id = app_id(path)?;
     let application = change(&admin, &id, &Change::Revoke).await?;
-    info!(target: "northgate::audit", application = %id, "all tokens of application {id} were revoked");
+    info!(target: "northgate::audit", application = %id, "all tokens of an application were revoked");
     details(&admin, &application).await
 }
 
@@ -164,7 +164,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let id = app_id(path)?;
     admin.auth.delete(&id).await.map_err(|error| Problem::administer(&id, &error))?;
-    info!(target: "northgate::audit", application = %id, "application {id} was deleted");
+    info!(target: "northgate::audit", application = %id, "an application was deleted");
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,8 +3,9 @@
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use northgate_core::allow::Allow;
-use northgate_core::application::{AppId, check_text};
+use northgate_core::application::AppId;
 use northgate_core::secret::SecretText;
+use northgate_core::visible::check_visible;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -32,23 +33,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// A text of 1 to 256 printable characters.
+/// A name or a label: 1 to 256 characters that can be seen.
 pub struct Text(pub String);
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
         let text = String::deserialize(deserializer)?;
-        check_text(&text).map_err(|error| D::Error::custom(format!("a text {error}")))?;
+        check_visible(&text).map_err(|error| D::Error::custom(format!("a name or label {error}")))?;
         Ok(Text(text))
     }
 }
 
-/// An appId that is given.
+/// The appId of a new application.
 pub struct GivenId(pub AppId);
 
 impl<'de> Deserialize<'de> for GivenId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GivenId, D::Error> {
         let text = String::deserialize(deserializer)?;
+        check_visible(&text).map_err(|error| D::Error::custom(format!("the appId {error}")))?;
         AppId::parse(&text).map(GivenId).map_err(|error| D::Error::custom(format!("the appId {error}")))
     }
 }

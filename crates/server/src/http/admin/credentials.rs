@@ -68,7 +68,7 @@ pub async fn add(
     let added = added.ok_or_else(|| Problem::unknown_application(id.as_str()))?;
     info!(
         target: "northgate::audit", application = %id, credential = added.id, kind = added.kind,
-        "application {id} was given the credential {}", added.id
+        "a credential was added to an application"
     );
     Ok((StatusCode::CREATED, Json(added)))
 }
@@ -85,7 +85,7 @@ pub async fn remove(
     let application = application.map_err(|error| Problem::administer(&id, &error))?;
     info!(
         target: "northgate::audit", application = %id, credential,
-        "the credential {credential} of application {id} was removed"
+        "a credential was removed from an application"
     );
     Ok(credentials(&application))
 }

@@ -109,7 +109,7 @@ async fn put(admin: &Admin, row: Value) -> Result<ImportedRow, Problem> {
     let name = row.name.map_or_else(|| id.as_str().to_owned(), |name| name.0);
     match create(admin, &id, name, &secret).await {
         Ok(Creation::Created(_, _)) => {
-            info!(target: "northgate::audit", application = %id, "application {id} was imported");
+            info!(target: "northgate::audit", application = %id, "an application was imported");
             Ok(outcome(RowResult::Created, None))
         }
         Ok(Creation::Same(_)) => Ok(outcome(RowResult::Unchanged, None)),

@@ -53,7 +53,7 @@ pub async fn add(
     let secret_id = application.secrets.iter().map(|secret| secret.id.0).max().unwrap_or(0);
     info!(
         target: "northgate::audit", application = %id, secret = secret_id,
-        "application {id} was given the secret {secret_id}"
+        "a secret was added to an application"
     );
     let secret = allocated.map(|secret| secret.reveal().to_owned());
     Ok((StatusCode::CREATED, Json(AddedSecret { id: secret_id, secret })))
@@ -86,11 +86,11 @@ pub async fn retire(
     let changed = admin.auth.change(&id, &wanted, now).await;
     let application = changed.map_err(|error| Problem::administer(&id, &error))?;
     info!(
-        target: "northgate::audit", application = %id, secret = secret_id,
-        "the secret {secret_id} of application {id} retires at {}", rfc3339::format(at)
+        target: "northgate::audit", application = %id, secret = secret_id, retire_at = rfc3339::format(at),
+        "the retirement of a secret was set"
     );
     if retire.revoke {
-        info!(target: "northgate::audit", application = %id, "all tokens of application {id} were revoked");
+        info!(target: "northgate::audit", application = %id, "all tokens of an application were revoked");
     }
     Ok(secrets(&application))
 }

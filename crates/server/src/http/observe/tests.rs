@@ -54,7 +54,12 @@ fn answered(status: StatusCode, observed: Option<Observed>) -> Answered {
 }
 
 fn lines_of(answered: Answered, logged: LoggedRequests) -> Vec<Value> {
-    let watch = Arc::new(Watch::new(Listener::Public, logged, Arc::default()));
+    let watch = Arc::new(Watch::new(
+        Listener::Public,
+        logged,
+        Arc::default(),
+        Redaction::new(&[], |app| app.as_str() == "a1"),
+    ));
     logged_while(|| drop(asked(&watch).answered(answered)))
 }
 
@@ -91,7 +96,12 @@ fn a_request_has_one_line_that_names_who_asked_what_and_what_became_of_it() {
 
 #[test]
 fn the_answer_has_the_id_of_the_line_and_is_not_to_be_stored() {
-    let watch = Arc::new(Watch::new(Listener::Private, LoggedRequests::All, Arc::default()));
+    let watch = Arc::new(Watch::new(
+        Listener::Private,
+        LoggedRequests::All,
+        Arc::default(),
+        Redaction::new(&[], |app| app.as_str() == "a1"),
+    ));
     let mut ids = Vec::new();
     let lines = logged_while(|| {
         for _ in 0..2 {
@@ -129,7 +139,12 @@ fn reuse_has_a_line_in_the_audit_whatever_is_logged() {
 
 #[test]
 fn a_client_that_hangs_up_before_the_answer_is_logged_as_such() {
-    let watch = Arc::new(Watch::new(Listener::Public, LoggedRequests::Failed, Arc::default()));
+    let watch = Arc::new(Watch::new(
+        Listener::Public,
+        LoggedRequests::Failed,
+        Arc::default(),
+        Redaction::new(&[], |app| app.as_str() == "a1"),
+    ));
     let lines = logged_while(|| drop(asked(&watch)));
     let [line] = &lines[..] else { panic!("{lines:?}") };
     assert_eq!(line["outcome"], "hung-up");
@@ -141,4 +156,14 @@ fn what_is_observed_comes_through_the_router() {
     let answer = rejected_login().beside(Response::new(Body::empty())).into_response();
     let observed = Answered::from(answer).observed.expect("what was observed");
     assert_eq!((observed.operation, observed.outcome), (Operation::Login, Outcome::Rejected));
+}
+
+// A line named whatever appId a login had named, which was the secret where a program had mixed up the two.
+#[test]
+fn an_app_id_that_is_not_registered_is_not_written() {
+    let mut observed = rejected_login();
+    observed.application = AppId::parse("s3cret").ok();
+    let lines = lines_of(answered(StatusCode::UNAUTHORIZED, Some(observed)), LoggedRequests::All);
+    assert_eq!(lines[0]["outcome"], "rejected");
+    assert_eq!(lines[0]["application"], Value::Null);
 }

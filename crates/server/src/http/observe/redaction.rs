@@ -1,0 +1,165 @@
+//! Log redaction: of a request, a line shows our own words and registered appIds, and no other text of its client. A client
+//! that is configured wrongly puts its secret into a path, a parameter name or the place of the appId.
+
+use std::fmt;
+
+use axum::http::{Method, Uri};
+use northgate_core::application::AppId;
+
+use super::Observed;
+use crate::http::outcome::Outcome;
+
+/// Segments of the paths of both listeners, beside those that an operator configures.
+const WORDS: [&str; 33] = [
+    "iocm",
+    "app",
+    "sec",
+    "v1.1.0",
+    "login",
+    "refreshToken",
+    "logout",
+    "oauth2",
+    "token",
+    "introspect",
+    "revoke",
+    "jwks",
+    ".well-known",
+    "oauth-authorization-server",
+    "openid-configuration",
+    "verify",
+    "revocations",
+    "metrics",
+    "health",
+    "live",
+    "ready",
+    "admin",
+    "applications",
+    "freeze",
+    "unfreeze",
+    "secrets",
+    "retire",
+    "credentials",
+    "keys",
+    "rotate",
+    "backup",
+    "import",
+    "",
+];
+
+/// Segments that are shown of a path; ours have fewer.
+const SEGMENTS_MAX: usize = 12;
+
+const METHODS: [Method; 9] = [
+    Method::GET,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::CONNECT,
+    Method::PATCH,
+    Method::TRACE,
+];
+
+/// What is known of applications and configured paths, to tell our own texts from a client's.
+pub struct Redaction {
+    configured: Vec<String>,
+    is_registered: Box<dyn Fn(&AppId) -> bool + Send + Sync>,
+}
+
+impl Redaction {
+    /// Shows the segments of `paths` too, and the appIds of applications that are registered.
+    pub fn new(paths: &[&str], is_registered: impl Fn(&AppId) -> bool + Send + Sync + 'static) -> Redaction {
+        let segments = paths.iter().flat_map(|path| path.split('/')).map(str::to_owned);
+        Redaction { configured: segments.collect(), is_registered: Box::new(is_registered) }
+    }
+
+    /// The method, or `other`.
+    pub(super) fn method(&self, method: &Method) -> &'static str {
+        // `as_str` of a constant borrows from it, so that its own words are written here once more.
+        let words = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
+        let known = METHODS.iter().position(|known| known == method);
+        known.map_or("other", |index| words[index])
+    }
+
+    /// The path with `*` in place of each segment that is not ours.
+    pub(super) fn path<'u>(&'u self, uri: &'u Uri) -> Path<'u> {
+        Path { path: uri.path(), redaction: self }
+    }
+
+    /// The appId, if it is one. What succeeded needs no look at the registry.
+    pub(super) fn application<'o>(&self, observed: &'o Observed) -> Option<&'o AppId> {
+        let application = observed.application.as_ref()?;
+        match observed.outcome {
+            Outcome::Ok | Outcome::Replayed | Outcome::CaughtUp | Outcome::AlreadyOver => Some(application),
+            Outcome::Rejected
+            | Outcome::Frozen
+            | Outcome::Refused
+            | Outcome::Forbidden
+            | Outcome::Reused
+            | Outcome::Throttled
+            | Outcome::MissingField
+            | Outcome::InvalidInput
+            | Outcome::TooLarge
+            | Outcome::TooSlow
+            | Outcome::Busy
+            | Outcome::Unavailable
+            | Outcome::NotFound
+            | Outcome::WrongMethod
+            | Outcome::Failed
+            | Outcome::HungUp => (self.is_registered)(application).then_some(application),
+        }
+    }
+
+    fn is_ours(&self, segment: &str) -> bool {
+        WORDS.contains(&segment) || self.configured.iter().any(|known| known == segment)
+    }
+}
+
+/// A path as a line shows it.
+pub(super) struct Path<'u> {
+    path: &'u str,
+    redaction: &'u Redaction,
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut segments = self.path.strip_prefix('/').unwrap_or(self.path).split('/');
+        for segment in segments.by_ref().take(SEGMENTS_MAX) {
+            f.write_str("/")?;
+            f.write_str(if self.redaction.is_ours(segment) { segment } else { "*" })?;
+        }
+        f.write_str(if segments.next().is_some() { "/…" } else { "" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redaction() -> Redaction {
+        Redaction::new(&["/cvmp", ""], |app| app.as_str() == "a1")
+    }
+
+    #[test]
+    fn a_path_shows_our_own_words_and_nothing_else() {
+        for (path, shown) in [
+            ("/iocm/app/sec/v1.1.0/login", "/iocm/app/sec/v1.1.0/login"),
+            ("/cvmp/iocm/app/sec/v1.1.0/logn", "/cvmp/iocm/app/sec/v1.1.0/*"),
+            ("/s3cret/oauth2/token?s3cret", "/*/oauth2/token"),
+            ("/admin/applications/a1/freeze", "/admin/applications/*/freeze"),
+            ("/", "/"),
+            ("*", "/*"),
+            ("/a/b/c/d/e/f/g/h/i/j/k/l/m/n", "/*/*/*/*/*/*/*/*/*/*/*/*/…"),
+        ] {
+            assert_eq!(redaction().path(&path.parse().expect("a URI")).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn a_method_is_one_of_the_standard_or_another() {
+        let words = METHODS.map(|method| redaction().method(&method) == method.as_str());
+        assert_eq!(words, [true; 9]);
+        assert_eq!(redaction().method(&Method::from_bytes(b"S3CRET").expect("a method")), "other");
+    }
+}
