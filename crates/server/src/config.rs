@@ -42,6 +42,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The private listener's address.
     pub admin_listen: SocketAddr,
+    /// More host names of the private listener, in lower case.
+    pub admin_hosts: Vec<String>,
     /// The database that nodes share; none means the embedded store.
     pub database: Option<DatabaseSettings>,
     /// The keyring file.
@@ -87,6 +89,7 @@ impl Config {
         let config = Config {
             listen: settings.address("listen")?,
             admin_listen: settings.address("admin_listen")?,
+            admin_hosts: settings.host_names("admin_hosts")?,
             database: DatabaseSettings::take(&mut settings)?,
             keyring,
             keyring_key,

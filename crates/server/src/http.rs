@@ -10,9 +10,11 @@ pub mod body;
 pub mod decode;
 pub mod dpop;
 pub mod failure;
+pub mod framing;
 mod front;
 pub mod gateway;
 mod health;
+pub mod hosts;
 mod login;
 mod logout;
 mod oauth;
@@ -22,6 +24,7 @@ pub mod problem;
 mod refresh;
 mod revocations;
 mod scrape;
+pub mod status;
 mod turns;
 mod verify;
 
@@ -45,6 +48,7 @@ use crate::jwt::checked::Checked;
 use crate::metrics::Metrics;
 use body::Bounds;
 use front::Front;
+use hosts::Hosts;
 use problem::Problem;
 
 /// Where the application API lives, after the prefix that an operator may put in front.
@@ -69,6 +73,8 @@ pub struct Api {
     pub checked: Checked,
     /// Whether clients can show certificates.
     pub asks_certificates: bool,
+    /// What the private listener may be called.
+    pub private_hosts: Hosts,
     /// Of request bodies.
     pub body: Bounds,
     /// Why requests cannot be taken now; `None` while they can.

@@ -1,5 +1,6 @@
 //! Listeners: accept connections, with or without TLS, and serve HTTP/1.1 on them until a stop.
 
+mod closing;
 pub mod connection;
 mod connection_log;
 mod forwarded;
@@ -8,7 +9,7 @@ mod idle;
 mod introduction;
 mod log_throttle;
 mod opening;
-mod pace;
+pub mod pace;
 mod proxy_protocol;
 mod socket;
 mod table;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use northgate_core::auth::{Auth, Settings};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::admin_address;
 use crate::admin_token::{AdminToken, AdminTokenError};
@@ -26,6 +26,7 @@ use crate::config::proxies::ProxyProtocol;
 use crate::config::tls::ClientCertificates;
 use crate::http::admin::{Admin, Turns};
 use crate::http::body::Bounds;
+use crate::http::hosts::Hosts;
 use crate::http::{self, Api, Attention, WhyNotReady, admin};
 use crate::jwt::checked::Checked;
 use crate::keyring_database::DatabaseKeyringError;
@@ -122,8 +123,9 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     store.register(&metrics);
     collected::register_log(&metrics, Arc::clone(log));
     let is_stopping = Arc::new(AtomicBool::new(false));
+    let private_hosts = Hosts::new(config.admin_hosts.clone(), doors.private_tls.clone());
     let health = (why_not_ready(&store, &is_stopping), attention(&doors));
-    let api = Arc::new(api(&config, &clock, &auth, Arc::clone(&metrics), health));
+    let api = Arc::new(api(&config, &clock, &auth, Arc::clone(&metrics), private_hosts, health));
     collected::register_certificates(&metrics, doors.by_listener());
     tokio::spawn(ClockWatch::new(&auth, &clock, &api.metrics).run());
     let use_keyring = keyring::put_to_use(&home, &auth, &doors);
@@ -135,9 +137,17 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
         back_up: store.back_up(),
         use_keyring,
         data_dir: config.data_dir.clone(),
+        body_time: config.limits.body_time,
         turns: Turns::default(),
     };
-    info!(listen = %config.listen, admin_listen = %config.admin_listen, "serving");
+    let issuer = config.oauth.at(config.listen).issuer;
+    info!(listen = %config.listen, admin_listen = %config.admin_listen, issuer = issuer.as_str(), "serving");
+    if !issuer.leads_to(config.listen) {
+        warn!(
+            issuer = issuer.as_str(), listen = %config.listen,
+            "oauth.issuer does not lead to listen: OAuth clients reach it only if a proxy forwards from there; else correct oauth.issuer"
+        );
+    }
     if serve.is_dev {
         dev::introduce(&config, &auth, clock.now()).await?;
     }
@@ -184,6 +194,7 @@ fn api(
     clock: &Clock,
     auth: &Arc<Auth>,
     metrics: Arc<Metrics>,
+    private_hosts: Hosts,
     (why_not_ready, attention): (WhyNotReady, Attention),
 ) -> Api {
     Api {
@@ -195,6 +206,7 @@ fn api(
         trusted_headers: config.verify.trusted_headers,
         checked: Checked::default(),
         asks_certificates: takes_certificates(config),
+        private_hosts,
         body: Bounds { size: config.limits.body, time: config.limits.body_time },
         why_not_ready,
         attention,

@@ -126,6 +126,11 @@ impl Tls {
         of_certificates.into_iter().chain(fault).chain(loaded.demand.notes(now)).collect()
     }
 
+    /// Whether a certificate in use has the DNS name `host`, which is in lower case.
+    pub fn is_named(&self, host: &str) -> bool {
+        self.loaded.load().certificates.have(host)
+    }
+
     /// Uses other seeds from now on; tickets under the earlier ones are good while those are among them.
     pub fn replace_ticket_seeds(&self, seeds: TicketSeeds) {
         self.seeds.store(Arc::new(seeds));

@@ -13,6 +13,8 @@ mod busy;
 mod client_text;
 #[path = "api/clients.rs"]
 mod clients;
+#[path = "api/heads.rs"]
+mod heads;
 #[path = "api/logging.rs"]
 mod logging;
 #[path = "api/login.rs"]
@@ -34,6 +36,8 @@ mod routes;
 mod server;
 #[path = "api/socket.rs"]
 mod socket;
+#[path = "api/statuses.rs"]
+mod statuses;
 #[path = "api/store.rs"]
 mod store;
 #[path = "api/throttle.rs"]

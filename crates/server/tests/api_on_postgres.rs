@@ -11,6 +11,8 @@ mod bodies;
 mod client_text;
 #[path = "api/clients.rs"]
 mod clients;
+#[path = "api/heads.rs"]
+mod heads;
 #[path = "api/logging.rs"]
 mod logging;
 #[path = "api/login.rs"]
@@ -32,6 +34,8 @@ mod routes;
 mod server;
 #[path = "api/socket.rs"]
 mod socket;
+#[path = "api/statuses.rs"]
+mod statuses;
 #[path = "api/store.rs"]
 mod store;
 #[path = "api/throttle.rs"]

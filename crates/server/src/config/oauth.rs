@@ -1,6 +1,6 @@
 //! `[oauth]`: how the server names itself to OAuth clients.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use northgate_core::application::check_text;
 
@@ -9,6 +9,11 @@ use crate::config::layers::Settings;
 
 /// The path of the token endpoint, behind the issuer.
 pub const TOKEN: &str = "/oauth2/token";
+
+const HTTPS: u16 = 443;
+
+/// What `localhost` resolves to.
+const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 /// As it is configured: what follows from the public listener's address is known when the listener has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +78,8 @@ impl Issuer {
 
     fn of(listen: SocketAddr) -> Issuer {
         let host = match listen.ip() {
-            ip if ip.is_unspecified() || ip.is_loopback() => "localhost".to_owned(),
+            // Other loopback addresses are not what `localhost` resolves to.
+            ip if ip.is_unspecified() || LOCALHOST.contains(&ip) => "localhost".to_owned(),
             _ => SocketAddr::new(listen.ip(), 0).to_string().trim_end_matches(":0").to_owned(),
         };
         Issuer(format!("https://{host}:{}", listen.port()))
@@ -81,6 +87,28 @@ impl Issuer {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether a client on this machine reaches `listen` by this URL. Where a DNS name leads, the configuration cannot know.
+    pub fn leads_to(&self, listen: SocketAddr) -> bool {
+        let authority = parts(&self.0).map_or("", |(authority, _)| authority);
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(0)),
+            Some(_) | None => (authority, HTTPS),
+        };
+        let addresses = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => vec![address],
+            Err(_) if host.eq_ignore_ascii_case("localhost") => LOCALHOST.to_vec(),
+            Err(_) => return true,
+        };
+        let listens_on = |address: &IpAddr| listen.ip().is_unspecified() || listen.ip() == *address;
+        port == listen.port() && addresses.iter().any(listens_on)
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> String {
+        let (authority, _) = parts(&self.0).unwrap_or_default();
+        format!("https://{authority}")
     }
 
     /// What follows the host and the port; empty for most.
@@ -114,6 +142,34 @@ mod tests {
         let of = |listen: &str| Issuer::of(listen.parse().expect("an address")).0;
         assert_eq!(of("0.0.0.0:8743"), "https://localhost:8743");
         assert_eq!(of("192.0.2.1:443"), "https://192.0.2.1:443");
+        // `localhost` is 127.0.0.1, where nothing listens then.
+        assert_eq!(of("127.0.0.2:8743"), "https://127.0.0.2:8743");
         assert_eq!(of("[2001:db8::1]:80"), "https://[2001:db8::1]:80");
+    }
+
+    #[test]
+    fn an_issuer_that_cannot_be_reached_at_the_listener_is_known() {
+        let leads = |issuer: &str, listen: &str| {
+            Issuer::parse(issuer).expect("an issuer").leads_to(listen.parse().expect("an address"))
+        };
+        for (issuer, listen) in [
+            ("https://localhost:8743", "127.0.0.1:8743"),
+            ("https://localhost:8743/a", "[::]:8743"),
+            ("https://192.0.2.1", "192.0.2.1:443"),
+            ("https://[::1]:1", "[::1]:1"),
+            // A name may lead to a load balancer, with any port.
+            ("https://tokens.example.com", "0.0.0.0:8743"),
+        ] {
+            assert!(leads(issuer, listen), "{issuer} {listen}");
+        }
+        for (issuer, listen) in [
+            ("https://localhost:8743", "127.0.0.1:9743"),
+            ("https://localhost", "127.0.0.1:8743"),
+            ("https://localhost:8743", "192.0.2.1:8743"),
+            ("https://127.0.0.1:8743", "127.0.0.2:8743"),
+            ("https://[::1]:8743", "127.0.0.1:8743"),
+        ] {
+            assert!(!leads(issuer, listen), "{issuer} {listen}");
+        }
     }
 }

@@ -44,6 +44,15 @@ impl Settings {
         })
     }
 
+    /// Host names in lower case.
+    pub fn host_names(&mut self, key: &str) -> Result<Vec<String>, ConfigError> {
+        let instead = "a list of host names without a port, such as [\"northgate.internal\"]";
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+        let is_name = |text: &&str| !text.is_empty() && text.chars().all(is_plain);
+        let name = |value: &Value| value.as_str().filter(is_name).map(str::to_ascii_lowercase);
+        self.value(key, instead, |value| value.as_array()?.iter().map(name).collect())
+    }
+
     pub fn flag(&mut self, key: &str) -> Result<bool, ConfigError> {
         self.value(key, "true or false", Value::as_bool)
     }

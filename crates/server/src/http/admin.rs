@@ -17,9 +17,9 @@ mod which;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Response, header};
 use axum::middleware::map_response;
 use axum::routing::{delete, get, post};
@@ -51,6 +51,8 @@ pub struct Admin {
     pub back_up: Option<BackUp>,
     pub use_keyring: UseKeyring,
     pub data_dir: PathBuf,
+    /// How long a request body may take.
+    pub body_time: Duration,
     pub turns: Turns,
 }
 
@@ -92,12 +94,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/admin/clock", get(clock::check))
         .route("/admin/clock/repair", post(clock::repair))
         .route("/admin/backup", get(backup::download))
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
-        .merge(
-            Router::new()
-                .route("/admin/import", post(import::import))
-                .layer(DefaultBodyLimit::max(LONGEST_IMPORT)),
-        )
+        .route("/admin/import", post(import::import))
         // Answers hold secrets.
         .layer(map_response(not_stored))
         .with_state(admin)

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::{Bytes, HttpBody};
-use axum::http::header::{CONTENT_TYPE, EXPECT};
-use axum::http::{HeaderValue, Request};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 
-/// What is read and thrown away of a body that is too large. A connection that is closed while the client still
-/// sends is reset, and the client may never see the answer; beyond this much it has itself to blame.
+/// Bytes that are read and discarded of a body that nobody needs, so that the connection can serve the next request.
 const DISCARD_MAX: usize = 64 * 1024 * 1024;
 
 /// How large a body may be and how long it may take.
@@ -42,6 +41,8 @@ pub enum Unread {
     TooSlow,
     #[error("the body is broken off or not chunked as it says")]
     Broken,
+    #[error("Content-Encoding is not identity: the body is compressed")]
+    ContentCoding,
 }
 
 /// A body on its way here, as it comes from the connection or by way of the router.
@@ -53,20 +54,30 @@ impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin> Arriving f
 /// function that passes it on, and is copied as a whole.
 pub async fn read<B: Arriving>(request: &mut Request<B>, bounds: Bounds) -> Result<Received, Unread> {
     let deadline = Instant::now() + bounds.time;
-    // The lower bound is what the client announced.
+    if is_coded(request.headers()) {
+        return Err(Unread::ContentCoding);
+    }
+    // The lower bound is what the client announced. What it still sends is for the connection to discard, which closes in
+    // stages; a client that asks before it sends (`Expect: 100-continue`) is told by the answer itself.
     if request.body().size_hint().lower() > bounds.size as u64 {
-        refuse(request, deadline).await;
         return Err(Unread::TooLarge);
     }
     match timeout_at(deadline, whole(request.body_mut(), bounds.size)).await {
         Ok(Ok(bytes)) => Ok(Received { content_type: request.headers_mut().remove(CONTENT_TYPE), bytes }),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            discard(request.body_mut(), deadline).await;
-            Err(Unread::TooLarge)
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
         Ok(Err(_)) => Err(Unread::Broken),
         Err(_) => Err(Unread::TooSlow),
     }
+}
+
+/// Whether a body is compressed. `identity` is no coding, and some clients name it (RFC 9110 §8.4).
+fn is_coded(headers: &HeaderMap) -> bool {
+    let is_identity = |coding: &[u8]| {
+        let coding = coding.trim_ascii();
+        coding.is_empty() || coding.eq_ignore_ascii_case(b"identity")
+    };
+    let mut values = headers.get_all(CONTENT_ENCODING).iter();
+    !values.all(|value| value.as_bytes().split(|byte| *byte == b',').all(is_identity))
 }
 
 /// Nearly every body comes in one piece, which is then not copied.
@@ -87,16 +98,6 @@ async fn whole(body: &mut impl Arriving, size: usize) -> Result<Bytes, BoxError>
 /// is told to go on: otherwise the answer would have to end the connection.
 pub async fn pass_over(mut request: Request<impl Arriving>, bounds: Bounds) {
     discard(request.body_mut(), Instant::now() + bounds.time).await;
-}
-
-/// A client that asks before it sends (`Expect: 100-continue`) is told by the answer itself: it is encouraged to
-/// send only when we begin to read.
-async fn refuse(request: &mut Request<impl Arriving>, deadline: Instant) {
-    let expect = request.headers().get(EXPECT);
-    let asks = expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    if !asks {
-        discard(request.body_mut(), deadline).await;
-    }
 }
 
 async fn discard(body: &mut impl Arriving, deadline: Instant) {

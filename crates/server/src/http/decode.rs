@@ -23,8 +23,6 @@ pub enum DecodeError {
     Utf8,
     #[error("the body is not a JSON object")]
     Json,
-    #[error("the body is nested too deeply")]
-    Nesting,
     #[error("{0} is there twice")]
     Twice(&'static str),
     #[error("{0} is not a string")]

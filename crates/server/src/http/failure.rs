@@ -74,6 +74,7 @@ impl From<Unread> for Failure {
         let (problem, outcome) = match error {
             Unread::TooLarge => (Problem::TooLarge, Outcome::TooLarge),
             Unread::TooSlow => (Problem::TooSlow, Outcome::TooSlow),
+            Unread::ContentCoding => (Problem::ContentCoding, Outcome::InvalidInput),
             Unread::Broken => (Problem::Invalid, Outcome::InvalidInput),
         };
         Failure::new(problem, outcome, &error)
@@ -87,7 +88,6 @@ impl From<DecodeError> for Failure {
             DecodeError::ContentType
             | DecodeError::Utf8
             | DecodeError::Json
-            | DecodeError::Nesting
             | DecodeError::Twice(_)
             | DecodeError::NotText(_)
             | DecodeError::Text(..) => (Problem::Invalid, Outcome::InvalidInput),

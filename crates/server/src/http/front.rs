@@ -1,5 +1,6 @@
 //! The front of a listener: every request is watched, and finds the operation that it asks for.
 
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -7,10 +8,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Method, Request, Response};
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 
+use super::framing::{self, FramingError};
 use super::observe::{Answered, Asked, Listener, Redaction, Watch};
-use super::{APPLICATION_API, Api, login, refresh, verify};
+use super::problem::Problem;
+use super::{APPLICATION_API, Api, admin, login, refresh, verify};
 use crate::listener::connection::{HeadRefusal, Peer, Remote, Routes};
 
 /// What is asked for all day long. It is found by one look at method and path. The router has these as well, for whoever
@@ -70,6 +74,9 @@ impl Front {
     }
 
     fn operation(&self, request: Request<Incoming>, remote: &Remote) -> Answering {
+        if let Some(refused) = self.shared.refusal(&request) {
+            return Box::pin(ready(refused));
+        }
         let (api, peer) = (State(Arc::clone(&self.shared.api)), remote.peer);
         match self.shared.often(&request) {
             Some(Often::Login) => Box::pin(login::login(api, peer, request)),
@@ -84,6 +91,24 @@ impl Front {
 }
 
 impl Shared {
+    /// Why a request is none, or not for this listener, whatever it asks for.
+    fn refusal<B>(&self, request: &Request<B>) -> Option<Answered> {
+        if let Err(error) = framing::check(request) {
+            let problem = match error {
+                FramingError::NoHost | FramingError::TwoHosts | FramingError::BadHost => Problem::Invalid,
+                FramingError::TransferCoding => Problem::TransferCoding,
+            };
+            return Some(Answered::refused(problem.last_answer(self.api.dialect), &error));
+        }
+        match self.watch.listener() {
+            Listener::Public => None,
+            Listener::Private => {
+                let error = self.api.private_hosts.check(request).err()?;
+                Some(Answered::refused(admin::problem::Problem::host(error).into_response(), &error))
+            }
+        }
+    }
+
     fn often<B>(&self, request: &Request<B>) -> Option<Often> {
         let (asked_method, asked_path) = (request.method(), request.uri().path());
         let mut known = self.often.iter();
@@ -100,6 +125,11 @@ impl Routes for Front {
 
     fn head_refused(&self, refusal: HeadRefusal, peer: Peer) {
         self.shared.watch.head_refused(refusal, peer);
+    }
+
+    /// Gateways wait for news at `/revocations`.
+    fn has_waiting_requests(&self) -> bool {
+        self.shared.watch.listener() == Listener::Private
     }
 
     fn answer(

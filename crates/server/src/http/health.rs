@@ -1,12 +1,17 @@
 //! For whoever starts, stops and routes to Northgate: whether it runs, and whether it takes requests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 
+use crate::http::status::ErrorStatus;
 use crate::http::{Api, answer};
+
+/// Readiness is asked for every few seconds; a probe that heeds `Retry-After` comes no later than others.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// 200 for as long as the process can answer at all.
 pub async fn live() -> Response<Body> {
@@ -26,7 +31,7 @@ pub async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
         },
         Some(reason) => {
             let body = serde_json::json!({ "status": "unavailable", "reason": reason });
-            answer::json(StatusCode::SERVICE_UNAVAILABLE, body.to_string())
+            ErrorStatus::ServiceUnavailable(AGAIN).answer(body.to_string())
         }
     }
 }

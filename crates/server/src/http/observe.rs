@@ -7,6 +7,7 @@ mod request_id;
 mod tests;
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +24,7 @@ use tracing::info;
 use crate::config::log::LoggedRequests;
 use crate::http::audit::Audit;
 use crate::http::outcome::{Operation, Outcome};
+use crate::http::status::is_complete;
 use crate::http::turns::Turns;
 use crate::listener::connection::{HeadRefusal, Peer};
 use crate::metrics::Metrics;
@@ -61,7 +63,7 @@ impl Observed {
 
     /// The answer with this beside it.
     pub fn beside(self, answer: Response<Body>) -> Answered {
-        Answered { answer, observed: Some(self) }
+        Answered { answer, observed: Some(self), detail: None }
     }
 }
 
@@ -69,9 +71,16 @@ impl Observed {
 pub struct Answered {
     pub answer: Response<Body>,
     pub observed: Option<Observed>,
+    /// Why a request was refused that came to no handler.
+    detail: Option<String>,
 }
 
 impl Answered {
+    /// The answer to a request that is refused before it is known what it asks for.
+    pub fn refused(answer: Response<Body>, error: &dyn Error) -> Answered {
+        Answered { answer, observed: None, detail: Some(error.to_string()) }
+    }
+
     /// Whether there was too much to do for it.
     pub fn is_turned_away(&self) -> bool {
         self.observed.as_ref().is_some_and(|observed| observed.outcome == Outcome::Busy)
@@ -91,7 +100,7 @@ impl IntoResponse for Answered {
 impl From<Response<Body>> for Answered {
     fn from(mut answer: Response<Body>) -> Answered {
         let observed = answer.extensions_mut().remove();
-        Answered { answer, observed }
+        Answered { answer, observed, detail: None }
     }
 }
 
@@ -151,8 +160,9 @@ impl Asked {
     }
 
     /// What the client gets.
-    pub fn answered(mut self, Answered { mut answer, observed }: Answered) -> Response<Body> {
+    pub fn answered(mut self, Answered { mut answer, observed, detail }: Answered) -> Response<Body> {
         self.is_answered = true;
+        debug_assert!(is_complete(&answer), "{} lacks the field that it demands", answer.status());
         let headers = answer.headers_mut();
         headers.insert(X_REQUEST_ID, self.id.header());
         headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
@@ -162,7 +172,7 @@ impl Asked {
                 audit.write(self.id, self.peer, observed.application.as_ref());
             }
         }
-        self.watch.log(&self, Some(answer.status()), observed.as_ref());
+        self.watch.log(&self, Some(answer.status()), observed.as_ref(), detail.as_deref());
         answer
     }
 }
@@ -170,7 +180,7 @@ impl Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.watch.log(self, None, None);
+            self.watch.log(self, None, None, None);
         }
     }
 }
@@ -222,7 +232,13 @@ impl Watch {
     }
 
     /// One line. The query string is left out: some clients put into it what belongs into the body.
-    fn log(&self, asked: &Asked, status: Option<StatusCode>, observed: Option<&Observed>) {
+    fn log(
+        &self,
+        asked: &Asked,
+        status: Option<StatusCode>,
+        observed: Option<&Observed>,
+        detail: Option<&str>,
+    ) {
         let is_logged = match self.logged {
             LoggedRequests::All => true,
             LoggedRequests::Failed => !status.is_some_and(|status| status.is_success()),
@@ -250,7 +266,7 @@ impl Watch {
             duration_us = asked.began_at.elapsed().as_micros() as u64,
             peer = %asked.peer,
             via = asked.peer.via.map(tracing::field::display),
-            detail = observed.and_then(|observed| observed.detail.as_deref()),
+            detail = observed.and_then(|observed| observed.detail.as_deref()).or(detail),
             "{operation} {outcome}",
         );
     }

@@ -3,11 +3,17 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::header::{CONNECTION, RETRY_AFTER};
+use axum::http::{HeaderValue, Response};
 
 use crate::config::api::Dialect;
-use crate::http::answer::JSON;
+use crate::http::status::{Challenge, ErrorStatus, retry_after};
+
+/// Media types of request bodies.
+const ACCEPTED: &str = "application/json, application/x-www-form-urlencoded";
+
+/// How long a client waits before it asks a busy server again.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// Everything that a client can hear besides success. What the log hears is an [`Outcome`](super::outcome::Outcome)
 /// with its details: it may know more than the client should.
@@ -36,6 +42,10 @@ pub enum Problem {
     WrongMethod,
     TooSlow,
     TooLarge,
+    /// The body is compressed.
+    ContentCoding,
+    /// The body comes in a transfer coding that we do not have.
+    TransferCoding,
     Internal,
     Busy,
 }
@@ -44,33 +54,17 @@ impl Problem {
     /// The answer that says it.
     pub fn answer(self, dialect: Dialect) -> Response<Body> {
         let (status, body) = self.status_and_body(dialect);
-        let mut answer = Response::new(Body::from(body));
-        *answer.status_mut() = status;
-        answer.headers_mut().insert(CONTENT_TYPE, JSON);
-        match self {
-            // What is left of the request cannot be told from the next one.
-            Problem::TooSlow | Problem::TooLarge => {
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Problem::Busy => {
-                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-            }
-            Problem::Throttled(Some(wait)) | Problem::CallThrottled(wait) => {
-                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
-            }
-            Problem::Missing
-            | Problem::Invalid
-            | Problem::Rejected
-            | Problem::Frozen
-            | Problem::Refused
-            | Problem::Throttled(None)
-            | Problem::NotVerified
-            | Problem::NoAppKey
-            | Problem::BadCall
-            | Problem::NotFound
-            | Problem::WrongMethod
-            | Problem::Internal => {}
+        let mut answer = status.answer(body);
+        if let Problem::Throttled(Some(wait)) | Problem::CallThrottled(wait) = self {
+            answer.headers_mut().insert(RETRY_AFTER, retry_after(wait));
         }
+        answer
+    }
+
+    /// The same, after which the connection ends: where the next request begins is not certain.
+    pub fn last_answer(self, dialect: Dialect) -> Response<Body> {
+        let mut answer = self.answer(dialect);
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         answer
     }
 
@@ -81,84 +75,87 @@ impl Problem {
 
     /// The texts of the documentation to the letter: clients compare them. Codes that begin with 504 and 505 and are
     /// followed by the rest of an HTTP status are ours, for what the platform does not document.
-    fn status_and_body(self, dialect: Dialect) -> (StatusCode, &'static str) {
+    fn status_and_body(self, dialect: Dialect) -> (ErrorStatus, &'static str) {
         match (self, dialect) {
             (Problem::Missing, _) => (
-                StatusCode::BAD_REQUEST,
+                ErrorStatus::BadRequest,
                 r#"{"error_code":"102202","error_desc":"Required Parameter is null or empty."}"#,
             ),
             (Problem::Invalid, _) | (Problem::Refused, Dialect::Intl) => {
-                (StatusCode::BAD_REQUEST, r#"{"error_code":"50400","error_desc":"The input is invalid."}"#)
+                (ErrorStatus::BadRequest, r#"{"error_code":"50400","error_desc":"The input is invalid."}"#)
             }
             (Problem::Rejected, _) | (Problem::Refused, Dialect::Cn) => (
-                StatusCode::UNAUTHORIZED,
+                ErrorStatus::Unauthorized(Challenge::AppSecret),
                 r#"{"error_code":"100208","error_desc":"AppId or secret is not right."}"#,
             ),
             (Problem::Frozen, Dialect::Intl) => (
-                StatusCode::BAD_REQUEST,
+                ErrorStatus::BadRequest,
                 r#"{"error_code":"100449","error_desc":"The device is freezed cant operate."}"#,
             ),
             (Problem::Frozen, Dialect::Cn) => (
-                StatusCode::BAD_REQUEST,
+                ErrorStatus::BadRequest,
                 r#"{"error_code":"100247","error_desc":"Operation not allowed. The application has been frozen."}"#,
             ),
             (Problem::Throttled(_), _) => {
-                (StatusCode::FORBIDDEN, r#"{"error_code":"1010009","error_desc":"app throttle exceed."}"#)
+                (ErrorStatus::Forbidden, r#"{"error_code":"1010009","error_desc":"app throttle exceed."}"#)
             }
             (Problem::CallThrottled(_), _) => (
-                StatusCode::FORBIDDEN,
+                ErrorStatus::Forbidden,
                 r#"{"error_code":"1010009","error_desc":"app throttle exceed.","resultcode":"1010009","resultmsg":"app throttle exceed."}"#,
             ),
             // Gateways of the platform say `resultcode`, its services `error_code`: with both, every client is content.
             (Problem::NotVerified, _) => (
-                StatusCode::FORBIDDEN,
+                ErrorStatus::Forbidden,
                 r#"{"error_code":"1010005","error_desc":"Invalid access token or appId.","resultcode":"1010005","resultmsg":"Invalid access token or appId."}"#,
             ),
             (Problem::NoAppKey, _) => (
-                StatusCode::UNAUTHORIZED,
+                ErrorStatus::Unauthorized(Challenge::Bearer),
                 r#"{"error_code":"100025","error_desc":"AppId for auth not exist.","resultcode":"100025","resultmsg":"AppId for auth not exist."}"#,
             ),
             (Problem::BadCall, _) => (
-                StatusCode::BAD_REQUEST,
+                ErrorStatus::BadRequest,
                 r#"{"error_code":"50400","error_desc":"The input is invalid.","resultcode":"50400","resultmsg":"The input is invalid."}"#,
             ),
             (Problem::NotFound, _) => {
-                (StatusCode::NOT_FOUND, r#"{"error_code":"50404","error_desc":"The resource is not found."}"#)
+                (ErrorStatus::NotFound, r#"{"error_code":"50404","error_desc":"The resource is not found."}"#)
             }
             (Problem::WrongMethod, _) => (
-                StatusCode::METHOD_NOT_ALLOWED,
+                ErrorStatus::MethodNotAllowed,
                 r#"{"error_code":"50405","error_desc":"The method is not allowed."}"#,
             ),
             (Problem::TooSlow, _) => (
-                StatusCode::REQUEST_TIMEOUT,
+                ErrorStatus::RequestTimeout,
                 r#"{"error_code":"50408","error_desc":"The request took too long."}"#,
             ),
             (Problem::TooLarge, _) => (
-                StatusCode::PAYLOAD_TOO_LARGE,
+                ErrorStatus::ContentTooLarge,
                 r#"{"error_code":"50413","error_desc":"The request body is too large."}"#,
             ),
+            (Problem::ContentCoding, _) => (
+                ErrorStatus::UnsupportedMediaType(ACCEPTED),
+                r#"{"error_code":"50415","error_desc":"The request body must not be compressed."}"#,
+            ),
+            (Problem::TransferCoding, _) => (
+                ErrorStatus::NotImplemented,
+                r#"{"error_code":"50501","error_desc":"The transfer coding is not supported."}"#,
+            ),
             (Problem::Internal, _) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
+                ErrorStatus::InternalServerError,
                 r#"{"error_code":"50252","error_desc":"Internal server error."}"#,
             ),
             (Problem::Busy, _) => (
-                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorStatus::ServiceUnavailable(BUSY),
                 r#"{"error_code":"50503","error_desc":"The service is busy."}"#,
             ),
         }
     }
 }
 
-/// The header has whole seconds: who comes back after them does not come too early.
-pub fn seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Problem; 16] = [
+    const ALL: [Problem; 18] = [
         Problem::Missing,
         Problem::Invalid,
         Problem::Rejected,
@@ -173,6 +170,8 @@ mod tests {
         Problem::WrongMethod,
         Problem::TooSlow,
         Problem::TooLarge,
+        Problem::ContentCoding,
+        Problem::TransferCoding,
         Problem::Internal,
         Problem::Busy,
     ];
@@ -183,7 +182,7 @@ mod tests {
                 let (status, body) = problem.status_and_body(dialect);
                 let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
                 // A number here throws a ClassCastException in the official Java client.
-                (status.as_u16(), body["error_code"].as_str().expect("a string").to_owned())
+                (status.code().as_u16(), body["error_code"].as_str().expect("a string").to_owned())
             })
             .collect()
     }
@@ -209,6 +208,8 @@ mod tests {
             (405, "50405"),
             (408, "50408"),
             (413, "50413"),
+            (415, "50415"),
+            (501, "50501"),
             (500, "50252"),
             (503, "50503"),
         ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::http::admin::problem::Problem;
 use crate::http::{Api, answer};
+use crate::listener::pace::Pace;
 
 /// Shorter than what common proxies and clients wait for an answer.
 const WAIT_MAX_S: u64 = 30;
@@ -35,6 +36,7 @@ pub struct Asked {
 
 pub async fn revocations(
     State(api): State<Arc<Api>>,
+    Extension(pace): Extension<Arc<Pace>>,
     headers: HeaderMap,
     query: Result<Query<Asked>, QueryRejection>,
 ) -> Response<Body> {
@@ -47,7 +49,13 @@ pub async fn revocations(
     let since = asked.since.as_deref().and_then(Cursor::parse);
     if let Some(since) = since {
         let wait = Duration::from_secs(asked.wait.min(WAIT_MAX_S));
-        if let Ok(Err(crowded)) = timeout(wait, feed.changed(since)).await {
+        let changed = timeout(wait, feed.changed(since));
+        // A client that has gone frees its place; one that has only closed its side gets what there is.
+        let crowded = tokio::select! {
+            changed = changed => changed.ok().and_then(Result::err),
+            () = pace.peer_gone() => None,
+        };
+        if let Some(crowded) = crowded {
             return Problem::crowded(crowded.to_string()).into_response();
         }
     } else if headers.get(IF_NONE_MATCH) == Some(&etag(feed.cursor())) {

@@ -32,7 +32,7 @@ use crate::listener::introduction::{Speaker, introduce};
 use crate::listener::pace::{Pace, Paced};
 use crate::listener::socket::Socket;
 use crate::listener::table::Place;
-use crate::listener::{Rules, stopped};
+use crate::listener::{Rules, closing, stopped};
 use crate::tls::Tls;
 use crate::tls::shown::Shown;
 
@@ -64,6 +64,8 @@ impl fmt::Display for Peer {
 
 /// The client of a request, and the certificate that it has shown.
 pub struct Remote {
+    /// Tells when the client has gone.
+    pub pace: Arc<Pace>,
     pub peer: Peer,
     pub shown: Option<Shown>,
 }
@@ -95,6 +97,9 @@ pub trait Routes: Clone + Send + Sync + 'static {
     /// Records a request head that the HTTP parser refused, so that no route ever sees the request.
     fn head_refused(&self, refusal: HeadRefusal, peer: Peer);
 
+    /// Whether requests wait for something to happen, so that their handlers have to know when the client has gone.
+    fn has_waiting_requests(&self) -> bool;
+
     /// The answer to a request that `remote` has sent.
     fn answer(
         &self,
@@ -103,7 +108,7 @@ pub trait Routes: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send + use<Self>;
 }
 
-/// The handlers of a router know who has sent a request by its extensions, [`Peer`] and [`Shown`].
+/// The handlers of a router know who has sent a request by its extensions: [`Peer`], [`Shown`] and the [`Pace`] of the connection.
 impl Routes for Router {
     fn title_case_headers(&self) -> bool {
         true
@@ -111,12 +116,17 @@ impl Routes for Router {
 
     fn head_refused(&self, _: HeadRefusal, _: Peer) {}
 
+    fn has_waiting_requests(&self) -> bool {
+        false
+    }
+
     fn answer(
         &self,
         mut request: Request<Incoming>,
         remote: &Remote,
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
         request.extensions_mut().insert(remote.peer);
+        request.extensions_mut().insert(Arc::clone(&remote.pace));
         if let Some(shown) = &remote.shown {
             request.extensions_mut().insert(shown.clone());
         }
@@ -201,34 +211,42 @@ impl<R: Routes> Serving<R> {
         let proxy =
             speaker.is_proxy.then(|| Proxy { trusted: self.rules.proxies.trusted.clone(), authorities });
         let (limits, pace, peer) = (&self.rules.limits, &place.pace, speaker.peer);
-        let io = TokioIo::new(Paced::new(stream, Arc::clone(pace), limits));
-        let http = http(limits, self.routes.title_case_headers());
-        let (routes, remote) = (&self.routes, Remote { peer, shown });
+        let hides_end = self.routes.has_waiting_requests();
+        let io = TokioIo::new(Paced::new(stream, Arc::clone(pace), limits, hides_end));
+        let http = http(limits, &self.routes);
+        let (routes, remote) = (&self.routes, Remote { pace: Arc::clone(pace), peer, shown });
         let served = Arc::clone(pace);
         let service = service_fn(move |request: Request<Incoming>| {
             served.request_begins();
-            let stated = proxy.as_ref().map(|proxy| proxy.client(peer, request.headers()));
+            let stated = proxy.as_ref().map(|proxy| proxy.client(&remote, request.headers()));
             let answer = routes.answer(request, stated.as_ref().unwrap_or(&remote));
             let served = Arc::clone(&served);
             async move {
                 let answer = answer.await;
-                served.request_ends();
+                served.request_ends(!answer.status().is_success());
                 Ok::<_, Infallible>(answer)
             }
         });
-        let mut connection = pin!(http.serve_connection(io, service));
-        let ended = match until_closing(connection.as_mut(), self.stop.clone(), pace).await {
+        let mut connection = http.serve_connection(io, service);
+        let ended = match until_closing(Pin::new(&mut connection), self.stop.clone(), pace).await {
             Some(ended) => ended,
             None => {
                 let time = pace.closing_time(limits.stop_time);
-                connection.as_mut().graceful_shutdown();
-                timeout(time, connection).await.unwrap_or(Ok(()))
+                Pin::new(&mut connection).graceful_shutdown();
+                timeout(time, &mut connection).await.unwrap_or(Ok(()))
             }
         };
         if let Err(cause) = ended {
             debug!(%peer, "a connection ended early: {cause}");
             if let Some(refusal) = HeadRefusal::of(&cause) {
                 self.routes.head_refused(refusal, peer);
+            }
+        }
+        if pace.is_unread() {
+            let stream = connection.into_parts().io.into_inner().into_inner();
+            tokio::select! {
+                () = closing::discard(stream) => {}
+                () = pace.closed() => {}
             }
         }
     }
@@ -262,13 +280,14 @@ async fn until_closing<C: Future>(
     .await
 }
 
-fn http(limits: &Limits, title_case_headers: bool) -> http1::Builder {
+fn http(limits: &Limits, routes: &impl Routes) -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.title_case_headers(title_case_headers)
+    http.title_case_headers(routes.title_case_headers())
         // Head and body in one write, and so in one TLS record: some clients parse what one read gives them.
         .writev(false)
-        // A client may close its sending side after the request, as HTTP/1.0 ones do, and still wants the answer.
-        .half_close(true)
+        // A client may close its sending side after the request, as HTTP/1.0 ones do, and still wants the answer. Where
+        // handlers have to know, hyper goes on reading, and the stream below hides the end from it.
+        .half_close(!routes.has_waiting_requests())
         // A head must fit into the buffer; bodies go through it in pieces.
         .max_buf_size(limits.headers)
         // Our own pace tells a slow head from a connection that is idle between requests; this one cannot.

@@ -72,13 +72,13 @@ mod tests {
         assert_eq!(close(), Some(0));
         paces[1].request_begins();
         paces[2].request_begins();
-        paces[2].request_ends();
+        paces[2].request_ends(false);
         for expected in (3..200).chain([2]) {
             assert_eq!(close(), Some(expected));
         }
         // The other one is busy.
         assert_eq!(close(), None);
-        paces[1].request_ends();
+        paces[1].request_ends(false);
         assert_eq!(close(), Some(1));
     }
 }

@@ -19,80 +19,106 @@ const IDLE_CLOSES_IN: Duration = Duration::from_secs(1);
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// A head has begun, or the connection is new: `header_time`.
-    Head = 0,
+    /// Nothing has come yet: `header_time`.
+    New = 0,
+    /// A head has begun: `header_time`.
+    Head = 1,
     /// A request is being answered: the handlers have their own limits.
-    Request = 1,
+    Request = 2,
     /// An answer is on its way out, or nothing is: `idle_time`.
-    Idle = 2,
+    Idle = 3,
+    /// The same after an answer that is an error: the client may still send a body that nobody reads.
+    Refused = 4,
+    /// The client has closed its side: `idle_time`.
+    Ended = 5,
 }
 
 /// The phase, shared by the bytes below HTTP, the requests above it, and the table of connections, which closes idle ones.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     phase: AtomicU8,
     began: Instant,
     /// When the connection was accepted or its last request ended, in nanoseconds since `began`.
     active_ns: AtomicU64,
     is_closed: AtomicBool,
     closing: Notify,
+    /// The client closed its side, or the connection broke, while a request was being answered.
+    gone: Notify,
 }
 
 impl Pace {
+    /// Resolves once the client of the request under way has closed its side.
+    pub async fn peer_gone(&self) {
+        self.gone.notified().await;
+    }
+
+    /// Whether the client may still send something that nobody reads: behind a head that was refused, or behind an answer that
+    /// is an error.
+    pub(super) fn is_unread(&self) -> bool {
+        matches!(self.phase(), Phase::Head | Phase::Refused)
+    }
+
     /// The pace of a new connection; times of activity are counted from `began`.
-    pub fn new(began: Instant) -> Pace {
+    pub(super) fn new(began: Instant) -> Pace {
         let active_ns = AtomicU64::new(began.elapsed().as_nanos() as u64);
-        let phase = AtomicU8::new(Phase::Head as u8);
-        Pace { phase, began, active_ns, is_closed: AtomicBool::new(false), closing: Notify::new() }
+        let phase = AtomicU8::new(Phase::New as u8);
+        Pace {
+            phase,
+            began,
+            active_ns,
+            is_closed: AtomicBool::new(false),
+            closing: Notify::new(),
+            gone: Notify::new(),
+        }
     }
 
     /// Since when it waits for its client, for the order among connections; `None` while a request is served, and once it closes.
-    pub fn idle_since(&self) -> Option<u64> {
+    pub(super) fn idle_since(&self) -> Option<u64> {
         let is_idle = !self.is_serving() && !self.is_closed();
         is_idle.then(|| self.active_ns.load(Ordering::Relaxed))
     }
 
     /// Whether a request is being served.
-    pub fn is_serving(&self) -> bool {
+    pub(super) fn is_serving(&self) -> bool {
         self.phase() == Phase::Request
     }
 
     /// How long the connection may take to close in its present phase: what has no request yet is dropped at once.
-    pub fn closing_time(&self, stop_time: Duration) -> Duration {
+    pub(super) fn closing_time(&self, stop_time: Duration) -> Duration {
         if !self.is_closed() {
             return stop_time;
         }
         match self.phase() {
             Phase::Request => stop_time,
-            Phase::Idle => IDLE_CLOSES_IN,
-            Phase::Head => Duration::ZERO,
+            Phase::Idle | Phase::Refused | Phase::Ended => IDLE_CLOSES_IN,
+            Phase::New | Phase::Head => Duration::ZERO,
         }
     }
 
     /// Asks the connection to close; a request that begins at this moment is served before.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         self.closing.notify_one();
     }
 
-    pub fn is_closed(&self) -> bool {
+    pub(super) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Resolves when the connection is to close.
-    pub async fn closed(&self) {
+    pub(super) async fn closed(&self) {
         while !self.is_closed() {
             self.closing.notified().await;
         }
     }
 
-    pub fn request_begins(&self) {
+    pub(super) fn request_begins(&self) {
         self.enter(Phase::Request);
     }
 
-    pub fn request_ends(&self) {
+    pub(super) fn request_ends(&self, is_error: bool) {
         self.active_ns.store(self.began.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        self.enter(Phase::Idle);
+        self.enter(if is_error { Phase::Refused } else { Phase::Idle });
     }
 
     fn enter(&self, phase: Phase) {
@@ -102,9 +128,12 @@ impl Pace {
 
     fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {
-            0 => Phase::Head,
-            1 => Phase::Request,
-            _ => Phase::Idle,
+            0 => Phase::New,
+            1 => Phase::Head,
+            2 => Phase::Request,
+            3 => Phase::Idle,
+            4 => Phase::Refused,
+            _ => Phase::Ended,
         }
     }
 }
@@ -115,6 +144,8 @@ pub(super) struct Paced<IO> {
     pace: Arc<Pace>,
     header_time: Duration,
     idle_time: Duration,
+    /// Whether a client that closes its side is hidden from hyper while its request is answered: hyper would drop the answer.
+    hides_end: bool,
     seen: Phase,
     /// Since when it keeps us waiting in this phase; nothing before it does. So the clock is asked only then.
     since: Option<Instant>,
@@ -123,10 +154,17 @@ pub(super) struct Paced<IO> {
 }
 
 impl<IO> Paced<IO> {
-    pub fn new(io: IO, pace: Arc<Pace>, limits: &Limits) -> Paced<IO> {
-        let alarm = Box::pin(tokio::time::sleep(limits.header_time));
-        let (header_time, idle_time) = (limits.header_time, limits.idle_time);
-        Paced { io, pace, header_time, idle_time, seen: Phase::Head, since: Some(Instant::now()), alarm }
+    pub fn new(io: IO, pace: Arc<Pace>, limits: &Limits, hides_end: bool) -> Paced<IO> {
+        Paced {
+            io,
+            pace,
+            header_time: limits.header_time,
+            idle_time: limits.idle_time,
+            hides_end,
+            seen: Phase::New,
+            since: Some(Instant::now()),
+            alarm: Box::pin(tokio::time::sleep(limits.header_time)),
+        }
     }
 
     /// Nothing can be read or written now: wait, until the time for it is over.
@@ -138,8 +176,8 @@ impl<IO> Paced<IO> {
         }
         let time = match phase {
             Phase::Request => return Poll::Pending,
-            Phase::Head => self.header_time,
-            Phase::Idle => self.idle_time,
+            Phase::New | Phase::Head => self.header_time,
+            Phase::Idle | Phase::Refused | Phase::Ended => self.idle_time,
         };
         let due = *self.since.get_or_insert_with(Instant::now) + time;
         if due < self.alarm.deadline() {
@@ -150,14 +188,21 @@ impl<IO> Paced<IO> {
             self.alarm.as_mut().reset(due);
             ready!(self.alarm.as_mut().poll(cx));
         }
+        // Nobody is waited for any longer.
+        self.pace.enter(Phase::Ended);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client kept us waiting too long")))
     }
 
     /// A client that takes a long answer in pieces is not idle.
     fn progress(&mut self) {
-        if self.seen == Phase::Idle {
+        if matches!(self.seen, Phase::Idle | Phase::Refused) {
             self.since = None;
         }
+    }
+
+    /// The stream below.
+    pub fn into_inner(self) -> IO {
+        self.io
     }
 }
 
@@ -168,17 +213,33 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        match Pin::new(&mut self.io).poll_read(cx, buffer) {
-            Poll::Pending => self.wait(cx),
-            Poll::Ready(result) => {
-                if buffer.filled().len() > before && self.pace.phase() == Phase::Idle {
-                    self.pace.enter(Phase::Head);
-                    self.seen = Phase::Head;
-                    self.since = None;
+        let Poll::Ready(result) = Pin::new(&mut self.io).poll_read(cx, buffer) else { return self.wait(cx) };
+        if result.is_err() || buffer.filled().len() == before {
+            match self.pace.phase() {
+                Phase::Request if self.hides_end => {
+                    self.pace.gone.notify_one();
+                    return Poll::Pending;
                 }
-                Poll::Ready(result)
+                Phase::Request => {}
+                Phase::New | Phase::Head | Phase::Idle | Phase::Refused | Phase::Ended => {
+                    self.pace.enter(Phase::Ended);
+                }
             }
+            return Poll::Ready(result);
         }
+        match self.pace.phase() {
+            Phase::New => {
+                self.pace.enter(Phase::Head);
+                self.seen = Phase::Head;
+            }
+            Phase::Idle | Phase::Refused | Phase::Ended => {
+                self.pace.enter(Phase::Head);
+                self.seen = Phase::Head;
+                self.since = None;
+            }
+            Phase::Head | Phase::Request => {}
+        }
+        Poll::Ready(result)
     }
 }
 

@@ -50,7 +50,7 @@ pub async fn introduce(config: &Config, auth: &Auth, now: Timestamp) -> Result<(
 }
 
 fn welcome(config: &Config, app_id: &str, secret: &str) -> String {
-    let api = format!("https://{}{}/iocm/app/sec/v1.1.0", config.listen, config.api.prefix);
+    let api = format!("{}{}/iocm/app/sec/v1.1.0", public(config), config.api.prefix);
     let certificate = CertificateFiles::in_data_dir(&config.data_dir).chain;
     let curl = format!("curl -sS --cacert {}", shell_word(&certificate.display().to_string()));
     let token = |name: &str| format!(r#"$(echo "$TOKENS" | sed 's/.*"{name}":"\([^"]*\)".*/\1/')"#);
@@ -100,11 +100,17 @@ fn welcome_back(config: &Config, auth: &Auth) -> String {
 
 fn places(config: &Config) -> String {
     format!(
-        "Northgate serves applications on https://{} and its operator on http://{}.\nIts data is in {}.\n",
-        config.listen,
+        "Northgate serves applications on {} and its operator on http://{}.\nIts data is in {}.\n",
+        public(config),
         config.admin_listen,
         config.data_dir.display()
     )
+}
+
+/// The URL that OAuth clients have to use, because assertions and proofs name it; the listener's own where that leads elsewhere.
+fn public(config: &Config) -> String {
+    let (issuer, listen) = (config.oauth.at(config.listen).issuer, config.listen);
+    if issuer.leads_to(listen) { issuer.origin() } else { format!("https://{listen}") }
 }
 
 /// The program as it was called, so that a line with it works as pasted.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use northgate_core::credential::NameField;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -15,7 +16,7 @@ use crate::telemetry::with_causes;
 use crate::tls::chain;
 use crate::tls::notes::{Note, date, seconds};
 use crate::tls::pem::{self, PemError};
-use crate::tls::x509::Certificate;
+use crate::tls::x509::{Certificate, names};
 
 /// The certificates of a listener in the order of the configuration, at least one of them in use.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ struct Slot {
 #[derive(Debug)]
 struct Pair {
     certified: Arc<CertifiedKey>,
+    /// Of the leaf, in lower case.
+    dns_names: Vec<String>,
     not_before_s: i64,
     /// The first end in the chain, which ends all of it.
     not_after_s: i64,
@@ -143,6 +146,13 @@ impl Certificates {
         notes
     }
 
+    /// Whether one of them has the DNS name `host`; `*` stands for one label (RFC 9525 §6.3).
+    pub fn have(&self, host: &str) -> bool {
+        let parent = host.split_once('.').map(|(_, parent)| parent);
+        let fits = |name: &String| name == host || (parent.is_some() && name.strip_prefix("*.") == parent);
+        self.0.iter().filter_map(|slot| slot.pair.as_ref()).any(|pair| pair.dns_names.iter().any(fits))
+    }
+
     pub fn figures(&self) -> Vec<Figure> {
         let figure = |slot: &Slot| Figure {
             file: slot.files.chain.clone(),
@@ -221,7 +231,16 @@ impl Pair {
         let (not_before_s, own_end_s) = *times.first()?;
         let not_after_s = times.iter().map(|(_, end_s)| *end_s).min()?;
         let is_issuers_end = not_after_s < own_end_s;
-        Some(Pair { certified: Arc::new(certified), not_before_s, not_after_s, is_issuers_end, strangers })
+        let names = names::of(certified.cert.first()?).into_iter();
+        let dns_names = names.filter(|name| name.field == NameField::SanDns).map(|name| name.value).collect();
+        Some(Pair {
+            certified: Arc::new(certified),
+            dns_names,
+            not_before_s,
+            not_after_s,
+            is_issuers_end,
+            strangers,
+        })
     }
 
     fn valid_at(&self, now: UnixTime, files: &CertificateFiles) -> Result<(), CertificateError> {

@@ -4,6 +4,8 @@ use northgate_core::admit::AdmissionError;
 use northgate_core::login::LoginError;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::world::World;
 
@@ -222,4 +224,32 @@ async fn what_is_no_allow_rule_is_refused_and_nothing_is_set() {
         assert!(answer["message"].as_str().unwrap().contains(said), "{answer}");
     }
     assert_eq!(world.get("/admin/applications/a").await["name"], "the a");
+}
+
+// A body that came slowly was waited for without end.
+#[tokio::test]
+async fn a_body_that_does_not_come_is_waited_for_so_long_only() {
+    let world = World::start().await;
+    let mut socket = TcpStream::connect(world.address).await.unwrap();
+    let head = format!(
+        "POST /admin/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n",
+        world.token
+    );
+    socket.write_all(format!("{head}Content-Length: 20\r\n\r\n{{\"name\"").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"unreadable-body\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_with_a_sentence() {
+    let world = World::start().await;
+    let url = format!("http://{}/admin/applications", world.address);
+    let request = world.http.post(url).bearer_auth(&world.token).header("content-encoding", "gzip");
+    let answer = request.body("x").send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["accept"]),
+        (415, &"application/json".parse().unwrap())
+    );
+    assert!(answer.text().await.unwrap().contains("the body is compressed"));
 }

@@ -25,6 +25,9 @@ use crate::store::Place;
 /// 2023-11-14T22:13:20Z.
 pub const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
+/// How long a request body may take.
+const BODY_TIME: Duration = Duration::from_secs(1);
+
 pub struct World {
     pub auth: Arc<Auth>,
     pub clock: Clock,
@@ -61,6 +64,7 @@ impl World {
                 rotated.fetch_add(1, Ordering::SeqCst);
             }),
             data_dir: dir.path().to_owned(),
+            body_time: BODY_TIME,
             turns: Turns::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

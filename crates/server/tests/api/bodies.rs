@@ -72,3 +72,31 @@ async fn a_body_that_does_not_come_is_waited_for_so_long_only() {
     assert_eq!(answer.header("Connection"), Some("close"));
     assert!(socket.is_closed().await);
 }
+
+// After `Expect: 100-continue` the connection was closed at once. A client that did not wait was reset while it sent, and did
+// not see the answer.
+#[tokio::test]
+async fn every_refusal_can_be_read_by_a_client_that_still_sends() {
+    let world = World::new().await;
+    let length = 8 * 1024 * 1024;
+    let gzip = "Content-Encoding: gzip";
+    for (listener, path, line, status) in [
+        (world.public, LOGIN, "Expect: 100-continue", 413),
+        (world.public, LOGIN, "X-Plain: yes", 413),
+        (world.public, "/oauth2/token", "Expect: 100-continue", 413),
+        (world.private, "/oauth2/introspect", "Expect: 100-continue", 413),
+        (world.public, LOGIN, gzip, 415),
+        (world.public, "/oauth2/token", gzip, 415),
+        (world.public, LOGIN, "Host: h", 400),
+        (world.private, "/oauth2/introspect", "Origin: null", 403),
+        (world.public, "/oauth2/token", "Transfer-Encoding: gzip, chunked", 501),
+        (world.private, "/verify", "X-Plain: yes", 401),
+    ] {
+        let mut socket = Socket::open(listener).await;
+        let head = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: {FORM}\r\n{line}\r\n");
+        socket.send(format!("{head}Content-Length: {length}\r\n\r\n")).await;
+        socket.send(vec![b'x'; length]).await;
+        assert_eq!(socket.answer().await.status, status, "{path} {line}");
+        assert!(socket.is_closed().await, "{path} {line}");
+    }
+}

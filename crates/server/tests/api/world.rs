@@ -21,6 +21,7 @@ use northgate_server::config::limits::Limits;
 use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::oauth::{Issuer, OAuth};
 use northgate_server::config::verify::TrustedHeaders;
+use northgate_server::http::hosts::Hosts;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::jwt::checked::Checked;
 use northgate_server::listener::{self, Rules, connection::Routes};
@@ -141,6 +142,7 @@ impl World {
             trusted_headers: setup.trusted_headers,
             checked: Checked::default(),
             asks_certificates: false,
+            private_hosts: Hosts::new(vec!["h".to_owned(), "northgate".to_owned()], None),
             body: Bounds { size: BODY_MAX, time: setup.body_time },
             why_not_ready: Box::new(move || match ready.load(Ordering::Relaxed) {
                 true => None,

@@ -304,3 +304,17 @@ fn a_wrong_variable_is_named() {
         "tls.minimum = \"1.1\" (from NORTHGATE_TLS_MINIMUM): write \"1.2\" or \"1.3\""
     );
 }
+
+#[test]
+fn names_of_the_private_listener_are_host_names_without_a_port() {
+    let config = with_environment(&[("NORTHGATE_ADMIN_HOSTS", "Northgate.internal,b")]).unwrap();
+    assert_eq!(config.admin_hosts, ["northgate.internal", "b"]);
+    for wrong in ["a:8744", "*.a", "http://a", "a b", "[\"\"]"] {
+        let complaint = with_flags(&[("admin_hosts", wrong)]).unwrap_err().to_string();
+        assert!(
+            complaint
+                .ends_with("write a list of host names without a port, such as [\"northgate.internal\"]"),
+            "{complaint}"
+        );
+    }
+}

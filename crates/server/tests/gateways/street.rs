@@ -10,6 +10,7 @@ use northgate_core::keyring::TicketSeed;
 use northgate_core::policy::Overrides;
 use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::tls::{ClientCertificates, MinimumTls, TlsSettings};
+use northgate_server::http::hosts::Hosts;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::jwt::checked::Checked;
 use northgate_server::metrics::Metrics;
@@ -266,6 +267,7 @@ fn api(world: &World) -> Arc<Api> {
         trusted_headers: world.api.trusted_headers,
         checked: Checked::default(),
         asks_certificates: false,
+        private_hosts: Hosts::new(Vec::new(), None),
         body: Bounds { size: BODY_MAX, time: Duration::from_secs(10) },
         why_not_ready: Box::new(|| None),
         attention: Box::new(Vec::new),

@@ -8,8 +8,11 @@ use northgate_core::application::{AppId, AppNumber, State};
 use northgate_core::policy::Overrides;
 use northgate_core::signing::Algorithm;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
 use crate::client::*;
+use crate::socket::answer;
 use crate::world::*;
 
 async fn ask(world: &World, query: &str) -> Value {
@@ -182,4 +185,19 @@ async fn a_query_that_cannot_be_read_is_refused_in_json() {
         let body: Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!((answer.status, &body["error"]), (400, &json!("invalid-request")), "{query}");
     }
+}
+
+// A gateway that had gone kept its place for as long as it had asked to wait; 256 of them kept everybody out.
+#[tokio::test]
+async fn a_client_that_has_closed_its_side_is_not_waited_for() {
+    let world = World::new().await;
+    let news = ask(&world, "").await;
+    let cursor = news["cursor"].as_str().unwrap();
+    let mut socket = tokio::net::TcpStream::connect(world.private).await.unwrap();
+    let request = format!("GET /revocations?since={cursor}&wait=30 HTTP/1.1\r\nHost: h\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    socket.shutdown().await.unwrap();
+    // Nothing changes: without its end being seen, the answer would come after 30 s.
+    let answered = timeout(Duration::from_secs(20), answer(&mut socket)).await;
+    assert_eq!(answered.expect("an answer before the wait is over").member("kind"), "delta");
 }

@@ -1,9 +1,11 @@
 //! Starting: what is printed, what works as pasted, what is refused, and what a kill leaves.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::application::Application;
 use crate::northgate::{Northgate, northgate};
@@ -176,4 +178,56 @@ async fn everything_but_the_certificate_is_for_its_owner_alone() {
         let expected = if path.ends_with("tls/cert.pem") { 0o644 } else { 0o600 };
         assert_eq!(mode(&path), expected, "{}", path.display());
     }
+}
+
+// `--dev --listen 192.0.2.1:8743` listened on 127.0.0.1 and printed that, and its issuer was https://192.0.2.1:8743: assertions and
+// proofs for the printed address were refused.
+#[test]
+fn the_address_that_dev_prints_is_that_of_its_issuer() {
+    let home = tempfile::tempdir().unwrap();
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (port, admin_port) = (free(), free());
+    let mut command = northgate(home.path());
+    command.args(["serve", "--dev", "--listen", &format!("192.0.2.1:{port}")]);
+    command.args(["--admin-listen", &format!("127.0.0.1:{admin_port}")]);
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let issuer = format!("https://localhost:{port}");
+    let certificate = home.path().join("northgate-data/tls/cert.pem");
+    let metadata = Command::new("curl")
+        .args(["-sS", "--cacert", certificate.to_str().unwrap()])
+        .arg(format!("{issuer}/.well-known/oauth-authorization-server"))
+        .output();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(first.starts_with(&format!("Northgate serves applications on {issuer} ")), "{first}");
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.unwrap().stdout).unwrap();
+    assert_eq!(metadata["issuer"], issuer);
+}
+
+#[test]
+fn a_start_warns_of_an_issuer_that_does_not_lead_to_the_listener() {
+    let home = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = northgate(home.path());
+    command.args([
+        "serve",
+        "--dev",
+        "--listen",
+        &format!("127.0.0.1:{port}"),
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]);
+    command.env("NORTHGATE_OAUTH_ISSUER", "https://localhost:1");
+    let mut server = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = BufReader::new(server.stderr.take().unwrap());
+    let warning = log.lines().map_while(Result::ok).find(|line| line.contains(" WARN oauth.issuer "));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let warning = warning.unwrap_or_default();
+    let said = format!(
+        "oauth.issuer does not lead to listen: OAuth clients reach it only if a proxy forwards from there; else correct oauth.issuer issuer=https://localhost:1 listen=127.0.0.1:{port}"
+    );
+    assert!(warning.ends_with(&said), "{warning}");
 }

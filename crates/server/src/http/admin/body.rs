@@ -1,6 +1,7 @@
 //! Request bodies: JSON of which every member is known, and texts that are right from here on.
 
-use axum::body::Bytes;
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, Request};
 use northgate_core::allow::Allow;
 use northgate_core::application::AppId;
@@ -11,17 +12,19 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::problem::Problem;
+use super::{Admin, LONGEST_BODY};
+use crate::http::body::{self, Bounds};
 
-/// A JSON body; an empty one stands for `{}`. The content type does not matter: nobody but the operator gets here.
-pub struct Body<T>(pub T);
+/// A JSON body of at most `LONGEST` bytes; an empty one stands for `{}`. The content type does not matter: nobody but the
+/// operator gets here.
+pub struct Body<T, const LONGEST: usize = LONGEST_BODY>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<Arc<Admin>> for Body<T, LONGEST> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Body<T>, Problem> {
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| Problem::body(rejection.status(), rejection.body_text()))?;
+    async fn from_request(mut request: Request, admin: &Arc<Admin>) -> Result<Body<T, LONGEST>, Problem> {
+        let bounds = Bounds { size: LONGEST, time: admin.body_time };
+        let bytes = body::read(&mut request, bounds).await.map_err(Problem::body)?.bytes;
         let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
         // An array of the members' values would be read as well.
         if !text.trim_ascii_start().starts_with(b"{") {

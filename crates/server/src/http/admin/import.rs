@@ -18,11 +18,11 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::info;
 
-use super::Admin;
 use super::answer::{Imported, ImportedRow, RowResult};
 use super::body::{Body, GivenId, GivenSecret, Text};
 use super::operator::Operator;
 use super::problem::Problem;
+use super::{Admin, LONGEST_IMPORT};
 
 /// Rows of one request. Each takes an Argon2id hash of some 20 ms, so that a request takes seconds and not minutes.
 const MOST_ROWS: usize = 500;
@@ -53,7 +53,7 @@ struct Row {
 pub async fn import(
     _: Operator,
     State(admin): State<Arc<Admin>>,
-    Body(import): Body<Import>,
+    Body(import): Body<Import, LONGEST_IMPORT>,
 ) -> Result<Json<Imported>, Problem> {
     if import.rows.len() > MOST_ROWS {
         let count = import.rows.len();

@@ -1,7 +1,8 @@
 //! What the operator hears when something did not succeed: a word for programs and a sentence for people.
 
+use std::time::Duration;
+
 use axum::Json;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use northgate_core::administer::AdministerError;
 use northgate_core::application::AppId;
@@ -9,12 +10,18 @@ use northgate_core::store::StoreError;
 use tracing::error;
 
 use super::answer::Refused;
+use crate::http::body::Unread;
+use crate::http::hosts::HostError;
+use crate::http::status::{Challenge, ErrorStatus};
 use crate::telemetry::with_causes;
+
+/// What an operator's tool waits before it repeats what the server could not do.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// An answer that is not a success.
 #[derive(Debug)]
 pub struct Problem {
-    status: StatusCode,
+    status: ErrorStatus,
     error: &'static str,
     message: String,
 }
@@ -22,35 +29,53 @@ pub struct Problem {
 impl Problem {
     pub fn unauthorized() -> Problem {
         let message = "this needs the admin token as `Authorization: Bearer …`; it is in the data directory";
-        Problem { status: StatusCode::UNAUTHORIZED, error: "unauthorized", message: message.to_owned() }
+        Problem {
+            status: ErrorStatus::Unauthorized(Challenge::Bearer),
+            error: "unauthorized",
+            message: message.to_owned(),
+        }
     }
 
     pub fn invalid(message: impl Into<String>) -> Problem {
-        Problem { status: StatusCode::BAD_REQUEST, error: "invalid-request", message: message.into() }
+        Problem { status: ErrorStatus::BadRequest, error: "invalid-request", message: message.into() }
     }
 
-    pub fn body(status: StatusCode, message: String) -> Problem {
-        Problem { status, error: "unreadable-body", message }
+    pub fn body(error: Unread) -> Problem {
+        let status = match error {
+            Unread::TooLarge => ErrorStatus::ContentTooLarge,
+            Unread::TooSlow => ErrorStatus::RequestTimeout,
+            Unread::Broken => ErrorStatus::BadRequest,
+            Unread::ContentCoding => ErrorStatus::UnsupportedMediaType("application/json"),
+        };
+        Problem { status, error: "unreadable-body", message: error.to_string() }
+    }
+
+    pub fn host(error: HostError) -> Problem {
+        let (status, word) = match error {
+            HostError::UnknownHost => (ErrorStatus::MisdirectedRequest, "unknown-host"),
+            HostError::ForeignOrigin => (ErrorStatus::Forbidden, "foreign-origin"),
+        };
+        Problem { status, error: word, message: error.to_string() }
     }
 
     pub fn unknown_application(id: &str) -> Problem {
         let message = format!("there is no application with the appId {id}");
-        Problem { status: StatusCode::NOT_FOUND, error: "unknown-application", message }
+        Problem { status: ErrorStatus::NotFound, error: "unknown-application", message }
     }
 
     pub fn taken(id: &AppId) -> Problem {
         let message = format!("there is an application with the appId {id} already; nothing was changed");
-        Problem { status: StatusCode::CONFLICT, error: "app-id-taken", message }
+        Problem { status: ErrorStatus::Conflict, error: "app-id-taken", message }
     }
 
     pub fn unsupported(message: &str) -> Problem {
         let message = message.to_owned();
-        Problem { status: StatusCode::NOT_IMPLEMENTED, error: "not-supported", message }
+        Problem { status: ErrorStatus::NotImplemented, error: "not-supported", message }
     }
 
     /// What the operator may wait for; the sentence says for what.
     pub fn conflict(message: impl Into<String>) -> Problem {
-        Problem { status: StatusCode::CONFLICT, error: "not-now", message: message.into() }
+        Problem { status: ErrorStatus::Conflict, error: "not-now", message: message.into() }
     }
 
     /// A failure of ours: the log hears its causes, the operator that there is something in the log.
@@ -58,12 +83,12 @@ impl Problem {
         let text = with_causes(error);
         error!(error = %text, "an admin request failed: {text}");
         let message = format!("{error}; the log of the server says more");
-        Problem { status: StatusCode::INTERNAL_SERVER_ERROR, error: "failed", message }
+        Problem { status: ErrorStatus::InternalServerError, error: "failed", message }
     }
 
     /// Too many are here already.
     pub fn crowded(message: String) -> Problem {
-        Problem { status: StatusCode::SERVICE_UNAVAILABLE, error: "busy", message }
+        Problem { status: ErrorStatus::ServiceUnavailable(AGAIN), error: "busy", message }
     }
 
     pub fn store(error: &StoreError) -> Problem {
@@ -71,18 +96,18 @@ impl Problem {
             StoreError::Busy => "busy",
             StoreError::Unavailable(_) => "store-unavailable",
         };
-        Problem { status: StatusCode::SERVICE_UNAVAILABLE, error: word, ..Problem::failure(error) }
+        Problem { status: ErrorStatus::ServiceUnavailable(AGAIN), error: word, ..Problem::failure(error) }
     }
 
     pub fn administer(id: &AppId, error: &AdministerError) -> Problem {
         let (status, word) = match error {
             AdministerError::UnknownApplication => return Problem::unknown_application(id.as_str()),
-            AdministerError::UnknownSecret(_) => (StatusCode::NOT_FOUND, "unknown-secret"),
-            AdministerError::TooManySecrets => (StatusCode::CONFLICT, "too-many-secrets"),
-            AdministerError::UnknownCredential(_) => (StatusCode::NOT_FOUND, "unknown-credential"),
-            AdministerError::SameCredential(_) => (StatusCode::CONFLICT, "same-credential"),
-            AdministerError::TooManyCredentials => (StatusCode::CONFLICT, "too-many-credentials"),
-            AdministerError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            AdministerError::UnknownSecret(_) => (ErrorStatus::NotFound, "unknown-secret"),
+            AdministerError::TooManySecrets => (ErrorStatus::Conflict, "too-many-secrets"),
+            AdministerError::UnknownCredential(_) => (ErrorStatus::NotFound, "unknown-credential"),
+            AdministerError::SameCredential(_) => (ErrorStatus::Conflict, "same-credential"),
+            AdministerError::TooManyCredentials => (ErrorStatus::Conflict, "too-many-credentials"),
+            AdministerError::Busy => (ErrorStatus::ServiceUnavailable(AGAIN), "busy"),
             AdministerError::Store(error) => return Problem::store(error),
         };
         Problem { status, error: word, message: error.to_string() }
@@ -92,11 +117,8 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let refused = Refused { error: self.error.to_owned(), message: self.message };
-        let mut response = (self.status, Json(refused)).into_response();
-        if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = axum::http::HeaderValue::from_static("Bearer realm=\"northgate\"");
-            response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, challenge);
-        }
+        let mut response = Json(refused).into_response();
+        self.status.put_on(&mut response);
         response
     }
 }

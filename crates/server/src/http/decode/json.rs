@@ -1,4 +1,5 @@
-//! A JSON object, read in one pass and borrowed from the body where it has no escapes.
+//! A JSON object, read in one pass and borrowed from the body where it has no escapes. Values that nobody asks for are passed over
+//! without recursion, however deep they are.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,9 +7,6 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{DecodeError, Found, Members};
-
-/// Objects and arrays within each other. What applications send is one level deep.
-const NESTING_MAX: usize = 64;
 
 /// Some editors and frameworks put it in front.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -22,9 +20,6 @@ pub(super) fn decode<'a, const N: usize>(
     members: &mut Members<'a, N>,
 ) -> Result<(), DecodeError> {
     let text = std::str::from_utf8(without_mark(body)).map_err(|_| DecodeError::Utf8)?;
-    if is_deep(text.as_bytes()) {
-        return Err(DecodeError::Nesting);
-    }
     let mut json = serde_json::Deserializer::from_str(text);
     json.deserialize_map(Object(members)).map_err(|_| DecodeError::Json)?;
     json.end().map_err(|_| DecodeError::Json)
@@ -32,39 +27,6 @@ pub(super) fn decode<'a, const N: usize>(
 
 fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
-}
-
-/// Measured here, since the parser passes over values that nobody wants however deep they are.
-fn is_deep(text: &[u8]) -> bool {
-    // What has few brackets is not deep; nearly every body is settled by this.
-    let brackets = text.iter().map(|byte| u32::from(matches!(byte, b'{' | b'['))).sum::<u32>();
-    if brackets <= NESTING_MAX as u32 {
-        return false;
-    }
-    let (mut depth, mut deepest) = (0_usize, 0);
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => pass_over_string(&mut bytes),
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest > NESTING_MAX
-}
-
-fn pass_over_string(bytes: &mut std::slice::Iter<'_, u8>) {
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => {
-                bytes.next();
-            }
-            b'"' => return,
-            _ => {}
-        }
-    }
 }
 
 /// The object itself.

@@ -4,18 +4,17 @@ use std::error::Error;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::header::PRAGMA;
+use axum::http::{HeaderValue, Response};
 use northgate_core::admit::AdmissionError;
 use northgate_core::assertion::{self, Flaw};
 use northgate_core::store::StoreError;
 
-use super::answer;
 use crate::http::audit::Audit;
 use crate::http::body::Unread;
 use crate::http::observe::Observed;
 use crate::http::outcome::Outcome;
-use crate::http::problem::seconds;
+use crate::http::status::{Challenge, ErrorStatus};
 use crate::telemetry::with_causes;
 
 /// The word and the status of an error.
@@ -29,12 +28,14 @@ pub enum Code {
     InvalidScope,
     /// RFC 9449 §5.
     InvalidDpopProof,
-    /// Too much of something; where that is known, how long to wait.
-    Throttled(Option<Duration>),
+    /// Too much of something, and how long to wait.
+    Throttled(Duration),
     /// The store, or the pool of hashes, cannot do its part now.
     Unavailable,
     TooLarge,
     TooSlow,
+    /// The body is compressed.
+    ContentCoding,
 }
 
 /// Why a request did not succeed, on its way out.
@@ -48,23 +49,31 @@ pub struct Denial {
 }
 
 /// What a store that cannot do its part now is given before it is asked again.
-const AGAIN_S: u64 = 1;
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The media type of request bodies.
+const ACCEPTED: &str = "application/x-www-form-urlencoded";
+
+/// Closed grants are forgotten as their access tokens end, some every minute.
+const CLOSED_AGAIN: Duration = Duration::from_secs(60);
 
 impl Code {
-    fn status_and_word(self) -> (StatusCode, &'static str) {
+    fn status_and_word(self) -> (ErrorStatus, &'static str) {
         match self {
-            Code::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Code::InvalidClient => (StatusCode::UNAUTHORIZED, "invalid_client"),
-            Code::InvalidGrant => (StatusCode::BAD_REQUEST, "invalid_grant"),
-            Code::UnauthorizedClient => (StatusCode::BAD_REQUEST, "unauthorized_client"),
-            Code::UnsupportedGrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
-            Code::InvalidScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
-            Code::InvalidDpopProof => (StatusCode::BAD_REQUEST, "invalid_dpop_proof"),
+            Code::InvalidRequest => (ErrorStatus::BadRequest, "invalid_request"),
+            // RFC 9110 §15.5.2 wants a challenge with every 401, RFC 6749 §5.2 at least where Basic was used.
+            Code::InvalidClient => (ErrorStatus::Unauthorized(Challenge::Basic), "invalid_client"),
+            Code::InvalidGrant => (ErrorStatus::BadRequest, "invalid_grant"),
+            Code::UnauthorizedClient => (ErrorStatus::BadRequest, "unauthorized_client"),
+            Code::UnsupportedGrantType => (ErrorStatus::BadRequest, "unsupported_grant_type"),
+            Code::InvalidScope => (ErrorStatus::BadRequest, "invalid_scope"),
+            Code::InvalidDpopProof => (ErrorStatus::BadRequest, "invalid_dpop_proof"),
             // RFC 6749 has no word of the token endpoint for these; clients know this one from §4.1.2.1.
-            Code::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
-            Code::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
-            Code::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
-            Code::TooSlow => (StatusCode::REQUEST_TIMEOUT, "invalid_request"),
+            Code::Throttled(wait) => (ErrorStatus::TooManyRequests(wait), "temporarily_unavailable"),
+            Code::Unavailable => (ErrorStatus::ServiceUnavailable(AGAIN), "temporarily_unavailable"),
+            Code::TooLarge => (ErrorStatus::ContentTooLarge, "invalid_request"),
+            Code::TooSlow => (ErrorStatus::RequestTimeout, "invalid_request"),
+            Code::ContentCoding => (ErrorStatus::UnsupportedMediaType(ACCEPTED), "invalid_request"),
         }
     }
 }
@@ -88,31 +97,8 @@ impl Denial {
         let (status, error) = self.code.status_and_word();
         // Neither has anything to escape: our own words.
         let body = format!(r#"{{"error":"{error}","error_description":"{}"}}"#, self.description);
-        let mut answer = answer::json(status, body);
-        let headers = answer.headers_mut();
-        match self.code {
-            // RFC 9110 §15.5.2 wants it with every 401, RFC 6749 §5.2 at least where Basic was used.
-            Code::InvalidClient => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="northgate""#));
-            }
-            Code::Throttled(Some(wait)) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
-            }
-            Code::Unavailable => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(AGAIN_S));
-            }
-            // What is left of the request cannot be told from the next one.
-            Code::TooLarge | Code::TooSlow => {
-                headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            Code::InvalidRequest
-            | Code::InvalidGrant
-            | Code::UnauthorizedClient
-            | Code::UnsupportedGrantType
-            | Code::InvalidScope
-            | Code::InvalidDpopProof
-            | Code::Throttled(None) => {}
-        }
+        let mut answer = status.answer(body);
+        answer.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
         answer
     }
 }
@@ -130,7 +116,7 @@ pub fn store(cause: &StoreError, error: &dyn Error) -> Denial {
 pub fn too_many_closed(error: &dyn Error) -> Denial {
     let description =
         "The application has closed too many grants; wait until their access tokens have ended.";
-    Denial::new(Code::Throttled(None), description, Outcome::Throttled, error)
+    Denial::new(Code::Throttled(CLOSED_AGAIN), description, Outcome::Throttled, error)
 }
 
 /// What a client hears of a credential that did not authenticate it. Nothing here depends on whether the client exists.
@@ -164,13 +150,13 @@ impl From<AdmissionError> for Denial {
             }
             AdmissionError::Unproven(flaw) => (Code::InvalidClient, unproven(*flaw), Outcome::Rejected),
             AdmissionError::Throttled(wait) | AdmissionError::TooManyCalls(wait) => {
-                (Code::Throttled(Some(*wait)), "Too many requests.", Outcome::Throttled)
+                (Code::Throttled(*wait), "Too many requests.", Outcome::Throttled)
             }
             AdmissionError::Frozen => {
                 (Code::UnauthorizedClient, "The application is frozen.", Outcome::Frozen)
             }
             AdmissionError::TooManyAssertions => {
-                (Code::Throttled(Some(assertion::SKEW)), "Too many assertions.", Outcome::Throttled)
+                (Code::Throttled(assertion::SKEW), "Too many assertions.", Outcome::Throttled)
             }
             AdmissionError::Busy => (Code::Unavailable, "The service is busy.", Outcome::Busy),
             AdmissionError::Store(cause) => return store(cause, &error),
@@ -184,6 +170,9 @@ impl From<Unread> for Denial {
         let (code, description, outcome) = match error {
             Unread::TooLarge => (Code::TooLarge, "The request body is too large.", Outcome::TooLarge),
             Unread::TooSlow => (Code::TooSlow, "The request took too long.", Outcome::TooSlow),
+            Unread::ContentCoding => {
+                (Code::ContentCoding, "The request body must not be compressed.", Outcome::InvalidInput)
+            }
             Unread::Broken => (Code::InvalidRequest, "The body is broken off.", Outcome::InvalidInput),
         };
         Denial::new(code, description, outcome, &error)

@@ -147,7 +147,7 @@ impl From<PossessionError> for Denial {
             ),
             PossessionError::Replayed => (Code::InvalidDpopProof, dpop::REPLAYED, Outcome::Refused),
             PossessionError::Full(wait) => (
-                Code::Throttled(Some(wait)),
+                Code::Throttled(wait),
                 "The application has used too many DPoP proofs within a minute.",
                 Outcome::Throttled,
             ),

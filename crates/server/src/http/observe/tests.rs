@@ -2,12 +2,14 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
+use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{Request, Response, StatusCode};
 use northgate_core::application::{AppId, AppNumber};
 use northgate_core::grant::{GrantId, GrantKey};
 use serde_json::Value;
 
 use super::*;
+use crate::http::status::Challenge;
 
 /// What was logged.
 #[derive(Clone, Default)]
@@ -50,7 +52,10 @@ fn asked(watch: &Arc<Watch>) -> Asked {
 fn answered(status: StatusCode, observed: Option<Observed>) -> Answered {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = status;
-    Answered { answer, observed }
+    if status == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().insert(WWW_AUTHENTICATE, Challenge::AppSecret.value());
+    }
+    Answered { answer, observed, detail: None }
 }
 
 fn lines_of(answered: Answered, logged: LoggedRequests) -> Vec<Value> {

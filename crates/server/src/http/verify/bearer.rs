@@ -4,13 +4,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::Response;
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 
 use super::credentials::Scheme;
-use crate::http::answer;
-use crate::http::dpop::ALGORITHMS;
-use crate::http::problem::seconds;
+use crate::http::status::{Challenge, ErrorStatus};
 
 /// Everything that a client can hear instead of the platform's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,15 +34,15 @@ pub(super) enum Bearer {
 impl Bearer {
     /// The answer that says it.
     pub fn answer(self, scheme: Scheme) -> Response<Body> {
-        let status = self.status();
         let body = self.body();
-        let mut answer = if body.is_empty() { answer::empty(status) } else { answer::json(status, body) };
-        if let Some(challenge) = self.challenge(scheme) {
-            let challenge = HeaderValue::try_from(challenge).expect("a challenge is plain text");
-            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        let is_empty = body.is_empty();
+        let mut answer = self.status(scheme).answer(body.into_owned());
+        if is_empty {
+            answer.headers_mut().remove(CONTENT_TYPE);
         }
-        if let Bearer::TooManyCalls(wait) = self {
-            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds(wait)));
+        // RFC 6750 §3 has a challenge beside other statuses, too.
+        if let Some(challenge) = self.challenge(scheme) {
+            answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.value());
         }
         answer
     }
@@ -82,25 +80,24 @@ impl Bearer {
         Cow::Borrowed(body)
     }
 
-    fn status(self) -> StatusCode {
+    fn status(self, scheme: Scheme) -> ErrorStatus {
         match self {
             Bearer::NoCredentials | Bearer::InvalidToken | Bearer::InvalidProof(_) => {
-                StatusCode::UNAUTHORIZED
+                ErrorStatus::Unauthorized(self.challenge(scheme).unwrap_or(Challenge::Bearer))
             }
             Bearer::InvalidRequest
             | Bearer::AmbiguousPath
             | Bearer::ContradictoryCall
-            | Bearer::UnknownStyle => StatusCode::BAD_REQUEST,
-            Bearer::InsufficientScope => StatusCode::FORBIDDEN,
-            Bearer::TooManyCalls(_) => StatusCode::TOO_MANY_REQUESTS,
+            | Bearer::UnknownStyle => ErrorStatus::BadRequest,
+            Bearer::InsufficientScope => ErrorStatus::Forbidden,
+            Bearer::TooManyCalls(wait) => ErrorStatus::TooManyRequests(wait),
         }
     }
 
     /// By which scheme to come again. Who is to bring a proof hears which algorithms it may have (RFC 9449 §7.1).
-    fn challenge(self, scheme: Scheme) -> Option<String> {
+    fn challenge(self, scheme: Scheme) -> Option<Challenge> {
         let error = match self {
-            // A scheme alone is no challenge: "This scheme MUST be followed by one or more auth-param values" (RFC 6750 §3).
-            Bearer::NoCredentials => return Some("Bearer realm=\"northgate\"".to_owned()),
+            Bearer::NoCredentials => return Some(Challenge::Bearer),
             Bearer::InvalidRequest | Bearer::AmbiguousPath => "invalid_request",
             Bearer::InvalidToken => "invalid_token",
             Bearer::InvalidProof(_) => "invalid_dpop_proof",
@@ -108,11 +105,8 @@ impl Bearer {
             Bearer::TooManyCalls(_) | Bearer::ContradictoryCall | Bearer::UnknownStyle => return None,
         };
         Some(match scheme {
-            Scheme::Bearer => format!("Bearer error=\"{error}\""),
-            Scheme::Dpop => {
-                let algs = ALGORITHMS.map(|(name, _)| name).join(" ");
-                format!("DPoP error=\"{error}\", algs=\"{algs}\"")
-            }
+            Scheme::Bearer => Challenge::BearerError(error),
+            Scheme::Dpop => Challenge::DpopError(error),
         })
     }
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::Config;
 use crate::config::layers::Sources;
+use crate::listener::pace::Pace;
 
 fn proxy() -> Proxy {
     let flags = vec![("proxies.trusted".to_owned(), "10.0.0.0/8,2001:db8:f::/48".to_owned())];
@@ -20,7 +21,8 @@ fn client(lines: &[(&'static str, &str)]) -> String {
         headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
     let gateway = Peer::direct("10.0.0.1:4711".parse().unwrap());
-    proxy().client(gateway, &headers).peer.to_string()
+    let pace = Arc::new(Pace::new(tokio::time::Instant::now()));
+    proxy().client(&Remote { pace, peer: gateway, shown: None }, &headers).peer.to_string()
 }
 
 const GATEWAY: &str = "10.0.0.1:4711";

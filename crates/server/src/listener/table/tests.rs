@@ -21,7 +21,7 @@ async fn the_least_recently_active_idle_connection_gives_way_and_busy_ones_do_no
     }
     places[0].pace.request_begins();
     places[1].pace.request_begins();
-    places[1].pace.request_ends();
+    places[1].pace.request_ends(false);
     let newcomer = tokio::spawn({
         let table = Arc::clone(&table);
         async move { table.enter(None, |_| {}).await.unwrap() }
@@ -76,7 +76,7 @@ async fn a_source_beyond_its_share_takes_no_place_from_others() {
     let busy = table.enter(Some(one), |_| {}).await.unwrap();
     busy.pace.request_begins();
     assert!(table.enter(Some(one), |_| {}).await.is_err());
-    busy.pace.request_ends();
+    busy.pace.request_ends(false);
     let newcomer = tokio::spawn({
         let table = Arc::clone(&table);
         async move { table.enter(Some(one), |_| {}).await.unwrap() }
