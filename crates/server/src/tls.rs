@@ -104,14 +104,21 @@ impl Tls {
         self.loaded.load().demand.authorities()
     }
 
-    /// What monitoring has to know: each pair of files, and the file of the authorities.
+    /// What monitoring has to know of each file: of each chain, and of the authorities. One file may be both.
     pub fn figures(&self) -> Vec<Figure> {
         let loaded = self.loaded.load();
         let is_taken = loaded.demand_fault.is_none();
         let authorities = loaded.demand.first_end();
         let authorities =
             authorities.map(|(file, end_s)| Figure { file, not_after_s: Some(end_s), is_taken });
-        loaded.certificates.figures().into_iter().chain(authorities).collect()
+        let mut figures: Vec<Figure> = Vec::new();
+        for figure in loaded.certificates.figures().into_iter().chain(authorities) {
+            match figures.iter_mut().find(|known| known.file == figure.file) {
+                Some(known) => known.add(&figure),
+                None => figures.push(figure),
+            }
+        }
+        figures
     }
 
     /// What an operator has to know at `now`: files that were not taken, and what ends soon or has ended.

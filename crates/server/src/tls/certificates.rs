@@ -54,6 +54,14 @@ pub struct Figure {
     pub is_taken: bool,
 }
 
+impl Figure {
+    /// Adds another use of the same file. A metric has one value for each set of labels.
+    pub(super) fn add(&mut self, other: &Figure) {
+        self.not_after_s = [self.not_after_s, other.not_after_s].into_iter().flatten().min();
+        self.is_taken &= other.is_taken;
+    }
+}
+
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {

@@ -132,6 +132,19 @@ async fn broken_authorities_stay_those_that_were_read_and_hold_back_no_certifica
     assert_eq!(tls.figures()[1].not_after_s, Some(1_451_606_400));
 }
 
+// A file that was both certificate and authority stood in the metrics twice, and the scraper refused all of them.
+#[test]
+fn a_file_with_two_uses_is_one_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Identity::ecdsa().write(folder.path(), "server");
+    let client_certificates = ClientCertificates::Request { authorities: Some(files.chain.clone()) };
+    let certificates = vec![files.clone(), files.clone()];
+    let settings = TlsSettings { client_certificates, ..tls_settings(certificates) };
+    let tls = Tls::load(settings, seeds(1)).unwrap();
+    let [figure] = &tls.figures()[..] else { panic!("one figure") };
+    assert_eq!((&figure.file, figure.is_taken), (&files.chain, true));
+}
+
 /// A root, an authority below it, and a certificate for this machine below that, in PEM, and the key of the last.
 struct Chain {
     root: String,
