@@ -21,6 +21,8 @@ mod identity;
 #[allow(dead_code)]
 #[path = "gateways/installed.rs"]
 mod installed;
+#[path = "gateways/pasted.rs"]
+mod pasted;
 #[path = "gateways/paths.rs"]
 mod paths;
 #[path = "gateways/platform.rs"]
