@@ -105,10 +105,19 @@ async fn tokens_secrets_and_policies_work_on_in_the_other_store_and_back_again()
     assert_eq!(numbers.get::<_, i32>(0), 5);
     let (at_node, _) = node.end("-TERM");
 
+    // What was forgotten stays over in the other store.
+    let marks = "UPDATE forgotten SET tokens_until = 1700000000000, single_use_until = 1700000000001";
+    database.batch_execute(marks).await.unwrap();
     said(&command(at_node.path(), &url, &["export", "back"]));
     let back = at_node.path().join("back");
     let home = tempfile::tempdir().unwrap();
     said(&embedded(home.path(), &["import", back.to_str().unwrap()]));
+    said(&embedded(home.path(), &["export", "again"]));
+    for file in [&back, &home.path().join("again")] {
+        let text = fs::read_to_string(file).unwrap();
+        let marks = r#""forgottenTokens":1700000000000,"forgottenSingleUse":1700000000001"#;
+        assert!(text.lines().next().unwrap().contains(marks), "{}", file.display());
+    }
     let server = Northgate::start_in(home, &[]);
     let moved = Application::new(&server, &demo.app_id, &demo.secret);
     assert_eq!(moved.verify(&held.access).await.status, 200);

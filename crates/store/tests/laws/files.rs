@@ -5,10 +5,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use northgate_core::clock::Timestamp;
-use northgate_core::store::Store;
+use northgate_core::forgotten::Forgotten;
+use northgate_core::registry::STEADY;
+use northgate_core::store::{Closing, Store};
 use northgate_store::embedded::{DATABASE, EmbeddedStore, restore};
 
-use super::world::World;
+use super::world::{HOUR, World};
 
 fn open_error(world: &World) -> String {
     let error = match EmbeddedStore::open(world.data_dir.path(), 1, Box::new(|| Timestamp::from_millis(0))) {
@@ -104,6 +106,31 @@ async fn a_backup_holds_what_was_answered_before_it_and_can_be_restored() {
     world.start().await;
     assert!(world.embedded().grant(before).await.unwrap().is_some());
     assert_eq!(world.embedded().grant(after).await.unwrap(), None);
+}
+
+/// Where the mark of what was forgotten was lost, a clock that was set back brought it back to life.
+#[tokio::test]
+async fn the_marks_of_what_was_forgotten_are_kept_over_restarts_and_in_backups() {
+    let mut world = World::new().await;
+    let application = world.application("a").await;
+    let key = world.open(&application, 1).await;
+    world.store().close(Closing { grant: key, revocation: world.revocation() }).await.unwrap();
+    world.advance(2 * HOUR);
+    world.store().registry().forget_revocations(world.now(), STEADY);
+    let single_use = world.now();
+    world.store().registry().forgotten().raise(Forgotten { single_use, ..Forgotten::NOTHING });
+    let marks = world.store().registry().forgotten().get();
+    assert!(marks.tokens > Timestamp::EPOCH);
+    // A commit, which may fold the revocation away.
+    world.open(&application, 2).await;
+    let backup = world.data_dir.path().join("backup.db");
+    world.embedded().backup(&backup).await.unwrap();
+    world.restart().await;
+    assert_eq!(world.store().registry().forgotten().get(), marks);
+    world.stop();
+    restore(world.data_dir.path(), &backup).unwrap();
+    world.start().await;
+    assert_eq!(world.store().registry().forgotten().get(), marks);
 }
 
 #[tokio::test]

@@ -50,7 +50,9 @@ fn jwt(form: AccessTokens, claims: &Claims, app: &AppId, api: &Api) -> Option<St
     match form {
         AccessTokens::Opaque => None,
         AccessTokens::Jwt(algorithm) => {
-            Some(jwt::seal(claims, app, algorithm, &api.oauth, &api.auth.keyring(), claims.issued_at))
+            // `iat` may lie ahead, where the next key is that no gateway knows yet.
+            let now = claims.issued_at.min(api.clock.now());
+            Some(jwt::seal(claims, app, algorithm, &api.oauth, &api.auth.keyring(), now))
         }
     }
 }
