@@ -64,13 +64,16 @@ use operator::{Operator, measure_lateness, watch_readiness};
 
 const APPLICATIONS: usize = 120;
 /// What the short one breaks, each once.
-const SHORT: [Fault; 6] = [
+const SHORT: [Fault; 9] = [
     Fault::KillNode(1),
     Fault::CutNodeFromDatabase(0),
     Fault::FailOver,
     Fault::StallNodeFromBalancer(2),
     Fault::LoseWrites,
     Fault::CutReplication,
+    Fault::ReadOnlyPrimary,
+    Fault::RevokePrivilege,
+    Fault::FewConnections,
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

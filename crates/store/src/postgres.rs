@@ -7,6 +7,7 @@
 
 mod applications;
 mod connect;
+mod connect_error;
 mod credentials;
 mod figures;
 mod forgotten;
@@ -18,6 +19,7 @@ mod logins;
 mod moving;
 mod pool;
 mod published;
+mod readiness;
 mod reads;
 mod rows;
 mod schema;
@@ -47,7 +49,6 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use applications::{ApplicationAsk, Applications};
-use connect::Trouble;
 use health::Health;
 use lane::Lane;
 use logins::Logins;
@@ -60,6 +61,7 @@ use steps::{StepAsk, Steps};
 use upkeep::Upkeep;
 use watch::Watch;
 
+pub use connect_error::ConnectError;
 pub use figures::Figures;
 pub use keyring::{KeyringPut, SealedKeyring};
 pub use moving::{Export, Import, MoveError, PAGE};
@@ -81,70 +83,6 @@ pub struct PostgresStore {
 
 /// Tells the time.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// Why a node cannot work with the database.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    #[error(
-        "the database cannot be reached or refuses the connection: check database.url, and that the server runs"
-    )]
-    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error(
-        "the database is behind a connection pooler that gives each transaction or statement to another connection: set \
-         pool_mode = session for this database in PgBouncer, or connect to PostgreSQL itself"
-    )]
-    Pooled,
-    #[error(
-        "the database has no connection left for this node beside its first, and {wanted} are wanted: raise the role's \
-         CONNECTION LIMIT or max_connections, or lower database.lanes and database.login_lanes"
-    )]
-    TooFewConnections {
-        wanted: usize,
-        #[source]
-        cause: Box<dyn std::error::Error + Send + Sync>,
-    },
-    #[error(
-        "the database has the encoding {found}: Northgate needs UTF8. Create one with `CREATE DATABASE northgate OWNER northgate \
-         ENCODING 'UTF8' TEMPLATE template0`"
-    )]
-    Encoding { found: String },
-    #[error("the database server is too old (version number {found}): PostgreSQL 13 or newer is needed")]
-    TooOld { found: String },
-    #[error("the database is not set up for Northgate: run `northgate migrate` once")]
-    NotMigrated,
-    #[error(
-        "the database is of an older version (format {found}, this one needs {VERSION}): run `northgate migrate`, beside the nodes that run"
-    )]
-    Older { found: i32 },
-    #[error(
-        "the database was migrated by a newer Northgate (format {found}, this one knows up to {VERSION}): use that version"
-    )]
-    Newer { found: i32 },
-    #[error(
-        "the database has tables of another program in the same schema: give Northgate a database of its own"
-    )]
-    Foreign,
-    #[error("the database did not do what it was asked")]
-    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<Trouble> for ConnectError {
-    fn from(trouble: Trouble) -> ConnectError {
-        match trouble {
-            Trouble::Pooled => ConnectError::Pooled,
-            Trouble::Refused(_) | Trouble::Damaged | Trouble::DamagedRow { .. } => {
-                ConnectError::Refused(Box::new(trouble))
-            }
-            Trouble::Unreachable(said) => ConnectError::Unreachable(Box::new(said)),
-            Trouble::Silent(_)
-            | Trouble::ReadOnly
-            | Trouble::OldPrimary { .. }
-            | Trouble::OtherServer
-            | Trouble::NoServer(_)
-            | Trouble::NoConnection(_) => ConnectError::Unreachable(Box::new(trouble)),
-        }
-    }
-}
 
 /// What the lanes and the background share.
 pub(crate) struct Shared {
@@ -188,7 +126,7 @@ impl PostgresStore {
         let watch = Watch::start(Arc::clone(&shared)).await?;
         let mut background: Vec<AbortHandle> =
             (0..sessions).map(|_| tokio::spawn(pool::keep(Arc::clone(&shared))).abort_handle()).collect();
-        let opened = open_all(&shared).await;
+        let opened = pool::open_all(&shared).await;
         background.push(tokio::spawn(watch.run()).abort_handle());
         background.push(tokio::spawn(Upkeep::new(Arc::clone(&shared)).run()).abort_handle());
         background.push(tokio::spawn(health::run(Arc::clone(&shared))).abort_handle());
@@ -243,58 +181,8 @@ impl PostgresStore {
         (self.shared.pool.open(), self.shared.pool.wanted())
     }
 
-    /// Why this node should get no requests, if it should not.
-    pub fn why_not_ready(&self) -> Option<String> {
-        let Shared { server, pool, health, figures, .. } = &*self.shared;
-        let because = |trouble: Option<Arc<Trouble>>| {
-            trouble.map_or_else(String::new, |trouble| format!(": {}", trouble.told()))
-        };
-        if self.is_behind() {
-            let lag = figures.registry_lag().as_secs_f32();
-            let cause = because(server.trouble());
-            return Some(format!(
-                "this node is behind: it has not seen for {lag:.1} s what other nodes change, since the database does not \
-                 answer it in time{cause}"
-            ));
-        }
-        if !server.is_settled() || server.trouble().is_some() {
-            let cause = because(server.trouble());
-            return Some(format!("this node changes over to another database server or connection{cause}"));
-        }
-        let (open, wanted) = self.sessions();
-        if let Some(trouble) = pool.trouble().filter(|_| open < wanted) {
-            let (missing, cause) = (wanted - open, trouble.told());
-            return Some(format!("{missing} of {wanted} connections to the database are missing: {cause}"));
-        }
-        health.why_not()
-    }
-
     fn lane(&self, application: AppNumber) -> &Lane<Steps> {
         &self.steps[application.0 as usize % self.steps.len()]
-    }
-}
-
-/// Returns when each session was tried to be opened; an error where no work could be done at all.
-async fn open_all(shared: &Shared) -> Result<(), ConnectError> {
-    shared.pool.tried().await;
-    let (open, wanted) = (shared.pool.open(), shared.pool.wanted());
-    match shared.pool.trouble() {
-        Some(trouble) if matches!(*trouble, Trouble::Pooled) => Err(ConnectError::Pooled),
-        Some(cause) if open == 0 && cause.is_too_many_connections() => {
-            Err(ConnectError::TooFewConnections { wanted, cause: Box::new(cause) })
-        }
-        Some(cause) if open == 0 => Err(ConnectError::Refused(Box::new(cause))),
-        Some(trouble) => {
-            tracing::warn!(
-                open,
-                wanted,
-                sqlstate = trouble.sqlstate(),
-                error = &*trouble as &dyn std::error::Error,
-                "connections to the database are missing; the node is not ready until it has all of them"
-            );
-            Ok(())
-        }
-        None => Ok(()),
     }
 }
 

@@ -11,6 +11,11 @@ use super::link::{Link, Mode};
 /// How long anything here may take on a machine that does many things at once.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Whom the nodes are to the servers.
+pub const ROLE: &str = "nodes";
+/// Of 30 that three nodes want.
+const FEW: u32 = 8;
+
 pub struct Databases {
     dir: PathBuf,
     programs: PathBuf,
@@ -35,6 +40,8 @@ impl Databases {
             0,
         );
         databases.spawn(0);
+        // Superusers have every privilege, and no limit of connections.
+        databases.sql(&format!("CREATE ROLE {ROLE} LOGIN; ALTER DATABASE postgres OWNER TO {ROLE}"));
         databases.bring_standby();
         databases.wait_for_standby(true);
         databases
@@ -91,6 +98,29 @@ impl Databases {
             "the primary takes the standby so",
             &format!("SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = '{state}'"),
         );
+    }
+
+    /// Whether the primary takes no writes, on sessions that are open as well.
+    pub fn set_read_only(&self, is_so: bool) {
+        let state = if is_so { "on" } else { "off" };
+        self.sql(&format!("ALTER SYSTEM SET default_transaction_read_only = {state}"));
+        self.sql("SELECT pg_reload_conf()");
+    }
+
+    /// Whether nodes may not insert grants.
+    pub fn set_refused(&self, is_so: bool) {
+        let (verb, to) = if is_so { ("REVOKE", "FROM") } else { ("GRANT", "TO") };
+        self.sql(&format!("{verb} INSERT ON grants {to} {ROLE}"));
+    }
+
+    /// Whether all nodes together get a few connections; those that are open end.
+    pub fn set_short_of_connections(&self, is_so: bool) {
+        let limit = if is_so { FEW.to_string() } else { "-1".to_owned() };
+        self.sql(&format!("ALTER ROLE {ROLE} CONNECTION LIMIT {limit}"));
+        if is_so {
+            let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename";
+            self.sql(&format!("{end} = '{ROLE}'"));
+        }
     }
 
     fn spawn(&mut self, server: usize) {

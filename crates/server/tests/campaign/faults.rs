@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use super::calls::Calls;
 use super::chance::Chance;
+use super::databases::Databases;
 use super::history::{Answer, Fault};
 use super::house::House;
 use super::link::Mode;
@@ -38,6 +39,9 @@ impl Faults<'_> {
             Fault::CutNodeFromBalancer(node()),
             Fault::CutReplication,
             Fault::StallReplication,
+            Fault::ReadOnlyPrimary,
+            Fault::RevokePrivilege,
+            Fault::FewConnections,
         ];
         for last in (1..round.len()).rev() {
             round.swap(last, self.chance.below(last + 1));
@@ -72,6 +76,9 @@ impl Faults<'_> {
             Fault::StallReplication => {
                 self.hold(Mode::Stall, |house, mode| house.databases.replication().set(mode)).await
             }
+            Fault::ReadOnlyPrimary => self.restrict(Databases::set_read_only).await,
+            Fault::RevokePrivilege => self.restrict(Databases::set_refused).await,
+            Fault::FewConnections => self.restrict(Databases::set_short_of_connections).await,
             Fault::FailOver => return self.fail_over(fault, begin).await,
             Fault::LoseWrites => return self.lose_writes().await,
         }
@@ -83,6 +90,12 @@ impl Faults<'_> {
         set(self.house, mode);
         self.pause().await;
         set(self.house, Mode::Pass);
+    }
+
+    async fn restrict(&mut self, set: impl Fn(&Databases, bool)) {
+        block_in_place(|| set(&self.house.databases, true));
+        self.pause().await;
+        block_in_place(|| set(&self.house.databases, false));
     }
 
     /// The primary is gone, and what it has answered is on the standby.

@@ -83,6 +83,12 @@ pub enum Fault {
     FailOver,
     /// An asynchronous fail-over that loses the last writes.
     LoseWrites,
+    /// The primary takes no writes, and closes no session.
+    ReadOnlyPrimary,
+    /// The nodes' role may not insert grants.
+    RevokePrivilege,
+    /// The nodes' role gets a few connections for all of them together.
+    FewConnections,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use super::closer::CLOSED_GRANTS;
+use super::databases::ROLE;
 use super::leash::Leash;
 use super::link::{Link, Mode};
 
@@ -37,7 +38,7 @@ impl Node {
     pub async fn new(number: usize, dir: &Path, ports: Ports, databases: [u16; 2], clock_ms: i64) -> Node {
         let databases = [Link::to(databases[0]).await, Link::to(databases[1]).await];
         let [one, other] = [&databases[0], &databases[1]].map(|link| format!("127.0.0.1:{}", link.port));
-        let url = format!("postgres://northgate@{one},{other}/postgres?sslmode=disable");
+        let url = format!("postgres://{ROLE}@{one},{other}/postgres?sslmode=disable");
         let (public, private) = (Link::to(ports.public).await, Link::to(ports.private).await);
         let name = format!("northgate-{number}");
         Node { name, dir: dir.to_owned(), url, clock_ms, ports, process: None, databases, public, private }

@@ -137,3 +137,30 @@ async fn a_shared_database_is_backed_up_by_its_own_means() {
     let told = refusal(&command(home.path(), &installation.url, &["restore", "copy.db"]));
     assert!(told.contains("restored by its own means"), "{told}");
 }
+
+/// Readiness stayed 200, and the log said "the database did not do it": neither the SQLSTATE nor the table.
+#[tokio::test]
+async fn a_node_that_may_not_write_says_why_in_readiness_and_in_its_log() {
+    let (place, home) = (crate::server::server().place_of_a_role().await, tempfile::tempdir().unwrap());
+    let (url, role) = (place.url_as(&place.role()), place.role());
+    assert!(command(home.path(), &url, &["migrate"]).status.success());
+    let settings = [("NORTHGATE_DATABASE_URL", &*url), ("NORTHGATE_LOG_FORMAT", "json")];
+    let node = Northgate::start_in(home, &settings);
+    until("ready", async || curl(&node, "/health/ready") == r#"{"status":"ok"}"#).await;
+    let database = crate::server::server().client(&place.url()).await;
+    database.batch_execute(&format!("REVOKE INSERT ON grants FROM {role}")).await.unwrap();
+    let cause = "permission denied for table grants (SQLSTATE 42501)";
+    until("not ready", async || curl(&node, "/health/ready").contains(cause)).await;
+    let demo = crate::application::Application::demo(&node);
+    assert_eq!(demo.login().await.status, 500);
+    until("in the log", async || {
+        let log = node.log();
+        let is_it =
+            |line: &&str| line.contains(r#""work":"login","sqlstate":"42501""#) && line.contains(cause);
+        log.lines().find(is_it).is_some()
+    })
+    .await;
+    database.batch_execute(&format!("GRANT INSERT ON grants TO {role}")).await.unwrap();
+    until("ready again", async || curl(&node, "/health/ready") == r#"{"status":"ok"}"#).await;
+    assert_eq!(demo.login().await.status, 200);
+}

@@ -20,8 +20,9 @@ use super::trouble::Outlook;
 
 /// How often the probe runs, and at least how long it leaves the database alone while writes fail.
 const EVERY: Duration = Duration::from_millis(250);
-/// How long a write may be under way before the node says so. A batch takes milliseconds.
+/// How long a write may be under way before the node says so. A batch takes milliseconds, and the probe less.
 const SLOW: Duration = Duration::from_secs(1);
+const SLOW_PROBE: Duration = Duration::from_millis(600);
 /// How often one cause is written to the log as a warning.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 
@@ -40,6 +41,7 @@ pub(crate) struct Health {
 /// The work of one lane, or of the probe.
 pub(crate) struct Progress {
     name: &'static str,
+    slow: Duration,
     /// Since when it has work that is not done.
     since: Mutex<Option<Instant>>,
 }
@@ -59,7 +61,11 @@ impl Progress {
 impl Health {
     /// The progress of another lane.
     pub fn watch(&self, name: &'static str) -> Arc<Progress> {
-        let progress = Arc::new(Progress { name, since: Mutex::new(None) });
+        self.watch_for(name, SLOW)
+    }
+
+    fn watch_for(&self, name: &'static str, slow: Duration) -> Arc<Progress> {
+        let progress = Arc::new(Progress { name, slow, since: Mutex::new(None) });
         lock(&self.under_way).push(Arc::clone(&progress));
         progress
     }
@@ -96,7 +102,8 @@ impl Health {
             return Some(reason.clone());
         }
         let slow = |progress: &Arc<Progress>| {
-            let age = lock(&progress.since).map(|since| since.elapsed()).filter(|age| *age > SLOW)?;
+            let age =
+                lock(&progress.since).map(|since| since.elapsed()).filter(|age| *age > progress.slow)?;
             Some((age, progress.name))
         };
         let (age, name) = lock(&self.under_way).iter().filter_map(slow).max()?;
@@ -174,7 +181,7 @@ impl Statements {
 
 /// Probes for as long as the store is there.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let progress = shared.health.watch("probe");
+    let progress = shared.health.watch_for("probe", SLOW_PROBE);
     loop {
         tokio::select! {
             () = sleep(EVERY) => {}

@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use super::connect::{self, Connected, Trouble, connect};
 use super::server::Server;
 use super::trouble::Outlook;
-use super::{Shared, health, logins, reads, spends, steps};
+use super::{ConnectError, Shared, health, logins, reads, spends, steps};
 
 /// How long a lane waits for a session before it looks whether its operations are still wanted.
 const TAKE_WITHIN: Duration = Duration::from_millis(500);
@@ -191,6 +191,30 @@ impl Drop for Backend {
 impl Session {
     fn is_good(&self, server: &Server) -> bool {
         !self.client.is_closed() && self.epoch == server.epoch()
+    }
+}
+
+/// Returns when each session was tried to be opened; an error where no work could be done at all.
+pub(crate) async fn open_all(shared: &Shared) -> Result<(), ConnectError> {
+    shared.pool.tried().await;
+    let (open, wanted) = (shared.pool.open(), shared.pool.wanted());
+    match shared.pool.trouble() {
+        Some(trouble) if matches!(*trouble, Trouble::Pooled) => Err(ConnectError::Pooled),
+        Some(cause) if open == 0 && cause.is_too_many_connections() => {
+            Err(ConnectError::TooFewConnections { wanted, cause: Box::new(cause) })
+        }
+        Some(cause) if open == 0 => Err(ConnectError::Refused(Box::new(cause))),
+        Some(trouble) => {
+            tracing::warn!(
+                open,
+                wanted,
+                sqlstate = trouble.sqlstate(),
+                error = &*trouble as &dyn std::error::Error,
+                "connections to the database are missing; the node is not ready until it has all of them"
+            );
+            Ok(())
+        }
+        None => Ok(()),
     }
 }
 

@@ -1,0 +1,68 @@
+//! Why a node, or a command, cannot work with a database, in sentences that say what to do.
+
+use super::connect::Trouble;
+use super::schema::VERSION;
+
+/// Why a node cannot work with the database.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error(
+        "the database cannot be reached or refuses the connection: check database.url, and that the server runs"
+    )]
+    Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(
+        "the database is behind a connection pooler that gives each transaction or statement to another connection: set \
+         pool_mode = session for this database in PgBouncer, or connect to PostgreSQL itself"
+    )]
+    Pooled,
+    #[error(
+        "the database has no connection left for this node beside its first, and {wanted} are wanted: raise the role's \
+         CONNECTION LIMIT or max_connections, or lower database.lanes and database.login_lanes"
+    )]
+    TooFewConnections {
+        wanted: usize,
+        #[source]
+        cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error(
+        "the database has the encoding {found}: Northgate needs UTF8. Create one with `CREATE DATABASE northgate OWNER northgate \
+         ENCODING 'UTF8' TEMPLATE template0`"
+    )]
+    Encoding { found: String },
+    #[error("the database server is too old (version number {found}): PostgreSQL 13 or newer is needed")]
+    TooOld { found: String },
+    #[error("the database is not set up for Northgate: run `northgate migrate` once")]
+    NotMigrated,
+    #[error(
+        "the database is of an older version (format {found}, this one needs {VERSION}): run `northgate migrate`, beside the nodes that run"
+    )]
+    Older { found: i32 },
+    #[error(
+        "the database was migrated by a newer Northgate (format {found}, this one knows up to {VERSION}): use that version"
+    )]
+    Newer { found: i32 },
+    #[error(
+        "the database has tables of another program in the same schema: give Northgate a database of its own"
+    )]
+    Foreign,
+    #[error("the database did not do what it was asked")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Trouble> for ConnectError {
+    fn from(trouble: Trouble) -> ConnectError {
+        match trouble {
+            Trouble::Pooled => ConnectError::Pooled,
+            Trouble::Refused(_) | Trouble::Damaged | Trouble::DamagedRow { .. } => {
+                ConnectError::Refused(Box::new(trouble))
+            }
+            Trouble::Unreachable(said) => ConnectError::Unreachable(Box::new(said)),
+            Trouble::Silent(_)
+            | Trouble::ReadOnly
+            | Trouble::OldPrimary { .. }
+            | Trouble::OtherServer
+            | Trouble::NoServer(_)
+            | Trouble::NoConnection(_) => ConnectError::Unreachable(Box::new(trouble)),
+        }
+    }
+}

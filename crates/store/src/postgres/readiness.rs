@@ -1,0 +1,34 @@
+//! Readiness of a node: the first reason why it should get no requests.
+
+use std::sync::Arc;
+
+use super::connect::Trouble;
+use super::{PostgresStore, Shared};
+
+impl PostgresStore {
+    /// Why this node should get no requests, if it should not.
+    pub fn why_not_ready(&self) -> Option<String> {
+        let Shared { server, pool, health, figures, .. } = &*self.shared;
+        let because = |trouble: Option<Arc<Trouble>>| {
+            trouble.map_or_else(String::new, |trouble| format!(": {}", trouble.told()))
+        };
+        if self.is_behind() {
+            let lag = figures.registry_lag().as_secs_f32();
+            let cause = because(server.trouble());
+            return Some(format!(
+                "this node is behind: it has not seen for {lag:.1} s what other nodes change, since the database does not \
+                 answer it in time{cause}"
+            ));
+        }
+        if !server.is_settled() || server.trouble().is_some() {
+            let cause = because(server.trouble());
+            return Some(format!("this node changes over to another database server or connection{cause}"));
+        }
+        let (open, wanted) = self.sessions();
+        if let Some(trouble) = pool.trouble().filter(|_| open < wanted) {
+            let (missing, cause) = (wanted - open, trouble.told());
+            return Some(format!("{missing} of {wanted} connections to the database are missing: {cause}"));
+        }
+        health.why_not()
+    }
+}
