@@ -22,7 +22,7 @@ use super::trouble::Outlook;
 const EVERY: Duration = Duration::from_millis(250);
 /// How long a write may be under way before the node says so. A batch takes milliseconds, and the probe less.
 const SLOW: Duration = Duration::from_secs(1);
-const SLOW_PROBE: Duration = Duration::from_millis(600);
+const SLOW_PROBE: Duration = Duration::from_millis(500);
 /// How often one cause is written to the log as a warning.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 

@@ -14,10 +14,12 @@ impl PostgresStore {
         };
         if self.is_behind() {
             let lag = figures.registry_lag().as_secs_f32();
-            let cause = because(server.trouble());
+            let cause = server.trouble().map_or_else(
+                || "the database does not answer it in time".to_owned(),
+                |trouble| trouble.told(),
+            );
             return Some(format!(
-                "this node is behind: it has not seen for {lag:.1} s what other nodes change, since the database does not \
-                 answer it in time{cause}"
+                "this node is behind: it has not seen for {lag:.1} s what other nodes change: {cause}"
             ));
         }
         if !server.is_settled() || server.trouble().is_some() {

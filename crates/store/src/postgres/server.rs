@@ -43,7 +43,7 @@ struct State {
     host: usize,
     /// The latest timeline that this node has seen of the system.
     newest: Option<u32>,
-    /// Why the watch has no connection.
+    /// Why the watch has no connection, or cannot look.
     trouble: Option<Arc<Trouble>>,
 }
 
@@ -86,7 +86,8 @@ impl Server {
         let is_other = state.id.as_ref().is_some_and(|known| known != id);
         let is_same_system = state.id.as_ref().is_some_and(|known| known.system == id.system);
         let before = state.newest.filter(|_| is_same_system);
-        *state = State { id: Some(id.clone()), host, newest: before.max(id.timeline), trouble: None };
+        let trouble = state.trouble.take();
+        *state = State { id: Some(id.clone()), host, newest: before.max(id.timeline), trouble };
         self.gate.send_modify(|gate| {
             gate.epoch += u64::from(is_other);
             gate.is_open = true;
@@ -94,7 +95,7 @@ impl Server {
         self.epoch()
     }
 
-    /// The watch has no connection, and if it could not make one, why.
+    /// The watch has no connection, and if it could not make one or look with it, why.
     pub fn lost(&self, trouble: Option<Arc<Trouble>>) {
         if trouble.is_some() {
             self.state().trouble = trouble;
@@ -146,6 +147,7 @@ impl Server {
 
     /// The watch has seen what this server has.
     pub fn looked(&self, epoch: u64) {
+        self.state().trouble = None;
         self.looked_in.store(epoch, Ordering::Relaxed);
     }
 
@@ -154,7 +156,7 @@ impl Server {
         self.looked_in.load(Ordering::Relaxed) == self.epoch()
     }
 
-    /// Why the watch has no connection.
+    /// Why the watch has no connection, or cannot look.
     pub fn trouble(&self) -> Option<Arc<Trouble>> {
         self.state().trouble.clone()
     }

@@ -231,10 +231,22 @@ impl Trouble {
 
     /// The five characters that say what kind of error it is; empty where the database did not say any.
     pub fn sqlstate(&self) -> &str {
-        if matches!(self, Trouble::ReadOnly) {
-            return SqlState::READ_ONLY_SQL_TRANSACTION.code();
+        match self {
+            Trouble::ReadOnly => SqlState::READ_ONLY_SQL_TRANSACTION.code(),
+            Trouble::NoConnection(cause) => cause.as_ref().map_or("", |cause| cause.sqlstate()),
+            Trouble::NoServer(hosts) => {
+                let states = hosts.iter().map(|(_, trouble)| trouble.sqlstate());
+                states.into_iter().find(|state| !state.is_empty()).unwrap_or_default()
+            }
+            Trouble::Unreachable(_)
+            | Trouble::Refused(_)
+            | Trouble::Silent(_)
+            | Trouble::Damaged
+            | Trouble::DamagedRow { .. }
+            | Trouble::OldPrimary { .. }
+            | Trouble::OtherServer
+            | Trouble::Pooled => self.database_error().map_or("", |error| error.code().code()),
         }
-        self.database_error().map_or("", |error| error.code().code())
     }
 
     /// All of it in one line.

@@ -139,7 +139,7 @@ impl Watch {
 
     async fn attempt(&mut self, depth: Depth) {
         // Where the server is not the one any more, the next one is looked for at once.
-        for depth in [depth, Depth::Look] {
+        for (depth, is_last) in [(depth, false), (Depth::Look, true)] {
             let Err(trouble) = self.look(depth).await else { return };
             let was = self.session.take();
             self.shared.health.report("watch", &trouble);
@@ -148,7 +148,7 @@ impl Watch {
                     if trouble.is_read_only() || matches!(trouble, Trouble::OtherServer | Trouble::Pooled) {
                         self.shared.server.leave(was.epoch);
                     }
-                    self.shared.server.lost(None);
+                    self.shared.server.lost(is_last.then(|| Arc::new(trouble)));
                 }
                 None => return self.not_connected(trouble),
             }
