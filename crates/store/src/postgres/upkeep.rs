@@ -63,8 +63,16 @@ impl Upkeep {
 
     async fn round(&mut self) -> Result<(), Trouble> {
         let session = self.shared.pool.take(&self.shared.server).await?;
+        let done = self.round_with(&session.client).await;
+        if done.as_ref().err().is_none_or(Trouble::keeps_connection) {
+            self.shared.pool.put(session);
+        }
+        done
+    }
+
+    async fn round_with(&mut self, client: &Client) -> Result<(), Trouble> {
         let used = self.shared.published.registry.take_used(LAST_USED_AT_ONCE);
-        if let Err(trouble) = write_last_used(&session.client, &used).await {
+        if let Err(trouble) = write_last_used(client, &used).await {
             used.iter().for_each(|application| self.shared.published.registry.mark_used(application.number));
             return Err(trouble);
         }
@@ -76,9 +84,8 @@ impl Upkeep {
         let now = (self.shared.clock)();
         let steady = self.steady.look(Instant::now(), now);
         if steady >= self.shared.settings.steady_for {
-            self.next = sweep(&session.client, self.next, now).await?;
+            self.next = sweep(client, self.next, now).await?;
         }
-        self.shared.pool.put(session);
         Ok(())
     }
 }
