@@ -78,7 +78,7 @@ impl Upkeep {
         }
         let marks = self.shared.published.registry.forgotten().get();
         if marks != self.shown {
-            forgotten::raise(&session.client, marks).await?;
+            forgotten::raise(client, marks).await?;
             self.shown = marks;
         }
         let now = (self.shared.clock)();
