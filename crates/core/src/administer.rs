@@ -10,7 +10,7 @@ use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::credential::{Credential, CredentialId, CredentialKind, MAX_CREDENTIALS};
 use crate::keyring::{KeyringError, KeyringRecord};
-use crate::policy::Overrides;
+use crate::policy::{Overrides, Policy};
 use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText, Secrets};
 use crate::store::{Created, Deleted, NewApplication, Replaced, StoreError};
 
@@ -200,11 +200,18 @@ impl Auth {
     }
 
     fn longest_lifetime(&self) -> Duration {
-        let default = self.settings.policy;
+        self.longest(|policy| policy.refresh_lifetime.max(policy.access_lifetime))
+    }
+
+    /// How long an access token that is issued now can be good.
+    pub(crate) fn longest_access_lifetime(&self) -> Duration {
+        self.longest(|policy| policy.access_lifetime)
+    }
+
+    fn longest(&self, lifetime: impl Fn(Policy) -> Duration) -> Duration {
         let policies = self.registry().all().into_iter().map(|application| self.policy(&application));
-        let lifetimes =
-            policies.chain([default]).map(|policy| policy.refresh_lifetime.max(policy.access_lifetime));
-        lifetimes.max().unwrap_or(default.refresh_lifetime) + self.settings.leeway
+        let longest = policies.map(&lifetime).fold(lifetime(self.settings.policy), Duration::max);
+        longest + self.settings.leeway
     }
 
     /// How to keep a secret: an allocated one as a digest, a given one, which may be weak, as Argon2id.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::admit::AdmissionError;
@@ -11,9 +11,11 @@ use crate::clock::Timestamp;
 use crate::grant::Grant;
 use crate::keyring::Keyring;
 use crate::policy::{AccessTokens, Policy};
+use crate::published::GivenUp;
 use crate::registry::Registry;
 use crate::replay::ReplayCache;
 use crate::secret::{Busy, Digest, Hashing, Kept, Secret, SecretText};
+use crate::signing::Algorithms;
 use crate::store::{Store, StoreError};
 use crate::throttle::Failures;
 use crate::token::{Binding, Claims};
@@ -28,6 +30,8 @@ pub struct Auth {
     pub(crate) token_proofs: ReplayCache,
     /// DPoP proofs that were used with calls on the platform.
     pub(crate) call_proofs: ReplayCache,
+    /// Algorithms that no policy names any more, while their tokens may be good.
+    pub(crate) given_up: Mutex<[GivenUp; 2]>,
     keyring: RwLock<Arc<Keyring>>,
     /// The latest time at which this process issued a token, which may lie ahead of a clock that was set back since.
     issued_until: AtomicU64,
@@ -44,6 +48,8 @@ pub struct Settings {
     pub closed_grants: usize,
     /// How long a new key of the keyring is known before it is used.
     pub key_lead: Duration,
+    /// Algorithms whose keys are published although no policy names them yet.
+    pub published: Algorithms,
     /// Argon2id hashes computed at a time, 19 MiB each.
     pub hashes_at_once: usize,
     /// Wrong secrets in a minute from one IPv4 address or IPv6 /64; 0 is no limit.
@@ -73,7 +79,18 @@ impl Auth {
         let proofs = || ReplayCache::new(settings.dpop_proofs);
         let (token_proofs, call_proofs) = (proofs(), proofs());
         let (keyring, issued_until) = (RwLock::new(Arc::new(keyring)), AtomicU64::new(0));
-        Auth { store, settings, hashing, failures, token_proofs, call_proofs, keyring, issued_until }
+        let given_up = Mutex::new(GivenUp::none());
+        Auth {
+            store,
+            settings,
+            hashing,
+            failures,
+            token_proofs,
+            call_proofs,
+            given_up,
+            keyring,
+            issued_until,
+        }
     }
 
     /// The applications and revocations.

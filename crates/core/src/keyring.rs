@@ -186,11 +186,7 @@ impl Keyring {
 
     /// The key that signs new tokens at `now`.
     pub fn signing(&self, algorithm: Algorithm, now: Timestamp) -> &SigningKey {
-        let [ed25519, p256] = &self.in_use(now).signing;
-        match algorithm {
-            Algorithm::EdDsa => ed25519,
-            Algorithm::Es256 => p256,
-        }
+        self.in_use(now).signing(algorithm)
     }
 
     /// The key that is published under this name.
@@ -198,12 +194,10 @@ impl Keyring {
         self.keys.iter().flat_map(|key| &key.signing).find(|key| key.kid() == kid)
     }
 
-    /// The keys that sign, have signed or will sign tokens that are good at `now` or later, the newest first.
-    pub fn published(&self, now: Timestamp) -> impl Iterator<Item = &SigningKey> {
-        self.keys
-            .iter()
-            .filter(move |key| key.retire_at.is_none_or(|at| now < at))
-            .flat_map(|key| &key.signing)
+    /// The keys of an algorithm that sign, have signed or will sign tokens that are good at `now` or later, the newest first.
+    pub fn published(&self, algorithm: Algorithm, now: Timestamp) -> impl Iterator<Item = &SigningKey> {
+        let live = self.keys.iter().filter(move |key| key.retire_at.is_none_or(|at| now < at));
+        live.map(move |key| key.signing(algorithm))
     }
 
     /// What keys for TLS session tickets are made from, the newest first: any node with this keyring opens another's
@@ -230,6 +224,14 @@ impl Key {
             signing: Algorithm::ALL.map(|algorithm| {
                 SigningKey::derive(record.id, algorithm, |purpose| derive(&record.bytes, purpose))
             }),
+        }
+    }
+
+    fn signing(&self, algorithm: Algorithm) -> &SigningKey {
+        let [ed25519, p256] = &self.signing;
+        match algorithm {
+            Algorithm::EdDsa => ed25519,
+            Algorithm::Es256 => p256,
         }
     }
 }

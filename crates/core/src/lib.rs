@@ -24,6 +24,7 @@ pub mod logout;
 mod mac;
 pub mod policy;
 pub mod possession;
+mod published;
 mod random;
 pub mod refresh;
 pub mod registry;

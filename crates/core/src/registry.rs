@@ -1,6 +1,8 @@
 //! The registry: all applications and all revocations, in memory. A store keeps it equal to what is durable;
 //! authenticating and verifying read nothing else.
 
+mod signers;
+
 use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
@@ -16,6 +18,8 @@ use crate::feed::{Feed, Subject};
 use crate::forgotten::{Forgotten, HighWater};
 use crate::grant::{GrantId, GrantKey};
 use crate::policy::LAST_ONLY_OVERLAP;
+use crate::signing::Algorithms;
+use signers::Signers;
 
 /// How long the clock must not have jumped forward before a revocation is forgotten: a clock that is ahead for a moment
 /// would take the high-water mark along.
@@ -65,6 +69,7 @@ struct Applications {
     by_number: FxHashMap<AppNumber, Arc<Application>>,
     /// Secrets kept as Argon2id: while there are any, a wrong secret costs as much as one of theirs.
     imported_secrets: usize,
+    signers: Signers,
 }
 
 /// An application in the set of all, where its appId tells it from others: a map would hold each appId a second time, and
@@ -134,9 +139,13 @@ impl Registry {
     pub fn put(&self, application: Arc<Application>) {
         let mut all = self.applications_mut();
         all.imported_secrets += imported_secrets(&application);
+        all.signers.add(&application);
         all.by_id.replace(ById(Arc::clone(&application)));
         let before = all.by_number.insert(application.number, Arc::clone(&application));
         all.imported_secrets -= before.as_ref().map_or(0, |before| imported_secrets(before));
+        if let Some(before) = &before {
+            all.signers.remove(before);
+        }
         drop(all);
         if before.as_ref().is_some_and(|before| before.tokens_from < application.tokens_from) {
             self.revocations_mut().remove(&application.number);
@@ -146,9 +155,26 @@ impl Registry {
         }
     }
 
+    /// The algorithms by which an application has its access tokens signed, whatever the default policy is.
+    pub fn signing_algorithms(&self) -> Algorithms {
+        self.applications().signers.present()
+    }
+
+    /// The algorithms that were of this kind when it was asked last, or since, and are not any more.
+    pub(crate) fn take_given_up_algorithms(&self) -> Algorithms {
+        if self.applications().signers.given_up == Algorithms::default() {
+            return Algorithms::default();
+        }
+        std::mem::take(&mut self.applications_mut().signers.given_up)
+    }
+
     /// Puts everything that `other` knows in place of what this one knows.
     pub fn replace_all(&self, other: Registry) {
-        *self.applications_mut() = other.applications.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut applications = other.applications.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.applications_mut();
+        applications.signers.follow(&present.signers);
+        *present = applications;
+        drop(present);
         *self.revocations_mut() = other.revocations.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.forgotten.raise(other.forgotten.get());
         self.feed.begin_again();
@@ -173,6 +199,7 @@ impl Registry {
                 all.by_id.remove(&application.id);
             }
             all.imported_secrets -= imported_secrets(&application);
+            all.signers.remove(&application);
         }
         drop(all);
         self.revocations_mut().remove(&number);

@@ -25,11 +25,38 @@ pub enum Algorithm {
 impl Algorithm {
     pub const ALL: [Algorithm; 2] = [Algorithm::EdDsa, Algorithm::Es256];
 
+    /// The same in the order in which keys are published: some libraries stop at the first key of a kind that they do not know,
+    /// and all know ES256.
+    pub const BEST_KNOWN_FIRST: [Algorithm; 2] = [Algorithm::Es256, Algorithm::EdDsa];
+
     /// The registered name.
     pub fn as_str(self) -> &'static str {
         match self {
             Algorithm::EdDsa => "EdDSA",
             Algorithm::Es256 => "ES256",
+        }
+    }
+}
+
+/// A set of algorithms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Algorithms {
+    pub eddsa: bool,
+    pub es256: bool,
+}
+
+impl Algorithms {
+    pub fn contains(&self, algorithm: Algorithm) -> bool {
+        match algorithm {
+            Algorithm::EdDsa => self.eddsa,
+            Algorithm::Es256 => self.es256,
+        }
+    }
+
+    pub fn insert(&mut self, algorithm: Algorithm) {
+        match algorithm {
+            Algorithm::EdDsa => self.eddsa = true,
+            Algorithm::Es256 => self.es256 = true,
         }
     }
 }

@@ -21,7 +21,7 @@ use northgate_core::auth::{Auth, Settings};
 use northgate_core::keyring::Keyring;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::secret::SecretText;
-use northgate_core::signing::Algorithm;
+use northgate_core::signing::{Algorithm, Algorithms};
 use northgate_core::store::Store;
 use northgate_server::clock::Clock;
 use northgate_server::config::Config;
@@ -126,6 +126,7 @@ fn auth(store: Arc<dyn Store>, keyring: Keyring) -> Auth {
         leeway: Duration::ZERO,
         closed_grants: 10_000,
         key_lead: Duration::from_secs(600),
+        published: Algorithms { eddsa: false, es256: false },
         hashes_at_once: 1,
         failures_per_source: 0,
         failures_per_application: 0,

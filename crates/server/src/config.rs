@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod database;
+mod keys;
 pub mod layers;
 pub mod limits;
 pub mod log;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use northgate_core::policy::Policy;
+use northgate_core::signing::Algorithms;
 
 use api::Api;
 use database::DatabaseSettings;
@@ -52,6 +54,8 @@ pub struct Config {
     pub keyring_key: PathBuf,
     /// How long a new key of the keyring is known before it is used.
     pub key_lead: Duration,
+    /// Algorithms whose keys are published although no policy names them yet.
+    pub published_keys: Algorithms,
     /// How the application API looks.
     pub api: Api,
     /// How the server names itself to OAuth clients.
@@ -94,6 +98,7 @@ impl Config {
             keyring,
             keyring_key,
             key_lead: settings.duration("keys.lead", MINUTE..=24 * HOUR)?,
+            published_keys: keys::published(&mut settings)?,
             api: Api::take(&mut settings)?,
             oauth: OAuthSettings::take(&mut settings)?,
             policy: policy::take(&mut settings)?,

@@ -134,12 +134,14 @@ fn with_fallbacks(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {
 }
 
 async fn not_found(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let is_oauth = oauth::is_asked(request.uri().path(), &api.oauth.issuer);
     body::pass_over(request, api.body).await;
-    Problem::NotFound.answer(api.dialect)
+    if is_oauth { oauth::error::not_found() } else { Problem::NotFound.answer(api.dialect) }
 }
 
 /// The router adds `Allow`.
 async fn wrong_method(State(api): State<Arc<Api>>, request: Request) -> Response<Body> {
+    let is_oauth = oauth::is_asked(request.uri().path(), &api.oauth.issuer);
     body::pass_over(request, api.body).await;
-    Problem::WrongMethod.answer(api.dialect)
+    if is_oauth { oauth::error::wrong_method() } else { Problem::WrongMethod.answer(api.dialect) }
 }

@@ -6,6 +6,7 @@ pub mod members;
 #[cfg(test)]
 mod tests;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::application::{AppId, AppNumber};
@@ -71,6 +72,16 @@ struct Place {
 /// Whether `token` has the shape of a JWT, which an opaque token never has.
 pub fn is_one(token: &str) -> bool {
     token.contains('.')
+}
+
+/// What identifies a token, without being it: the `jti` of a signed one, whose signature was checked before, and of an opaque
+/// one half of its SHA-256.
+pub fn identifier(token: &str) -> String {
+    let payload = token.split('.').nth(1).and_then(|payload| parsed::<Payload>(payload).ok());
+    payload.map_or_else(
+        || URL_SAFE_NO_PAD.encode(&digest(&SHA256, token.as_bytes()).as_ref()[..16]),
+        |payload| payload.jti,
+    )
 }
 
 /// The token that says `claims` of the application `app`, under the key that is current at `now`.

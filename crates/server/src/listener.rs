@@ -7,6 +7,7 @@ mod forwarded;
 pub mod handshake;
 mod idle;
 mod introduction;
+mod keep_alive;
 mod log_throttle;
 mod opening;
 pub mod pace;
@@ -29,6 +30,7 @@ use crate::metrics::connections::{Closed, ConnectionMetrics};
 use crate::tls::Tls;
 use connection::{Routes, Serving};
 use connection_log::ConnectionLog;
+use keep_alive::KeepAlive;
 use table::{SourceFull, Table};
 
 /// Connections that the kernel holds until we accept them. All applications come back at once after an outage; this is as
@@ -91,7 +93,9 @@ pub async fn serve(
 ) {
     let limits = &rules.limits;
     let table = Table::new(limits.connections, limits.connections_per_source, Arc::clone(&rules.metrics));
-    let serving = Arc::new(Serving { tls, routes, rules, log: ConnectionLog::new(), stop: stop.clone() });
+    let keep_alive = KeepAlive::before(limits.idle_time);
+    let serving =
+        Arc::new(Serving { tls, routes, rules, keep_alive, log: ConnectionLog::new(), stop: stop.clone() });
     tokio::select! {
         () = accept(socket, &table, &serving) => {}
         () = stopped(stop) => {}

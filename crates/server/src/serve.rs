@@ -162,6 +162,7 @@ fn settings(config: &Config) -> Settings {
         leeway: config.verify.leeway,
         closed_grants: config.limits.closed_grants as usize,
         key_lead: config.key_lead,
+        published: config.published_keys,
         hashes_at_once: config.limits.hashes_at_once as usize,
         failures_per_source: config.limits.failures_per_source,
         failures_per_application: config.limits.failures_per_application,

@@ -35,7 +35,7 @@ pub struct Issuer(String);
 
 impl OAuthSettings {
     pub(super) fn take(settings: &mut Settings) -> Result<OAuthSettings, ConfigError> {
-        let instead = "\"\" or the URL that clients reach the public listener by, such as \"https://tokens.example.com\"";
+        let instead = "\"\" or the URL that clients reach the public listener by, such as \"https://tokens.example.com\" or \"https://example.com/tokens\": without query, fragment, final slash and empty segments";
         let issuer = settings.text("oauth.issuer", instead, |text| match text {
             "" => Some(None),
             url => Issuer::parse(url).map(Some),
@@ -73,7 +73,9 @@ impl Issuer {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
         let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
         let is_good = !authority.is_empty() && authority.chars().all(is_host) && path.chars().all(is_plain);
-        (is_good && !url.ends_with('/')).then(|| Issuer(url.to_owned()))
+        // Every path that a client builds from it has to be a route of ours, written in one way.
+        let is_segment = |segment: &str| !matches!(segment, "" | "." | ".." | ".well-known");
+        (is_good && path.split('/').skip(1).all(is_segment)).then(|| Issuer(url.to_owned()))
     }
 
     fn of(listen: SocketAddr) -> Issuer {
@@ -132,7 +134,16 @@ mod tests {
             assert_eq!(Issuer::parse(good).map(|issuer| issuer.0).as_deref(), Some(good));
         }
         assert_eq!(Issuer::parse("https://a:1/b/c").expect("good").path(), "/b/c");
-        for bad in ["http://a", "https://", "https:///b", "https://a/", "https://a?b", "https://a#b", "a"] {
+        for bad in ["http://a", "https://", "https:///b", "https://a/", "https://a?b", "https://a#b", "a"]
+            .into_iter()
+            .chain([
+                "https://a//b",
+                "https://a/b//c",
+                "https://a/./b",
+                "https://a/b/..",
+                "https://a/.well-known/b",
+            ])
+        {
             assert_eq!(Issuer::parse(bad), None, "{bad}");
         }
     }

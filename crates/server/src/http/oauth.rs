@@ -3,7 +3,7 @@
 mod answer;
 mod assertion;
 mod client;
-mod error;
+pub mod error;
 mod form;
 mod introspect;
 mod jwks;
@@ -23,16 +23,35 @@ const INTROSPECT: &str = "/oauth2/introspect";
 const REVOKE: &str = "/oauth2/revoke";
 const JWKS: &str = "/oauth2/jwks";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
+/// Where libraries of OpenID Connect look; RFC 8414 §3 lets a server of OAuth alone have it.
+const OPENID_METADATA: &str = "/.well-known/openid-configuration";
 
-/// What applications ask.
+/// What applications ask. Below the path of the issuer too, if it has one; without it for proxies that take it away.
 pub fn public(issuer: &Issuer) -> Router<Arc<Api>> {
+    let path = issuer.path();
+    // A path comes behind the well-known one (RFC 8414 §3.1), or before it (OpenID Connect Discovery §4).
+    let routes = endpoints("").merge(discovery("", path));
+    if path.is_empty() { routes } else { routes.merge(endpoints(path)).merge(discovery(path, "")) }
+}
+
+fn endpoints(under: &str) -> Router<Arc<Api>> {
     Router::new()
-        .route(TOKEN, post(token::token))
-        .route(INTROSPECT, post(introspect::introspect_own))
-        .route(REVOKE, post(revoke::revoke))
-        .route(JWKS, get(jwks::jwks))
-        // An issuer's path comes behind the well-known one (RFC 8414 §3.1).
-        .route(&format!("{METADATA}{}", issuer.path()), get(metadata::metadata))
+        .route(&format!("{under}{TOKEN}"), post(token::token))
+        .route(&format!("{under}{INTROSPECT}"), post(introspect::introspect_own))
+        .route(&format!("{under}{REVOKE}"), post(revoke::revoke))
+        .route(&format!("{under}{JWKS}"), get(jwks::jwks))
+}
+
+fn discovery(under: &str, behind: &str) -> Router<Arc<Api>> {
+    Router::new()
+        .route(&format!("{under}{METADATA}{behind}"), get(metadata::metadata))
+        .route(&format!("{under}{OPENID_METADATA}{behind}"), get(metadata::metadata))
+}
+
+/// Whether a request is one for OAuth, so that it is answered in OAuth's form although there is no such endpoint or method.
+pub fn is_asked(path: &str, issuer: &Issuer) -> bool {
+    let below = path.strip_prefix(issuer.path()).unwrap_or(path);
+    [path, below].iter().any(|path| path.starts_with("/oauth2/") || path.starts_with("/.well-known/"))
 }
 
 /// What gateways ask.

@@ -29,6 +29,7 @@ use crate::listener::connection_log::ConnectionLog;
 use crate::listener::forwarded::Proxy;
 use crate::listener::handshake::handshake;
 use crate::listener::introduction::{Speaker, introduce};
+use crate::listener::keep_alive::KeepAlive;
 use crate::listener::pace::{Pace, Paced};
 use crate::listener::socket::Socket;
 use crate::listener::table::Place;
@@ -144,6 +145,7 @@ pub(super) struct Serving<R> {
     pub tls: Option<Arc<Tls>>,
     pub routes: R,
     pub rules: Rules,
+    pub keep_alive: KeepAlive,
     pub log: ConnectionLog,
     pub stop: watch::Receiver<bool>,
 }
@@ -215,14 +217,18 @@ impl<R: Routes> Serving<R> {
         let io = TokioIo::new(Paced::new(stream, Arc::clone(pace), limits, hides_end));
         let http = http(limits, &self.routes);
         let (routes, remote) = (&self.routes, Remote { pace: Arc::clone(pace), peer, shown });
-        let served = Arc::clone(pace);
+        let (keep_alive, stop, served) = (&self.keep_alive, &self.stop, Arc::clone(pace));
         let service = service_fn(move |request: Request<Incoming>| {
             served.request_begins();
+            let is_kept = keep_alive.is_wanted(&request);
             let stated = proxy.as_ref().map(|proxy| proxy.client(&remote, request.headers()));
             let answer = routes.answer(request, stated.as_ref().unwrap_or(&remote));
             let served = Arc::clone(&served);
             async move {
-                let answer = answer.await;
+                let mut answer = answer.await;
+                if is_kept && !served.is_closed() && !*stop.borrow() {
+                    keep_alive.announce(answer.headers_mut());
+                }
                 served.request_ends(!answer.status().is_success());
                 Ok::<_, Infallible>(answer)
             }

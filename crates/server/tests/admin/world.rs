@@ -12,6 +12,7 @@ use northgate_core::clock::Timestamp;
 use northgate_core::login::LoginError;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_core::secret::SecretText;
+use northgate_core::signing::Algorithms;
 use northgate_server::admin_token::{self, AdminToken};
 use northgate_server::clock::Clock;
 use northgate_server::http::admin::{Admin, BackUp, KeyringHome, Turns, router};
@@ -148,6 +149,7 @@ fn settings() -> Settings {
         leeway: Duration::from_secs(30),
         closed_grants: 100,
         key_lead: Duration::from_secs(600),
+        published: Algorithms { eddsa: false, es256: false },
         hashes_at_once: 2,
         failures_per_source: 0,
         failures_per_application: 0,

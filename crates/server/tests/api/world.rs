@@ -13,6 +13,7 @@ use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::signing::Algorithms;
 use northgate_server::clock::Clock;
 use northgate_server::config::Config;
 use northgate_server::config::api::Dialect;
@@ -217,6 +218,7 @@ async fn auth(place: &Place, queue: usize, setup: &Setup, clock: &Clock, record:
         leeway: Duration::from_secs(30),
         closed_grants: 1000,
         key_lead: Duration::from_secs(600),
+        published: Algorithms { eddsa: false, es256: false },
         hashes_at_once: 1,
         failures_per_source: setup.failures_per_source,
         failures_per_application: 0,

@@ -89,7 +89,7 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
         header_time: seconds(10),
         body_time: seconds(10),
         handshake_time: seconds(10),
-        idle_time: seconds(75),
+        idle_time: seconds(150),
         connections: 16_384,
         connections_per_source: 4096,
         stop_time: seconds(30),

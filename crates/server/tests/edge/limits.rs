@@ -90,3 +90,26 @@ async fn at_the_bound_a_connection_waits_while_all_others_are_served() {
     assert!(answer(&mut first).await.unwrap().ends_with("at last"));
     assert!(answer(&mut second).await.unwrap().ends_with("here"));
 }
+
+/// A client whose timer was longer than ours sent a POST on a connection that was being closed, and did not repeat it. It has to
+/// know our timer, and no answer may promise what is not kept.
+#[tokio::test]
+async fn a_client_that_keeps_its_connection_learns_for_how_long_it_may() {
+    let running = Running::start(None, &[("limits.idle_time", "120s")]).await;
+    for (request, is_kept) in [
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", true),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", true),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", false),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, close\r\n\r\n", false),
+        ("GET / HTTP/1.0\r\n\r\n", false),
+        ("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true),
+    ] {
+        let mut stream = running.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = answer(&mut stream).await.unwrap();
+        let has = |line: &str| answer.to_ascii_lowercase().matches(line).count();
+        let expected = usize::from(is_kept);
+        assert_eq!(has("\r\nkeep-alive: timeout=110\r\n"), expected, "{request}{answer}");
+        assert_eq!(has("\r\nconnection: keep-alive\r\n"), expected, "{request}{answer}");
+    }
+}

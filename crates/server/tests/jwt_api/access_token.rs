@@ -122,3 +122,18 @@ async fn the_logout_of_the_application_api_takes_no_signed_token() {
     world.logout(&token).await.is(400, INVALID);
     assert_eq!(world.verify(&token).await.status, 200);
 }
+
+/// RFC 7662 §2.2: `aud` and `jti` are those of the token, so that a gateway can compare them.
+#[tokio::test]
+async fn introspection_shows_the_audience_and_the_id_of_a_token() {
+    let world = signing(Algorithm::Es256).await;
+    let token = token(&world).await;
+    let (told, said) = (introspect(&world, &token).await, part(&token, 1));
+    assert_eq!((&told["aud"], &told["jti"]), (&said["aud"], &said["jti"]));
+    assert_eq!(told["aud"], AUDIENCE);
+    let pair = world.login().await;
+    let (access, refresh) = (pair.member("accessToken"), pair.member("refreshToken"));
+    let (access, refresh) = (introspect(&world, &access).await, introspect(&world, &refresh).await);
+    assert_eq!((&access["aud"], refresh.get("aud")), (&told["aud"], None));
+    assert!(access["jti"].is_string() && refresh["jti"].is_string() && access["jti"] != refresh["jti"]);
+}

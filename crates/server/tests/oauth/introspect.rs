@@ -18,11 +18,15 @@ async fn introspect(world: &World, token: &str) -> Answer {
 #[tokio::test]
 async fn an_application_learns_what_its_access_token_is_good_for() {
     let world = World::new().await;
-    let answer = introspect(&world, &access_token(&world).await).await;
-    let told: Value = serde_json::from_str(&answer.body).unwrap();
+    let token = access_token(&world).await;
+    let answer = introspect(&world, &token).await;
+    let mut told: Value = serde_json::from_str(&answer.body).unwrap();
+    // RFC 7662 §2.2: an identifier of the token, which is not the token itself.
+    let jti = told.as_object_mut().unwrap().remove("jti").unwrap();
+    assert!(jti.as_str().unwrap().len() == 22 && !token.contains(jti.as_str().unwrap()), "{jti}");
     let expected = json!({
         "active": true, "scope": "default", "client_id": "demo", "sub": "demo", "token_type": "Bearer",
-        "iss": "https://tokens.example.com", "iat": BEGIN_S, "exp": BEGIN_S + 3600,
+        "iss": "https://tokens.example.com", "aud": "https://api.example.com", "iat": BEGIN_S, "exp": BEGIN_S + 3600,
     });
     assert_eq!((answer.status, told), (200, expected));
     assert_eq!(answer.header("Content-Type"), Some("application/json; charset=UTF-8"));

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::request::{INTROSPECT, REVOKE, TOKEN, is_error};
 use crate::socket::{Answer, ask};
 use crate::world::*;
 
@@ -62,4 +63,43 @@ async fn no_list_of_the_metadata_is_empty() {
         assert!(value.as_array().is_none_or(|list| !list.is_empty()), "{name}");
     }
     assert_eq!(members["response_types_supported"], serde_json::json!(["none"]));
+}
+
+/// RFC 8414 §3: the suffix openid-configuration is not OpenID Connect's alone, and five libraries look there only. They refuse
+/// metadata without the members that OpenID Connect Discovery requires.
+#[tokio::test]
+async fn the_metadata_is_where_libraries_of_openid_connect_look_with_the_members_that_they_require() {
+    let world = World::new().await;
+    let (_, members) = metadata(&world).await;
+    let openid = ask(world.public, "GET /.well-known/openid-configuration HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert_eq!((openid.status, serde_json::from_str(&openid.body).ok()), (200, Some(members.clone())));
+    assert_eq!(members["subject_types_supported"], serde_json::json!(["public"]));
+    let algorithms = members["id_token_signing_alg_values_supported"].as_array().unwrap();
+    assert_eq!(algorithms, &[Value::from("ES256"), Value::from("EdDSA")]);
+}
+
+/// A client that got 404 or 405 under /oauth2/ read the platform's members instead of `error`.
+#[tokio::test]
+async fn a_path_or_a_method_that_there_is_not_is_answered_in_the_form_of_oauth() {
+    let world = World::new().await;
+    for (listener, method, path, status, allow) in [
+        (world.public, "GET", "/oauth2/authorize", 404, None),
+        (world.public, "POST", "/oauth2/token/", 404, None),
+        (world.public, "GET", "/oauth2/", 404, None),
+        (world.public, "GET", "/.well-known/nothing", 404, None),
+        (world.public, "GET", TOKEN, 405, Some("POST")),
+        (world.public, "PUT", REVOKE, 405, Some("POST")),
+        (world.public, "POST", "/oauth2/jwks", 405, Some("GET,HEAD")),
+        (world.public, "POST", "/.well-known/openid-configuration", 405, Some("GET,HEAD")),
+        (world.private, "GET", INTROSPECT, 405, Some("POST")),
+        (world.private, "POST", TOKEN, 404, None),
+    ] {
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
+        let answer = ask(listener, request).await;
+        is_error(&answer, status, "invalid_request");
+        assert_eq!(answer.header("Allow"), allow, "{method} {path}");
+    }
+    // Elsewhere the platform's form stays.
+    let answer = ask(world.public, "GET /oauth2 HTTP/1.1\r\nHost: h\r\n\r\n").await;
+    assert!(answer.status == 404 && answer.body.contains("error_code"), "{}", answer.body);
 }

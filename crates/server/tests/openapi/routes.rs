@@ -64,12 +64,12 @@ fn route(argument: &str, constants: &BTreeMap<&str, &str>) -> String {
         None => format!("{{{argument}}}"),
     };
     // A parameter of `application_api`; the operator's prefix is a variable of the document's server.
-    path = path.replace("{under}", "{APPLICATION_API}");
+    path = path.replace("{under}/", "{APPLICATION_API}/");
     for (name, value) in constants {
         path = path.replace(&format!("{{{name}}}"), value);
     }
     // The path of the issuer, which is empty for most; and what axum calls the rest of a path.
-    path.replace("{}", "").replace("{*", "{")
+    path.replace("{under}", "").replace("{behind}", "").replace("{*", "{")
 }
 
 #[tokio::test]

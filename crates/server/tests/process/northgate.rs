@@ -17,7 +17,7 @@ pub struct Northgate {
     server: Child,
 }
 
-/// Environment variables beside those that name the listeners.
+/// Environment variables beside those that name the listeners; PUBLIC_PORT in a value is the port of the public one.
 pub type Settings<'s> = &'s [(&'s str, &'s str)];
 
 impl Northgate {
@@ -30,7 +30,9 @@ impl Northgate {
     pub fn start_in(home: TempDir, settings: Settings) -> Northgate {
         loop {
             let (public, private) = free_ports();
-            let mut command = bare(home.path(), settings);
+            let mut command = bare(home.path(), &[]);
+            let port = public.port().to_string();
+            command.envs(settings.iter().map(|(name, value)| (name, value.replace("PUBLIC_PORT", &port))));
             command.args(["serve", "--dev", "--listen", &public.to_string()]);
             command.args(["--admin-listen", &private.to_string()]);
             let output = fs::File::create(home.path().join("stdout")).unwrap();

@@ -32,6 +32,14 @@ impl House {
         House { server, issuer }
     }
 
+    /// One whose issuer has this path.
+    pub fn below(path: &str) -> House {
+        let issuer = format!("https://localhost:PUBLIC_PORT{path}");
+        let house = House::new(&[("NORTHGATE_OAUTH_ISSUER", &issuer)]);
+        let issuer = format!("{}{path}", house.issuer);
+        House { issuer, ..house }
+    }
+
     /// A new application with these policies.
     pub fn application(&self, name: &str, policies: &[&str]) -> Application {
         let said = self.server.tell(&[&["app", "create", name, "--json"], policies].concat());
@@ -47,7 +55,7 @@ impl House {
 
     /// By the application API, which alone gives refresh tokens to begin with.
     pub fn login(&self, application: &Application) -> Pair {
-        let url = format!("{}/iocm/app/sec/v1.1.0/login", self.issuer);
+        let url = format!("https://localhost:{}/iocm/app/sec/v1.1.0/login", self.server.public.port());
         let form = format!("appId={}&secret={}", application.id, application.secret);
         let mut curl = Command::new("curl");
         curl.args(["-sS", "--data", &form, "--cacert"]).arg(self.certificate()).arg(url);

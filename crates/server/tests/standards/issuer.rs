@@ -21,5 +21,30 @@ fn the_metadata_of_an_issuer_with_a_path_is_before_that_path() {
     let metadata = found("/.well-known/oauth-authorization-server/one/two");
     assert_eq!(metadata["issuer"], issuer);
     assert_eq!(metadata["token_endpoint"], format!("{issuer}/oauth2/token"));
-    assert_eq!(found("/.well-known/oauth-authorization-server")["issuer"], Value::Null);
+    for path in [
+        "/.well-known/openid-configuration/one/two",
+        "/one/two/.well-known/openid-configuration",
+        "/one/two/.well-known/oauth-authorization-server",
+    ] {
+        assert_eq!(found(path), metadata, "{path}");
+    }
+    assert!(found("/one/two/oauth2/jwks")["keys"].is_array());
+    // That would be the metadata of another issuer.
+    for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
+        assert_eq!(found(path)["issuer"], Value::Null);
+    }
+}
+
+/// An issuer that a client would write in another way stops the start with a sentence.
+#[test]
+fn an_issuer_whose_path_is_no_path_of_ours_is_refused_at_the_start() {
+    let home = tempfile::tempdir().unwrap();
+    for path in ["/", "//a", "/a/../b", "/a//b", "/a/.well-known/b"] {
+        let mut command = crate::northgate::northgate(home.path());
+        command.args(["config", "show"]).env("NORTHGATE_OAUTH_ISSUER", format!("https://a.example{path}"));
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("oauth.issuer"), "{path}: {output:?}");
+        assert!(said.contains("without query, fragment, final slash and empty segments"), "{said}");
+    }
 }

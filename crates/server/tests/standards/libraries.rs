@@ -83,3 +83,20 @@ fn openid_client_gets_checks_refreshes_and_revokes_tokens_and_binds_them_to_a_ke
     ];
     drive(&house, Command::new(tools::node()).arg("openid_client.mjs"), &steps);
 }
+
+/// Five libraries looked at the path of OpenID Connect only and found nothing, and below an issuer with a path no endpoint
+/// answered.
+#[test]
+fn libraries_that_know_the_issuer_alone_find_everything_also_below_a_path() {
+    for path in ["", "/one/two"] {
+        let house = House::below(path);
+        let mut client = Command::new(tools::python());
+        let steps = ["openid_configuration", "every_endpoint", "private_key_jwt", "python_jose"];
+        drive(&house, client.arg(tools::folder().join("discovery_client.py")), &steps);
+        let home = house.server.home.path();
+        std::os::unix::fs::symlink(tools::node_modules(), home.join("node_modules")).unwrap();
+        std::fs::copy(tools::folder().join("discovery_client.mjs"), home.join("discovery_client.mjs"))
+            .unwrap();
+        drive(&house, Command::new(tools::node()).arg("discovery_client.mjs"), &["openid", "oauth2"]);
+    }
+}

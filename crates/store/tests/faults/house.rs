@@ -10,6 +10,7 @@ use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{KeyBytes, KeyId, KeyRecord, Keyring, KeyringRecord};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
+use northgate_core::signing::Algorithms;
 use northgate_store::embedded::{EmbeddedStore, OpenError};
 
 const SETTINGS: Settings = Settings {
@@ -29,6 +30,7 @@ const SETTINGS: Settings = Settings {
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
     key_lead: Duration::from_secs(600),
+    published: Algorithms { eddsa: false, es256: false },
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,

@@ -19,6 +19,7 @@ use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Ov
 use northgate_core::refresh::{Refresh, RefreshError, Refusal};
 use northgate_core::registry::STEADY;
 use northgate_core::secret::SecretText;
+use northgate_core::signing::Algorithms;
 use northgate_core::store::Store;
 use northgate_core::verify::VerifyError;
 use northgate_store::embedded::{EmbeddedStore, restore};
@@ -51,6 +52,7 @@ pub const SETTINGS: Settings = Settings {
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
     key_lead: Duration::from_secs(600),
+    published: Algorithms { eddsa: false, es256: false },
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,

@@ -14,6 +14,7 @@ use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
 use northgate_core::refresh::{Refresh, RefreshError};
 use northgate_core::secret::SecretText;
+use northgate_core::signing::Algorithms;
 use northgate_store::postgres::{PostgresSettings, PostgresStore, migrate};
 
 use super::server::{Place, server};
@@ -40,6 +41,7 @@ const SETTINGS: Settings = Settings {
     leeway: Duration::from_secs(30),
     closed_grants: 1_000,
     key_lead: Duration::from_secs(600),
+    published: Algorithms { eddsa: false, es256: false },
     hashes_at_once: 2,
     failures_per_source: 0,
     failures_per_application: 0,

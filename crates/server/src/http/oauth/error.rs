@@ -97,10 +97,27 @@ impl Denial {
         let (status, error) = self.code.status_and_word();
         // Neither has anything to escape: our own words.
         let body = format!(r#"{{"error":"{error}","error_description":"{}"}}"#, self.description);
-        let mut answer = status.answer(body);
-        answer.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
-        answer
+        uncached(status, body)
     }
+}
+
+/// RFC 6749 §5.1 wants `Pragma` as well as `Cache-Control`, which every answer of ours has.
+fn uncached(status: ErrorStatus, body: impl Into<Body>) -> Response<Body> {
+    let mut answer = status.answer(body);
+    answer.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
+    answer
+}
+
+/// The answer where there is no such endpoint.
+pub fn not_found() -> Response<Body> {
+    let body = r#"{"error":"invalid_request","error_description":"There is no such endpoint. The metadata names those that there are."}"#;
+    uncached(ErrorStatus::NotFound, body)
+}
+
+/// The answer where the endpoint does not take the method; the router adds `Allow`.
+pub fn wrong_method() -> Response<Body> {
+    let body = r#"{"error":"invalid_request","error_description":"The endpoint does not take this method. Allow names those that it takes."}"#;
+    uncached(ErrorStatus::MethodNotAllowed, body)
 }
 
 /// What is said where the store did not do its part; `error` is what was attempted.

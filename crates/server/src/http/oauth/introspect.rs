@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::clock::Timestamp;
-use northgate_core::introspect::{Active, IntrospectError, Introspection};
+use northgate_core::introspect::{Active, Inactive, IntrospectError, Introspection};
 use northgate_core::token::{Binding, Kind};
 use serde_json::{Value, json};
 
@@ -15,58 +15,80 @@ use super::client::{Client, Sender};
 use super::error::{self, Denial};
 use super::form::Form;
 use super::{INTROSPECT, answer};
+use crate::config::oauth::OAuth;
 use crate::http::Api;
 use crate::http::observe::{Answered, Observed};
 use crate::http::outcome::{Operation, Outcome};
+use crate::jwt;
 
 /// On the public listener: an application learns what its own tokens are good for.
 pub async fn introspect_own(State(api): State<Arc<Api>>, request: Request) -> Answered {
     let mut observed = Observed::new(Operation::Introspect);
     let introspection = ask_own(&api, request, &mut observed).await;
-    told(introspection, &api, observed)
+    answered(introspection, observed)
 }
 
 /// On the private listener: whoever reaches it may ask, as it may ask verify.
 pub async fn introspect_any(State(api): State<Arc<Api>>, request: Request) -> Answered {
     let mut observed = Observed::new(Operation::Introspect);
     let introspection = ask_any(&api, request, &mut observed).await;
-    told(introspection, &api, observed)
+    answered(introspection, observed)
 }
 
-async fn ask_own(api: &Api, request: Request, observed: &mut Observed) -> Result<Introspection, Denial> {
+async fn ask_own(api: &Api, request: Request, observed: &mut Observed) -> Result<Told, Denial> {
     let sender = Sender::of(&request);
     let form = Form::read(request, api.body).await?;
     let token = form.token()?;
     let client = Client::find(&form, &sender, api.oauth.audiences(INTROSPECT))?;
     observed.application = Some(client.app.clone());
-    Ok(api.auth.introspect_own(&client.caller(), api.open(token), api.clock.now()).await?)
+    let introspection = api.auth.introspect_own(&client.caller(), api.open(token), api.clock.now()).await?;
+    Ok(Told::new(introspection, token, &api.oauth))
 }
 
-async fn ask_any(api: &Api, request: Request, observed: &mut Observed) -> Result<Introspection, Denial> {
+async fn ask_any(api: &Api, request: Request, observed: &mut Observed) -> Result<Told, Denial> {
     let form = Form::read(request, api.body).await?;
-    let introspection = api.auth.introspect(api.open(form.token()?), api.clock.now()).await?;
+    let token = form.token()?;
+    let introspection = api.auth.introspect(api.open(token), api.clock.now()).await?;
     if let Introspection::Active(active) = &introspection {
         observed.application = Some(active.application.id.clone());
     }
-    Ok(introspection)
+    Ok(Told::new(introspection, token, &api.oauth))
 }
 
-fn told(introspection: Result<Introspection, Denial>, api: &Api, mut observed: Observed) -> Answered {
-    let answer = match introspection {
-        Ok(Introspection::Active(active)) => {
-            answer::json(StatusCode::OK, members(&active, api.oauth.issuer.as_str()).to_string())
+/// The answer, and why it is no more than that.
+struct Told {
+    body: String,
+    inactive: Option<Inactive>,
+}
+
+impl Told {
+    fn new(introspection: Introspection, token: &str, names: &OAuth) -> Told {
+        match introspection {
+            Introspection::Active(active) => {
+                Told { body: members(&active, token, names).to_string(), inactive: None }
+            }
+            Introspection::Inactive(why) => {
+                Told { body: r#"{"active":false}"#.to_owned(), inactive: Some(why) }
+            }
         }
-        Ok(Introspection::Inactive(why)) => {
-            observed.outcome = Outcome::Refused;
-            observed.detail = Some(why.to_string());
-            answer::json(StatusCode::OK, r#"{"active":false}"#)
+    }
+}
+
+fn answered(told: Result<Told, Denial>, mut observed: Observed) -> Answered {
+    let answer = match told {
+        Ok(Told { body, inactive }) => {
+            if let Some(why) = inactive {
+                observed.outcome = Outcome::Refused;
+                observed.detail = Some(why.to_string());
+            }
+            answer::json(StatusCode::OK, body)
         }
         Err(denial) => denial.answer(&mut observed),
     };
     observed.beside(answer)
 }
 
-fn members(active: &Active, issuer: &str) -> Value {
+fn members(active: &Active, token: &str, names: &OAuth) -> Value {
     let seconds = |at: Timestamp| at.as_millis() / 1000;
     let app_id = active.application.id.as_str();
     let mut members = json!({
@@ -74,12 +96,14 @@ fn members(active: &Active, issuer: &str) -> Value {
         "scope": "default",
         "client_id": app_id,
         "sub": app_id,
-        "iss": issuer,
+        "iss": names.issuer.as_str(),
+        "jti": jwt::identifier(token),
         "iat": seconds(active.issued_at),
         "exp": seconds(active.expires_at),
     });
     if active.kind == Kind::Access {
         members["token_type"] = answer::token_type(active.binding).into();
+        members["aud"] = names.audience.as_str().into();
     }
     match &active.binding {
         Some(Binding::Certificate(print)) => {

@@ -1,4 +1,5 @@
-//! GET jwks: the public halves of the keys that sign access tokens (RFC 7517), also of those that will sign the next ones.
+//! GET jwks: the public halves of the keys that sign access tokens (RFC 7517), also of those that will sign the next ones, and of no
+//! algorithm that is not in use.
 
 use std::sync::Arc;
 
@@ -17,7 +18,9 @@ const JWK_SET: HeaderValue = HeaderValue::from_static("application/jwk-set+json"
 
 pub async fn jwks(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response<Body> {
     let keyring = api.auth.keyring();
-    let set = jwk::set(keyring.published(api.clock.now()));
+    let now = api.clock.now();
+    let algorithms = api.auth.published_algorithms(now);
+    let set = jwk::set(algorithms.into_iter().flat_map(|algorithm| keyring.published(algorithm, now)));
     let name = URL_SAFE_NO_PAD.encode(&digest::digest(&digest::SHA256, set.as_bytes()).as_ref()[..12]);
     let etag = HeaderValue::try_from(format!("\"{name}\"")).expect("base64url is plain text");
     let mut answer = if headers.get(IF_NONE_MATCH) == Some(&etag) {

@@ -1,0 +1,51 @@
+//! Published algorithms: those whose public keys gateways need, because access tokens are signed by them or may still be good.
+
+use std::sync::PoisonError;
+
+use crate::auth::Auth;
+use crate::clock::Timestamp;
+use crate::policy::AccessTokens;
+use crate::signing::Algorithm;
+
+/// Until when tokens may be good of an algorithm that nothing names any more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GivenUp {
+    algorithm: Algorithm,
+    until: Timestamp,
+}
+
+impl GivenUp {
+    /// Of no algorithm yet.
+    pub fn none() -> [GivenUp; 2] {
+        Algorithm::BEST_KNOWN_FIRST.map(|algorithm| GivenUp { algorithm, until: Timestamp::from_millis(0) })
+    }
+}
+
+impl Auth {
+    /// The algorithms whose keys are published at `now`, the best known first: those that the default policy or that of an
+    /// application names, those that one named until all their tokens have ended, and those that the configuration names. While
+    /// these are none, all: so the keys are known before the first application gets a signed token.
+    pub fn published_algorithms(&self, now: Timestamp) -> Vec<Algorithm> {
+        let signing = self.registry().signing_algorithms();
+        let may_be_good = self.given_up(now);
+        let is_published = |algorithm: &Algorithm| {
+            signing.contains(*algorithm)
+                || self.settings.published.contains(*algorithm)
+                || self.settings.policy.access_tokens == AccessTokens::Jwt(*algorithm)
+                || may_be_good.iter().any(|kept| kept.algorithm == *algorithm && now < kept.until)
+        };
+        let all = Algorithm::BEST_KNOWN_FIRST;
+        let published: Vec<_> = all.into_iter().filter(is_published).collect();
+        if published.is_empty() { all.to_vec() } else { published }
+    }
+
+    /// What was given up, with what was since this was asked last. The last token of such an algorithm may be from this moment.
+    fn given_up(&self, now: Timestamp) -> [GivenUp; 2] {
+        let new = self.registry().take_given_up_algorithms();
+        let mut kept = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+        for given_up in kept.iter_mut().filter(|kept| new.contains(kept.algorithm)) {
+            given_up.until = now.plus(self.longest_access_lifetime());
+        }
+        *kept
+    }
+}

@@ -1,0 +1,60 @@
+//! Keep-Alive: tells a client for how long its connection may be idle, so that it gives the connection up before the server does.
+//!
+//! A request on a connection that is being closed is lost, and clients do not repeat a POST by themselves.
+
+use std::time::Duration;
+
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const CONNECTION_KEEP_ALIVE: HeaderValue = HeaderValue::from_static("keep-alive");
+
+/// The header with its value, made once for a listener; none where connections are idle for a moment only.
+#[derive(Clone)]
+pub(super) struct KeepAlive(Option<HeaderValue>);
+
+impl KeepAlive {
+    /// What a listener announces that closes connections after `idle_time`: a twelfth less and at least a second, in which the last
+    /// answer and the next request are on their way.
+    pub fn before(idle_time: Duration) -> KeepAlive {
+        let margin = (idle_time / 12).max(Duration::from_secs(1));
+        let seconds = idle_time.saturating_sub(margin).as_secs();
+        let value = (seconds > 0).then(|| HeaderValue::try_from(format!("timeout={seconds}")));
+        KeepAlive(value.transpose().expect("a number is plain text"))
+    }
+
+    /// Whether the client of `request` keeps its connection (RFC 9112 §9.3).
+    pub fn is_wanted<B>(&self, request: &Request<B>) -> bool {
+        match request.headers().get(CONNECTION) {
+            None => request.version() == Version::HTTP_11,
+            Some(options) => options.as_bytes().eq_ignore_ascii_case(b"keep-alive"),
+        }
+    }
+
+    /// Announces it in an answer that does not close the connection. The header is about this connection, and is named as such
+    /// (RFC 9110 §7.6.1).
+    pub fn announce(&self, headers: &mut HeaderMap) {
+        if let Some(timeout) = &self.0
+            && !headers.contains_key(CONNECTION)
+        {
+            headers.insert(CONNECTION, CONNECTION_KEEP_ALIVE);
+            headers.insert(KEEP_ALIVE, timeout.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_announced_is_below_the_idle_time() {
+        for (idle_s, announced) in
+            [(150, Some("timeout=137")), (75, Some("timeout=68")), (2, Some("timeout=1")), (1, None)]
+        {
+            let KeepAlive(value) = KeepAlive::before(Duration::from_secs(idle_s));
+            assert_eq!(value.as_ref().and_then(|value| value.to_str().ok()), announced);
+        }
+    }
+}
