@@ -5,6 +5,7 @@ use northgate_core::allow::Allow;
 use northgate_core::application::{AppId, State};
 use northgate_core::policy::{AccessTokens, Dpop, Overrides};
 use northgate_core::signing::Algorithm;
+use northgate_server::config::verify::TrustedHeaders;
 use serde_json::json;
 
 use crate::client::*;
@@ -20,7 +21,8 @@ const ASK: &str = "grant_type=client_credentials";
 
 async fn small() -> World {
     let overrides = Overrides { dpop: Some(Dpop::Required), ..SETUP.overrides };
-    World::with(Setup { overrides, dpop_proofs: SHARE, ..SETUP }).await
+    let trusted_headers = TrustedHeaders { forwarded_host: true, ..TRUST_NOTHING };
+    World::with(Setup { overrides, trusted_headers, dpop_proofs: SHARE, ..SETUP }).await
 }
 
 /// A form with a proof, by whoever it says.
