@@ -14,6 +14,9 @@ use std::borrow::Cow;
 
 use northgate_core::application::{TextError, check_text};
 
+/// Members of a body, known or not. The longest request has three; each one costs work before anybody is authenticated.
+pub const MEMBERS_MAX: usize = 32;
+
 /// Why a body was not decoded. For the log: the client hears only whether something is missing or wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -23,6 +26,8 @@ pub enum DecodeError {
     Utf8,
     #[error("the body is not a JSON object")]
     Json,
+    #[error("the body has more than {MEMBERS_MAX} members")]
+    TooMany,
     #[error("{0} is there twice")]
     Twice(&'static str),
     #[error("{0} is not a string")]
@@ -45,7 +50,7 @@ pub fn decode<'a, const N: usize>(
     match format {
         Format::Empty => {}
         Format::Json => json::decode(body, &mut members)?,
-        Format::Form => form::decode(body, &mut members),
+        Format::Form => form::decode(body, &mut members)?,
     }
     members.texts()
 }
@@ -87,11 +92,12 @@ enum Found<'a> {
 struct Members<'a, const N: usize> {
     names: [&'static str; N],
     found: [Option<Found<'a>>; N],
+    are_too_many: bool,
 }
 
 impl<'a, const N: usize> Members<'a, N> {
     fn new(names: [&'static str; N]) -> Members<'a, N> {
-        Members { names, found: [const { None }; N] }
+        Members { names, found: [const { None }; N], are_too_many: false }
     }
 
     /// Which of the names `name` is, if any.

@@ -88,6 +88,7 @@ impl From<DecodeError> for Failure {
             DecodeError::ContentType
             | DecodeError::Utf8
             | DecodeError::Json
+            | DecodeError::TooMany
             | DecodeError::Twice(_)
             | DecodeError::NotText(_)
             | DecodeError::Text(..) => (Problem::Invalid, Outcome::InvalidInput),

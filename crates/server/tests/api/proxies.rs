@@ -58,7 +58,7 @@ async fn the_audit_names_the_client() {
     let world = behind_a_gateway().await;
     let used_up = world.login().await.member("refreshToken");
     world.refresh(&used_up).await;
-    world.clock.advance(Duration::from_secs(61));
+    world.clock.advance(Duration::from_secs(65));
     let (page, _guard) = Page::open();
     let form = format!("appId=demo&secret={}&refreshToken={used_up}", world.secret);
     post_for("192.0.2.7", &world, REFRESH, form).await;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::{Found, Members};
+use super::{DecodeError, Found, MEMBERS_MAX, Members};
 
 /// Whether the body begins with a name and `=`, as no JSON text does.
 pub(super) fn looks_like_form(body: &[u8]) -> bool {
@@ -13,10 +13,16 @@ pub(super) fn looks_like_form(body: &[u8]) -> bool {
     name > 0 && body.get(name) == Some(&b'=')
 }
 
-pub(super) fn decode<'a, const N: usize>(body: &'a [u8], members: &mut Members<'a, N>) {
+pub(super) fn decode<'a, const N: usize>(
+    body: &'a [u8],
+    members: &mut Members<'a, N>,
+) -> Result<(), DecodeError> {
     // A line break can stand in a field only as %0A; one at the end comes from a file or an old browser.
     let body = body.trim_ascii_end();
-    for field in body.split(|byte| *byte == b'&') {
+    for (number, field) in body.split(|byte| *byte == b'&').enumerate() {
+        if number >= MEMBERS_MAX {
+            return Err(DecodeError::TooMany);
+        }
         let equals = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
         let (name, value) = (&field[..equals], field.get(equals + 1..).unwrap_or_default());
         let position = text(name).and_then(|name| members.position(&name));
@@ -24,6 +30,7 @@ pub(super) fn decode<'a, const N: usize>(body: &'a [u8], members: &mut Members<'
             members.put(position, text(value).map_or(Found::NotUtf8, Found::Text));
         }
     }
+    Ok(())
 }
 
 /// `+` is a space and `%41` an A. A `%` that is followed by anything else is itself: many clients do not encode.

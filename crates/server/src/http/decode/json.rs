@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{DecodeError, Found, Members};
+use super::{DecodeError, Found, MEMBERS_MAX, Members};
 
 /// Some editors and frameworks put it in front.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -21,7 +21,11 @@ pub(super) fn decode<'a, const N: usize>(
 ) -> Result<(), DecodeError> {
     let text = std::str::from_utf8(without_mark(body)).map_err(|_| DecodeError::Utf8)?;
     let mut json = serde_json::Deserializer::from_str(text);
-    json.deserialize_map(Object(members)).map_err(|_| DecodeError::Json)?;
+    let decoded = json.deserialize_map(Object(members));
+    if members.are_too_many {
+        return Err(DecodeError::TooMany);
+    }
+    decoded.map_err(|_| DecodeError::Json)?;
     json.end().map_err(|_| DecodeError::Json)
 }
 
@@ -40,7 +44,13 @@ impl<'a, const N: usize> Visitor<'a> for Object<'_, 'a, N> {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut object: A) -> Result<(), A::Error> {
+        let mut count = 0;
         while let Some(position) = object.next_key_seed(Name(self.0))? {
+            count += 1;
+            if count > MEMBERS_MAX {
+                self.0.are_too_many = true;
+                return Err(serde::de::Error::custom("too many members"));
+            }
             match position {
                 Some(position) => self.0.put(position, object.next_value_seed(Value)?),
                 None => {

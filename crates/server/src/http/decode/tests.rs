@@ -175,6 +175,20 @@ fn an_ignored_member_may_be_nested_as_deep_as_the_body_is_long() {
 }
 
 #[test]
+fn a_body_has_at_most_32_members_known_or_not() {
+    let json = |count: usize| {
+        let others: String = (2..count).map(|n| format!(r#","x{n}":{n}"#)).collect();
+        format!(r#"{{"appId":"a","secret":"s"{others}}}"#)
+    };
+    let form = |count: usize| format!("appId=a&secret=s{}", "&x=1".repeat(count - 2));
+    assert!(login(JSON, json(32).as_bytes()).is_ok() && login(FORM, form(32).as_bytes()).is_ok());
+    for count in [33, 5_000] {
+        assert_eq!(login(JSON, json(count).as_bytes()), Err(DecodeError::TooMany));
+        assert_eq!(login(FORM, form(count).as_bytes()), Err(DecodeError::TooMany));
+    }
+}
+
+#[test]
 fn names_may_have_escapes_and_any_case() {
     assert!(login(JSON, br#"{"\u0061ppid":"a","SECRET":"s"}"#).is_ok());
     assert!(login(FORM, b"%61ppID=a&sEcret=s").is_ok());
