@@ -49,7 +49,7 @@ impl Audit {
             ),
             Audit::EndedAll => warn!(
                 target: "northgate::audit",
-                %request, application,
+                %request, %peer, application,
                 "the application has closed too many grants to keep another (limits.closed_grants): all its tokens were revoked instead"
             ),
         }
