@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use northgate_core::auth::{Auth, Settings};
+use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -152,8 +153,17 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
         dev::introduce(&config, &auth, clock.now()).await?;
     }
     signals.serve_from_now_on(config.limits.stop_time);
+    tell_service_manager();
     serve_both(&config, bounds, doors, api, Arc::new(admin), signals.stopped(), &is_stopping).await;
     Ok(())
+}
+
+/// Tells systemd (`Type=notify`) that the start is over. Until then it sends no SIGHUP, which would end a process whose program
+/// is still being loaded. Without a service manager nothing is sent.
+fn tell_service_manager() {
+    if let Err(cause) = sd_notify::notify(&[NotifyState::Ready]) {
+        warn!("cannot tell the service manager that the server is ready ($NOTIFY_SOCKET): {cause}");
+    }
 }
 
 fn settings(config: &Config) -> Settings {

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -66,6 +67,32 @@ fn a_start_goes_on_whatever_signals_come_from_its_first_moment_to_its_last() {
     }
     assert_eq!(server.get("/health/live"), r#"{"status":"ok"}"#);
     HARMLESS.iter().for_each(|signal| server.signal(signal));
+    assert_eq!(server.get("/health/live"), r#"{"status":"ok"}"#);
+    assert_eq!(server.stopped(), 0);
+}
+
+// While the program is loaded no handler can stand: a SIGHUP in that millisecond ended the service. systemd holds a reload back
+// until it hears that the start is over.
+#[test]
+fn the_service_manager_hears_that_requests_are_served_and_not_before() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_nonblocking(true).unwrap();
+    let pipe = named_pipe(home.path(), "northgate.toml");
+    let settings = [("NORTHGATE_CONFIG", "northgate.toml"), ("NOTIFY_SOCKET", path.to_str().unwrap())];
+    let mut server = Bare::spawn(home, &settings, Stdio::null());
+    server.handles_signals();
+    let mut message = [0; 64];
+    assert!(manager.recv(&mut message).is_err(), "ready before its configuration is read");
+
+    fs::write(pipe, "").unwrap();
+    let mut length = 0;
+    server.until("the service manager is told", |_| {
+        length = manager.recv(&mut message).unwrap_or(0);
+        length > 0
+    });
+    assert_eq!(std::str::from_utf8(&message[..length]), Ok("READY=1\n"));
     assert_eq!(server.get("/health/live"), r#"{"status":"ok"}"#);
     assert_eq!(server.stopped(), 0);
 }
