@@ -9,18 +9,22 @@ mod backup;
 mod batch;
 mod checkpoint;
 mod codec;
+mod contents;
 mod credentials;
 mod data_dir;
 mod figures;
 mod fold;
 mod forgotten;
 mod grants;
+mod identity;
 mod journal;
 mod load;
 mod moving;
+mod permissions;
 mod queue;
 #[cfg(test)]
 mod race;
+mod restore;
 mod schema;
 mod spent;
 mod writer;
@@ -46,20 +50,21 @@ use grants::Grants;
 use queue::{Answer, Queue, Write};
 use spent::SpentOnce;
 
-pub use backup::{RestoreError, restore};
 pub use data_dir::{DATABASE, DataDirError};
 pub use figures::Figures;
+pub use identity::Lost;
 pub use load::OpenError;
 pub use moving::{Import, MoveError};
+pub use permissions::{ExposedError, give_to_owner_of, is_own_group, make_private};
+pub use restore::{RestoreError, restore};
 
 /// The one-file store. Dropping it writes what is waiting and closes the file.
 pub struct EmbeddedStore {
     memory: Arc<Memory>,
     queue: Arc<Queue>,
-    database: std::path::PathBuf,
     writer: Option<JoinHandle<()>>,
     // Released last, when the writer has closed the file.
-    _lock: data_dir::Lock,
+    directory: Arc<data_dir::Lock>,
 }
 
 /// Tells the time.
@@ -94,20 +99,20 @@ impl EmbeddedStore {
     /// and a login only while less than half as many do.
     /// `clock` tells which revocations need not be known any more.
     pub fn open(data_dir: &Path, queue_bound: usize, clock: Clock) -> Result<EmbeddedStore, OpenError> {
-        let lock = data_dir::lock(data_dir)?;
-        let database = data_dir.join(DATABASE);
+        let directory = Arc::new(data_dir::lock(data_dir)?);
         let memory = Arc::new(Memory::default());
         let queue = Arc::new(Queue::new(queue_bound));
-        let writer = writer::Writer::open(&database, Arc::clone(&memory), Arc::clone(&queue), clock)?;
+        let (shared, queued) = (Arc::clone(&memory), Arc::clone(&queue));
+        let writer = writer::Writer::open(Arc::clone(&directory), shared, queued, clock)?;
         let writer = std::thread::Builder::new().name("writer".to_owned()).spawn(move || writer.run());
         let writer = Some(writer.map_err(|error| OpenError::Thread(error.to_string()))?);
-        Ok(EmbeddedStore { memory, queue, database, writer, _lock: lock })
+        Ok(EmbeddedStore { memory, queue, writer, directory })
     }
 
     /// Writes a consistent copy of the database to the new file `to`, while everything goes on.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let (database, to) = (self.database.clone(), to.to_owned());
-        let copied = tokio::task::spawn_blocking(move || backup::copy(&database, &to)).await;
+        let (directory, to) = (Arc::clone(&self.directory), to.to_owned());
+        let copied = tokio::task::spawn_blocking(move || backup::copy(&directory, &to)).await;
         match copied {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(StoreError::Unavailable(Arc::new(error))),

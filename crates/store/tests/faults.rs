@@ -11,9 +11,12 @@ mod faults {
     pub mod child;
     pub mod failing;
     pub mod fsync;
+    pub mod full;
     pub mod house;
     pub mod killed;
     pub mod log;
+    pub mod lost;
     pub mod promises;
     pub mod shim;
+    pub mod volume;
 }

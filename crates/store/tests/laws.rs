@@ -13,6 +13,7 @@ mod laws {
     pub mod files;
     pub mod grants;
     pub mod overload;
+    pub mod restoring;
     pub mod spent;
     pub mod world;
 }

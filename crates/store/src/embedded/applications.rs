@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::codec::Damaged;
 use super::credentials;
-use super::load::OpenError;
+use super::load::{OpenError, number_in};
 
 /// Adds an application and learns its number.
 pub(crate) fn insert(connection: &Connection, new: NewApplication) -> rusqlite::Result<Application> {
@@ -124,7 +124,11 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
         "SELECT application, id, label, created_at, retire_at, last_used_at, digest, argon2id FROM secrets
          ORDER BY application, id",
     )?;
-    let mut secrets = select.query_and_then([], read_secret)?.peekable();
+    let named = |row: &Row<'_>| {
+        let key = || format!("application {} and id {}", number_in(row, 0), number_in(row, 1));
+        read_secret(row).map_err(|error| error.in_row("secrets", key))
+    };
+    let mut secrets = select.query_and_then([], named)?.peekable();
     let mut select = connection.prepare(
         "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
          max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow, bind_tokens, access_tokens,
@@ -133,7 +137,8 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
     let mut credentials = credentials::load(connection)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let mut application = read(row)?;
+        let mut application = read(row)
+            .map_err(|error| error.in_row("applications", || format!("number {}", number_in(row, 0))))?;
         application.credentials = credentials.remove(&application.number).unwrap_or_default();
         let is_its_own = |secret: &Result<(AppNumber, Secret), OpenError>| {
             secret.as_ref().is_ok_and(|(number, _)| *number == application.number)
@@ -145,7 +150,11 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
         take(application);
     }
     // What is left is an error, or belongs to nobody, which the foreign key rules out.
-    secrets.next().map_or(Ok(()), |left| left.and(Err(OpenError::Damaged)))
+    let of_nobody = |(number, secret): (AppNumber, Secret)| {
+        let key = || format!("application {} and id {}", number.0, secret.id.0);
+        Err(OpenError::Damaged.in_row("secrets", key))
+    };
+    secrets.next().map_or(Ok(()), |left| left.and_then(of_nobody))
 }
 
 fn read(row: &Row<'_>) -> Result<Application, OpenError> {

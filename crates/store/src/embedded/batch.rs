@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
+use std::error::Error;
 use std::sync::Arc;
 
 use northgate_core::application::{AppId, AppNumber, Application};
@@ -135,10 +136,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Tells everybody that nothing was done.
-    pub fn fail(self, error: &Arc<rusqlite::Error>) {
-        self.answers
-            .into_iter()
-            .for_each(|settle| settle(Err(StoreError::Unavailable(Arc::clone(error) as _))));
+    pub fn fail(self, error: &Arc<dyn Error + Send + Sync>) {
+        self.answers.into_iter().for_each(|settle| settle(Err(StoreError::Unavailable(Arc::clone(error)))));
     }
 
     fn settle<A: Send + 'static>(&mut self, outcome: rusqlite::Result<A>, answer: Answer<A>) {

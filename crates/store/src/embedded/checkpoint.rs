@@ -3,7 +3,6 @@
 //! A thread with a connection of its own copies most of the WAL while commits go on. The writer then copies the little
 //! that has come since, after which the WAL starts again from its beginning and so stays small.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -11,6 +10,7 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
+use super::data_dir::Lock;
 use super::schema;
 
 /// Commits between checkpoints; each adds a few pages of 4 KiB to the WAL.
@@ -18,6 +18,7 @@ const EVERY_COMMITS: u32 = 1_000;
 
 /// The writer's side.
 pub(crate) struct Checkpoints {
+    directory: Arc<Lock>,
     /// `None` only while this is dropped.
     ask: Option<SyncSender<()>>,
     is_copied: Arc<AtomicBool>,
@@ -37,18 +38,18 @@ impl Drop for Checkpoints {
 }
 
 impl Checkpoints {
-    pub fn start(database: &Path) -> rusqlite::Result<Checkpoints> {
-        let connection = schema::connect(database)?;
+    pub fn start(directory: Arc<Lock>) -> rusqlite::Result<Checkpoints> {
+        let connection = schema::connect(directory.database_path())?;
         // One place: a second request while one is under way adds nothing.
         let (ask, asked) = sync_channel(1);
         let is_copied = Arc::new(AtomicBool::new(false));
-        let done = Arc::clone(&is_copied);
+        let (done, held) = (Arc::clone(&is_copied), Arc::clone(&directory));
         // It ends when the writer drops its side. Without it the WAL only grows larger, so that a failed start of the
         // thread shows up as a channel without a receiver and not as an error.
         let thread = std::thread::Builder::new()
             .name("checkpoint".to_owned())
-            .spawn(move || run(&connection, &asked, &done));
-        Ok(Checkpoints { ask: Some(ask), is_copied, commits: 0, thread: thread.ok() })
+            .spawn(move || run(&connection, &held, &asked, &done));
+        Ok(Checkpoints { directory, ask: Some(ask), is_copied, commits: 0, thread: thread.ok() })
     }
 
     /// Counts a commit, and asks for a checkpoint when it is time or when the writer is idle.
@@ -76,14 +77,16 @@ impl Checkpoints {
 
     fn finish(&self, connection: &Connection) {
         if self.is_copied.swap(false, Ordering::AcqRel) {
-            passive(connection);
+            // If the thread is at it again, it does what is to do here.
+            self.directory.contents().try_write(|| passive(connection));
         }
     }
 }
 
-fn run(connection: &Connection, asked: &Receiver<()>, is_copied: &AtomicBool) {
+fn run(connection: &Connection, directory: &Lock, asked: &Receiver<()>, is_copied: &AtomicBool) {
     while asked.recv().is_ok() {
-        passive(connection);
+        // Where the file was overwritten, the writer says so.
+        let _ = directory.contents().write(|| passive(connection));
         is_copied.store(true, Ordering::Release);
     }
 }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use northgate_core::application::AppNumber;
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::{Credential, CredentialId};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::codec::Damaged;
-use super::load::OpenError;
+use super::load::{OpenError, number_in};
 use crate::credential_kind;
 
 /// Puts these in place of those that the application had.
@@ -37,13 +37,19 @@ pub(crate) fn load(connection: &Connection) -> Result<HashMap<AppNumber, Vec<Cre
     )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let credential = Credential {
-            id: CredentialId(row.get(1)?),
-            label: row.get(2)?,
-            created_at: Timestamp::from_millis(row.get(3)?),
-            kind: credential_kind::read(&row.get::<_, String>(4)?, row.get(5)?).ok_or(Damaged)?,
-        };
-        all.entry(AppNumber(row.get(0)?)).or_default().push(credential);
+        let key = || format!("application {} and id {}", number_in(row, 0), number_in(row, 1));
+        let (application, credential) = read(row).map_err(|error| error.in_row("credentials", key))?;
+        all.entry(application).or_default().push(credential);
     }
     Ok(all)
+}
+
+fn read(row: &Row<'_>) -> Result<(AppNumber, Credential), OpenError> {
+    let credential = Credential {
+        id: CredentialId(row.get(1)?),
+        label: row.get(2)?,
+        created_at: Timestamp::from_millis(row.get(3)?),
+        kind: credential_kind::read(&row.get::<_, String>(4)?, row.get(5)?).ok_or(Damaged)?,
+    };
+    Ok((AppNumber(row.get(0)?), credential))
 }

@@ -1,6 +1,7 @@
 //! Figures about the writer's work, for metrics: plain counters that the writer sets and anybody reads.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What the writer has done since the start.
@@ -12,6 +13,8 @@ pub struct Figures {
     failures: AtomicU64,
     journal_bytes: AtomicU64,
     is_failing: AtomicBool,
+    /// Why nothing is written although the disk may well take it.
+    lost: Mutex<Option<String>>,
 }
 
 impl Figures {
@@ -43,6 +46,20 @@ impl Figures {
     /// Whether the last transaction failed, so that nothing can be written at present.
     pub fn is_failing(&self) -> bool {
         self.is_failing.load(Ordering::Relaxed)
+    }
+
+    /// Why the files are not those that were opened, if they are not.
+    pub fn lost(&self) -> Option<String> {
+        self.lock_lost().clone()
+    }
+
+    pub(crate) fn set_lost(&self, reason: Option<String>) {
+        *self.lock_lost() = reason;
+    }
+
+    fn lock_lost(&self) -> MutexGuard<'_, Option<String>> {
+        // Replaced as a whole, so that a panic leaves nothing half done.
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The database was read, and its journal has so many bytes.

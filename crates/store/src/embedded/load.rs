@@ -1,6 +1,7 @@
 //! Reading the whole state into memory: the rows, then the journal over them.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,15 +9,16 @@ use northgate_core::application::AppNumber;
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::registry::Registry;
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::Memory;
 use super::applications;
 use super::codec::{Damaged, Reader};
-use super::data_dir::DataDirError;
+use super::data_dir::{DataDirError, Lock};
 use super::forgotten;
+use super::identity::Lost;
 use super::journal::Entry;
-use super::schema::SchemaError;
+use super::schema::{self, SchemaError};
 use super::spent;
 
 /// Why a store cannot be opened.
@@ -28,8 +30,21 @@ pub enum OpenError {
     Schema(#[from] SchemaError),
     #[error("cannot read the database")]
     Sqlite(#[from] rusqlite::Error),
-    #[error("a row of the database is damaged: restore a backup")]
+    #[error("{} is open in another program, such as sqlite3: close it there first", .0.display())]
+    Busy(PathBuf),
+    #[error("a value of the database is damaged")]
     Damaged,
+    #[error("the row of table {table} with {key} is damaged: restore a backup")]
+    DamagedRow {
+        table: &'static str,
+        key: String,
+        #[source]
+        cause: Box<OpenError>,
+    },
+    #[error(transparent)]
+    Lost(#[from] Lost),
+    #[error("cannot look at the WAL")]
+    Wal(#[from] std::io::Error),
     #[error("cannot start the writer: {0}")]
     Thread(String),
 }
@@ -38,6 +53,38 @@ impl From<Damaged> for OpenError {
     fn from(Damaged: Damaged) -> OpenError {
         OpenError::Damaged
     }
+}
+
+impl OpenError {
+    /// Names the row that was being decoded, so that an operator finds it.
+    pub(crate) fn in_row(self, table: &'static str, key: impl FnOnce() -> String) -> OpenError {
+        let is_about_a_value = match &self {
+            OpenError::Damaged => true,
+            OpenError::Sqlite(error) => matches!(
+                error,
+                rusqlite::Error::FromSqlConversionFailure(..)
+                    | rusqlite::Error::IntegralValueOutOfRange(..)
+                    | rusqlite::Error::InvalidColumnType(..)
+                    | rusqlite::Error::Utf8Error(..)
+            ),
+            OpenError::DataDir(_)
+            | OpenError::Schema(_)
+            | OpenError::Busy(_)
+            | OpenError::DamagedRow { .. }
+            | OpenError::Lost(_)
+            | OpenError::Wal(_)
+            | OpenError::Thread(_) => false,
+        };
+        match is_about_a_value {
+            true => OpenError::DamagedRow { table, key: key(), cause: Box::new(self) },
+            false => self,
+        }
+    }
+}
+
+/// The number in a column, for a message.
+pub(crate) fn number_in(row: &Row<'_>, column: usize) -> i64 {
+    row.get(column).unwrap_or_default()
 }
 
 /// Where the journal stands.
@@ -77,6 +124,15 @@ pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, O
     Ok(loaded)
 }
 
+/// Fills `memory` where the disk has no room for a WAL, provided that the database file alone has everything.
+pub(crate) fn without_wal(directory: &Lock, memory: &Memory) -> Result<(), OpenError> {
+    // An empty WAL, or none.
+    directory.identity().check()?;
+    let connection = schema::connect_without_wal(directory.database_path())?;
+    schema::check_current(&connection)?;
+    load(&connection, memory).map(drop)
+}
+
 type ByApplication = HashMap<AppNumber, Vec<Grant>>;
 
 fn load_rows(
@@ -87,17 +143,23 @@ fn load_rows(
     let mut select = connection.prepare("SELECT application, live, closed FROM grants")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        let application = AppNumber(row.get(0)?);
-        let mut live = Reader(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?);
-        let of_one = grants.entry(application).or_default();
-        while !live.is_empty() {
-            of_one.push(live.grant()?);
-        }
-        let mut closed = Reader(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?);
-        while !closed.is_empty() {
-            let key = GrantKey { application, id: GrantId(closed.u64()?) };
-            registry.revoke(key, closed.revocation()?);
-        }
+        load_row(row, registry, grants)
+            .map_err(|error| error.in_row("grants", || format!("application {}", number_in(row, 0))))?;
+    }
+    Ok(())
+}
+
+fn load_row(row: &Row<'_>, registry: &Registry, grants: &mut ByApplication) -> Result<(), OpenError> {
+    let application = AppNumber(row.get(0)?);
+    let mut live = Reader(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?);
+    let of_one = grants.entry(application).or_default();
+    while !live.is_empty() {
+        of_one.push(live.grant()?);
+    }
+    let mut closed = Reader(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?);
+    while !closed.is_empty() {
+        let key = GrantKey { application, id: GrantId(closed.u64()?) };
+        registry.revoke(key, closed.revocation()?);
     }
     Ok(())
 }
@@ -117,14 +179,25 @@ fn replay(
             journal.first = batch;
         }
         journal.last = batch;
-        let entries = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        journal.bytes += entries.len() as u64;
-        let mut reader = Reader(entries);
-        while !reader.is_empty() {
-            unfolded.insert(apply(Entry::decode(&mut reader)?, registry, grants));
-        }
+        let replayed = replay_row(row, registry, grants, &mut unfolded);
+        journal.bytes += replayed.map_err(|error| error.in_row("journal", || format!("batch {batch}")))?;
     }
     Ok(Loaded { journal, unfolded: unfolded.into_iter().collect() })
+}
+
+/// Returns the length of the row's entries.
+fn replay_row(
+    row: &Row<'_>,
+    registry: &Registry,
+    grants: &mut ByApplication,
+    unfolded: &mut HashSet<AppNumber>,
+) -> Result<u64, OpenError> {
+    let entries = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+    let mut reader = Reader(entries);
+    while !reader.is_empty() {
+        unfolded.insert(apply(Entry::decode(&mut reader)?, registry, grants));
+    }
+    Ok(entries.len() as u64)
 }
 
 fn apply(entry: Entry, registry: &Registry, grants: &mut ByApplication) -> AppNumber {

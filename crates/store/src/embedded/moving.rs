@@ -30,7 +30,7 @@ pub enum MoveError {
 impl EmbeddedStore {
     /// The highest number that was ever given to an application.
     pub fn last_number(&self) -> Result<AppNumber, MoveError> {
-        let connection = schema::connect(&self.database)?;
+        let connection = schema::connect(self.directory.database_path())?;
         let last = "SELECT seq FROM sqlite_sequence WHERE name = 'applications'";
         let last = connection.query_row(last, [], |row| row.get(0)).optional()?;
         Ok(AppNumber(last.unwrap_or(0)))
@@ -110,6 +110,9 @@ impl Import {
         self.connection.execute("DELETE FROM sqlite_sequence WHERE name = 'applications'", [])?;
         let last = "INSERT INTO sqlite_sequence (name, seq) VALUES ('applications', ?)";
         self.connection.execute(last, [expected.last_number.0])?;
-        Ok(self.connection.execute_batch("COMMIT")?)
+        self.connection.execute_batch("COMMIT")?;
+        // It is all there already; the first start does this otherwise.
+        let _ = schema::empty_wal(&self.connection);
+        Ok(())
     }
 }

@@ -2,7 +2,6 @@
 //! time and sometimes fails. shuttle decides which thread goes on at each lock, wait and answer.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,13 +85,12 @@ fn explore(disk: Disk) {
 fn race(disk: Disk) {
     let dir = tempfile::tempdir().unwrap();
     let (memory, queue) = (Arc::new(Memory::default()), Arc::new(Queue::new(16)));
-    let (database, lock) = (PathBuf::new(), data_dir::lock(dir.path()).unwrap());
+    let directory = Arc::new(data_dir::lock(dir.path()).unwrap());
     let store = Arc::new(EmbeddedStore {
         memory: Arc::clone(&memory),
         queue: Arc::clone(&queue),
-        database,
         writer: None,
-        _lock: lock,
+        directory,
     });
     let writer = thread::spawn(move || write(&memory, &queue, disk));
     let keyring = Keyring::new(KeyringRecord::random(NOW)).unwrap();
@@ -148,7 +146,7 @@ fn commit(memory: &Memory, connection: &Connection, writes: Vec<Write>, disk: Di
     writes.into_iter().for_each(|write| batch.add(write));
     thread::yield_now();
     if disk == Disk::Bad && thread_rng().gen_bool(0.5) {
-        batch.fail(&Arc::new(rusqlite::Error::InvalidQuery));
+        batch.fail(&(Arc::new(rusqlite::Error::InvalidQuery) as _));
     } else {
         transaction.commit().unwrap();
         batch.publish();

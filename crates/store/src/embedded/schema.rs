@@ -1,6 +1,9 @@
 //! The tables, and how a file of an earlier version becomes one of this version.
 
-use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 
 use super::forgotten;
 
@@ -91,6 +94,10 @@ pub enum SchemaError {
         "it was written by a newer Northgate (format {found}, this one knows up to {VERSION}): use that version, or restore a backup from before the upgrade"
     )]
     Newer { found: i32 },
+    #[error(
+        "it was written by an older Northgate (format {found}), and bringing it to format {VERSION} needs room on the disk"
+    )]
+    Older { found: i32 },
     #[error("it is an SQLite file of another program")]
     Foreign,
     #[error("SQLite cannot use it")]
@@ -109,6 +116,14 @@ pub(crate) fn check(connection: &Connection) -> Result<i32, SchemaError> {
         return Err(SchemaError::Newer { found });
     }
     Ok(found)
+}
+
+/// Checks that the file needs no migration.
+pub(crate) fn check_current(connection: &Connection) -> Result<(), SchemaError> {
+    match check(connection)? {
+        VERSION => Ok(()),
+        found => Err(SchemaError::Older { found }),
+    }
 }
 
 /// Brings the file to [`VERSION`], in one transaction.
@@ -131,14 +146,48 @@ pub(crate) fn rewrite_version(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "user_version", VERSION)
 }
 
-/// A connection with our settings.
-pub(crate) fn connect(database: &std::path::Path) -> Result<Connection, rusqlite::Error> {
-    let connection = Connection::open(database)?;
+/// The file system layer for all connections: it locks the database for this process and keeps the index of the WAL in memory
+/// that its connections share. The usual layer maps a file for that, and a write into a hole of a mapped file on a full disk is
+/// a SIGBUS: docs/decisions/0053-the-wal-index-is-in-memory.md.
+const VFS: &str = "unix-excl";
+
+/// A connection with our settings. Makes the file where there is none.
+pub(crate) fn connect(database: &Path) -> rusqlite::Result<Connection> {
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags_and_vfs(database, flags, VFS)?;
+    // The WAL stays when the last connection closes: a start on a full disk finds no room for a new one.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // FULL: a commit returns when its WAL frames are on disk; nothing is answered before that.
-    // Checkpoints are ours to time: see `checkpoint.rs`.
+    // Checkpoints are ours to time: see `checkpoint.rs`. Nothing is mapped, and nothing is put into files elsewhere.
     connection.execute_batch(
-        "PRAGMA journal_mode = wal; PRAGMA synchronous = full; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = on;",
+        "PRAGMA mmap_size = 0; PRAGMA temp_store = memory; PRAGMA journal_mode = wal; PRAGMA synchronous = full;
+         PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = on;",
     )?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
+}
+
+/// A connection that reads the database file alone, for a disk without room for a WAL. Right only while there is none.
+pub(crate) fn connect_without_wal(database: &Path) -> rusqlite::Result<Connection> {
+    let mut uri = "file:".to_owned();
+    for byte in database.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+/// Moves all that the WAL holds into the database file, and empties the WAL.
+pub(crate) fn empty_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    match is_busy {
+        false => Ok(()),
+        true => Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None)),
+    }
 }

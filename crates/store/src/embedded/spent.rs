@@ -8,9 +8,9 @@ use std::time::Duration;
 use northgate_core::application::AppNumber;
 use northgate_core::clock::Timestamp;
 use northgate_core::store::Spending;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use super::load::OpenError;
+use super::load::{OpenError, number_in};
 
 /// How long the clock must not have jumped forward before it is believed that a bucket is over. Longer than anything is
 /// good that is good once.
@@ -113,9 +113,15 @@ pub(crate) fn load(connection: &Connection) -> Result<Buckets, OpenError> {
     let mut select = connection.prepare("SELECT until_minute, application, digest FROM spent")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
-        buckets.put(row.get(0)?, AppNumber(row.get(1)?), row.get(2)?);
+        let key = || format!("application {} and minute {}", number_in(row, 1), number_in(row, 0));
+        let (minute, application, digest) = read(row).map_err(|error| error.in_row("spent", key))?;
+        buckets.put(minute, application, digest);
     }
     Ok(buckets)
+}
+
+fn read(row: &Row<'_>) -> Result<(u64, AppNumber, Digest), OpenError> {
+    Ok((row.get(0)?, AppNumber(row.get(1)?), row.get(2)?))
 }
 
 /// The minute at whose beginning it is over.

@@ -2,7 +2,6 @@
 //! the readers the new state, and answers.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,9 @@ use rusqlite::{Connection, ErrorCode, ffi, params};
 
 use super::batch::Batch;
 use super::checkpoint::Checkpoints;
+use super::data_dir::Lock;
 use super::fold::{Fold, Slice};
+use super::identity::{Identity, Lost};
 use super::load::{self, OpenError};
 use super::queue::{Found, Queue, Write};
 use super::{Clock, Memory, applications, forgotten, schema};
@@ -28,7 +29,7 @@ const LAST_USED_A_COMMIT: usize = 256;
 const LAST_USED_EVERY: u64 = 256;
 
 pub(crate) struct Writer {
-    database: PathBuf,
+    directory: Arc<Lock>,
     memory: Arc<Memory>,
     queue: Arc<Queue>,
     clock: Clock,
@@ -49,38 +50,49 @@ struct Open {
     fold: Fold,
     /// The high-water marks as they are durable.
     marks: Forgotten,
+    files: Identity,
+    directory: Arc<Lock>,
+}
+
+/// Why a commit was not answered as done.
+enum Failure {
+    Sqlite(Arc<rusqlite::Error>),
+    /// It is durable in a file that the path does not lead to any more.
+    Lost(Lost),
+}
+
+impl From<Arc<rusqlite::Error>> for Failure {
+    fn from(error: Arc<rusqlite::Error>) -> Failure {
+        Failure::Sqlite(error)
+    }
 }
 
 impl Writer {
     pub fn open(
-        database: &Path,
+        directory: Arc<Lock>,
         memory: Arc<Memory>,
         queue: Arc<Queue>,
         clock: Clock,
     ) -> Result<Writer, OpenError> {
-        let open = Open::new(database, &memory)?;
         // A disk that cannot be written to at the start is like one that fails later: readers are served.
-        let (open, in_doubt) = match open.settle() {
-            Ok(()) => (Some(open), None),
-            Err(error) => {
-                memory.figures.failed();
-                tracing::error!(error = &error as &dyn Error, "the database cannot be written to");
-                (None, Some(open))
+        let (open, in_doubt) = match Open::new(&directory, &memory) {
+            // Only a write shows whether there is room for one.
+            Ok(open) => match open.empty_wal().and_then(|()| schema::rewrite_version(&open.connection)) {
+                Ok(()) => (Some(open), None),
+                Err(error) => {
+                    cannot_write(&memory, &error);
+                    (None, Some(open))
+                }
+            },
+            Err(OpenError::Sqlite(error)) if load::without_wal(&directory, &memory).is_ok() => {
+                cannot_write(&memory, &error);
+                (None, None)
             }
+            Err(error) => return Err(error),
         };
         let now = Instant::now();
         let steady = Steady::begin(now, clock());
-        Ok(Writer {
-            database: database.to_owned(),
-            memory,
-            queue,
-            clock,
-            open,
-            in_doubt,
-            opened_at: now,
-            round_at: now,
-            steady,
-        })
+        Ok(Writer { directory, memory, queue, clock, open, in_doubt, opened_at: now, round_at: now, steady })
     }
 
     pub fn run(mut self) {
@@ -107,6 +119,16 @@ impl Writer {
             }
         }
         self.idle();
+        self.close();
+    }
+
+    /// Leaves an empty WAL: what it held is in the database file, so that nothing in it can be applied to another one.
+    fn close(&mut self) {
+        let Some(open) = self.open.take().or(self.in_doubt.take()) else { return };
+        if let Err(error) = open.empty_wal() {
+            // The next start does it.
+            tracing::warn!(%error, "the WAL stays as it is at the stop");
+        }
     }
 
     /// Commits `writes` with a little folding, and answers them. Tells how many waited when they were about to be.
@@ -122,8 +144,12 @@ impl Writer {
                 self.memory.figures.committed(count, begun.elapsed(), open.fold.journal_bytes());
                 waiting
             }
-            Err(error) => {
+            Err(Failure::Sqlite(error)) => {
                 self.failed(&error, count);
+                0
+            }
+            Err(Failure::Lost(lost)) => {
+                self.lose(&lost);
                 0
             }
         }
@@ -147,14 +173,35 @@ impl Writer {
         }
     }
 
+    /// Stops writing: the next start would not find it. Readers go on with what was known to be durable.
+    fn lose(&mut self, lost: &Lost) {
+        report(&self.memory, lost);
+        let Some(open) = self.open.take() else { return };
+        let is_emptied = match lost {
+            // The removed WAL can still be read here, and nowhere else.
+            Lost::Wal(_) => open.empty_wal().is_ok(),
+            Lost::Database(_) => false,
+            Lost::Overwritten(_) => {
+                if let Err(error) = open.files.set_wal_aside() {
+                    tracing::error!(%error, "the WAL of the overwritten database cannot be moved away");
+                }
+                false
+            }
+        };
+        self.in_doubt = (!is_emptied).then_some(open);
+    }
+
     /// What an idle moment is good for: last uses, folding, a checkpoint. Tells whether there is more of it to do.
     fn idle(&mut self) -> bool {
         self.reopen_if_needed();
+        if let Some(Err(lost)) = self.open.as_ref().map(Open::check) {
+            self.lose(&lost);
+        }
         if self.memory.figures.is_failing() {
             self.try_to_write();
             return false;
         }
-        let Some(Open { connection, checkpoints, fold, marks }) = &mut self.open else { return false };
+        let Some(Open { connection, checkpoints, fold, marks, .. }) = &mut self.open else { return false };
         let has_marks = *marks != self.memory.registry.forgotten().get();
         let is_work = fold.begin() || has_marks || self.memory.has_chores();
         if is_work {
@@ -183,11 +230,16 @@ impl Writer {
             return;
         }
         self.opened_at = Instant::now();
-        let opened = Open::new(&self.database, &self.memory);
-        match opened.and_then(|open| open.settle().map(|()| open).map_err(OpenError::Sqlite)) {
+        let files = self.in_doubt.as_ref().map_or(self.directory.identity(), |open| &open.files);
+        if let Err(lost) = self.directory.check(files) {
+            return self.lose(&lost);
+        }
+        let opened = Open::new(&self.directory, &self.memory);
+        match opened.and_then(|open| Ok(open.empty_wal().map(|()| open)?)) {
             Ok(open) => {
                 self.open = Some(open);
                 self.in_doubt = None;
+                self.memory.figures.set_lost(None);
                 tracing::info!("the database was opened anew after a failed commit");
             }
             Err(error) => {
@@ -195,6 +247,21 @@ impl Writer {
             }
         }
     }
+}
+
+/// Before the answers: a client that hears one finds the reason on `/health/ready`.
+fn report(memory: &Memory, lost: &Lost) {
+    memory.figures.failed();
+    let reason = lost.to_string();
+    if memory.figures.lost().as_ref() != Some(&reason) {
+        tracing::error!("{reason}");
+        memory.figures.set_lost(Some(reason));
+    }
+}
+
+fn cannot_write(memory: &Memory, error: &rusqlite::Error) {
+    memory.figures.failed();
+    tracing::error!(error = error as &dyn Error, "the database cannot be written to");
 }
 
 impl Drop for Writer {
@@ -208,36 +275,41 @@ impl Drop for Writer {
 }
 
 impl Open {
-    fn new(database: &Path, memory: &Memory) -> Result<Open, OpenError> {
-        let mut connection = schema::connect(database)?;
+    fn new(directory: &Arc<Lock>, memory: &Memory) -> Result<Open, OpenError> {
+        let database = directory.database_path();
+        let mut connection = schema::connect(database).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy) => OpenError::Busy(database.to_owned()),
+            Some(_) | None => OpenError::Sqlite(error),
+        })?;
         schema::migrate(&mut connection)?;
         let loaded = load::load(&connection, memory)?;
-        let checkpoints = Checkpoints::start(database)?;
         let marks = forgotten::load(&connection)?;
-        Ok(Open { connection, checkpoints, fold: Fold::new(loaded.journal, loaded.unfolded), marks })
+        let checkpoints = Checkpoints::start(Arc::clone(directory))?;
+        let files = directory.identity().with_wal()?;
+        // What was opened by its path is what was locked.
+        files.check()?;
+        let fold = Fold::new(loaded.journal, loaded.unfolded);
+        Ok(Open { connection, checkpoints, fold, marks, files, directory: Arc::clone(directory) })
     }
 
     /// Moves all that the WAL holds into the database file, before anything is added to it. After a sync that failed
     /// the kernel may hold pages of the WAL that are not on the disk and that no later sync brings there: writing their
     /// content anew does, and nothing is ever appended to them.
-    fn settle(&self) -> rusqlite::Result<()> {
-        let is_busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if is_busy {
-            Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))
-        } else {
-            Ok(())
-        }
+    fn empty_wal(&self) -> rusqlite::Result<()> {
+        let emptied = self.directory.contents().write(|| schema::empty_wal(&self.connection));
+        let foreign = ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED);
+        emptied.unwrap_or(Err(rusqlite::Error::SqliteFailure(foreign, None)))
+    }
+
+    /// Whether the files are those that were opened.
+    fn check(&self) -> Result<(), Lost> {
+        self.directory.check(&self.files)
     }
 
     /// One transaction with all of `writes`; all are answered, whatever becomes of it. Tells how many others waited just
     /// before: afterwards those who were answered may be among them already.
-    fn commit(
-        &mut self,
-        memory: &Memory,
-        queue: &Queue,
-        writes: Vec<Write>,
-    ) -> Result<usize, Arc<rusqlite::Error>> {
-        let Open { connection, checkpoints, fold, marks } = self;
+    fn commit(&mut self, memory: &Memory, queue: &Queue, writes: Vec<Write>) -> Result<usize, Failure> {
+        let Open { connection, checkpoints, fold, marks, files, directory } = self;
         // Dropped without a commit, a transaction is rolled back.
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
             Ok(transaction) => transaction,
@@ -245,7 +317,7 @@ impl Open {
                 memory.figures.failed();
                 let cause = Arc::clone(&error) as _;
                 writes.into_iter().for_each(|write| write.refuse(&cause));
-                return Err(error);
+                return Err(error.into());
             }
         };
         let mut batch = Batch::new(memory, connection, writes.len());
@@ -255,6 +327,12 @@ impl Open {
         let written = finish(&batch, connection, memory, fold, news);
         match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
             Ok(slice) => {
+                // Before the answers: what is in a removed file is not durable.
+                if let Err(lost) = directory.check(files) {
+                    report(memory, &lost);
+                    batch.fail(&(Arc::new(lost.clone()) as _));
+                    return Err(Failure::Lost(lost));
+                }
                 fold.wrote(batch.entries().len(), batch.touched());
                 let waiting = queue.len();
                 batch.publish();
@@ -266,8 +344,8 @@ impl Open {
             Err(error) => {
                 // Before the answers: whoever hears one finds us not ready.
                 memory.figures.failed();
-                batch.fail(&error);
-                Err(error)
+                batch.fail(&(Arc::clone(&error) as _));
+                Err(error.into())
             }
         }
     }

@@ -96,7 +96,7 @@ fn obeys() {
                         house = Some(opened);
                         "done".to_owned()
                     }
-                    Err(error) => format!("failed {error}"),
+                    Err(error) => format!("failed {}", with_causes(&error)),
                 }
             }
             (Some("stop"), _) => {
@@ -108,6 +108,12 @@ fn obeys() {
         };
         println!("answer: {answer}");
     }
+}
+
+/// An error with its causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 async fn obey(house: &House, words: &[&str]) -> String {
@@ -150,6 +156,11 @@ async fn obey(house: &House, words: &[&str]) -> String {
             Ok(_) => "good".to_owned(),
             Err(error) => format!("bad {error}"),
         },
+        ["backup", to] => match house.store.backup(Path::new(to)).await {
+            Ok(()) => "done".to_owned(),
+            Err(_) => "unavailable".to_owned(),
+        },
+        ["lost"] => house.store.figures().lost().is_some().to_string(),
         ["crowd", size] => crowd(house, size.parse().unwrap()).await,
         ["count"] => house.store.registry().count().to_string(),
         ["failing"] => house.store.figures().is_failing().to_string(),

@@ -21,7 +21,11 @@ pub struct Trouble {
 
 impl Trouble {
     pub fn prepare() -> Trouble {
-        let (data_dir, shim) = (tempfile::tempdir().unwrap(), Shim::new());
+        Trouble::prepare_in(tempfile::tempdir().unwrap())
+    }
+
+    pub fn prepare_in(data_dir: tempfile::TempDir) -> Trouble {
+        let shim = Shim::new();
         let (mut child, mut promises) = (Child::start(data_dir.path(), &shim), Promises::default());
         child.ask(&["open"]).unwrap();
         promises.create(&mut child).unwrap();

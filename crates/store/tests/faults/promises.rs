@@ -54,6 +54,11 @@ impl Promises {
         Ok(())
     }
 
+    /// Notes an answer of [`Promises::try_refresh`].
+    pub fn keep(&mut self, grant: usize, answer: &Answer) {
+        self.chains[grant].push(pair(answer));
+    }
+
     pub fn try_refresh(&self, child: &mut Child, grant: usize) -> Result<Answer, Gone> {
         self.present(child, &self.last(grant).refresh)
     }

@@ -18,8 +18,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum call { WRITE = 1, SYNC = 2, TRUNCATE = 4, UNLINK = 8, OPEN = 16 };
-enum file { DATABASE = 1, WAL = 2, OTHER = 0 };
+/* CREATE is an open that makes a file, GROW a write beyond its end: on a disk without inodes or blocks only these fail. */
+enum call { WRITE = 1, SYNC = 2, TRUNCATE = 4, UNLINK = 8, OPEN = 16, CREATE = 32, GROW = 64, MAP = 128 };
+/* BESIDE is any other file of the data directory. */
+enum file { DATABASE = 1, WAL = 2, BESIDE = 4, OTHER = 0 };
 /* What happens to a chosen call, beside failing with an errno. */
 enum action { PASS = 0, KILL = 1000, TEAR = 1001, HANG = 1002 };
 
@@ -57,7 +59,10 @@ static int ends_with(const char *path, const char *end) {
 static enum file named(const char *path) {
     if (!plan) return OTHER;
     if (ends_with(path, "/northgate.db")) return DATABASE;
-    return ends_with(path, "/northgate.db-wal") ? WAL : OTHER;
+    if (ends_with(path, "/northgate.db-wal")) return WAL;
+    int is_beside = ends_with(path, "/northgate.db-shm") || ends_with(path, "/northgate.db-journal") ||
+                    ends_with(path, "/northgate.lock");
+    return is_beside ? BESIDE : OTHER;
 }
 
 static enum file opened(int fd) {
@@ -72,6 +77,7 @@ static enum file opened(int fd) {
 
 static void tell(const char *call, enum file file, int fd, long offset, long length, int failed) {
     char line[128];
+    if (file == BESIDE) return;
     int size = snprintf(line, sizeof line, "%s %s %d %ld %ld %d\n", call, file == WAL ? "wal" : "db", fd, offset,
                         length, failed);
     syscall(SYS_write, log_fd, line, size);
@@ -98,6 +104,8 @@ static ssize_t write_at(int fd, const void *bytes, size_t length, off_t offset) 
 
 static ssize_t on_write(enum file file, int fd, const void *bytes, size_t length, off_t offset) {
     uint32_t action = chosen(WRITE, file);
+    struct stat now;
+    if (action == PASS && !fstat(fd, &now) && offset + (off_t)length > now.st_size) action = chosen(GROW, file);
     if (action == KILL) die();
     if (action == TEAR) {
         tell("write", file, fd, offset, length, 0);
@@ -174,6 +182,8 @@ int open64(const char *path, int flags, ...) {
     va_end(rest);
     enum file file = named(path);
     if (file && on_call(OPEN, "open", file, -1, 0)) return -1;
+    int is_new = file && (flags & O_CREAT) && faccessat(AT_FDCWD, path, F_OK, 0);
+    if (is_new && on_call(CREATE, "open", file, -1, 0)) return -1;
     int fd = syscall(SYS_openat, AT_FDCWD, path, flags, mode);
     if (file) tell("open", file, fd, 0, 0, fd < 0);
     return fd;
@@ -185,4 +195,14 @@ int open(const char *path, int flags, ...) {
     int mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, int) : 0;
     va_end(rest);
     return open64(path, flags, mode);
+}
+
+void *mmap64(void *at, size_t length, int protection, int flags, int fd, off64_t offset) {
+    enum file file = fd < 0 ? OTHER : opened(fd);
+    if (file && on_call(MAP, "map", file, fd, length)) return MAP_FAILED;
+    return (void *)syscall(SYS_mmap, at, length, protection, flags, fd, offset);
+}
+
+void *mmap(void *at, size_t length, int protection, int flags, int fd, off_t offset) {
+    return mmap64(at, length, protection, flags, fd, offset);
 }

@@ -12,10 +12,22 @@ pub const SYNC: u32 = 2;
 pub const TRUNCATE: u32 = 4;
 pub const UNLINK: u32 = 8;
 pub const OPEN: u32 = 16;
+/// An open that makes a file.
+#[allow(dead_code)]
+pub const CREATE: u32 = 32;
+/// A write beyond the end of a file.
+#[allow(dead_code)]
+pub const GROW: u32 = 64;
+/// A file is mapped into memory.
+#[allow(dead_code)]
+pub const MAP: u32 = 128;
 
 /// Files, as bits of `Plan::files`.
 pub const DATABASE: u32 = 1;
 pub const WAL: u32 = 2;
+/// Any other file of the store.
+#[allow(dead_code)]
+pub const BESIDE: u32 = 4;
 
 /// What happens to a call: one of these, or it fails with an errno.
 pub const EIO: u32 = 5;
