@@ -145,6 +145,13 @@ pub enum ConfigError {
         #[source]
         cause: io::Error,
     },
+    /// Other users of the machine can read the password of the database.
+    #[error(
+        "{} holds the password of the database (database.url) and others can read it (its mode is {mode:03o}): make it \
+         private with `chmod 600 {}`, or write the URL into a private file that database.url_file names",
+        path.display(), path.display()
+    )]
+    ExposedPassword { path: PathBuf, mode: u32 },
     /// The file is not TOML.
     #[error("{place} is not TOML: {reason}")]
     NotToml { place: String, reason: String },

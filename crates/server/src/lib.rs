@@ -7,6 +7,7 @@ pub mod cli;
 pub mod clock;
 mod clock_watch;
 pub mod config;
+pub mod exposure;
 pub mod http;
 pub mod jwt;
 pub mod keyring_database;

@@ -4,8 +4,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use northgate_store::embedded::give_to_owner_of;
+
+use crate::exposure;
 
 /// Symbolic links in a row that Linux follows.
 const LINKS_MAX: usize = 40;
@@ -41,8 +45,7 @@ pub fn read(path: &Path) -> Result<Option<String>, PrivateFileError> {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(cause) => return Err(unreadable(cause)),
     };
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = exposure::of(&file.metadata().map_err(unreadable)?) {
         return Err(PrivateFileError::Exposed { path: path.to_owned(), mode });
     }
     io::read_to_string(file).map(Some).map_err(unreadable)
@@ -76,6 +79,8 @@ impl Draft {
             Ok(()) | Err(_) => {}
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&written_at)?;
+        let like = if path.exists() { &path } else { directory_of(&path) };
+        give_to_owner_of(like, &file)?;
         Ok(Draft { file, written_at, path })
     }
 
@@ -88,10 +93,14 @@ impl Draft {
     pub fn publish(self) -> Result<(), io::Error> {
         self.file.sync_all()?;
         fs::rename(&self.written_at, &self.path)?;
-        // The name is durable with its directory; a path without a parent names a file in the working directory.
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+        // The name is durable with its directory.
+        File::open(directory_of(&self.path))?.sync_all()
     }
+}
+
+/// A path without a parent names a file in the working directory.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Drop for Draft {
@@ -129,7 +138,7 @@ fn target(path: &Path) -> Result<PathBuf, io::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).expect("the file").permissions().mode() & 0o777
@@ -151,9 +160,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("file");
         write(&path, "one").expect("written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("mode");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("mode");
         let sentence = read(&path).expect_err("exposed").to_string();
-        assert!(sentence.contains("its mode is 640") && sentence.contains("chmod 600"), "{sentence}");
+        assert!(sentence.contains("its mode is 644") && sentence.contains("chmod 600"), "{sentence}");
     }
 
     #[test]

@@ -136,6 +136,10 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
         token,
         keyring: home,
         back_up: store.back_up(),
+        lost: {
+            let store = store.clone();
+            Box::new(move || store.lost())
+        },
         use_keyring,
         data_dir: config.data_dir.clone(),
         body_time: config.limits.body_time,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use server::{Calls, Demo, Server};
-use shim::{ALWAYS, DATABASE, EIO, ENOSPC, HANG, Plan, SYNC, Shim, WAL, WRITE};
+use shim::{ALWAYS, BESIDE, CREATE, DATABASE, EIO, ENOSPC, GROW, HANG, Plan, SYNC, Shim, WAL, WRITE};
 
 /// Between two looks at whether something has come about.
 const POLL: Duration = Duration::from_millis(10);
@@ -92,6 +92,61 @@ async fn a_stop_is_given_up_when_the_disk_hangs() {
     server.ask_to_stop();
     assert_eq!(server.exit_code(), Some(1));
     assert!(login.await.unwrap().is_err(), "what is not durable was answered");
+}
+
+/// The stop removed files that the next start could not create.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_stopped_on_a_full_disk_starts_and_serves_readers_until_there_is_room() {
+    let shim = Arc::new(Shim::new());
+    let under = Arc::clone(&shim);
+    let mut server = Server::first_start_with(move |command| under.put_under(command)).await;
+    let demo = server.demo();
+    let first = pair(&server.calls().login(&demo).await.unwrap());
+    let second = pair(&server.calls().refresh(&demo, &first.refresh).await.unwrap());
+    let files = WAL | DATABASE | BESIDE;
+    shim.inject(Plan { calls: CREATE | GROW, files, action: ENOSPC, from: 1, times: ALWAYS });
+    server.ask_to_stop();
+    assert_eq!(server.exit_code(), Some(0));
+    server.spawn();
+    let calls = server.calls();
+    until(async || calls.ready().await.is_ok_and(|status| status == 503)).await;
+    assert_eq!(calls.verify(&demo, &second.access).await.unwrap(), 200);
+    assert_eq!(pair(&calls.refresh(&demo, &first.refresh).await.unwrap()).refresh, second.refresh);
+    unavailable(&calls.refresh(&demo, &second.refresh).await.unwrap());
+    shim.clear();
+    until_ready(&calls).await;
+    pair(&calls.refresh(&demo, &second.refresh).await.unwrap());
+}
+
+/// It said that it was ready and answered 200 into files that no start would find again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_data_directory_was_moved_says_so_and_writes_nothing_until_it_is_back() {
+    let server = Server::first_start().await;
+    let (demo, calls) = (server.demo(), server.calls());
+    let first = pair(&calls.login(&demo).await.unwrap());
+    let elsewhere = server.data().with_extension("moved");
+    std::fs::rename(server.data(), &elsewhere).unwrap();
+    unavailable(&calls.refresh(&demo, &first.refresh).await.unwrap());
+    let (status, reason) = calls.operating("health/ready").await.unwrap();
+    assert_eq!(status, 503);
+    assert!(reason.contains("northgate.db is not the file that this server opened"), "{reason}");
+    let (_, metrics) = calls.operating("metrics").await.unwrap();
+    assert!(metrics.contains("northgate_database_file_lost 1"), "{metrics}");
+    assert_eq!(calls.verify(&demo, &first.access).await.unwrap(), 200);
+    // Another installation may lie there by now, with a keyring of its own.
+    std::fs::create_dir(server.data()).unwrap();
+    std::fs::copy(elsewhere.join("admin-token"), server.data().join("admin-token")).unwrap();
+    for command in [&["key", "rotate"][..], &["backup", "copy.db"]] {
+        let (succeeded, said) = server.tell(command);
+        assert!(!succeeded, "{command:?} {said}");
+    }
+    assert!(!server.data().join("keyring.toml").exists());
+    std::fs::remove_dir_all(server.data()).unwrap();
+    std::fs::rename(&elsewhere, server.data()).unwrap();
+    until_ready(&calls).await;
+    pair(&calls.refresh(&demo, &first.refresh).await.unwrap());
+    let (_, metrics) = calls.operating("metrics").await.unwrap();
+    assert!(metrics.contains("northgate_database_file_lost 0"), "{metrics}");
 }
 
 async fn not_ready_while_it_tries(calls: &Calls, shim: &Shim) {

@@ -17,6 +17,8 @@ mod log;
 mod northgate;
 #[path = "process/operating.rs"]
 mod operating;
+#[path = "process/permissions.rs"]
+mod permissions;
 #[path = "process/signals.rs"]
 mod signals;
 #[path = "process/starting.rs"]

@@ -9,6 +9,7 @@ use toml::{Table, Value};
 
 use crate::blanks;
 use crate::config::ConfigError;
+use crate::exposure;
 
 const DEFAULTS: &str = include_str!("../../config.default.toml");
 const FILE_VARIABLE: &str = "NORTHGATE_CONFIG";
@@ -104,6 +105,9 @@ impl Settings {
         let text = fs::read_to_string(path)
             .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
         for (key, value) in leaves(&text, path)? {
+            if key == "database.url" && value.as_str().is_some_and(has_password) {
+                check_private(path)?;
+            }
             self.put(key, value, Origin::File(path.to_owned()))?;
         }
         Ok(())
@@ -162,6 +166,21 @@ pub(super) fn shown(key: &str, value: &Value) -> String {
     match (key, value.as_str()) {
         ("database.url", Some(url)) if !url.is_empty() => "\"…\"".to_owned(),
         _ => value.to_string(),
+    }
+}
+
+/// Whether a URL of the database holds a password: `user:password@`, or a parameter of that name.
+fn has_password(url: &str) -> bool {
+    let user = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(user, _)| user);
+    user.is_some_and(|user| user.contains(':')) || url.contains("password=")
+}
+
+fn check_private(path: &Path) -> Result<(), ConfigError> {
+    let found =
+        fs::metadata(path).map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+    match exposure::of(&found) {
+        None => Ok(()),
+        Some(mode) => Err(ConfigError::ExposedPassword { path: path.to_owned(), mode }),
     }
 }
 

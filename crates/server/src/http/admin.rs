@@ -49,6 +49,8 @@ pub struct Admin {
     pub keyring: KeyringHome,
     /// `None` where the database is backed up by its own means.
     pub back_up: Option<BackUp>,
+    /// Why no file must be written into the data directory, if that is so.
+    pub lost: Box<dyn Fn() -> Option<String> + Send + Sync>,
     pub use_keyring: UseKeyring,
     pub data_dir: PathBuf,
     /// How long a request body may take.

@@ -55,6 +55,13 @@ impl Collector for OfStore {
             "Transactions that failed",
             &ConstCounter::new(figures.failures()),
         )?;
+        let lost = ConstGauge::new(u64::from(figures.lost().is_some()));
+        put(
+            &mut encoder,
+            "database_file_lost",
+            "1 while the database is not the file that was opened",
+            &lost,
+        )?;
         let waiting = ConstGauge::new(self.0.waiting() as u64);
         put(&mut encoder, "commit_queue_waiting", "Operations that wait for a transaction", &waiting)?;
         let bound = ConstGauge::new(self.0.queue_bound() as u64);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use northgate_core::store::Store;
-use northgate_store::embedded::{DATABASE, EmbeddedStore, OpenError};
+use northgate_store::embedded::{DATABASE, EmbeddedStore, ExposedError, OpenError, make_private};
 use northgate_store::postgres::{ConnectError, PostgresStore};
 use tracing::warn;
 
@@ -33,6 +33,8 @@ pub enum StoreOpenError {
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Exposed(#[from] ExposedError),
     #[error("cannot use the data directory {}", path.display())]
     DataDir {
         path: PathBuf,
@@ -76,9 +78,19 @@ impl Choice {
     pub fn why_not_ready(&self) -> Option<String> {
         match self {
             Choice::Embedded(store) => {
-                store.figures().is_failing().then(|| "the last write to the store failed".to_owned())
+                let is_failing = store.figures().is_failing();
+                let failure = || is_failing.then(|| "the last write to the store failed".to_owned());
+                store.figures().lost().or_else(failure)
             }
             Choice::Postgres(store) => store.why_not_ready(),
+        }
+    }
+
+    /// Why the data directory is not the one that was opened, if it is not: nothing must be written into it then.
+    pub fn lost(&self) -> Option<String> {
+        match self {
+            Choice::Embedded(store) => store.figures().lost(),
+            Choice::Postgres(_) => None,
         }
     }
 
@@ -108,6 +120,7 @@ async fn connect(
 fn make_data_dir(path: &Path) -> Result<(), StoreOpenError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|cause| StoreOpenError::DataDir { path: path.to_owned(), cause })?;
+    make_private(path)?;
     if path.join(DATABASE).exists() {
         warn!(
             "{} has an embedded store, which is not used beside database.url: `northgate export` and `import` move it",

@@ -1,7 +1,8 @@
 //! The self-signed certificate of `serve --dev`.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
@@ -35,7 +36,11 @@ pub fn certificate(data_dir: &Path) -> Result<CertificateFiles, DevCertificateEr
     }
     let (chain, key) = make().map_err(DevCertificateError::Making)?;
     let folder = data_dir.join("tls");
-    fs::create_dir_all(&folder).map_err(|cause| DevCertificateError::Writing { path: folder, cause })?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .map_err(|cause| DevCertificateError::Writing { path: folder, cause })?;
     // Follows a link, as the key does.
     let unwritten = |cause| DevCertificateError::Writing { path: files.chain.clone(), cause };
     fs::write(&files.chain, chain).map_err(unwritten)?;

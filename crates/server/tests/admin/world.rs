@@ -60,6 +60,7 @@ impl World {
             token: AdminToken::open_or_create(dir.path(), None).unwrap(),
             keyring: KeyringHome::File(Arc::new(keyring_file)),
             back_up: store.embedded.map(back_up),
+            lost: Box::new(|| None),
             use_keyring: Arc::new(move |keyring| {
                 in_use.replace_keyring(keyring);
                 rotated.fetch_add(1, Ordering::SeqCst);

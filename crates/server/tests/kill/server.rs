@@ -114,6 +114,14 @@ impl Server {
         serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
     }
 
+    /// A command of the same installation: whether it succeeded, and what it wrote to standard error.
+    pub fn tell(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_northgate"));
+        command.args(arguments).arg("--data-dir").arg(self.data());
+        let output = command.args(["--admin-listen", &self.admin_address.to_string()]).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    }
+
     /// One raw connection.
     pub async fn connect(&self) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
@@ -124,7 +132,7 @@ impl Server {
         TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap()
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.data_dir.path().join("data")
     }
 
@@ -220,8 +228,14 @@ impl Calls {
 
     /// The status of `/health/ready`.
     pub async fn ready(&self) -> Result<u16, Unanswered> {
-        let call = self.http.get(format!("http://{}/health/ready", self.admin_address));
-        Ok(call.send().await.map_err(|_| Unanswered)?.status().as_u16())
+        Ok(self.operating("health/ready").await?.0)
+    }
+
+    /// What the private listener answers without the admin token.
+    pub async fn operating(&self, path: &str) -> Result<(u16, String), Unanswered> {
+        let call = self.http.get(format!("http://{}/{path}", self.admin_address));
+        let answer = call.send().await.map_err(|_| Unanswered)?;
+        Ok((answer.status().as_u16(), answer.text().await.map_err(|_| Unanswered)?))
     }
 
     /// An answer counts when all of it has arrived.

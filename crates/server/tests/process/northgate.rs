@@ -26,11 +26,27 @@ impl Northgate {
         Northgate::start_in(tempfile::tempdir().unwrap(), settings)
     }
 
+    /// A new installation of a process that takes no rights away from the files that it makes.
+    #[allow(dead_code)]
+    pub fn start_without_umask() -> Northgate {
+        let bare = |home: &Path| {
+            let mut command = Command::new("/bin/bash");
+            command.args(["-c", r#"umask 0; exec "$0" "$@""#, env!("CARGO_BIN_EXE_northgate")]);
+            command.current_dir(home).env_clear();
+            command
+        };
+        Northgate::start_by(tempfile::tempdir().unwrap(), &[], bare)
+    }
+
     /// Returns when both listeners have been opened; requests wait until they are served.
     pub fn start_in(home: TempDir, settings: Settings) -> Northgate {
+        Northgate::start_by(home, settings, |home| bare(home, &[]))
+    }
+
+    fn start_by(home: TempDir, settings: Settings, bare: impl Fn(&Path) -> Command) -> Northgate {
         loop {
             let (public, private) = free_ports();
-            let mut command = bare(home.path(), &[]);
+            let mut command = bare(home.path());
             let port = public.port().to_string();
             command.envs(settings.iter().map(|(name, value)| (name, value.replace("PUBLIC_PORT", &port))));
             command.args(["serve", "--dev", "--listen", &public.to_string()]);

@@ -51,6 +51,10 @@ pub async fn rotate(
     State(admin): State<Arc<Admin>>,
     Body(rotation): Body<Rotation>,
 ) -> Result<Json<Keys>, Problem> {
+    // The keyring of another installation may lie there by now.
+    if let Some(reason) = (admin.lost)() {
+        return Err(Problem::conflict(reason));
+    }
     let use_from = match (rotation.at_once, &admin.keyring) {
         (false, _) => UseFrom::Lead,
         (true, KeyringHome::File(_)) => UseFrom::After(Duration::ZERO),
