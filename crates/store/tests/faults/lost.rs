@@ -76,7 +76,7 @@ fn a_directory_that_was_removed_is_noticed_and_takes_no_writes() {
     let mut served = Served::prepare();
     fs::remove_dir_all(served.data()).unwrap();
     served.refuses_writes();
-    assert_eq!(second(&served.data().to_owned()), "done");
+    assert_eq!(second(served.data()), "done");
     served.refuses_writes();
 }
 
@@ -104,7 +104,7 @@ fn a_directory_that_was_replaced_by_its_own_copy_takes_no_writes() {
     served.notices();
     served.refuses_writes();
     // The copy is an installation that another server may use; this one never writes to it.
-    assert_eq!(second(&served.data().to_owned()), "done");
+    assert_eq!(second(served.data()), "done");
     served.refuses_writes();
 }
 
