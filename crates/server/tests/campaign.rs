@@ -119,6 +119,8 @@ async fn campaign(house: &mut House, seed: u64, minutes: Option<u64>, count: usi
         living.spawn(Application::new(who.clone(), calls.clone(), chance.fork()).live(stopped.clone()));
     }
     let closer = calls.create_within(count, closer::MAX_GRANTS).await;
+    // Known to all nodes then.
+    sleep(2 * checker::BOUND).await;
     tokio::spawn(Closer::new(closer, calls.clone()).live(stopped.clone()));
     let operator = Operator { calls: calls.clone(), chance: chance.fork(), applications: who, turn };
     let operator = tokio::spawn(operator.work(stopped.clone()));
