@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::CONNECTION;
+use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -24,8 +24,12 @@ impl KeepAlive {
         KeepAlive(value.transpose().expect("a number is plain text"))
     }
 
-    /// Whether the client of `request` keeps its connection (RFC 9112 §9.3).
+    /// Whether the client of `request` keeps its connection (RFC 9112 §9.3). With `Content-Length` beside `Transfer-Encoding`, hyper
+    /// hides the former and closes the connection (§6.1): nothing is announced behind a chunked body.
     pub fn is_wanted<B>(&self, request: &Request<B>) -> bool {
+        if request.headers().contains_key(TRANSFER_ENCODING) {
+            return false;
+        }
         match request.headers().get(CONNECTION) {
             None => request.version() == Version::HTTP_11,
             Some(options) => options.as_bytes().eq_ignore_ascii_case(b"keep-alive"),

@@ -194,7 +194,7 @@ fn the_port_that_the_system_chose_is_the_one_that_is_said() {
     let printed = server.printed();
     assert!(printed.contains(&format!("its operator on http://{private}.")), "{printed}");
     let public = printed.split("https://").nth(1).unwrap().split([' ', '/']).next().unwrap();
-    let port = public.strip_prefix("127.0.0.1:").unwrap();
+    let port = public.strip_prefix("localhost:").unwrap();
     assert_ne!(port, "0");
     let metadata = format!("https://{public}/.well-known/oauth-authorization-server");
     let metadata = Command::new("curl").args(["-sSk", &metadata]).output().unwrap();
