@@ -42,6 +42,7 @@ impl ClockWatch {
         ClockWatch { auth: Arc::clone(auth), clock: clock.clone(), jumps, times_ahead, last, warned: None }
     }
 
+    /// Runs until it is dropped.
     pub async fn run(mut self) {
         loop {
             self.look_at_stored_times(Instant::now());

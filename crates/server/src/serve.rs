@@ -128,7 +128,7 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     let health = (why_not_ready(&store, &is_stopping), attention(&doors));
     let api = Arc::new(api(&config, &clock, &auth, Arc::clone(&metrics), private_hosts, health));
     collected::register_certificates(&metrics, doors.by_listener());
-    tokio::spawn(ClockWatch::new(&auth, &clock, &api.metrics).run());
+    let clock_watch = ClockWatch::new(&auth, &clock, &api.metrics);
     let use_keyring = keyring::put_to_use(&home, &auth, &doors);
     let admin = Admin {
         auth: Arc::clone(&auth),
@@ -158,7 +158,12 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     }
     signals.serve_from_now_on(config.limits.stop_time);
     tell_service_manager();
-    serve_both(&config, bounds, doors, api, Arc::new(admin), signals.stopped(), &is_stopping).await;
+    let served = serve_both(&config, bounds, doors, api, Arc::new(admin), signals.stopped(), &is_stopping);
+    // The clock watch ends with the listeners: it holds the rules, and through them the store, which this function closes last.
+    tokio::select! {
+        () = served => {}
+        () = clock_watch.run() => {}
+    }
     Ok(())
 }
 
