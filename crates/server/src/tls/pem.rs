@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::exposure;
+
 /// The longest file that is read: a bundle of all public authorities is a quarter of a MiB.
 const LONGEST: u64 = 4 << 20;
 
@@ -51,6 +53,11 @@ pub enum PemError {
         path.display()
     )]
     Encrypted { path: PathBuf },
+    #[error(
+        "the private key in {} can be read by others (its mode is {mode:03o}): make it private with `chmod 600 {}`",
+        path.display(), path.display()
+    )]
+    Exposed { path: PathBuf, mode: u32 },
 }
 
 /// What a file has instead of what was looked for: the labels of its sections.
@@ -59,7 +66,7 @@ pub struct Found(Vec<String>);
 
 /// All certificates of a file, at least one.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
-    let text = read(path)?;
+    let text = read(open(path)?, path)?;
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let all = all.map_err(|cause| PemError::Broken { path: path.to_owned(), cause })?;
     match all.is_empty() {
@@ -68,25 +75,34 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemErro
     }
 }
 
-/// All private keys of a file, at least one, in PKCS#8, PKCS#1 or SEC1.
+/// All private keys of a file that others cannot read, at least one, in PKCS#8, PKCS#1 or SEC1.
 pub fn keys(path: &Path) -> Result<Vec<PrivateKeyDer<'static>>, PemError> {
-    let text = read(path)?;
+    let file = open(path)?;
+    let unreadable = |cause| PemError::Unreadable { path: path.to_owned(), cause };
+    let exposed = exposure::of(&file.metadata().map_err(unreadable)?);
+    let text = read(file, path)?;
     if contains(&text, b"-----BEGIN ENCRYPTED PRIVATE KEY") || contains(&text, b"Proc-Type: 4,ENCRYPTED") {
         return Err(PemError::Encrypted { path: path.to_owned() });
     }
     let all: Result<Vec<_>, _> = PrivateKeyDer::pem_slice_iter(&text).collect();
     let all = all.map_err(|cause| PemError::Broken { path: path.to_owned(), cause })?;
-    match all.is_empty() {
-        true => Err(PemError::NoKey { path: path.to_owned(), found: Found::of(&text) }),
-        false => Ok(all),
+    match exposed {
+        // A certificate in place of the key may be read by all, and is named for what it is.
+        _ if all.is_empty() => Err(PemError::NoKey { path: path.to_owned(), found: Found::of(&text) }),
+        Some(mode) => Err(PemError::Exposed { path: path.to_owned(), mode }),
+        None => Ok(all),
     }
 }
 
+fn open(path: &Path) -> Result<File, PemError> {
+    File::open(path).map_err(|cause| PemError::Unreadable { path: path.to_owned(), cause })
+}
+
 /// The file's text as the parser knows it: whatever an editor made of line ends, indentation and the beginning.
-fn read(path: &Path) -> Result<Vec<u8>, PemError> {
+fn read(file: File, path: &Path) -> Result<Vec<u8>, PemError> {
     let unreadable = |cause| PemError::Unreadable { path: path.to_owned(), cause };
     let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     let path = || path.to_owned();
     match bytes.as_slice() {
         text if text.trim_ascii().is_empty() => Err(PemError::Empty { path: path() }),

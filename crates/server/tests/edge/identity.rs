@@ -1,5 +1,7 @@
 //! Certificates and keys for tests, and TLS clients that hold or trust them.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,6 +22,12 @@ pub struct Identity {
     pub chain: String,
     pub key: String,
     signer: CertificateParams,
+}
+
+/// Writes a key as the server wants it: for its owner only.
+pub fn write_key(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 impl Identity {
@@ -70,7 +78,7 @@ impl Identity {
             key: folder.join(format!("{name}.key")),
         };
         std::fs::write(&files.chain, &self.chain).unwrap();
-        std::fs::write(&files.key, &self.key).unwrap();
+        write_key(&files.key, &self.key);
         files
     }
 

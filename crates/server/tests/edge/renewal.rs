@@ -1,6 +1,7 @@
 //! Laws of renewal: each certificate with its key by itself, in whatever form an authority or an editor left the files.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::identity::{Identity, provider};
+use crate::identity::{Identity, provider, write_key};
 use crate::running::{Running, seeds, tls, tls_settings};
 
 fn now() -> UnixTime {
@@ -199,7 +200,7 @@ async fn a_chain_is_served_in_order_however_the_file_has_it() {
     let stranger = Identity::authority().chain;
     let Chain { root, issuer, own, .. } = &chain;
     let files = CertificateFiles { chain: folder.path().join("a.pem"), key: folder.path().join("a.key") };
-    fs::write(&files.key, &chain.key).unwrap();
+    write_key(&files.key, &chain.key);
     for file in [
         vec![own, issuer],
         vec![issuer, own],
@@ -218,7 +219,7 @@ async fn a_chain_is_served_in_order_however_the_file_has_it() {
 fn an_issuer_that_is_another_ones_is_named() {
     let (folder, chain, other) = (tempfile::tempdir().unwrap(), Chain::new(), Chain::new());
     let files = CertificateFiles { chain: folder.path().join("a.pem"), key: folder.path().join("a.key") };
-    fs::write(&files.key, &chain.key).unwrap();
+    write_key(&files.key, &chain.key);
     fs::write(&files.chain, chain.own.clone() + &other.renamed).unwrap();
     let expected =
         "certificates in …/a.pem that signed none of the others are not sent (1): is an issuer missing?";
@@ -263,8 +264,8 @@ fn keys_are_taken_in_every_usual_form() {
     assert!(read("pkcs1.key").starts_with("-----BEGIN RSA PRIVATE KEY"));
     assert!(read("sec1.key").starts_with("-----BEGIN EC PRIVATE KEY"));
     // As `openssl ecparam -genkey` writes it, and two keys of which the second is the one.
-    fs::write(folder.join("genkey.key"), read("parameters.pem") + &read("sec1.key")).unwrap();
-    fs::write(folder.join("both.key"), read("rsa.key") + &read("ecdsa.key")).unwrap();
+    write_key(&folder.join("genkey.key"), &(read("parameters.pem") + &read("sec1.key")));
+    write_key(&folder.join("both.key"), &(read("rsa.key") + &read("ecdsa.key")));
     for (chain, key) in [
         (&rsa.chain, "rsa.key"),
         (&rsa.chain, "pkcs1.key"),
@@ -274,6 +275,25 @@ fn keys_are_taken_in_every_usual_form() {
         (&ecdsa.chain, "both.key"),
     ] {
         tls(vec![CertificateFiles { chain: chain.clone(), key: folder.join(key) }]);
+    }
+}
+
+// A key that everybody could read was served.
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = Identity::ecdsa().write(folder.path(), "server");
+    for mode in [0o644, 0o604, 0o660, 0o444] {
+        fs::set_permissions(&files.key, Permissions::from_mode(mode)).unwrap();
+        let expected = format!(
+            "the private key in …/server.key can be read by others (its mode is {mode:03o}): make it private with \
+             `chmod 600 …/server.key`"
+        );
+        assert_eq!(refusal(&files, folder.path()), expected);
+    }
+    for mode in [0o600, 0o400] {
+        fs::set_permissions(&files.key, Permissions::from_mode(mode)).unwrap();
+        tls(vec![files.clone()]);
     }
 }
 

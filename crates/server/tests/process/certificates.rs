@@ -1,6 +1,7 @@
 //! The certificates of a running server, as clients see them.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -21,7 +22,9 @@ pub const BOTH: Settings = &[
 pub fn write(home: &Path, name: &str, algorithm: &'static SignatureAlgorithm) {
     let key = KeyPair::generate_for(algorithm).unwrap();
     let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
-    fs::write(home.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+    let key_file = home.join(format!("{name}.key"));
+    fs::write(&key_file, key.serialize_pem()).unwrap();
+    fs::set_permissions(key_file, Permissions::from_mode(0o600)).unwrap();
     fs::write(home.join(format!("{name}.pem")), certificate.pem()).unwrap();
 }
 
