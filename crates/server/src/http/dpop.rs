@@ -54,6 +54,12 @@ pub enum ProofError {
     Missing,
     #[error("the DPoP proof is malformed")]
     Malformed,
+    #[error("the DPoP proof is longer than {LONGEST} bytes")]
+    TooLong,
+    #[error("the DPoP proof has crit, and no extension is known")]
+    Critical,
+    #[error("the jti of the DPoP proof is empty")]
+    Id,
     #[error("the DPoP proof has another typ than {TYPE}")]
     Type,
     #[error(
@@ -68,6 +74,8 @@ pub enum ProofError {
     Uri,
     #[error("the DPoP proof is too old or from the future")]
     Time,
+    #[error("the DPoP proof has expired or is not good yet by its own exp or nbf")]
+    Validity,
     #[error("the DPoP proof is about another access token")]
     AccessToken,
     /// A gateway has to say what call it asks about.
@@ -87,15 +95,21 @@ impl ProofError {
             ProofError::Malformed => {
                 "The DPoP proof is not one JWT with typ, alg and jwk in its header and jti, htm, htu and iat in its claims."
             }
+            ProofError::TooLong => "The DPoP proof is longer than 8192 bytes.",
+            ProofError::Critical => "The DPoP proof has a crit header, and no extension is known.",
+            ProofError::Id => "The jti of the DPoP proof is empty.",
             ProofError::Type => "The typ of the DPoP proof is not dpop+jwt.",
             ProofError::Key => {
-                "The jwk of the DPoP proof is not a public key of Ed25519 or P-256 with the alg that belongs to it."
+                "The jwk of the DPoP proof is not a public key of Ed25519 or P-256 with the alg that belongs to it (EdDSA, Ed25519 or ES256), or is a weak key."
             }
             ProofError::Signature => "The DPoP proof is not signed by the key in it.",
             ProofError::Method => "The DPoP proof is about another method (htm).",
             ProofError::Uri => "The DPoP proof is about another URL (htu).",
             ProofError::Time => {
                 "The DPoP proof was made (iat) more than 60 s ago or more than 30 s ahead: compare the clocks."
+            }
+            ProofError::Validity => {
+                "The DPoP proof has expired (exp) or is not good yet (nbf): compare the clocks."
             }
             ProofError::AccessToken => "The DPoP proof is about another access token (ath).",
             ProofError::NoCall => "The gateway does not say which call the DPoP proof has to be about.",
@@ -119,21 +133,27 @@ struct Payload {
     htm: String,
     htu: String,
     iat: f64,
+    /// RFC 9449 asks for neither; where one is, it holds (RFC 7519 §4.1.4, §4.1.5).
+    exp: Option<f64>,
+    nbf: Option<f64>,
     ath: Option<String>,
 }
 
 /// What `proof` proves, if it is right and about this call. Whether it was used before is asked once its sender is known to be
 /// the application: until then it takes no room, and a request that is refused does not use it up.
 pub fn check(proof: &[u8], call: &Call<'_>, now: Timestamp) -> Result<KeyProof, ProofError> {
-    let proof = std::str::from_utf8(proof).ok().filter(|proof| proof.len() <= LONGEST);
-    let (signed, signature) = proof.and_then(|proof| proof.rsplit_once('.')).ok_or(ProofError::Malformed)?;
+    if proof.len() > LONGEST {
+        return Err(ProofError::TooLong);
+    }
+    let proof = std::str::from_utf8(proof).map_err(|_| ProofError::Malformed)?;
+    let (signed, signature) = proof.rsplit_once('.').ok_or(ProofError::Malformed)?;
     let (header, payload) = signed.split_once('.').ok_or(ProofError::Malformed)?;
     let header: Header = parsed(header)?;
     if header.typ != TYPE {
         return Err(ProofError::Type);
     }
     if header.crit.is_some() {
-        return Err(ProofError::Malformed);
+        return Err(ProofError::Critical);
     }
     let key = jwk::parse(&header.jwk).ok_or(ProofError::Key)?;
     if !ALGORITHMS.contains(&(&header.alg, key.algorithm())) {
@@ -163,12 +183,16 @@ impl Payload {
         if now.since(made_at) > OLD_MAX || made_at.since(now) > AHEAD_MAX {
             return Err(ProofError::Time);
         }
+        let is_over = self.exp.is_some_and(|end| now >= numeric_date(end).plus(AHEAD_MAX));
+        if is_over || self.nbf.is_some_and(|begin| numeric_date(begin) > now.plus(AHEAD_MAX)) {
+            return Err(ProofError::Validity);
+        }
         let hash = call.access_token.map(|token| digest(&SHA256, token.as_bytes()));
         let expected = hash.map(|hash| URL_SAFE_NO_PAD.encode(hash));
         if expected.is_some() && self.ath != expected {
             return Err(ProofError::AccessToken);
         }
-        if self.jti.is_empty() { Err(ProofError::Malformed) } else { Ok(()) }
+        if self.jti.is_empty() { Err(ProofError::Id) } else { Ok(()) }
     }
 
     fn made_at(&self) -> Timestamp {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::client::*;
 use crate::proof::{Holder, Proof};
 use crate::socket::Answer;
-use crate::world::{SETUP, Setup, World};
+use crate::world::{BEGIN_S, SETUP, Setup, World};
 
 #[track_caller]
 fn is_refused(answer: &Answer) {
@@ -105,6 +105,12 @@ async fn a_client_learns_what_is_wrong_with_its_proof() {
         (holder.proof().headed("typ", "JWT"), "dpop+jwt"),
         (holder.proof().headed("alg", "RS256"), "Ed25519 or P-256"),
         (holder.proof().saying("jti", json!(null)), "jti"),
+        // These were "not one JWT with typ, alg and jwk in its header", and were.
+        (holder.proof().saying("jti", ""), "jti of the DPoP proof is empty"),
+        (holder.proof().saying("jti", "a".repeat(9_000)), "longer than 8192 bytes"),
+        (holder.proof().headed("crit", json!(["b64"])), "crit"),
+        (holder.proof().saying("exp", BEGIN_S - 31), "expired (exp)"),
+        (holder.proof().saying("nbf", BEGIN_S + 31), "(nbf)"),
     ] {
         let answer = request(&world, &holder.line(&proof)).await;
         is_refused(&answer);
@@ -191,7 +197,7 @@ async fn there_is_one_proof_and_it_is_a_jwt() {
 async fn a_uri_may_be_written_in_another_way() {
     let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::EdDsa));
     for htu in
-        ["HTTPS://Tokens.Example.com:443/oauth2/token", "https://tokens.example.com/oauth2/token?a=b#c"]
+        ["HTTPS://Tokens.Example.com:443/oauth2/token", "https://tokens.example.com/%6fauth2/%74oken?a=b#c"]
     {
         assert_eq!(
             request(&world, &holder.line(&holder.proof().saying("htu", htu))).await.status,
