@@ -90,5 +90,7 @@ async fn who_guesses_secrets_has_to_wait() {
     let answer = send_basic(&world, "demo:wrong", TOKEN, ASK).await;
     is_error(&answer, 429, "temporarily_unavailable");
     assert_eq!(answer.header("Retry-After"), Some("20"));
+    // It heard "Too many requests", as one does who calls too often.
+    assert!(answer.member("error_description").contains("wrong credentials"), "{}", answer.body);
     assert_eq!(send_as_demo(&world, TOKEN, ASK).await.status, 200);
 }

@@ -68,4 +68,9 @@ async fn an_application_that_calls_too_often_is_told_when_to_come_again() {
     let answer = send_as_demo(&world, TOKEN, ASK).await;
     is_error(&answer, 429, "temporarily_unavailable");
     assert_eq!(answer.header("Retry-After"), Some("30"));
+    assert!(
+        answer.member("error_description").contains("more often than its policy allows"),
+        "{}",
+        answer.body
+    );
 }

@@ -166,15 +166,24 @@ impl From<AdmissionError> for Denial {
                 (Code::InvalidClient, "The client is unknown, or its secret is wrong.", Outcome::Rejected)
             }
             AdmissionError::Unproven(flaw) => (Code::InvalidClient, unproven(*flaw), Outcome::Rejected),
-            AdmissionError::Throttled(wait) | AdmissionError::TooManyCalls(wait) => {
-                (Code::Throttled(*wait), "Too many requests.", Outcome::Throttled)
-            }
+            AdmissionError::Throttled(wait) => (
+                Code::Throttled(*wait),
+                "Too many wrong credentials came from this address or for this client: wait for as long as Retry-After says.",
+                Outcome::Throttled,
+            ),
+            AdmissionError::TooManyCalls(wait) => (
+                Code::Throttled(*wait),
+                "The application calls more often than its policy allows: wait for as long as Retry-After says.",
+                Outcome::Throttled,
+            ),
             AdmissionError::Frozen => {
                 (Code::UnauthorizedClient, "The application is frozen.", Outcome::Frozen)
             }
-            AdmissionError::TooManyAssertions => {
-                (Code::Throttled(assertion::SKEW), "Too many assertions.", Outcome::Throttled)
-            }
+            AdmissionError::TooManyAssertions => (
+                Code::Throttled(assertion::SKEW),
+                "The application has used too many assertions that have not expired yet.",
+                Outcome::Throttled,
+            ),
             AdmissionError::Busy => (Code::Unavailable, "The service is busy.", Outcome::Busy),
             AdmissionError::Store(cause) => return store(cause, &error),
         };
