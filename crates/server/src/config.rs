@@ -97,7 +97,7 @@ impl Config {
             database: DatabaseSettings::take(&mut settings)?,
             keyring,
             keyring_key,
-            key_lead: settings.duration("keys.lead", MINUTE..=24 * HOUR)?,
+            key_lead: settings.duration("keys.lead", 15 * MINUTE..=24 * HOUR)?,
             published_keys: keys::published(&mut settings)?,
             api: Api::take(&mut settings)?,
             oauth: OAuthSettings::take(&mut settings)?,

@@ -71,8 +71,7 @@ impl Issuer {
     pub fn parse(url: &str) -> Option<Issuer> {
         let (authority, path) = parts(url)?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
-        let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-        let is_good = !authority.is_empty() && authority.chars().all(is_host) && path.chars().all(is_plain);
+        let is_good = host_and_port(authority).is_some() && path.chars().all(is_plain);
         // Every path that a client builds from it has to be a route of ours, written in one way.
         let is_segment = |segment: &str| !matches!(segment, "" | "." | ".." | ".well-known");
         (is_good && path.split('/').skip(1).all(is_segment)).then(|| Issuer(url.to_owned()))
@@ -93,10 +92,8 @@ impl Issuer {
 
     /// Whether a client on this machine reaches `listen` by this URL. Where a DNS name leads, the configuration cannot know.
     pub fn leads_to(&self, listen: SocketAddr) -> bool {
-        let authority = parts(&self.0).map_or("", |(authority, _)| authority);
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or(0)),
-            Some(_) | None => (authority, HTTPS),
+        let Some((host, port)) = parts(&self.0).and_then(|(authority, _)| host_and_port(authority)) else {
+            return false;
         };
         let addresses = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) => vec![address],
@@ -124,6 +121,20 @@ fn parts(url: &str) -> Option<(&str, &str)> {
     Some(rest.split_at(rest.find('/').unwrap_or(rest.len())))
 }
 
+/// The host and the port of an authority without user information (RFC 3986 §3.2).
+fn host_and_port(authority: &str) -> Option<(&str, u16)> {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|port| *port != 0)?),
+        Some(_) | None => (authority, HTTPS),
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.chars().all(is_name),
+    };
+    is_host.then_some((host, port))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +153,15 @@ mod tests {
                 "https://a/./b",
                 "https://a/b/..",
                 "https://a/.well-known/b",
+                // No client could connect to these; the start took them.
+                "https://a:",
+                "https://a:0",
+                "https://a:99999",
+                "https://a:b",
+                "https://:1",
+                "https://::1",
+                "https://[::1",
+                "https://[a]",
             ])
         {
             assert_eq!(Issuer::parse(bad), None, "{bad}");

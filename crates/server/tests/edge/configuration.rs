@@ -210,6 +210,13 @@ const WRONG: &[(&str, &str, &str)] = &[
         "limits.header_time = \"0s\" (from the command line): \
          write a number and s, m, h or d, such as \"15m\", from 1s to 10m",
     ),
+    // Libraries keep a key set for a quarter of an hour: after a shorter lead they refuse tokens by the new key.
+    (
+        "keys.lead",
+        "14m",
+        "keys.lead = \"14m\" (from the command line): \
+         write a number and s, m, h or d, such as \"15m\", from 15m to 1day",
+    ),
     (
         "verify.leeway",
         "1500ms",
