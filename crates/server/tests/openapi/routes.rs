@@ -132,9 +132,14 @@ async fn ask(server: &Northgate, listener: Listener, method: &str, path: &str) -
     let allow = response.headers().get("allow").map(|allow| allow.to_str().unwrap().to_owned());
     match response.status().as_u16() {
         405 => Heard::WrongMethod(allow.unwrap().split(',').map(str::to_owned).collect()),
-        404 if response.text().await.unwrap().contains("50404") => Heard::NotFound,
+        404 if is_of_no_path(&response.text().await.unwrap()) => Heard::NotFound,
         _ => Heard::Answered,
     }
+}
+
+/// In the form of the application API, or of OAuth (below `/oauth2/` and `/.well-known/`).
+fn is_of_no_path(body: &str) -> bool {
+    body.contains("50404") || body.contains("There is no such endpoint")
 }
 
 /// That it is the right server is not what is asked here.
