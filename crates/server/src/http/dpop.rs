@@ -93,7 +93,7 @@ impl ProofError {
             ProofError::Two => "There is more than one DPoP header.",
             ProofError::Missing => "The DPoP proof is missing.",
             ProofError::Malformed => {
-                "The DPoP proof is not one JWT with typ, alg and jwk in its header and jti, htm, htu and iat in its claims."
+                "The DPoP proof is not one JWT with typ, alg and jwk in its header and jti, htm, htu and iat in its claims, or one of its members is of another type."
             }
             ProofError::TooLong => "The DPoP proof is longer than 8192 bytes.",
             ProofError::Critical => "The DPoP proof has a crit header, and no extension is known.",
