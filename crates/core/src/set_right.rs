@@ -58,7 +58,9 @@ impl Auth {
     pub fn installation_ahead(&self, now: Timestamp) -> Vec<Ahead> {
         let Forgotten { tokens, single_use } = self.registry().forgotten().get();
         let keyring = self.keyring();
-        let keys = keyring.record().keys.iter().map(|key| (What::Key(key.id), key.created_at));
+        // One that has a successor is not used at all.
+        let newest = keyring.record().keys.iter().filter(|key| key.retire_at.is_none());
+        let keys = newest.map(|key| (What::Key(key.id), key.created_at));
         let marks = [(What::ForgottenTokens, tokens), (What::ForgottenSingleUse, single_use)];
         let all = marks.into_iter().chain(keys).filter(|(_, at)| at.is_ahead_of(now));
         all.map(|(what, at)| Ahead { what, application: None, at }).collect()

@@ -361,3 +361,19 @@ async fn the_marks_of_what_was_forgotten_are_lowered_to_where_nothing_forgotten_
     assert_eq!(marks.tokens.since(now), HOUR + SETTINGS.leeway + 5 * SECOND);
     assert!(marks.single_use.since(now) < 10 * MINUTE);
 }
+
+/// After the rotation that `clock check` asks for, it and the alarm named the key from far ahead for as long as it was kept.
+#[tokio::test]
+async fn a_key_from_far_ahead_is_no_stored_time_to_repair_once_it_has_a_successor() {
+    let mut world = World::new().await;
+    world.advance(YEAR);
+    world.rotate_keyring();
+    world.set_back(YEAR);
+    let ahead = |world: &World| world.auth().installation_ahead(world.now()).len();
+    assert_eq!(ahead(&world), 1);
+    world.rotate_keyring();
+    assert_eq!(ahead(&world), 0);
+    let app = world.customer("a").await;
+    let pair = world.login(&app).await;
+    assert_eq!(world.verify(&app, &pair.access_token), Ok(()));
+}
