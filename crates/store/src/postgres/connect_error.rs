@@ -7,7 +7,8 @@ use super::schema::VERSION;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error(
-        "the database cannot be reached or refuses the connection: check database.url, and that the server runs"
+        "the database cannot be reached or refuses the connection: check database.url (%25 stands for a % in its password), and \
+         that the server runs"
     )]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(
@@ -62,7 +63,8 @@ impl From<Trouble> for ConnectError {
             | Trouble::OldPrimary { .. }
             | Trouble::OtherServer
             | Trouble::NoServer(_)
-            | Trouble::NoConnection(_) => ConnectError::Unreachable(Box::new(trouble)),
+            | Trouble::NoConnection(_)
+            | Trouble::NoRoom(_) => ConnectError::Unreachable(Box::new(trouble)),
         }
     }
 }

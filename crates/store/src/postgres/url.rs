@@ -34,6 +34,8 @@ pub enum UrlError {
          %3F for ?, %26 for & and %25 for %"
     )]
     NotEncoded,
+    #[error("it has a ; in it: separate parameters by &, and write %3B for a ; in a value")]
+    Semicolon,
     #[error(
         "it names no host: write postgres://user:password@host:5432/database, or host=/directory for a Unix socket"
     )]
@@ -155,8 +157,7 @@ impl<'a> Parts<'a> {
         if url.is_empty() {
             return Err(UrlError::Empty);
         }
-        let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| url.strip_prefix(scheme));
-        let rest = rest.ok_or(UrlError::Scheme)?;
+        let rest = without_scheme(url).ok_or(UrlError::Scheme)?;
         if rest.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\u{feff}') {
             return Err(UrlError::Blank);
         }
@@ -171,6 +172,10 @@ impl<'a> Parts<'a> {
         }
         let host_at = authority.find('@').map_or(0, |at| at + 1);
         let (credentials, authority) = authority.split_at(host_at);
+        // Other drivers separate parameters by it: what follows may be a password.
+        if authority.contains(';') || after.contains(';') {
+            return Err(UrlError::Semicolon);
+        }
         let (path, query) = after.split_once('?').unwrap_or((after, ""));
         let mut parts = Parts { credentials, authority, path, parameters: Vec::new() };
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
@@ -247,6 +252,14 @@ impl<'a> Parts<'a> {
         }
         format!("postgres://{credentials}{authority}{path}?{}", parameters.join("&"))
     }
+}
+
+/// What follows the scheme, which may be in capitals as in any URL.
+fn without_scheme(url: &str) -> Option<&str> {
+    ["postgres://", "postgresql://"].iter().find_map(|scheme| {
+        let (given, rest) = url.split_at_checked(scheme.len())?;
+        given.eq_ignore_ascii_case(scheme).then_some(rest)
+    })
 }
 
 /// Whether each percent sign begins an encoded byte.

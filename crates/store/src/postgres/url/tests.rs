@@ -82,6 +82,14 @@ fn a_password_that_is_not_encoded_is_recognised_and_not_printed() {
         let told = refusal(&format!("postgres://user:{raw}@host:5432/database?sslmode=require"));
         assert!(told.contains("%40 for @") && !told.contains("ter2"), "{raw}: {told}");
     }
+    for raw in [
+        "postgres://h/d?sslmode=require;password=hunter2",
+        "postgres://h/d;password=hunter2",
+        "postgres://h;password=hunter2/d",
+    ] {
+        let told = refusal(raw);
+        assert!(told.contains("%3B for a ;") && !told.contains("ter2"), "{raw}: {told}");
+    }
     let told = refusal("postgres:///d?host=h&user=u&password=hun&ter2=1");
     assert!(told.contains("a parameter that Northgate does not know") && !told.contains("ter2"), "{told}");
     let hosts = parsed("postgres://u:%40%2F%23%3F%25:x@h/d").expect("an encoded password");
@@ -110,8 +118,8 @@ fn what_is_no_url_is_told_without_its_password() {
 fn what_editors_put_around_a_url_is_not_part_of_it() {
     for url in [
         "\u{feff}postgres://u@h/d",
-        "postgres://u@h/d\r\n",
-        "  postgres://u@h/d\t\n\n",
+        "PostgreSQL://u@h/d\r\n",
+        "  POSTGRES://u@h/d\t\n\n",
         "\u{feff} postgres://u@h/d \r\n",
     ] {
         assert_eq!(parsed(url).expect("a URL")[0].get_dbname(), Some("d"));
