@@ -1,8 +1,9 @@
 //! Readiness: what the database does to writes, as the writes themselves and a periodic probe find it.
 //!
-//! The probe executes every kind of write on every table with a condition that no row meets: it needs the privileges, the
-//! locks and a server that takes writes, and leaves no row behind, dead or alive. What needs a row to show, as a full disk
-//! or a trigger, shows first in a real write; from then on the probe also writes a row and rolls it back, until that works.
+//! The probe executes every kind of write on every table with a condition that no row meets, and checks the privileges on
+//! the sequences: it needs the privileges, the locks and a server that takes writes, and leaves no row behind, dead or
+//! alive. What needs a row to show, as a full disk or a trigger, shows first in a real write; from then on the probe also
+//! writes a row and rolls it back, until that works.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,7 +130,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Statements(Option<Statement>);
 
 /// What Northgate writes: tables, the columns of a new row, and what an update sets to what it is.
-const TABLES: [(&str, &str, &str); 7] = [
+const TABLES: [(&str, &str, &str); 8] = [
     ("applications", "number, app_id, name, state, created_at, revision, changed_at", "number = number"),
     ("secrets", "application, id, label, created_at", "id = id"),
     ("grants", "application, id, generation, refreshed_at, expires_at", "generation = generation"),
@@ -137,24 +138,36 @@ const TABLES: [(&str, &str, &str); 7] = [
     ("spent", "application, digest, until_at, spender", ""),
     ("removed", "application, changed_at", ""),
     ("keyring", "one, version, sealed", "version = version"),
+    ("forgotten", "", "tokens_until = tokens_until"),
 ];
+/// Tables whose rows are never removed.
+const KEPT: [&str; 2] = ["keyring", "forgotten"];
+const SEQUENCES: [&str; 2] = ["grant_order", "application_numbers"];
 
 /// Each kind of write on each table, to no row at all.
 fn probe() -> String {
     let mut parts = Vec::new();
     for (table, columns, same) in TABLES {
-        let row = columns.split(", ").map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ");
-        parts.push(format!(
-            "i_{table} AS (INSERT INTO {table} ({columns}) SELECT {row} FROM {table} AS t WHERE false)"
-        ));
+        if !columns.is_empty() {
+            let row = columns.split(", ").map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ");
+            parts.push(format!(
+                "i_{table} AS (INSERT INTO {table} ({columns}) SELECT {row} FROM {table} AS t WHERE false)"
+            ));
+        }
         if !same.is_empty() {
             parts.push(format!("u_{table} AS (UPDATE {table} SET {same} WHERE false)"));
         }
-        if table != "keyring" {
+        if !KEPT.contains(&table) {
             parts.push(format!("d_{table} AS (DELETE FROM {table} WHERE false)"));
         }
     }
-    format!("WITH {} SELECT 1", parts.join(", "))
+    // The next number is taken only where that is refused, so that none is lost.
+    let numbers = SEQUENCES.map(|sequence| {
+        format!(
+            "SELECT nextval('{sequence}') WHERE NOT has_sequence_privilege('{sequence}', 'USAGE, UPDATE')"
+        )
+    });
+    format!("WITH {} {}", parts.join(", "), numbers.join(" UNION ALL "))
 }
 
 /// A row in each table that requests write to, of an application that no sequence gives; rolled back in any case.
@@ -194,7 +207,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Err(Failed { trouble, locked }) => {
                 shared.health.report("probe", &trouble);
                 // Lost connections and races are no answer. The sessions have a reason of their own to be missing.
-                let is_session = matches!(trouble, Trouble::NoConnection(_));
+                let is_session = matches!(trouble, Trouble::NoConnection(_) | Trouble::NoRoom(_));
                 let is_answer = trouble.outlook() == Outlook::Lasting
                     || trouble.is_lock_timeout()
                     || trouble.is_timeout();

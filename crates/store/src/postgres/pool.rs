@@ -79,7 +79,8 @@ impl Pool {
         }
     }
 
-    /// A session that nobody else uses. It fails at once where none is open and waiting is of no use.
+    /// A session that nobody else uses. It fails at once where none is open and waiting is of no use, and where no session
+    /// finds room, after a short while: sessions that have just ended may still be counted.
     pub async fn take(&self, server: &Server) -> Result<Session, Trouble> {
         let free = async {
             let mut idle = self.idle.lock().await;
@@ -104,7 +105,14 @@ impl Pool {
             biased;
             session = free => Ok(session),
             cause = hopeless => Err(Trouble::NoConnection(cause)),
-            () = sleep(TAKE_WITHIN) => Err(Trouble::NoConnection(self.trouble())),
+            () = sleep(TAKE_WITHIN) => Err(self.none_free()),
+        }
+    }
+
+    fn none_free(&self) -> Trouble {
+        match self.trouble() {
+            Some(cause) if self.open() == 0 && cause.is_too_many_connections() => Trouble::NoRoom(cause),
+            cause => Trouble::NoConnection(cause),
         }
     }
 

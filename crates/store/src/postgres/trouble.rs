@@ -48,6 +48,8 @@ pub(crate) enum Trouble {
     NoServer(Vec<(String, Trouble)>),
     #[error("no connection to the database is free")]
     NoConnection(#[source] Option<Arc<Trouble>>),
+    #[error("the database has no connection left for the writes of this node")]
+    NoRoom(#[source] Arc<Trouble>),
 }
 
 /// How soon the same statement may succeed.
@@ -132,7 +134,8 @@ impl Trouble {
             | Trouble::DamagedRow { .. }
             | Trouble::ReadOnly
             | Trouble::OldPrimary { .. }
-            | Trouble::Pooled => Outlook::Lasting,
+            | Trouble::Pooled
+            | Trouble::NoRoom(_) => Outlook::Lasting,
             Trouble::NoServer(hosts) => {
                 let is_lasting = hosts.iter().all(|(_, trouble)| trouble.outlook() == Outlook::Lasting);
                 if is_lasting { Outlook::Lasting } else { Outlook::Passing }
@@ -156,7 +159,8 @@ impl Trouble {
             | Trouble::OtherServer
             | Trouble::Pooled
             | Trouble::NoServer(_)
-            | Trouble::NoConnection(_) => false,
+            | Trouble::NoConnection(_)
+            | Trouble::NoRoom(_) => false,
         }
     }
 
@@ -180,7 +184,8 @@ impl Trouble {
             | Trouble::OtherServer
             | Trouble::Pooled
             | Trouble::NoServer(_)
-            | Trouble::NoConnection(_) => false,
+            | Trouble::NoConnection(_)
+            | Trouble::NoRoom(_) => false,
         }
     }
 
@@ -218,6 +223,7 @@ impl Trouble {
         match self {
             Trouble::Unreachable(said) | Trouble::Refused(said) => said.0.as_db_error(),
             Trouble::NoConnection(cause) => cause.as_ref().and_then(|cause| cause.database_error()),
+            Trouble::NoRoom(cause) => cause.database_error(),
             Trouble::Silent(_)
             | Trouble::Damaged
             | Trouble::DamagedRow { .. }
@@ -234,6 +240,7 @@ impl Trouble {
         match self {
             Trouble::ReadOnly => SqlState::READ_ONLY_SQL_TRANSACTION.code(),
             Trouble::NoConnection(cause) => cause.as_ref().map_or("", |cause| cause.sqlstate()),
+            Trouble::NoRoom(cause) => cause.sqlstate(),
             Trouble::NoServer(hosts) => {
                 let states = hosts.iter().map(|(_, trouble)| trouble.sqlstate());
                 states.into_iter().find(|state| !state.is_empty()).unwrap_or_default()

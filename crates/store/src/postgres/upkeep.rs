@@ -18,6 +18,7 @@ use super::Shared;
 use super::connect::Trouble;
 use super::forgotten;
 use super::rows::{self, DATABASE_NOW};
+use super::trouble::Outlook;
 use crate::steady::Steady;
 
 /// How often something is done, and how much of it.
@@ -55,7 +56,10 @@ impl Upkeep {
             sleep(EVERY).await;
             let limit = self.shared.settings.silence();
             let done = timeout(limit, self.round()).await.unwrap_or(Err(Trouble::Silent(limit)));
-            if let Err(trouble) = done {
+            let Err(trouble) = done else { continue };
+            if trouble.outlook() == Outlook::Lasting {
+                self.shared.health.report("upkeep", &trouble);
+            } else {
                 tracing::debug!(error = &trouble as &dyn Error, "upkeep is put off");
             }
         }

@@ -7,7 +7,8 @@ use northgate_core::policy::Overrides;
 use northgate_store::postgres::{PostgresSettings, PostgresStore};
 
 use super::access::with_causes;
-use super::node::{Installation, NOW, until};
+use super::node::{Installation, NOW, Node, until};
+use super::refusals::{patient, refused};
 
 /// Lanes opened their connections when they were first used. With a limit of 6, 4 of 16 applications never got a refresh,
 /// while the others went on and the node said that it was ready.
@@ -60,6 +61,35 @@ async fn a_node_that_gets_no_connection_beside_its_first_does_not_start_and_says
     assert!(told.contains("raise the role's CONNECTION LIMIT") && told.contains("53300"), "{told}");
 }
 
+async fn until_the_watch_has_the_only_connection(node: &Node) {
+    let all = "6 of 6 connections to the database are missing";
+    until(|| {
+        !node.store.is_behind() && node.store.why_not_ready().is_some_and(|reason| reason.contains(all))
+    })
+    .await;
+}
+
+/// Each login waited ten seconds for its 500 when another program had taken all connections but that of the watch.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_write_gets_a_connection_requests_hear_it_at_once() {
+    let installation = Installation::of_a_role().await;
+    let role = installation.place.role();
+    let node = patient(&installation).await;
+    let app = node.customer("app", Overrides::default()).await;
+    let database = installation.database().await;
+    let cut = format!(
+        "ALTER ROLE {role} CONNECTION LIMIT 1;
+         SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
+    );
+    database.batch_execute(&cut).await.unwrap();
+    until_the_watch_has_the_only_connection(&node).await;
+    let told = refused(&node, &app).await;
+    assert!(told.contains("no connection left") && told.contains("SQLSTATE 53300"), "{told}");
+    database.batch_execute(&format!("ALTER ROLE {role} CONNECTION LIMIT -1")).await.unwrap();
+    until(|| node.store.why_not_ready().is_none()).await;
+    node.login(&app).await;
+}
+
 /// After a restart of the database all connections are made at once: the one that sees what others change comes first.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_too_few_connections_the_watch_gets_one_whenever_it_asks() {
@@ -86,11 +116,7 @@ async fn of_too_few_connections_the_watch_gets_one_whenever_it_asks() {
          SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
     );
     database.batch_execute(&cut).await.unwrap();
-    let all = "6 of 6 connections to the database are missing";
-    until(|| {
-        !node.store.is_behind() && node.store.why_not_ready().is_some_and(|reason| reason.contains(all))
-    })
-    .await;
+    until_the_watch_has_the_only_connection(&node).await;
     database.batch_execute(&format!("ALTER ROLE {role} CONNECTION LIMIT -1")).await.unwrap();
     until(|| node.store.why_not_ready().is_none()).await;
     node.login(&app).await;

@@ -13,7 +13,7 @@ use super::access::with_causes;
 use super::node::{Customer, Installation, NOW, Node, until};
 
 /// Requests of this node wait for an hour where they wait at all: what is answered was answered at once.
-async fn patient(installation: &Installation) -> Node {
+pub async fn patient(installation: &Installation) -> Node {
     let settings = PostgresSettings {
         answer_within: Duration::from_secs(3_600),
         lock_timeout: Duration::from_millis(200),
@@ -23,7 +23,7 @@ async fn patient(installation: &Installation) -> Node {
 }
 
 /// What a login hears that is not done, with its causes.
-async fn refused(node: &Node, app: &Customer) -> String {
+pub async fn refused(node: &Node, app: &Customer) -> String {
     let here = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     let login = timeout(Duration::from_secs(60), node.auth.login(&app.id, &app.secret, here, NOW)).await;
     match login.expect("a login that is answered at once") {
@@ -55,6 +55,7 @@ async fn a_missing_privilege_is_said_at_once_and_not_ready_names_it() {
         ("INSERT", "spent"),
         ("DELETE", "secrets"),
         ("INSERT", "removed"),
+        ("UPDATE", "forgotten"),
     ] {
         database.batch_execute(&format!("REVOKE {privilege} ON {table} FROM {role}")).await.unwrap();
         is_not_ready_because(&node, &format!("permission denied for table {table} (SQLSTATE 42501")).await;
@@ -68,6 +69,22 @@ async fn a_missing_privilege_is_said_at_once_and_not_ready_names_it() {
         is_ready(&node).await;
     }
     node.login(&app).await;
+}
+
+/// Without a login the node said that it was ready, and each login was answered with 500.
+#[tokio::test]
+async fn a_missing_privilege_on_a_sequence_is_named_before_a_login_needs_it() {
+    let installation = Installation::of_a_role().await;
+    let node = patient(&installation).await;
+    let role = installation.place.role();
+    let database = installation.database().await;
+    for sequence in ["grant_order", "application_numbers"] {
+        database.batch_execute(&format!("REVOKE ALL ON SEQUENCE {sequence} FROM {role}")).await.unwrap();
+        let cause = format!("permission denied for sequence {sequence} (SQLSTATE 42501");
+        is_not_ready_because(&node, &cause).await;
+        database.batch_execute(&format!("GRANT USAGE ON SEQUENCE {sequence} TO {role}")).await.unwrap();
+        is_ready(&node).await;
+    }
 }
 
 #[tokio::test]
