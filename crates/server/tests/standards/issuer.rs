@@ -41,7 +41,7 @@ fn an_issuer_whose_path_is_no_path_of_ours_is_refused_at_the_start() {
     let home = tempfile::tempdir().unwrap();
     for path in ["/", "//a", "/a/../b", "/a//b", "/a/.well-known/b"] {
         let mut command = crate::northgate::northgate(home.path());
-        command.args(["config", "show"]).env("NORTHGATE_OAUTH_ISSUER", format!("https://a.example{path}"));
+        command.args(["config", "check"]).env("NORTHGATE_OAUTH_ISSUER", format!("https://a.example{path}"));
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains("oauth.issuer"), "{path}: {output:?}");
