@@ -67,6 +67,8 @@ impl ErrorStatus {
             ErrorStatus::UnsupportedMediaType(media_types) => {
                 headers.insert(ACCEPT, HeaderValue::from_static(media_types));
                 headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+                // The body was not read.
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             ErrorStatus::TooManyRequests(wait) | ErrorStatus::ServiceUnavailable(wait) => {
                 headers.insert(RETRY_AFTER, retry_after(wait));
@@ -169,6 +171,7 @@ mod tests {
     #[test]
     fn a_request_that_was_not_read_loses_its_connection() {
         assert_eq!(ErrorStatus::RequestTimeout.answer("").headers()[CONNECTION], "close");
+        assert_eq!(ErrorStatus::UnsupportedMediaType("a/b").answer("").headers()[CONNECTION], "close");
         assert!(!ErrorStatus::Forbidden.answer("").headers().contains_key(CONNECTION));
     }
 }

@@ -73,6 +73,23 @@ async fn a_body_that_does_not_come_is_waited_for_so_long_only() {
     assert!(socket.is_closed().await);
 }
 
+// A compressed body is not read, and hyper closes the connection behind the answer, which said `Keep-Alive: timeout=137`: the
+// JDK's HttpClient sent its next POST on it and lost that.
+#[tokio::test]
+async fn an_answer_that_does_not_wait_for_the_body_promises_no_connection() {
+    let world = World::new().await;
+    for path in [LOGIN, "/oauth2/token"] {
+        let mut socket = Socket::open(world.public).await;
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: {FORM}\r\nContent-Encoding: gzip\r\n");
+        socket.send(format!("{head}Content-Length: 5\r\n\r\n")).await;
+        let answer = socket.answer().await;
+        assert_eq!((answer.status, answer.header("Connection")), (415, Some("close")), "{path}");
+        assert_eq!(answer.header("Keep-Alive"), None, "{path}");
+        assert!(socket.is_closed().await, "{path}");
+    }
+}
+
 // After `Expect: 100-continue` the connection was closed at once. A client that did not wait was reset while it sent, and did
 // not see the answer.
 #[tokio::test]

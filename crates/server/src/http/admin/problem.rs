@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use northgate_core::administer::AdministerError;
 use northgate_core::application::AppId;
@@ -119,6 +121,10 @@ impl IntoResponse for Problem {
         let refused = Refused { error: self.error.to_owned(), message: self.message };
         let mut response = Json(refused).into_response();
         self.status.put_on(&mut response);
+        // Without the admin token no body is read: the next request on this connection would be lost.
+        if let ErrorStatus::Unauthorized(_) = self.status {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 }
