@@ -65,6 +65,8 @@ core.register_action("northgate_verify", { "http-req" }, function(txn)
     elseif status == 431 then
         -- Northgate's HTTP parser says so without a body.
         refuse(txn, 431, json("50431", "The request headers are too large."), JSON)
+    elseif status == 400 and (answer.body or "") == "" then
+        refuse(txn, 400, json("50400", "The input is invalid."), JSON)
     elseif status >= 400 and status < 500 then
         refuse(txn, status, answer.body or "", answer.headers)
     else

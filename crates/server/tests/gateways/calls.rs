@@ -179,6 +179,8 @@ async fn a_gateway_that_asks_for_the_style_of_oauth_passes_its_challenge_on() {
             let heard = hear(request).await;
             assert_eq!(heard.status, status, "{kind:?} {heard:?}");
             assert_eq!(heard.header("WWW-Authenticate"), Some(challenge), "{kind:?} {heard:?}");
+            // nginx said one second with every 401, and twice something else with a 429.
+            assert_eq!(heard.header("Retry-After"), None, "{kind:?} {heard:?}");
         }
         assert_eq!(street.platform.calls(), 0, "{kind:?}");
         let alone = || street.request(Method::GET, CALL).bearer_auth(&token);

@@ -63,6 +63,17 @@ const MALFORMED: &[&str] = &[
     "iodm/x",
 ];
 
+/// Letters and digits that are escaped: some servers unescape them before they choose a route.
+const SPELLED: &[&str] = &[
+    "/%69odm/x",
+    "/iodm/%61dmin",
+    "/iodm/x%39",
+    "/iodm/%5A",
+    "/iocm/app/s%65c/dm/x",
+    "/oauth%32/x",
+    "/%49ODM/x",
+];
+
 /// Every server reads the same in these.
 const PLAIN: &[&str] = &[
     "/iodm/a%20b",
@@ -74,7 +85,7 @@ const PLAIN: &[&str] = &[
     "/iodm/x?",
     "/iodm/x?a=/../&b=//%2e%00%zz\\",
     "/iodm/!$&'()*+,=:@-_~",
-    "/iodm/%41%7E%2C",
+    "/iodm/%2D%7E%2C",
 ];
 
 /// `/iodm/../admin` went through HAProxy as it is, `/iodm/..;/manager`, `..%5c` and `%252e%252e` through nginx and Caddy, `..%2F`
@@ -130,6 +141,48 @@ fn judged(asked: &str) -> String {
     };
     // Envoy puts it behind the path of the question.
     last.lines().find_map(named).unwrap_or_else(|| last.split(' ').next().unwrap().to_owned())
+}
+
+/// nginx and Caddy chose the route of `/%69odm/x` by `/iodm/x` and forwarded the former; `/iocm/app/s%65c/x` went to Northgate through
+/// them and to the platform through HAProxy and Envoy. Traefik unescapes before it judges, chooses and forwards.
+#[tokio::test]
+async fn an_escaped_letter_is_refused_or_unescaped_before_the_path_is_judged() {
+    for kind in Kind::ALL {
+        let street = Street::new(kind).await;
+        let token = street.token().await;
+        for target in SPELLED {
+            let line = format!("GET {target} HTTP/1.1");
+            let heard = raw::send(&street, raw::call(&street, &line, &token, "Connection: close\r\n")).await;
+            match (kind, heard.status) {
+                (Kind::Traefik, 200) => {
+                    assert!(
+                        !heard.platform()["target"].as_str().unwrap().contains('%'),
+                        "{target} {heard:?}"
+                    );
+                }
+                (Kind::Traefik, status) => assert_eq!(status, 404, "{target} {heard:?}"),
+                _ => assert_eq!((heard.status, &heard.body[..]), (400, BAD_CALL), "{kind:?} {target}"),
+            }
+        }
+    }
+}
+
+/// Caddy served `/IODM/x` as `/iodm/x`; nginx redirected `/oauth2` and `/iocm/app/sec` in HTML.
+#[tokio::test]
+async fn a_route_is_a_prefix_as_it_is_written() {
+    for kind in Kind::ALL {
+        let street = Street::new(kind).await;
+        let token = street.token().await;
+        for target in ["/IODM/x", "/iocm/APP/x", "/IOCM/app/sec/v1.1.0/login", "/OAUTH2/token", "/oauth2"] {
+            let line = format!("GET {target} HTTP/1.1");
+            let heard = raw::send(&street, raw::call(&street, &line, &token, "Connection: close\r\n")).await;
+            assert_eq!(heard.status, 404, "{kind:?} {target} {heard:?}");
+            assert_eq!(heard.platform()["error_code"], "50404", "{kind:?} {target} {heard:?}");
+        }
+        assert_eq!(street.platform.calls(), 0, "{kind:?}");
+        let call = raw::call(&street, "GET /iocm/app/sec HTTP/1.1", &token, "Connection: close\r\n");
+        assert_eq!(raw::send(&street, call).await.platform()["target"], "/iocm/app/sec", "{kind:?}");
+    }
 }
 
 /// Routes are chosen by the path that was sent: another spelling of a prefix is another path.

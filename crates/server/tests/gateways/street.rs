@@ -252,7 +252,7 @@ impl Kind {
             Kind::Caddy => ("style=platform", "style=oauth"),
             Kind::HAProxy => ("8744/verify\"", "8744/verify?style=oauth\""),
             Kind::Traefik => ("8744/verify", "8744/verify?style=oauth"),
-            Kind::Envoy => ("path_prefix: \"/verify\"", "path_prefix: \"/verify?style=oauth&uri=\""),
+            Kind::Envoy => ("path_override: \"/verify\"", "path_override: \"/verify?style=oauth\""),
         }
     }
 }

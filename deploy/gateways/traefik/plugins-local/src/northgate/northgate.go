@@ -23,8 +23,8 @@ type Config struct {
 func CreateConfig() *Config { return &Config{} }
 
 // Paths that servers read in different ways, as crates/core/src/allow.rs has them: no path, empty segments, dot segments, what
-// is no visible ASCII character, ; \ #, and the escapes of all these, of / ? and of %.
-var ambiguous = regexp.MustCompile(`^[^/]|^[^?]*(//|/\.\.?([/?]|$)|[^!-~]|[;\\#]|%[01]|%7[Ff]|%2[35EeFf]|%3[BbFf]|%5[Cc]|%[0-9A-Fa-f]?([^0-9A-Fa-f]|$))`)
+// is no visible ASCII character, ; \ #, and the escapes of all these, of / ? %, of letters and of digits.
+var ambiguous = regexp.MustCompile(`^[^/]|^[^?]*(//|/\.\.?([/?]|$)|[^!-~]|[;\\#]|%[01]|%2[35EeFf]|%3[0-9BbFf]|%[46][1-9A-Fa-f]|%5[0-9AaCc]|%7[0-9AaFf]|%[0-9A-Fa-f]?([^0-9A-Fa-f]|$))`)
 
 // CGI, WSGI and PHP read X_Northgate-App.Id as X-Northgate-App-Id: names are compared with hyphens, and names of anything but
 // letters, digits, hyphens and underscores are removed.
@@ -136,8 +136,12 @@ type writer struct {
 func (w *writer) Header() http.Header { return w.to.Header() }
 
 func (w *writer) WriteHeader(status int) {
-	if _, isKnown := errors[status]; isKnown && isBare(w.Header()) {
+	_, isKnown := errors[status]
+	// Northgate's HTTP parser refuses without a body.
+	isSilent := status == http.StatusRequestHeaderFieldsTooLarge && w.Header().Get("Content-Type") == ""
+	if isKnown && (isSilent || isBare(w.Header())) {
 		w.isReplaced = true
+		w.Header().Del("Content-Length")
 		answer(w.to, status)
 		return
 	}
