@@ -39,6 +39,10 @@ fuzz cases="1000000":
     PROPTEST_CASES={{cases}} cargo test --release -p northgate-core token
     PROPTEST_CASES={{cases}} cargo test --release -p northgate --lib decode
 
+# The instructions of every parser that runs before authentication, over this many random inputs. Needs valgrind.
+parsing cases="1000":
+    PARSING_CASES={{cases}} cargo test -p northgate --test parsing_work
+
 # Tries it out on 127.0.0.1.
 dev:
     cargo run --release -- serve --dev

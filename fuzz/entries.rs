@@ -7,6 +7,7 @@ use northgate_core::grant::{Grant, GrantId};
 use northgate_core::keyring::{KeyBytes, KeyId, KeyRecord, Keyring, KeyringRecord};
 use northgate_core::token::Claims;
 use northgate_server::http::decode::decode;
+use northgate_server::unauthenticated::PARSERS;
 
 const NOW: Timestamp = Timestamp::from_millis(0);
 
@@ -85,4 +86,12 @@ pub fn decode_request(input: &[u8]) {
 
 fn percent_encoded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// No input stops a parser that runs before authentication. The first byte of the input chooses the parser, the rest is
+/// parsed. `crates/server/tests/parsing_work.rs` bounds the instructions that each of them executes.
+pub fn parse_unauthenticated(input: &[u8]) {
+    let Some((choice, input)) = input.split_first() else { return };
+    let (_, parse) = PARSERS[usize::from(*choice) % PARSERS.len()];
+    parse(input);
 }

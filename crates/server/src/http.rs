@@ -17,16 +17,16 @@ mod health;
 pub mod hosts;
 mod login;
 mod logout;
-mod oauth;
+pub(crate) mod oauth;
 pub mod observe;
 pub mod outcome;
 pub mod problem;
 mod refresh;
-mod revocations;
+pub(crate) mod revocations;
 mod scrape;
 pub mod status;
 mod turns;
-mod verify;
+pub(crate) mod verify;
 
 use std::sync::Arc;
 

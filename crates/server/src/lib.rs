@@ -21,3 +21,4 @@ mod rfc3339;
 pub mod serve;
 pub mod telemetry;
 pub mod tls;
+pub mod unauthenticated;

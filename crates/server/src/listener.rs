@@ -3,7 +3,7 @@
 mod closing;
 pub mod connection;
 mod connection_log;
-mod forwarded;
+pub(crate) mod forwarded;
 pub mod handshake;
 mod idle;
 mod introduction;
@@ -11,7 +11,7 @@ mod keep_alive;
 mod log_throttle;
 mod opening;
 pub mod pace;
-mod proxy_protocol;
+pub(crate) mod proxy_protocol;
 mod socket;
 mod table;
 

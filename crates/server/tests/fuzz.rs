@@ -24,6 +24,11 @@ fn a_request_is_refused_or_understood_as_it_would_be_when_written_carefully() {
     try_all("decode_request", entries::decode_request);
 }
 
+#[test]
+fn no_input_stops_a_parser_that_runs_before_authentication() {
+    try_all("parse_unauthenticated", entries::parse_unauthenticated);
+}
+
 fn try_all(target: &str, entry: fn(&[u8])) {
     let corpus = corpus(target);
     corpus.iter().for_each(|input| entry(input));

@@ -1,15 +1,15 @@
 //! OAuth 2.0 over the same rules: token, introspect, revoke and the metadata, for clients that know nothing of the platform.
 
 mod answer;
-mod assertion;
-mod client;
+pub(crate) mod assertion;
+pub(crate) mod client;
 pub mod error;
-mod form;
+pub(crate) mod form;
 mod introspect;
 mod jwks;
 mod metadata;
 mod revoke;
-mod token;
+pub(crate) mod token;
 
 use std::sync::Arc;
 

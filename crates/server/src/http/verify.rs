@@ -2,10 +2,10 @@
 //! call it is, and pass it on when the answer is 200.
 
 mod bearer;
-mod call;
-mod credentials;
-mod holder;
-mod style;
+pub(crate) mod call;
+pub(crate) mod credentials;
+pub(crate) mod holder;
+pub(crate) mod style;
 
 use std::borrow::Cow;
 use std::sync::Arc;

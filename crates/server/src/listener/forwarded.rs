@@ -20,7 +20,7 @@ const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const MAX_HOPS: usize = 32;
 
 /// A trusted proxy at the other end of a connection.
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     pub trusted: Trusted,
     /// Knows the authorities of client certificates; `None` where there are none.
     pub authorities: Option<Arc<dyn ClientCertVerifier>>,

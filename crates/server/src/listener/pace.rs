@@ -59,7 +59,7 @@ impl Pace {
     }
 
     /// The pace of a new connection; times of activity are counted from `began`.
-    pub(super) fn new(began: Instant) -> Pace {
+    pub(crate) fn new(began: Instant) -> Pace {
         let active_ns = AtomicU64::new(began.elapsed().as_nanos() as u64);
         let phase = AtomicU8::new(Phase::New as u8);
         Pace {

@@ -16,13 +16,13 @@ const SIGNATURE: usize = 12;
 /// The part of a version 2 header before its addresses.
 const FIXED: usize = 16;
 /// The longest header of version 1, as specified.
-const V1_MAX: usize = 107;
+pub(crate) const V1_MAX: usize = 107;
 /// The longest header of version 2. The TLVs may hold a client certificate; other ones are some hundred bytes.
-const V2_MAX: usize = 8 * 1024;
+pub(crate) const V2_MAX: usize = 8 * 1024;
 
 /// The owner of a connection, as the proxy states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Declared {
+pub(crate) enum Declared {
     Client(SocketAddr),
     /// The proxy's own: a health check (LOCAL).
     Proxy,
@@ -32,7 +32,7 @@ pub(super) enum Declared {
 
 /// Failure to read a header.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HeaderError {
+pub(crate) enum HeaderError {
     #[error("the header is malformed")]
     Malformed,
     #[error("the connection ended within the header")]
@@ -52,13 +52,17 @@ pub(super) async fn read(stream: &mut TcpStream) -> Result<Declared, HeaderError
         }
         header.resize(length, 0);
         stream.read_exact(&mut header[FIXED..]).await?;
-        binary(&header)
     } else if header.starts_with(b"PROXY ") {
         read_line(stream, &mut header).await?;
-        text(&header)
     } else {
-        Err(HeaderError::Malformed)
+        return Err(HeaderError::Malformed);
     }
+    parse(&header)
+}
+
+/// Parses a whole header of either version.
+pub(crate) fn parse(header: &[u8]) -> Result<Declared, HeaderError> {
+    if header.starts_with(v2::PROTOCOL_PREFIX) { binary(header) } else { text(header) }
 }
 
 /// Reads to the end of the line. It looks ahead, since what follows the line is TLS's.

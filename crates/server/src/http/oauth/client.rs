@@ -155,7 +155,7 @@ fn parse_secret(text: &str) -> Result<SecretText, ClientError> {
 
 /// The client and the secret of `Authorization: Basic`, each encoded as in a form before they were joined (RFC 6749
 /// §2.3.1). Another scheme is none of ours: some clients send an old access token with everything.
-fn basic(authorization: &[HeaderValue]) -> Result<Option<(String, String)>, ClientError> {
+pub fn basic(authorization: &[HeaderValue]) -> Result<Option<(String, String)>, ClientError> {
     let value = match authorization {
         [] => return Ok(None),
         [value] => value.as_bytes(),

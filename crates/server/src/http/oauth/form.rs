@@ -42,7 +42,7 @@ impl Form {
         Ok(Form::parse(&received.bytes)?)
     }
 
-    fn parse(body: &[u8]) -> Result<Form, FormError> {
+    pub fn parse(body: &[u8]) -> Result<Form, FormError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for field in body.trim_ascii_end().split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
             // Each is compared with those before it.

@@ -30,7 +30,7 @@ enum GrantType {
 
 /// Why a request asks for nothing that there is. For the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Unknown {
+pub enum Unknown {
     #[error("there is no such grant type")]
     GrantType,
     #[error("there is no such scope")]
@@ -109,7 +109,7 @@ fn grant_type(form: &Form) -> Result<GrantType, Denial> {
 }
 
 /// There is one scope, and who asks for none gets it.
-fn check_scope(form: &Form) -> Result<(), Unknown> {
+pub fn check_scope(form: &Form) -> Result<(), Unknown> {
     let is_known = form.find("scope").is_none_or(|scope| scope.split(' ').all(|word| word == "default"));
     if is_known { Ok(()) } else { Err(Unknown::Scope) }
 }

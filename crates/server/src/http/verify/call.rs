@@ -16,7 +16,7 @@ const NAMED_IN: [(GatewayHeader, GatewayHeader); 2] = [
 
 /// Why a gateway's question names no call that can be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum CallError {
+pub(crate) enum CallError {
     #[error(transparent)]
     Ambiguous(#[from] AmbiguousPath),
     #[error("the headers name two calls, or half of one: the gateway lets a client's pass")]
@@ -25,7 +25,7 @@ pub(super) enum CallError {
 
 /// The call, if everything that names it says the same; none where nothing names it. `target` is what the question's own
 /// address holds of it, and then the question's method is the call's.
-pub(super) fn call<'r>(
+pub(crate) fn call<'r>(
     method: &'r Method,
     target: Option<&'r str>,
     headers: &'r HeaderMap,

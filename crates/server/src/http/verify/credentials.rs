@@ -7,7 +7,7 @@ use super::style::Style;
 use crate::http::gateway::{GatewayHeader, Repeated};
 
 /// What a call presents.
-pub(super) struct Credentials<'h> {
+pub(crate) struct Credentials<'h> {
     /// Always there in the platform's style; in that of OAuth the token says it.
     pub app_key: Option<AppId>,
     pub scheme: Scheme,
@@ -16,7 +16,7 @@ pub(super) struct Credentials<'h> {
 
 /// How a call shows its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(crate) enum Scheme {
     Bearer,
     /// With a proof of possession beside it (RFC 9449 §7.1).
     Dpop,
@@ -24,7 +24,7 @@ pub(super) enum Scheme {
 
 /// Why the headers of a call do not even name an application and a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unnamed {
+pub(crate) enum Unnamed {
     #[error("there is no app_key")]
     NoAppKey,
     #[error("the app_key is no appId, or there are two")]

@@ -43,7 +43,7 @@ pub(super) fn shown(
 }
 
 /// The certificate on the caller's connection, where the gateway sets or removes the header that says it.
-fn certificate(headers: &HeaderMap, trusted: TrustedHeaders) -> Option<Evidence> {
+pub(crate) fn certificate(headers: &HeaderMap, trusted: TrustedHeaders) -> Option<Evidence> {
     let thumbprints = [
         trusted.client_cert.then(|| of_certificate(headers)).flatten(),
         trusted.client_cert_thumbprint.then(|| of_thumbprint(headers)).flatten(),

@@ -4,7 +4,7 @@ use axum::http::Uri;
 
 /// How refusals are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     /// As the platform documents them. The call has to name its application in `app_key`.
     Platform,
     /// As RFC 6750 has it.
@@ -13,7 +13,7 @@ pub(super) enum Style {
 
 /// A question by its address.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Question<'u> {
+pub(crate) struct Question<'u> {
     pub style: Style,
     /// Path and query of the call, where the gateway put them here.
     pub target: Option<&'u str>,
@@ -22,7 +22,7 @@ pub(super) struct Question<'u> {
 /// A style that there is not, or two of them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the gateway asks for a style other than platform or oauth, or for two")]
-pub(super) struct UnknownStyle;
+pub(crate) struct UnknownStyle;
 
 impl Question<'_> {
     /// Behind `/verify/` everything is the call's, its query too. In the query of `/verify` itself everything behind
