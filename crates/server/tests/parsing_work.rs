@@ -30,7 +30,7 @@ const MILLIONS_MAX: [(&str, u64); 27] = [
     ("DPoP proof", 1),
     ("DPoP header", 10),
     ("DPoP key", 16),
-    ("DPoP claims", 12),
+    ("DPoP claims", 20),
     ("/verify headers", 24),
     ("/verify path", 19),
     ("/verify query", 33),

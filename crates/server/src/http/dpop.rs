@@ -30,7 +30,7 @@ pub const OLD_MAX: Duration = Duration::from_secs(60);
 pub const AHEAD_MAX: Duration = Duration::from_secs(30);
 
 /// Proofs with the keys that we know are below 1,000 characters; a long URI may be in it.
-const LONGEST: usize = 8_192;
+pub const LONGEST: usize = 8_192;
 
 /// How a proof may be signed. RFC 9864 has given EdDSA with Ed25519 a name of its own, and libraries write either.
 pub const ALGORITHMS: [(&str, Algorithm); 3] =
