@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use northgate_core::application::{AppNumber, Application};
+use northgate_core::clock::{CLOCK_SKEW, Timestamp};
 use northgate_core::store::{Spending, Spent};
 
 use super::world::World;
@@ -68,6 +69,32 @@ async fn no_more_is_remembered_of_an_application_than_it_may_use() {
         world.restart().await;
     }
     assert_eq!(world.store().spend(spending(&world, &other, 4)).await.unwrap(), Spent::Fresh);
+}
+
+/// Nodes' clocks differ, and each says by its own until when an identifier is remembered. The bound and what is remembered must
+/// not depend on which clock asks.
+#[tokio::test]
+async fn the_bound_holds_and_nothing_is_fresh_twice_by_clocks_that_differ() {
+    let mut world = World::new().await;
+    let application = world.application("a").await;
+    let now = world.now();
+    let by_clock = |clock, digest| {
+        let until = Timestamp::plus(clock, Duration::from_secs(300));
+        Spending { application: application.number, digest: [digest; 16], until, at_most: 3 }
+    };
+    let clocks = [now.minus(CLOCK_SKEW), now, now.plus(CLOCK_SKEW)];
+    for (digest, clock) in (1..).zip(clocks) {
+        assert_eq!(world.store().spend(by_clock(clock, digest)).await.unwrap(), Spent::Fresh);
+    }
+    for _ in ["before a restart", "and after it"] {
+        for clock in clocks {
+            assert_eq!(world.store().spend(by_clock(clock, 4)).await.unwrap(), Spent::Full);
+            for digest in 1..=3 {
+                assert_eq!(world.store().spend(by_clock(clock, digest)).await.unwrap(), Spent::Again);
+            }
+        }
+        world.restart().await;
+    }
 }
 
 /// The clock of a machine may be set forward for a moment; what looked over then must not be fresh when it is set back.
