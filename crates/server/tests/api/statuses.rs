@@ -134,9 +134,8 @@ async fn a_429_says_when_to_come_again() {
 
 #[tokio::test]
 async fn a_503_says_when_to_come_again() {
-    let world = World::with(Setup { queue: 0, ..SETUP }).await;
-    let body = format!("appId=demo&secret={}", world.secret);
-    has(&ask(world.public, post(LOGIN, FORM, body)).await, 503, "Retry-After", "1");
+    // That of a full queue is in busy.rs: one before a database always has room.
+    let world = World::with(SETUP).await;
     world.is_ready.store(false, std::sync::atomic::Ordering::Relaxed);
     has(&ask(world.private, get("/health/ready", "")).await, 503, "Retry-After", "1");
 }
