@@ -124,8 +124,8 @@ impl Good<'_> {
 
     fn with_a_body_that_is_wrong(&self) -> Vec<Row> {
         let (json, form) = (self.json(), self.form());
-        let deep =
-            format!(r#"{},"deep":{}{}}}"#, &json[..json.len() - 1], "[".repeat(1000), "]".repeat(1000));
+        let more: String = (0..40).map(|n| format!(r#","m{n}":1"#)).collect();
+        let many = format!("{}{more}}}", &json[..json.len() - 1]);
         let open = format!(r#"{},"deep":{}"#, &json[..json.len() - 1], "[".repeat(10_000));
         let not_utf8 = [&json.as_bytes()[..json.len() - 1], b",\"x\":\"\xff\"}"].concat();
         vec![
@@ -141,7 +141,7 @@ impl Good<'_> {
             self.row(JSON, serde_json::Value::from(json.clone()).to_string(), INVALID),
             self.row(JSON, "null", INVALID),
             self.row(JSON, "\0", INVALID),
-            self.row(JSON, deep, INVALID),
+            self.row(JSON, many, INVALID),
             self.row(JSON, open, INVALID),
             self.row(JSON, not_utf8, INVALID),
             self.row("text/plain", form.clone(), INVALID),

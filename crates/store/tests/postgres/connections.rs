@@ -1,7 +1,7 @@
 //! Laws of a node that does not get all of its connections: it says how many are missing, and no application pays for it
 //! alone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use northgate_core::policy::Overrides;
 use northgate_store::postgres::{PostgresSettings, PostgresStore};
@@ -61,10 +61,14 @@ async fn a_node_that_gets_no_connection_beside_its_first_does_not_start_and_says
     assert!(told.contains("raise the role's CONNECTION LIMIT") && told.contains("53300"), "{told}");
 }
 
-async fn until_the_watch_has_the_only_connection(node: &Node) {
+/// After all connections were cut. A look from before is too old then, so that a node that is not behind has looked since, over
+/// the only connection that there is.
+async fn until_the_watch_has_the_only_connection(installation: &Installation, node: &Node) {
+    let (cut, too_old) = (Instant::now(), installation.place.settings().behind_after);
     let all = "6 of 6 connections to the database are missing";
     until(|| {
-        !node.store.is_behind() && node.store.why_not_ready().is_some_and(|reason| reason.contains(all))
+        let has_looked = cut.elapsed() > too_old && !node.store.is_behind();
+        has_looked && node.store.why_not_ready().is_some_and(|reason| reason.contains(all))
     })
     .await;
 }
@@ -82,7 +86,7 @@ async fn where_no_write_gets_a_connection_requests_hear_it_at_once() {
          SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
     );
     database.batch_execute(&cut).await.unwrap();
-    until_the_watch_has_the_only_connection(&node).await;
+    until_the_watch_has_the_only_connection(&installation, &node).await;
     let told = refused(&node, &app).await;
     assert!(told.contains("no connection left") && told.contains("SQLSTATE 53300"), "{told}");
     database.batch_execute(&format!("ALTER ROLE {role} CONNECTION LIMIT -1")).await.unwrap();
@@ -116,7 +120,7 @@ async fn of_too_few_connections_the_watch_gets_one_whenever_it_asks() {
          SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
     );
     database.batch_execute(&cut).await.unwrap();
-    until_the_watch_has_the_only_connection(&node).await;
+    until_the_watch_has_the_only_connection(&installation, &node).await;
     database.batch_execute(&format!("ALTER ROLE {role} CONNECTION LIMIT -1")).await.unwrap();
     until(|| node.store.why_not_ready().is_none()).await;
     node.login(&app).await;
