@@ -80,6 +80,8 @@ fn no_parser_exceeds_its_instructions_for_16_kib() {
 
 #[test]
 #[ignore = "no_parser_exceeds_its_instructions_for_16_kib runs it under valgrind"]
+// A test has no configuration to take it from.
+#[allow(clippy::disallowed_methods)]
 fn run_half_of_the_parsers_over_every_input() {
     let wanted = std::env::var(HALF);
     let inputs = inputs();
@@ -104,7 +106,8 @@ fn halves() -> [(&'static str, &'static [Parser]); 2] {
     [("first", first), ("second", second)]
 }
 
-/// `PARSING_CASES` is for the long run.
+/// `PARSING_CASES` is for the long run. A test has no configuration to take it from.
+#[allow(clippy::disallowed_methods)]
 fn inputs() -> Vec<Input> {
     let random = std::env::var("PARSING_CASES").ok().and_then(|cases| cases.parse().ok());
     inputs::all(SIZE, random.unwrap_or(8))
