@@ -74,8 +74,7 @@ impl Failures {
         now: Timestamp,
     ) -> Option<Duration> {
         let source = Source::of(from);
-        let familiar = number.map(|number| (number, source)).filter(|pair| self.familiar.find(pair) > 0);
-        match (&self.limits, familiar) {
+        match (&self.limits, self.familiar(number, source)) {
             (Limits::None, _) | (Limits::PerSource(_), Some(_)) => None,
             (Limits::PerApplication(rate), _) => wait(&self.applications, app, *rate, now),
             (Limits::PerSource(rate) | Limits::Both { source: rate, .. }, None) => {
@@ -96,6 +95,11 @@ impl Failures {
         }
     }
 
+    /// The bucket of a source that was right for the application before.
+    fn familiar(&self, number: Option<AppNumber>, source: Source) -> Option<(AppNumber, Source)> {
+        number.map(|number| (number, source)).filter(|pair| self.familiar.find(pair) > 0)
+    }
+
     /// Counts a failure. Says how long to wait where a limit was reached before.
     pub fn failed(
         &self,
@@ -112,9 +116,7 @@ impl Failures {
                 charge(&self.applications, app, *rate, rate.one_us(), DEBT_US, now)
             }
             Limits::Both { source: per_source, application } => {
-                if let Some(pair) = number.map(|number| (number, source))
-                    && self.familiar.find(&pair) > 0
-                {
+                if let Some(pair) = self.familiar(number, source) {
                     charge(&self.familiar, &pair, *application, application.one_us(), DEBT_US, now);
                 }
                 let told = charge(&self.applications, app, *application, application.one_us(), 0, now);
