@@ -138,12 +138,9 @@ impl Writer {
             writes.into_iter().for_each(|write| write.refuse(&(Arc::new(Closed) as _)));
             return 0;
         };
-        let (count, begun) = (writes.len(), Instant::now());
+        let count = writes.len();
         match open.commit(&self.memory, &self.queue, writes) {
-            Ok(waiting) => {
-                self.memory.figures.committed(count, begun.elapsed(), open.fold.journal_bytes());
-                waiting
-            }
+            Ok(waiting) => waiting,
             Err(Failure::Sqlite(error)) => {
                 self.failed(&error, count);
                 0
@@ -310,6 +307,7 @@ impl Open {
     /// before: afterwards those who were answered may be among them already.
     fn commit(&mut self, memory: &Memory, queue: &Queue, writes: Vec<Write>) -> Result<usize, Failure> {
         let Open { connection, checkpoints, fold, marks, files, directory } = self;
+        let (count, begun) = (writes.len(), Instant::now());
         // Dropped without a commit, a transaction is rolled back.
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
             Ok(transaction) => transaction,
@@ -334,9 +332,11 @@ impl Open {
                     return Err(Failure::Lost(lost));
                 }
                 fold.wrote(batch.entries().len(), batch.touched());
+                fold.done(slice);
+                // Before the answers: a client that has its answer finds its write counted.
+                memory.figures.committed(count, begun.elapsed(), fold.journal_bytes());
                 let waiting = queue.len();
                 batch.publish();
-                fold.done(slice);
                 *marks = forgotten;
                 checkpoints.committed(connection);
                 Ok(waiting)
