@@ -85,7 +85,7 @@ impl Handlers {
     }
 }
 
-/// Does `work` on a thread beside this one, which waits for signals. The exit codes are in docs/operating.md.
+/// Does `work` on a thread beside this one, which waits for signals. The exit codes are in docs/operating/process.md.
 pub fn run(
     handlers: io::Result<Handlers>,
     work: impl FnOnce(Signals) -> Result<(), Box<dyn Error>> + Send + 'static,

@@ -18,7 +18,7 @@ use super::permissions::{self, ExposedError};
 pub const DATABASE: &str = "northgate.db";
 const LOCK: &str = "northgate.lock";
 
-/// The smallest volume that the database, its WAL and one copy for a backup fit on: docs/operating.md.
+/// The smallest volume that the database, its WAL and one copy for a backup fit on: docs/operating/data-directory.md.
 const SMALLEST_VOLUME: u64 = 16 << 20;
 
 /// The byte of the database file that is locked. SQLite locks others, far below.
