@@ -7,6 +7,8 @@
 
 #[path = "campaign/application.rs"]
 mod application;
+#[path = "campaign/assertion_client.rs"]
+mod assertion_client;
 #[path = "campaign/calls.rs"]
 mod calls;
 // Shared with the test of kills, which makes its own seed.
@@ -54,17 +56,18 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use application::Application;
+use assertion_client::AssertionClient;
 use calls::{Calls, Identity};
 use chance::Chance;
 use closer::Closer;
 use faults::Faults;
-use history::{Answer, Deed, Fault, History, Record};
+use history::{Answer, Deed, Event, Fault, History, Record};
 use house::House;
 use operator::{Operator, measure_lateness, watch_readiness};
 
 const APPLICATIONS: usize = 120;
 /// What the short one breaks, each once.
-const SHORT: [Fault; 9] = [
+const SHORT: [Fault; 11] = [
     Fault::KillNode(1),
     Fault::CutNodeFromDatabase(0),
     Fault::FailOver,
@@ -74,6 +77,8 @@ const SHORT: [Fault; 9] = [
     Fault::ReadOnlyPrimary,
     Fault::RevokePrivilege,
     Fault::FewConnections,
+    Fault::UnreadLog(2),
+    Fault::FillQueue(1),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -92,6 +97,12 @@ async fn three_nodes_keep_every_promise_while_anything_between_them_is_broken() 
     assert!(found.is_empty(), "{} violations, the first: {:#?}", found.len(), &found[..found.len().min(10)]);
     assert_eq!(house.panics(), 0, "a node panicked");
     assert!(house.ended_all() > 0, "no application came to the bound of closed grants");
+    assert!(house.turned_away() > 0, "no queue came to its bound");
+    let is_full =
+        |event: &Event| matches!((&event.deed, &event.answer), (Deed::Authenticate(_), Answer::Throttled));
+    assert!(record.events.iter().any(is_full), "no client came to the bound of used assertions");
+    let is_in = |event: &Event| matches!((&event.deed, &event.answer), (Deed::Authenticate(_), Answer::Done));
+    assert!(record.events.iter().any(is_in), "no assertion was accepted");
     let pairs = record.events.iter().filter(|event| matches!(event.answer, Answer::Pair(_))).count();
     assert!(pairs > 10 * applications, "the applications hardly came to do anything");
 }
@@ -108,8 +119,10 @@ async fn campaign(house: &mut House, seed: u64, minutes: Option<u64>, count: usi
     let history = Arc::new(History::new());
     let calls = Calls::new(house, Arc::clone(&history));
     let turn = Arc::new(Mutex::new(()));
-    let mut faults = Faults { house, calls: &calls, chance: chance.fork(), turn: Arc::clone(&turn) };
-    faults.recover().await;
+    faults::recover(&calls).await;
+    let flooding = calls.create_within(count + 1, application::MAX_GRANTS).await;
+    let mut faults =
+        Faults { house, calls: &calls, chance: chance.fork(), turn: Arc::clone(&turn), flooding };
     let who = create(&calls, count).await;
     see_that_clocks_differ(&calls, &who[0]).await;
 
@@ -119,6 +132,8 @@ async fn campaign(house: &mut House, seed: u64, minutes: Option<u64>, count: usi
         living.spawn(Application::new(who.clone(), calls.clone(), chance.fork()).live(stopped.clone()));
     }
     let closer = calls.create_within(count, closer::MAX_GRANTS).await;
+    let asserting = calls.create_within(count + 2, application::MAX_GRANTS).await;
+    let asserting = AssertionClient::register(asserting, calls.clone()).await;
     // Known to all nodes then.
     sleep(2 * checker::BOUND).await;
     tokio::spawn(Closer::new(closer, calls.clone()).live(stopped.clone()));
@@ -129,6 +144,7 @@ async fn campaign(house: &mut House, seed: u64, minutes: Option<u64>, count: usi
         tokio::spawn(watch_readiness(calls.clone(), node, stopped.clone()));
     }
 
+    faults.begin_full(asserting, stopped.clone()).await;
     break_things(&mut faults, minutes).await;
     // All that was broken is whole, and stays so.
     sleep(checker::SETTLE).await;

@@ -12,6 +12,10 @@ use super::node::ADMIN_TOKEN;
 /// How long somebody waits for an answer before it is lost to him.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// What a client with assertions asks the token endpoint for (RFC 6749 section 4.4, RFC 7523 section 2.2).
+const CLIENT_CREDENTIALS: &str = "grant_type=client_credentials\
+    &client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// Who calls.
 #[derive(Clone)]
 pub struct Identity {
@@ -25,7 +29,8 @@ pub struct Calls {
     pub history: Arc<History>,
     kept: Client,
     anew: Client,
-    public: String,
+    /// Host and port.
+    balancer: String,
     private: Vec<String>,
 }
 
@@ -41,7 +46,7 @@ impl Calls {
             history,
             kept: client(64),
             anew: client(0),
-            public: format!("https://127.0.0.1:{}/iocm/app/sec/v1.1.0", house.balancer),
+            balancer: format!("127.0.0.1:{}", house.balancer),
             private: private.collect(),
         }
     }
@@ -66,13 +71,31 @@ impl Calls {
             Deed::Logout(token) => {
                 ("logout", "application/json", serde_json::json!({"accessToken": token.text}).to_string())
             }
-            Deed::Verify(_) | Deed::Freeze | Deed::Unfreeze | Deed::SetPolicy | Deed::Ready => {
-                unreachable!("not public")
-            }
+            Deed::Verify(_)
+            | Deed::Freeze
+            | Deed::Unfreeze
+            | Deed::SetPolicy
+            | Deed::Authenticate(_)
+            | Deed::Ready => unreachable!("not the application API"),
         };
-        let call =
-            client.post(format!("{}/{path}", self.public)).header("Content-Type", media_type).body(body);
+        let call = client
+            .post(format!("https://{}/iocm/app/sec/v1.1.0/{path}", self.balancer))
+            .header("Content-Type", media_type)
+            .body(body);
         self.send(call, Some(who.index), At::Balancer, deed).await
+    }
+
+    /// Presents a client assertion at the token endpoint, over a connection of its own.
+    pub async fn authenticate(&self, who: &Identity, jti: u64, assertion: &str) -> Answer {
+        let form = format!("{CLIENT_CREDENTIALS}&client_assertion={assertion}");
+        let call = self.anew.post(format!("https://{}/oauth2/token", self.balancer));
+        let call = call.header("Content-Type", "application/x-www-form-urlencoded").body(form);
+        self.send(call, Some(who.index), At::Balancer, Deed::Authenticate(jti)).await
+    }
+
+    /// Logins at once, over connections of their own: the balancer gives each node a third of them.
+    pub async fn flood(&self, who: &Identity, count: usize) {
+        futures_util::future::join_all((0..count).map(|_| self.ask(who, Deed::Login, true))).await;
     }
 
     /// What a gateway asks a node about a call of the application.
@@ -99,9 +122,12 @@ impl Calls {
                 .patch(place)
                 .header("Content-Type", "application/json")
                 .body(r#"{"policy":{"maxGrants":6}}"#),
-            Deed::Login | Deed::Refresh(_) | Deed::Logout(_) | Deed::Verify(_) | Deed::Ready => {
-                unreachable!("not the operator's")
-            }
+            Deed::Login
+            | Deed::Refresh(_)
+            | Deed::Logout(_)
+            | Deed::Verify(_)
+            | Deed::Authenticate(_)
+            | Deed::Ready => unreachable!("not the operator's"),
         };
         self.send(call.bearer_auth(ADMIN_TOKEN), Some(who.index), At::Node(node), deed).await
     }
@@ -128,6 +154,14 @@ impl Calls {
         }
     }
 
+    /// Registers a public key for client assertions.
+    pub async fn add_key(&self, who: &Identity, jwk: &serde_json::Value) {
+        let url = format!("{}/admin/applications/{}/credentials", self.private[0], who.app_id);
+        let body = serde_json::json!({ "jwk": jwk }).to_string();
+        let call = self.kept.post(url).bearer_auth(ADMIN_TOKEN).header("Content-Type", "application/json");
+        assert_eq!(call.body(body).send().await.unwrap().status(), 201);
+    }
+
     async fn send(&self, call: RequestBuilder, application: Option<usize>, at: At, deed: Deed) -> Answer {
         let begin = self.history.now();
         let answer = match call.send().await {
@@ -151,6 +185,8 @@ fn read(status: u16, text: &str) -> Answer {
             (Some(_) | None, Some(_) | None) => Answer::Done,
         },
         (204, None) => Answer::Done,
+        (401, None) if members["error"] == "invalid_client" => Answer::Refused,
+        (429, None) => Answer::Throttled,
         (400, Some("100449")) => Answer::Frozen,
         (403, Some("1010009")) => Answer::Throttled,
         (400, Some("50400")) | (401, Some("100208")) | (403, Some("1010005")) => Answer::Refused,

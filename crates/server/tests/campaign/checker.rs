@@ -21,6 +21,7 @@ const SAID_SO: Duration = Duration::from_secs(2);
 pub fn violations(record: &Record) -> Vec<String> {
     let stories = stories(record);
     let mut found = forks(record);
+    found.extend(replays(record));
     for event in &record.events {
         let empty = Story::default();
         let story = event.application.and_then(|which| stories.get(&which)).unwrap_or(&empty);
@@ -95,6 +96,7 @@ fn freezes(events: &[&Event]) -> Vec<Freeze> {
                 | Deed::Logout(_)
                 | Deed::Verify(_)
                 | Deed::SetPolicy
+                | Deed::Authenticate(_)
                 | Deed::Ready,
                 _,
             ) => {}
@@ -120,6 +122,22 @@ fn forks(record: &Record) -> Vec<String> {
     found
 }
 
+/// A client assertion is accepted once, unless the record of its use was lost.
+fn replays(record: &Record) -> Vec<String> {
+    let mut first: HashMap<(Option<usize>, u64), &Event> = HashMap::new();
+    let mut found = Vec::new();
+    let mut events: Vec<&Event> = record.events.iter().collect();
+    events.sort_by_key(|event| event.end);
+    for event in events {
+        let (Deed::Authenticate(jti), Answer::Done) = (&event.deed, &event.answer) else { continue };
+        let before = *first.entry((event.application, *jti)).or_insert(event);
+        if !std::ptr::eq(before, event) && !was_lost(record, before.begin, event.end) {
+            found.push(format!("an assertion was accepted twice: {before:?} and {event:?}"));
+        }
+    }
+    found
+}
+
 /// Answers that nobody has a use for, and a database that is away when it is not.
 fn unexpected(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
     // Nodes that start are looked at, too.
@@ -129,7 +147,9 @@ fn unexpected(record: &Record, story: &Story, event: &Event) -> Option<&'static 
     let is_excused = |trouble: &Trouble| event.begin <= trouble.end + SETTLE && trouble.begin <= event.end;
     match event.answer {
         Answer::Other(_) => Some("an answer that there should not be"),
-        Answer::Throttled if !may_be_full(story, event) => Some("it was called throttled, and was not"),
+        Answer::Throttled if !may_be_full(record, story, event) => {
+            Some("it was called throttled, and was not")
+        }
         Answer::Away if !record.troubles.iter().any(is_excused) => {
             Some("the store was away without a reason")
         }
@@ -191,6 +211,13 @@ fn refused(record: &Record, story: &Story, event: &Event) -> Option<&'static str
             (!is_excused).then_some("a good access token was refused")
         }
         Deed::Login => Some("a good secret was refused"),
+        Deed::Authenticate(jti) => {
+            let may_be_used = before().any(|other| {
+                let is_same = matches!(&other.deed, Deed::Authenticate(same) if same == jti);
+                is_same && !matches!(other.answer, Answer::Refused | Answer::Throttled)
+            });
+            (!may_be_used).then_some("an assertion was refused that was not used before")
+        }
         Deed::Logout(_) | Deed::Freeze | Deed::Unfreeze | Deed::SetPolicy | Deed::Ready => {
             Some("what was asked was refused")
         }
@@ -222,11 +249,27 @@ fn late(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
         .then_some("it was frozen or logged out, and a node did not know in time")
 }
 
-/// Only logins are, and of an application that has closed as many grants as are kept. A close always takes effect.
-fn may_be_full(story: &Story, event: &Event) -> bool {
-    let closes =
-        story.events.iter().filter(|other| matches!(other.deed, Deed::Logout(_)) && other.begin < event.end);
-    matches!(event.deed, Deed::Login) && closes.count() >= CLOSED_GRANTS
+/// Whether a bound is reached: logins of an application that has closed as many grants as are kept, and assertions of one that
+/// has used as many as are remembered. A close always takes effect.
+fn may_be_full(record: &Record, story: &Story, event: &Event) -> bool {
+    match event.deed {
+        Deed::Login => {
+            let is_close = |other: &&&Event| matches!(other.deed, Deed::Logout(_)) && other.begin < event.end;
+            story.events.iter().filter(is_close).count() >= CLOSED_GRANTS
+        }
+        Deed::Authenticate(_) => record.troubles.iter().any(|trouble| {
+            trouble.fault == Fault::FillAssertions
+                && trouble.begin <= event.end
+                && event.begin <= trouble.end + SETTLE
+        }),
+        Deed::Refresh(_)
+        | Deed::Logout(_)
+        | Deed::Verify(_)
+        | Deed::Freeze
+        | Deed::Unfreeze
+        | Deed::SetPolicy
+        | Deed::Ready => false,
+    }
 }
 
 fn may_be_frozen(record: &Record, story: &Story, event: &Event) -> bool {

@@ -113,6 +113,16 @@ impl Databases {
         self.sql(&format!("{verb} INSERT ON grants {to} {ROLE}"));
     }
 
+    /// Uses up all assertions that nodes remember of an application; those expire after `lifetime`.
+    pub fn fill_assertions(&self, app_id: &str, count: u32, lifetime: Duration) {
+        self.sql(&format!(
+            "INSERT INTO spent (application, digest, until_at, spender)
+             SELECT number, decode(md5(used::text), 'hex'), extract(epoch FROM now()) * 1000 + {}, 0
+             FROM applications, generate_series(1, {count}) AS used WHERE app_id = '{app_id}'",
+            lifetime.as_millis()
+        ));
+    }
+
     /// Whether all nodes together get a few connections; those that are open end.
     pub fn set_short_of_connections(&self, is_so: bool) {
         let limit = if is_so { FEW.to_string() } else { "-1".to_owned() };

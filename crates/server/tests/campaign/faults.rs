@@ -3,19 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
-use super::calls::Calls;
+use super::assertion_client::{AssertionClient, MAX_ASSERTIONS};
+use super::calls::{Calls, Identity};
 use super::chance::Chance;
 use super::databases::Databases;
 use super::history::{Answer, Fault};
 use super::house::House;
 use super::link::Mode;
+use super::node::QUEUE;
 
 /// How long nodes may take to want requests again.
 const RECOVERY: Duration = Duration::from_secs(60);
+/// A third of them, at each node, is more than its queue takes of one application's logins.
+const FLOOD: usize = 2 * QUEUE;
+/// How long the client with assertions finds no room.
+const FULL_FOR: Duration = Duration::from_secs(5);
 
 pub struct Faults<'a> {
     pub house: &'a mut House,
@@ -23,6 +29,8 @@ pub struct Faults<'a> {
     pub chance: Chance,
     /// The operator's.
     pub turn: Arc<Mutex<()>>,
+    /// Logs in more often than a queue has room.
+    pub flooding: Identity,
 }
 
 impl Faults<'_> {
@@ -42,6 +50,8 @@ impl Faults<'_> {
             Fault::ReadOnlyPrimary,
             Fault::RevokePrivilege,
             Fault::FewConnections,
+            Fault::UnreadLog(node()),
+            Fault::FillQueue(node()),
         ];
         for last in (1..round.len()).rev() {
             round.swap(last, self.chance.below(last + 1));
@@ -79,10 +89,13 @@ impl Faults<'_> {
             Fault::ReadOnlyPrimary => self.restrict(Databases::set_read_only).await,
             Fault::RevokePrivilege => self.restrict(Databases::set_refused).await,
             Fault::FewConnections => self.restrict(Databases::set_short_of_connections).await,
+            Fault::UnreadLog(node) => self.leave_log_unread(node).await,
+            Fault::FillQueue(node) => self.fill_queue(node).await,
+            Fault::FillAssertions => unreachable!("it is how the client with assertions begins"),
             Fault::FailOver => return self.fail_over(fault, begin).await,
             Fault::LoseWrites => return self.lose_writes().await,
         }
-        self.recover().await;
+        recover(self.calls).await;
         self.calls.history.add_trouble(fault, begin);
     }
 
@@ -98,12 +111,40 @@ impl Faults<'_> {
         block_in_place(|| set(&self.house.databases, false));
     }
 
+    /// Nothing of the log is written, and the node neither waits for it while it serves nor when it stops.
+    async fn leave_log_unread(&mut self, node: usize) {
+        block_in_place(|| self.house.nodes[node].kill());
+        let unread = self.house.nodes[node].start_with_unread_log();
+        recover(self.calls).await;
+        self.pause().await;
+        block_in_place(|| self.house.nodes[node].stop());
+        drop(unread);
+        block_in_place(|| self.house.nodes[node].start());
+    }
+
+    /// The node holds what its queues have room for, and turns the rest away at once.
+    async fn fill_queue(&mut self, node: usize) {
+        self.house.nodes[node].set_database_links(Mode::Stall);
+        self.calls.flood(&self.flooding, FLOOD).await;
+        self.house.nodes[node].set_database_links(Mode::Pass);
+    }
+
+    /// The client begins with as many used assertions as the nodes remember. These expire soon, by each node's clock at another
+    /// moment: when this returns, by all of them.
+    pub async fn begin_full(&self, client: AssertionClient, stop: watch::Receiver<bool>) {
+        let begin = self.calls.history.now();
+        block_in_place(|| self.house.databases.fill_assertions(client.app_id(), MAX_ASSERTIONS, FULL_FOR));
+        tokio::spawn(client.live(stop));
+        sleep(FULL_FOR + Duration::from_secs(3)).await;
+        self.calls.history.add_trouble(Fault::FillAssertions, begin);
+    }
+
     /// The primary is gone, and what it has answered is on the standby.
     async fn fail_over(&mut self, fault: Fault, begin: Duration) {
         block_in_place(|| self.house.databases.kill_primary());
         self.pause().await;
         block_in_place(|| self.house.databases.promote());
-        self.recover().await;
+        recover(self.calls).await;
         self.calls.history.add_trouble(fault, begin);
         block_in_place(|| self.house.databases.bring_standby());
         block_in_place(|| self.house.databases.wait_for_standby(true));
@@ -124,15 +165,16 @@ impl Faults<'_> {
     async fn pause(&mut self) {
         sleep(Duration::from_secs(1) + self.chance.duration(Duration::from_secs(2))).await;
     }
+}
 
-    pub async fn recover(&self) {
-        let recovered = async {
-            for node in 0..self.calls.nodes() {
-                while !matches!(self.calls.ready(node).await, Answer::Done) {
-                    sleep(Duration::from_millis(50)).await;
-                }
+/// Waits until all nodes want requests.
+pub async fn recover(calls: &Calls) {
+    let recovered = async {
+        for node in 0..calls.nodes() {
+            while !matches!(calls.ready(node).await, Answer::Done) {
+                sleep(Duration::from_millis(50)).await;
             }
-        };
-        timeout(RECOVERY, recovered).await.expect("the nodes do not come back");
-    }
+        }
+    };
+    timeout(RECOVERY, recovered).await.expect("the nodes do not come back");
 }

@@ -28,7 +28,7 @@ fn refresh(generation: u32, text: &str) -> Deed {
 fn event(begin_s: f32, deed: Deed, answer: Answer) -> Event {
     let begin = Duration::from_secs_f32(begin_s);
     let at = match deed {
-        Deed::Login | Deed::Refresh(_) | Deed::Logout(_) => At::Balancer,
+        Deed::Login | Deed::Refresh(_) | Deed::Logout(_) | Deed::Authenticate(_) => At::Balancer,
         Deed::Verify(_) | Deed::Freeze | Deed::Unfreeze | Deed::SetPolicy | Deed::Ready => At::Node(0),
     };
     let application = (!matches!(deed, Deed::Ready)).then_some(0);
@@ -107,6 +107,32 @@ fn two_successors_of_one_token_are_a_fork() {
     is_called(&not_then, "the chain forked");
     let nothing_lost = Record { troubles: vec![trouble(Fault::FailOver, 1, 2)], ..after_login(forked) };
     is_called(&nothing_lost, "the chain forked");
+}
+
+#[test]
+fn an_assertion_is_accepted_once_and_refused_only_after_it() {
+    let at = |begin_s, jti, answer| event(begin_s, Deed::Authenticate(jti), answer);
+    is_fine(&after_login(vec![
+        at(1.0, 1, Answer::Done),
+        at(1.1, 1, Answer::Refused),
+        at(2.0, 2, Answer::Done),
+    ]));
+    let twice = after_login(vec![at(1.0, 1, Answer::Done), at(9.0, 1, Answer::Done)]);
+    is_called(&twice, "accepted twice");
+    // Unless the record of the first use went with writes that were lost.
+    is_fine(&Record { troubles: vec![trouble(Fault::LoseWrites, 1, 5)], ..twice });
+    // The first may have been recorded before its answer was lost.
+    is_fine(&after_login(vec![at(2.0, 1, Answer::Unanswered), at(3.0, 1, Answer::Refused)]));
+    is_called(&after_login(vec![at(1.0, 1, Answer::Refused)]), "refused that was not used before");
+    let others = vec![at(1.0, 1, Answer::Done), at(2.0, 2, Answer::Refused)];
+    is_called(&after_login(others), "refused that was not used before");
+}
+
+#[test]
+fn an_assertion_is_throttled_while_as_many_as_are_remembered_are_there() {
+    let full = after_login(vec![event(2.0, Deed::Authenticate(1), Answer::Throttled)]);
+    is_called(&full, "called throttled");
+    is_fine(&Record { troubles: vec![trouble(Fault::FillAssertions, 1, 5)], ..full });
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub enum Deed {
     Freeze,
     Unfreeze,
     SetPolicy,
+    /// A presentation of the client assertion with this number (`jti`).
+    Authenticate(u64),
     /// Whether a node wants requests.
     Ready,
 }
@@ -42,7 +44,7 @@ pub enum Answer {
     Pair(Pair),
     Done,
     Frozen,
-    /// 403 with 1010009.
+    /// 403 with 1010009, or 429.
     Throttled,
     Refused,
     /// 500 with 50252, or 503: the store is away.
@@ -89,6 +91,12 @@ pub enum Fault {
     RevokePrivilege,
     /// The nodes' role gets a few connections for all of them together.
     FewConnections,
+    /// The log of the node goes to a pipe that is full and that nobody reads; then it is stopped and started.
+    UnreadLog(usize),
+    /// More requests reach the node than its queue has room for, while the database does not answer it.
+    FillQueue(usize),
+    /// All the used assertions that nodes remember of an application are there.
+    FillAssertions,
 }
 
 #[derive(Clone, Copy, Debug)]

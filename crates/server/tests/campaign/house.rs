@@ -52,6 +52,11 @@ impl House {
         self.nodes.iter().map(|node| node.log().matches(message).count()).sum()
     }
 
+    /// How many requests found no room in a queue.
+    pub fn turned_away(&self) -> usize {
+        self.nodes.iter().map(|node| node.log().matches(r#""outcome":"busy""#).count()).sum()
+    }
+
     /// What nodes said of things that must not happen.
     pub fn panics(&self) -> usize {
         self.nodes.iter().map(|node| node.log().matches("panicked").count()).sum()

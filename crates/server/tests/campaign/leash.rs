@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Runs a program until our end of its standard input is gone, and then sends it a signal.
 const RUN: &str = r#"
@@ -26,10 +26,20 @@ pub struct Leash {
 impl Leash {
     /// Starts a program that writes to `NAME.log` in `folder`; `signal` ends it, whatever it is doing.
     pub fn start(program: &Command, folder: &Path, name: &str, signal: &'static str) -> Leash {
+        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log")));
+        Leash::start_with_log(program, folder, name, signal, log.unwrap().into())
+    }
+
+    /// The same, with another standard error. What it prints to standard output is dropped.
+    pub fn start_with_log(
+        program: &Command,
+        folder: &Path,
+        name: &str,
+        signal: &'static str,
+        log: Stdio,
+    ) -> Leash {
         let pid_file = folder.join(format!("{name}.pid"));
         let _ = fs::remove_file(&pid_file);
-        let log = fs::OpenOptions::new().create(true).append(true).open(folder.join(format!("{name}.log")));
-        let log = log.unwrap();
         let mut holder = Command::new("sh");
         holder
             .args(["-c", RUN])
@@ -40,7 +50,7 @@ impl Leash {
         for (key, value) in program.get_envs() {
             holder.env(key, value.unwrap());
         }
-        holder.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log);
+        holder.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         let holder = holder.spawn().unwrap();
         let pid = loop {
             match fs::read_to_string(&pid_file) {
@@ -49,6 +59,17 @@ impl Leash {
             }
         };
         Leash { holder, pid, signal }
+    }
+
+    /// Sends a signal, and waits until the program has ended by itself.
+    pub fn end_by_itself(self, signal: &str, within: Duration) {
+        let sent = Command::new("kill").args([&format!("-{signal}"), &self.pid]).status();
+        assert!(sent.unwrap().success());
+        let began = Instant::now();
+        while Command::new("kill").args(["-0", &self.pid]).stderr(Stdio::null()).status().unwrap().success() {
+            assert!(began.elapsed() < within, "it does not stop by itself");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// It is gone when this returns.

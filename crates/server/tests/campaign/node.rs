@@ -1,9 +1,11 @@
 //! One node: the real program as a process of its own, with a clock of its own.
 
 use std::fs;
+use std::io::{PipeReader, Write as _, pipe};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::closer::CLOSED_GRANTS;
 use super::databases::ROLE;
@@ -12,6 +14,16 @@ use super::link::{Link, Mode};
 
 /// The operator's, on all nodes.
 pub const ADMIN_TOKEN: &str = "operator-of-the-campaign";
+
+/// Steps that wait for the database. Logins find half of it, in two queues.
+pub const QUEUE: usize = 64;
+/// What a pipe takes that nobody reads.
+const PIPE_HOLDS: usize = 65_536;
+/// How long a stop takes at most: requests that are being answered, and nobody who reads the log.
+const STOP_WITHIN: Duration = Duration::from_secs(40);
+
+/// Whom client assertions are for (`aud`).
+pub const ISSUER: &str = "https://northgate.example";
 
 pub struct Node {
     name: String,
@@ -45,6 +57,19 @@ impl Node {
     }
 
     pub fn start(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
+        self.start_with(log.into());
+    }
+
+    /// Starts it with a log that nobody reads: the pipe is full already. `stop` ends it.
+    pub fn start_with_unread_log(&mut self) -> PipeReader {
+        let (unread, mut full) = pipe().unwrap();
+        full.write_all(&[b'\n'; PIPE_HOLDS]).unwrap();
+        self.start_with(full.into());
+        unread
+    }
+
+    fn start_with(&mut self, log: Stdio) {
         let mut serve = Command::new(env!("CARGO_BIN_EXE_northgate"));
         serve.args(["serve", "--database-url", &self.url, "--data-dir"]).arg(self.dir.join(&self.name));
         serve.args(["--listen", &format!("127.0.0.1:{}", self.ports.public)]);
@@ -58,9 +83,19 @@ impl Node {
         // Less than the balancer takes to see that a node is not ready, so that clients hear of it.
         serve.env("NORTHGATE_DATABASE_ANSWER_WITHIN", "1s");
         serve.env("NORTHGATE_LIMITS_CLOSED_GRANTS", CLOSED_GRANTS.to_string());
+        serve.env("NORTHGATE_DATABASE_QUEUE", QUEUE.to_string());
+        serve.env("NORTHGATE_OAUTH_ISSUER", ISSUER);
+        // Replays are failures, and all of them come from one address.
+        serve.env("NORTHGATE_LIMITS_FAILURES_PER_SOURCE", "0");
+        serve.env("NORTHGATE_LIMITS_FAILURES_PER_APPLICATION", "0");
         serve.env("NORTHGATE_LOG_FORMAT", "json").env("NORTHGATE_LOG_REQUESTS", "failed");
         serve.env("LD_PRELOAD", clock(&self.dir)).env("CLOCK_OFFSET_MS", self.clock_ms.to_string());
-        self.process = Some(Leash::start(&serve, &self.dir, &self.name, "KILL"));
+        self.process = Some(Leash::start_with_log(&serve, &self.dir, &self.name, "KILL", log));
+    }
+
+    /// SIGTERM: it stops by itself, within `STOP_WITHIN`.
+    pub fn stop(&mut self) {
+        self.process.take().unwrap().end_by_itself("TERM", STOP_WITHIN);
     }
 
     /// `northgate migrate` and the key that all nodes have.
@@ -96,7 +131,11 @@ impl Node {
 
     /// What it wrote, over all its starts.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.dir.join(format!("{}.log", self.name))).unwrap()
+        fs::read_to_string(self.log_path()).unwrap()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.join(format!("{}.log", self.name))
     }
 }
 

@@ -42,6 +42,7 @@ fn name(deed: &Deed) -> &'static str {
         Deed::Freeze => "freeze",
         Deed::Unfreeze => "unfreeze",
         Deed::SetPolicy => "set policy",
+        Deed::Authenticate(_) => "assertion",
         Deed::Ready => "looks at readiness",
     }
 }
