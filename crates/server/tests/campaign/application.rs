@@ -23,13 +23,15 @@ pub struct Application {
     chance: Chance,
     pair: Option<Pair>,
     is_logging_out: bool,
-    /// Logins of workers that forget their pairs, since its own was answered.
+    /// The refresh token that it presented last.
+    presented: Option<String>,
+    /// Logins of workers that forget their pairs, since its own grant was used. A retry is no use: nothing is written.
     others: u32,
 }
 
 impl Application {
     pub fn new(who: Identity, calls: Calls, chance: Chance) -> Application {
-        Application { who, calls, chance, pair: None, is_logging_out: false, others: 0 }
+        Application { who, calls, chance, pair: None, is_logging_out: false, presented: None, others: 0 }
     }
 
     /// Works until it is told to stop.
@@ -88,7 +90,7 @@ impl Application {
     async fn refresh(&mut self, pair: &Pair) {
         let is_alone = self.chance.one_in(4);
         let answer = self.calls.ask(&self.who, Deed::Refresh(pair.refresh.clone()), is_alone).await;
-        self.take(&[answer]);
+        self.take(pair, &[answer]);
     }
 
     /// Two workers at once, and each has a connection of its own: mostly to different nodes.
@@ -96,18 +98,21 @@ impl Application {
         let deed = || Deed::Refresh(pair.refresh.clone());
         let (one, other) =
             tokio::join!(self.calls.ask(&self.who, deed(), true), self.calls.ask(&self.who, deed(), true));
-        self.take(&[one, other]);
+        self.take(pair, &[one, other]);
     }
 
     /// Goes on from an answer; or not, as if it had been lost on its last yard. Whoever is refused logs in again.
-    fn take(&mut self, answers: &[Answer]) {
+    fn take(&mut self, presented: &Pair, answers: &[Answer]) {
+        let token = Some(presented.refresh.text.clone());
+        let is_retry = std::mem::replace(&mut self.presented, token.clone()) == token;
         if self.chance.one_in(8) {
             return;
         }
         for answer in answers {
             match answer {
                 Answer::Pair(pair) => {
-                    (self.pair, self.others) = (Some(pair.clone()), 0);
+                    self.pair = Some(pair.clone());
+                    self.others *= u32::from(is_retry);
                     return;
                 }
                 Answer::Refused => self.pair = None,

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::application::MAX_GRANTS;
 use super::closer::CLOSED_GRANTS;
 use super::history::{Answer, At, Deed, Event, Fault, Grant, Record, Token, Trouble};
 
@@ -170,7 +171,7 @@ fn unexpected(record: &Record, story: &Story, event: &Event) -> Option<&'static 
 fn quiet(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
     let is_good = match (&event.answer, &event.deed) {
         (Answer::Pair(_) | Answer::Done, _) => true,
-        (Answer::Refused, Deed::Refresh(token)) => is_login_lost(record, story, token),
+        (Answer::Refused, Deed::Refresh(token)) => is_gone_by_loss(record, story, token, event),
         (
             Answer::Refused
             | Answer::Frozen
@@ -202,7 +203,7 @@ fn refused(record: &Record, story: &Story, event: &Event) -> Option<&'static str
             let is_too_late = before().any(|other| {
                 matches!(&other.deed, Deed::Refresh(same) if same == token) && other.begin + RETRY < event.end
             });
-            let is_lost = is_login_lost(record, story, token);
+            let is_lost = is_gone_by_loss(record, story, token, event);
             let is_excused = was_logged_out(token) || is_superseded || is_too_late || is_lost;
             (!is_excused).then_some("a good refresh token was refused")
         }
@@ -287,6 +288,25 @@ pub fn said_so(record: &Record, event: &Event) -> bool {
         let is_near = other.begin <= event.end + SAID_SO && event.begin <= other.end + SAID_SO;
         matches!(other.deed, Deed::Ready) && !matches!(other.answer, Answer::Done) && is_this_node && is_near
     })
+}
+
+/// Whether the grant went with writes that were lost: with its login, or because the order of uses by which grants give way is
+/// that of before.
+fn is_gone_by_loss(record: &Record, story: &Story, token: &Token, event: &Event) -> bool {
+    is_login_lost(record, story, token) || may_have_given_way(record, story, token, event)
+}
+
+/// Whether a use of the grant was lost, and so many logins came since the last one that was not that it gave way.
+fn may_have_given_way(record: &Record, story: &Story, token: &Token, event: &Event) -> bool {
+    let before = || story.events.iter().copied().filter(|other| other.begin < event.end);
+    let is_use =
+        |other: &&Event| matches!(&other.answer, Answer::Pair(pair) if pair.refresh.grant == token.grant);
+    let (lost, kept): (Vec<&Event>, Vec<&Event>) =
+        before().filter(is_use).partition(|one| was_lost(record, one.begin, one.end));
+    let kept_until = kept.iter().map(|one| one.begin).max().unwrap_or_default();
+    let others = before()
+        .filter(|other| matches!(other.deed, Deed::Login) && other.end > kept_until && !is_use(other));
+    lost.iter().any(|one| one.end > kept_until) && others.count() >= MAX_GRANTS as usize
 }
 
 /// Whether the grant went with writes that were lost.

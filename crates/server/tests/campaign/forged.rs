@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::application::MAX_GRANTS;
 use super::checker::violations;
 use super::closer::CLOSED_GRANTS;
 use super::history::{Answer, At, Deed, Event, Fault, Pair, Record, Token, Trouble};
@@ -164,6 +165,26 @@ fn a_grant_whose_login_was_lost_may_be_refused_and_one_from_before_may_not() {
     is_fine(&Record { troubles: vec![trouble(Fault::LoseWrites, 0, 5)], ..refused.clone() });
     let before = Record { troubles: vec![trouble(Fault::LoseWrites, 3, 5)], ..refused };
     is_called(&before, "a good refresh token was refused");
+}
+
+/// The record of its last use is lost, and so is its place behind those that give way before it.
+#[test]
+fn a_grant_whose_last_use_was_lost_may_give_way_to_as_many_logins_as_are_kept() {
+    let other = |number: u32| {
+        let token = |text| Token { grant: (1, u64::from(100 + number)), ..token(0, text) };
+        Answer::Pair(Pair { access: token("access"), refresh: token("r") })
+    };
+    let after_logins = |logins: u32| {
+        let mut events = vec![event(3.0, refresh(0, "r0"), pair(1, "r1"))];
+        events.extend((0..logins).map(|number| event(6.0, Deed::Login, other(number))));
+        events.push(event(9.0, refresh(1, "r1"), Answer::Refused));
+        after_login(events)
+    };
+    let lost = || vec![trouble(Fault::LoseWrites, 2, 5)];
+    is_fine(&Record { troubles: lost(), ..after_logins(MAX_GRANTS) });
+    let few = Record { troubles: lost(), ..after_logins(MAX_GRANTS - 1) };
+    is_called(&few, "a good refresh token was refused");
+    is_called(&after_logins(MAX_GRANTS), "a good refresh token was refused");
 }
 
 #[test]
