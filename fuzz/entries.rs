@@ -22,14 +22,14 @@ pub fn token_open(input: &[u8]) {
     let change = input.iter().copied().chain(std::iter::repeat(0));
     let changed: Vec<u8> = real.bytes().zip(change).map(|(byte, change)| byte ^ change).collect();
     if let Ok(text) = std::str::from_utf8(&changed) {
-        assert_eq!(Claims::open(text, &keyring).is_ok(), text == real, "{text}");
+        assert_eq!(Claims::authenticate(text, &keyring).is_ok(), text == real, "{text}");
     }
 }
 
 /// Whatever opens is what the claims in it are sealed to.
 fn check_token(text: &str, keyring: &Keyring) {
-    if let Ok(claims) = Claims::open(text, keyring) {
-        assert_eq!(claims.seal(keyring, NOW), text);
+    if let Ok(claims) = Claims::authenticate(text, keyring) {
+        assert_eq!(claims.mint(keyring, NOW), text);
     }
 }
 
@@ -52,7 +52,7 @@ fn real_token(keyring: &Keyring) -> String {
         refreshed_at: Timestamp::from_millis(1_700_000_000_000),
         expires_at: Timestamp::from_millis(1_702_592_000_000),
     };
-    Claims::refresh(AppNumber(7), &grant).seal(keyring, NOW)
+    Claims::refresh(AppNumber(7), &grant).mint(keyring, NOW)
 }
 
 const CONTENT_TYPES: [Option<&[u8]>; 5] = [

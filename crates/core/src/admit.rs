@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::application::{AppId, AppNumber, Application};
-use crate::assertion::{Assertion, Flaw, MAX_SPENT};
+use crate::assertion::{Assertion, Flaw, MAX_ASSERTIONS};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::credential::{CredentialKind, ShownCertificate};
 use crate::policy::Policy;
 use crate::possession::Possession;
 use crate::secret::SecretText;
-use crate::store::{Spending, Spent, StoreError};
+use crate::store::{Recorded, SingleUse, StoreError};
 
 /// Who asks for something, and how it shows that it is the one.
 pub struct Caller<'a> {
@@ -61,7 +61,7 @@ pub enum AdmissionError {
     /// It calls more often than its policy allows.
     #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
-    #[error("the application has used {MAX_SPENT} assertions that have not expired yet")]
+    #[error("the application has used {MAX_ASSERTIONS} assertions that have not expired yet")]
     TooManyAssertions,
     #[error("could not remember that the assertion was used")]
     Store(#[source] StoreError),
@@ -94,7 +94,7 @@ impl Auth {
         application.calls.use_grant(policy.calls_per_minute, now).map_err(AdmissionError::TooManyCalls)?;
         // Last, since it is a write: who calls too often causes none.
         if let Proof::Assertion(assertion, _) = &caller.proof {
-            self.spend(&application, assertion, caller, now).await?;
+            self.record_once(&application, assertion, caller, now).await?;
         }
         Ok((application, policy))
     }
@@ -132,7 +132,7 @@ impl Auth {
     }
 
     /// Makes an assertion one that was used.
-    async fn spend(
+    async fn record_once(
         &self,
         application: &Application,
         assertion: &Assertion,
@@ -143,17 +143,17 @@ impl Auth {
         if assertion.forget_at() <= self.registry().forgotten().get().single_use {
             return Err(self.unproven(Flaw::Expired, Some(application.number), caller, now));
         }
-        let spending = Spending {
+        let single_use = SingleUse {
             application: application.number,
             digest: assertion.digest(),
             until: assertion.forget_at(),
-            at_most: MAX_SPENT,
+            at_most: MAX_ASSERTIONS,
         };
-        match self.store.spend(spending).await.map_err(AdmissionError::Store)? {
-            Spent::Fresh => Ok(()),
-            Spent::Again => Err(self.unproven(Flaw::Spent, Some(application.number), caller, now)),
-            Spent::Full => Err(AdmissionError::TooManyAssertions),
-            Spent::Unknown => Err(AdmissionError::Rejected),
+        match self.store.record_once(single_use).await.map_err(AdmissionError::Store)? {
+            Recorded::Fresh => Ok(()),
+            Recorded::Replayed => Err(self.unproven(Flaw::Replayed, Some(application.number), caller, now)),
+            Recorded::Full => Err(AdmissionError::TooManyAssertions),
+            Recorded::Unknown => Err(AdmissionError::Rejected),
         }
     }
 }

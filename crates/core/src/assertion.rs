@@ -15,7 +15,7 @@ pub const MAX_LIFETIME: Duration = Duration::from_secs(300);
 pub const SKEW: Duration = Duration::from_secs(30);
 
 /// Assertions of one application that are remembered at once: some 180 a second, each for the limit and the skew on both sides.
-pub const MAX_SPENT: usize = 65_536;
+pub const MAX_ASSERTIONS: usize = 65_536;
 
 /// An assertion as the edge has taken it apart; nothing of it is checked yet.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct Assertion {
     pub id: String,
 }
 
-/// Why a credential does not authenticate its client. Apart from [`Flaw::Spent`], which only a client with a good signature
+/// Why a credential does not authenticate its client. Apart from [`Flaw::Replayed`], which only a client with a good signature
 /// reaches, each depends on the request alone or is the same for an unknown client: a stranger may hear which one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
@@ -56,7 +56,7 @@ pub enum Flaw {
     #[error("the assertion is not good yet")]
     NotYet,
     #[error("the assertion was used before")]
-    Spent,
+    Replayed,
     #[error("the connection has no certificate")]
     NoCertificate,
     #[error("the certificate, or a name in it, is not registered for the application")]

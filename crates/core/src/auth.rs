@@ -147,7 +147,10 @@ impl Auth {
         let matched = match allocated(secrets, &digest, now) {
             Some(matched) => Some(matched),
             // Boxed: few come here, and all would carry the room for it with them.
-            None => Box::pin(self.guessable(app, application.as_deref(), secret, digest, from, now)).await?,
+            None => {
+                Box::pin(self.authenticate_imported(app, application.as_deref(), secret, digest, from, now))
+                    .await?
+            }
         };
         let (Some(matched), Some(application)) = (matched, &application) else {
             let number = application.as_ref().map(|application| application.number);
@@ -163,7 +166,7 @@ impl Auth {
     }
 
     /// The live imported secret that the presented one is. Those may be weak: who was wrong too often is not told.
-    async fn guessable<'a>(
+    async fn authenticate_imported<'a>(
         &self,
         app: &AppId,
         application: Option<&'a Application>,
@@ -234,7 +237,7 @@ impl Auth {
     /// The refresh token of a grant in its present state. It is the same each time, also after a rotation: it is made with the
     /// key that was current when the grant came into this state.
     pub(crate) fn refresh_token(&self, application: AppNumber, grant: &Grant) -> String {
-        Claims::refresh(application, grant).seal(&self.keyring(), grant.refreshed_at)
+        Claims::refresh(application, grant).mint(&self.keyring(), grant.refreshed_at)
     }
 
     /// What an access token that is issued now says: never issued before the not-before of its application or the
@@ -279,7 +282,7 @@ impl Auth {
     ) -> Pair {
         let access = self.access_claims(application, grant, binding, policy, now);
         Pair {
-            access_token: access.seal(&self.keyring(), now),
+            access_token: access.mint(&self.keyring(), now),
             refresh_token,
             expires_in: policy.access_lifetime,
             claims: access,

@@ -52,7 +52,7 @@ impl Auth {
         let grant = Grant { id: GrantId::random(), generation: 0, refreshed_at, expires_at };
         let claims = self.access_claims(&application, &grant, binding, &policy, now);
         Ok(Issued {
-            access_token: claims.seal(&self.keyring(), now),
+            access_token: claims.mint(&self.keyring(), now),
             expires_in: policy.access_lifetime,
             claims,
             access_tokens: policy.access_tokens,

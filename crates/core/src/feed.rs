@@ -23,10 +23,10 @@ const REMEMBERED_MAX: usize = 8_192;
 /// Who may wait for a change at once: each is a gateway, and each change wakes all of them.
 const WAITING_MAX: usize = 256;
 
-/// A place in the feed of one life of the server.
+/// A place in the feed of one epoch of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    life: u64,
+    epoch: u64,
     position: u64,
 }
 
@@ -50,12 +50,12 @@ pub struct Crowded;
 pub struct Feed {
     log: Mutex<Log>,
     /// Rung at each change; its value says whether waiting is over for good.
-    bell: watch::Sender<bool>,
-    places: Semaphore,
+    notifier: watch::Sender<bool>,
+    slots: Semaphore,
 }
 
 struct Log {
-    life: u64,
+    epoch: u64,
     /// The position after the last of `subjects`.
     position: u64,
     subjects: VecDeque<Subject>,
@@ -71,8 +71,8 @@ impl Default for Feed {
     fn default() -> Feed {
         Feed {
             log: Mutex::new(Log::new()),
-            bell: watch::Sender::new(false),
-            places: Semaphore::new(WAITING_MAX),
+            notifier: watch::Sender::new(false),
+            slots: Semaphore::new(WAITING_MAX),
         }
     }
 }
@@ -85,12 +85,12 @@ impl Feed {
 
     /// Returns when the feed is not at `from` any more, or when waiting is over for good.
     pub async fn changed(&self, from: Cursor) -> Result<(), Crowded> {
-        let _place = self.places.try_acquire().map_err(|_| Crowded)?;
-        let mut bell = self.bell.subscribe();
+        let _slot = self.slots.try_acquire().map_err(|_| Crowded)?;
+        let mut notifier = self.notifier.subscribe();
         loop {
-            // First the bell and then the log: what changes in between rings again.
-            let is_over = *bell.borrow_and_update();
-            if is_over || self.cursor() != from || bell.changed().await.is_err() {
+            // First the notifier and then the log: what changes in between rings again.
+            let is_over = *notifier.borrow_and_update();
+            if is_over || self.cursor() != from || notifier.changed().await.is_err() {
                 return Ok(());
             }
         }
@@ -98,25 +98,25 @@ impl Feed {
 
     /// Lets everybody who waits go, now and from now on, because the server stops.
     pub fn stop_waiting(&self) {
-        self.bell.send_replace(true);
+        self.notifier.send_replace(true);
     }
 
     /// Notes that something changed, after it did.
     pub(crate) fn note(&self, subject: Subject) {
         self.log().push(subject);
-        self.bell.send_modify(|_| {});
+        self.notifier.send_modify(|_| {});
     }
 
     /// Forgets what was noted: everything may have changed.
     pub(crate) fn begin_again(&self) {
         *self.log() = Log::new();
-        self.bell.send_modify(|_| {});
+        self.notifier.send_modify(|_| {});
     }
 
     /// Of whom something changed since; `None` where that is not known any more.
     fn since(&self, cursor: Cursor) -> Option<(Cursor, BTreeSet<Subject>)> {
         let log = self.log();
-        let behind = log.position.checked_sub(cursor.position).filter(|_| log.life == cursor.life)?;
+        let behind = log.position.checked_sub(cursor.position).filter(|_| log.epoch == cursor.epoch)?;
         let skipped = log.subjects.len().checked_sub(usize::try_from(behind).ok()?)?;
         Some((log.cursor(), log.subjects.range(skipped..).copied().collect()))
     }
@@ -127,13 +127,13 @@ impl Feed {
 }
 
 impl Log {
-    /// The life is random, so that a cursor of another node or of a time before a restart is recognised.
+    /// The epoch is random, so that a cursor of another node or of a time before a restart is recognised.
     fn new() -> Log {
-        Log { life: u64::from_be_bytes(random::bytes()), position: 0, subjects: VecDeque::new() }
+        Log { epoch: u64::from_be_bytes(random::bytes()), position: 0, subjects: VecDeque::new() }
     }
 
     fn cursor(&self) -> Cursor {
-        Cursor { life: self.life, position: self.position }
+        Cursor { epoch: self.epoch, position: self.position }
     }
 
     fn push(&mut self, subject: Subject) {
@@ -186,13 +186,13 @@ impl Registry {
 impl Cursor {
     /// The cursor that `text` is.
     pub fn parse(text: &str) -> Option<Cursor> {
-        let (life, position) = text.split_once('-')?;
-        Some(Cursor { life: u64::from_str_radix(life, 16).ok()?, position: position.parse().ok()? })
+        let (epoch, position) = text.split_once('-')?;
+        Some(Cursor { epoch: u64::from_str_radix(epoch, 16).ok()?, position: position.parse().ok()? })
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}-{}", self.life, self.position)
+        write!(f, "{:016x}-{}", self.epoch, self.position)
     }
 }

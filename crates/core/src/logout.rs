@@ -45,7 +45,7 @@ pub enum EndError {
 impl Auth {
     /// Ends the grant of an access token (API: Application Access Security, Logout). A second logout changes nothing.
     pub async fn logout(&self, access_token: &str, now: Timestamp) -> Result<Logout, LogoutError> {
-        let claims = Claims::open(access_token, &self.keyring()).map_err(LogoutError::Token)?;
+        let claims = Claims::authenticate(access_token, &self.keyring()).map_err(LogoutError::Token)?;
         if claims.kind != Kind::Access {
             return Err(LogoutError::WrongKind);
         }

@@ -101,7 +101,7 @@ impl Auth {
         token: &str,
         now: Timestamp,
     ) -> Result<(KeyId, Claims), Refusal> {
-        let (key, claims) = Claims::open_with_key(token, &self.keyring()).map_err(Refusal::Token)?;
+        let (key, claims) = Claims::authenticate_with_key(token, &self.keyring()).map_err(Refusal::Token)?;
         if claims.kind != Kind::Refresh {
             return Err(Refusal::WrongKind);
         }

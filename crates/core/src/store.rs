@@ -54,7 +54,7 @@ pub trait Store: Send + Sync {
     /// number of requests with one digest exactly one is told that it is fresh, on whatever nodes and however close
     /// together, also after a restart. It is remembered until `until` at least, by all clocks that the store looks at,
     /// and may be forgotten after that; at most `at_most` are remembered of one application.
-    async fn spend(&self, spending: Spending) -> Result<Spent, StoreError>;
+    async fn record_once(&self, single_use: SingleUse) -> Result<Recorded, StoreError>;
 
     /// Lowers the high-water marks of forgotten time, which an operator does after a clock was ahead. A crash right after it
     /// may leave the higher ones, which refuse more.
@@ -169,7 +169,7 @@ pub struct Closing {
 
 /// The use of something that is good once.
 #[derive(Clone, Copy, Debug)]
-pub struct Spending {
+pub struct SingleUse {
     pub application: AppNumber,
     /// Half of a SHA-256 over what makes it one of its kind.
     pub digest: [u8; 16],
@@ -179,13 +179,13 @@ pub struct Spending {
     pub at_most: usize,
 }
 
-/// What became of [`Store::spend`].
+/// What became of [`Store::record_once`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spent {
+pub enum Recorded {
     /// It was not used before, and now it is.
     Fresh,
     /// It was used before.
-    Again,
+    Replayed,
     /// So many are remembered that this one cannot be.
     Full,
     /// The application was deleted in the meantime.

@@ -112,7 +112,7 @@ impl Claims {
     }
 
     /// The token that says this, under the key that is current at `now`.
-    pub fn seal(&self, keyring: &Keyring, now: Timestamp) -> String {
+    pub fn mint(&self, keyring: &Keyring, now: Timestamp) -> String {
         let (id, key) = keyring.current(now);
         let mut binary = [0; BOUND_BINARY];
         binary[..CLAIMS].copy_from_slice(&self.encode(id));
@@ -129,12 +129,15 @@ impl Claims {
     }
 
     /// What `token` says, once its MAC is found to be ours. Whether it is still good is for the caller to ask.
-    pub fn open(token: &str, keyring: &Keyring) -> Result<Claims, TokenError> {
-        Claims::open_with_key(token, keyring).map(|(_, claims)| claims)
+    pub fn authenticate(token: &str, keyring: &Keyring) -> Result<Claims, TokenError> {
+        Claims::authenticate_with_key(token, keyring).map(|(_, claims)| claims)
     }
 
     /// The same, with the key that made the token.
-    pub(crate) fn open_with_key(token: &str, keyring: &Keyring) -> Result<(KeyId, Claims), TokenError> {
+    pub(crate) fn authenticate_with_key(
+        token: &str,
+        keyring: &Keyring,
+    ) -> Result<(KeyId, Claims), TokenError> {
         let mut binary = [0; BOUND_BINARY];
         // Checked first, since the decoder wants room for whatever comes.
         let length = match token.len() {
@@ -235,24 +238,24 @@ mod tests {
         #[test]
         fn a_token_says_what_was_put_in(claims in claims()) {
             let keyring = keyring();
-            let token = claims.seal(&keyring, NOW);
+            let token = claims.mint(&keyring, NOW);
             prop_assert_eq!(token.len(), if claims.binding.is_none() { TEXT } else { BOUND_TEXT });
-            prop_assert_eq!(Claims::open(&token, &keyring), Ok(claims));
-            prop_assert_eq!(claims.seal(&keyring, NOW), token);
+            prop_assert_eq!(Claims::authenticate(&token, &keyring), Ok(claims));
+            prop_assert_eq!(claims.mint(&keyring, NOW), token);
         }
 
         #[test]
         fn a_token_with_one_bit_flipped_is_refused(claims in claims(), bit in 0..BOUND_BINARY * 8) {
             let keyring = keyring();
-            let mut binary = URL_SAFE_NO_PAD.decode(claims.seal(&keyring, NOW)).expect("base64url");
+            let mut binary = URL_SAFE_NO_PAD.decode(claims.mint(&keyring, NOW)).expect("base64url");
             let bit = bit % (binary.len() * 8);
             binary[bit / 8] ^= 1 << (bit % 8);
-            prop_assert!(Claims::open(&URL_SAFE_NO_PAD.encode(binary), &keyring).is_err());
+            prop_assert!(Claims::authenticate(&URL_SAFE_NO_PAD.encode(binary), &keyring).is_err());
         }
 
         #[test]
         fn no_text_of_others_is_a_token(text in ".{0,100}") {
-            prop_assert!(Claims::open(&text, &keyring()).is_err());
+            prop_assert!(Claims::authenticate(&text, &keyring()).is_err());
         }
     }
 
@@ -262,6 +265,6 @@ mod tests {
         let at = Timestamp::from_millis(3);
         let (kind, binding) = (Kind::Refresh, None);
         let claims = Claims { kind, binding, grant, generation: 0, issued_at: at, expires_at: at };
-        assert_eq!(Claims::open(&claims.seal(&keyring(), at), &keyring()), Err(TokenError::Forged));
+        assert_eq!(Claims::authenticate(&claims.mint(&keyring(), at), &keyring()), Err(TokenError::Forged));
     }
 }

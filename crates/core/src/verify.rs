@@ -64,7 +64,7 @@ impl Auth {
         shown: &[Evidence],
         now: Timestamp,
     ) -> Result<Verified, VerifyError> {
-        let claims = Claims::open(access_token, &self.keyring()).map_err(VerifyError::Token)?;
+        let claims = Claims::authenticate(access_token, &self.keyring()).map_err(VerifyError::Token)?;
         self.verify_claims(app_key, &claims, call, shown, now)
     }
 

@@ -91,7 +91,7 @@ impl Api {
         if jwt::is_one(token) {
             jwt::open(token, &self.oauth, &keyring, &self.checked)
         } else {
-            Claims::open(token, &keyring)
+            Claims::authenticate(token, &keyring)
         }
     }
 }

@@ -85,7 +85,7 @@ pub fn identifier(token: &str) -> String {
 }
 
 /// The token that says `claims` of the application `app`, under the key that is current at `now`.
-pub fn seal(
+pub fn mint(
     claims: &Claims,
     app: &AppId,
     algorithm: Algorithm,

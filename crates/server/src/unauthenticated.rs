@@ -119,7 +119,7 @@ fn access_token(text: &str) {
     if jwt::is_one(text) {
         keep(jwt::open(text, &NAMES, &KEYRING, &Checked::default()));
     } else {
-        keep(Claims::open(text, &KEYRING));
+        keep(Claims::authenticate(text, &KEYRING));
     }
 }
 

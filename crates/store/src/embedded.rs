@@ -26,7 +26,7 @@ mod queue;
 mod race;
 mod restore;
 mod schema;
-mod spent;
+mod single_use;
 mod writer;
 
 use std::path::Path;
@@ -41,14 +41,14 @@ use northgate_core::forgotten::Forgotten;
 use northgate_core::grant::{Grant, GrantKey};
 use northgate_core::registry::Registry;
 use northgate_core::store::{
-    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Spending, Spent, Step,
-    Store, StoreError,
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,
+    Step, Store, StoreError,
 };
 use tokio::sync::oneshot;
 
 use grants::Grants;
 use queue::{Answer, Queue, Write};
-use spent::SpentOnce;
+use single_use::SingleUses;
 
 pub use data_dir::{DATABASE, DataDirError};
 pub use figures::Figures;
@@ -75,7 +75,7 @@ pub type Clock = Box<dyn Fn() -> Timestamp + Send>;
 pub(crate) struct Memory {
     pub registry: Registry,
     pub grants: Grants,
-    pub spent: SpentOnce,
+    pub single_uses: SingleUses,
     pub figures: Figures,
 }
 
@@ -84,13 +84,13 @@ impl Memory {
     /// forward for `steady`.
     fn forget(&self, now: Timestamp, steady: Duration) {
         self.registry.forget_revocations(now, steady);
-        let single_use = self.spent.forget(now, steady);
+        let single_use = self.single_uses.forget(now, steady);
         self.registry.forgotten().raise(Forgotten { single_use, ..Forgotten::NOTHING });
     }
 
     /// Whether there is something to write that nobody waits for.
     fn has_chores(&self) -> bool {
-        self.registry.has_used() || self.spent.has_forgotten()
+        self.registry.has_used() || self.single_uses.has_forgotten()
     }
 }
 
@@ -196,7 +196,7 @@ impl Store for EmbeddedStore {
         self.ask(|answer| Write::Close(closing, answer)).await
     }
 
-    async fn spend(&self, spending: Spending) -> Result<Spent, StoreError> {
-        self.ask(|answer| Write::Spend(spending, answer)).await
+    async fn record_once(&self, single_use: SingleUse) -> Result<Recorded, StoreError> {
+        self.ask(|answer| Write::RecordOnce(single_use, answer)).await
     }
 }

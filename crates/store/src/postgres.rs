@@ -25,7 +25,7 @@ mod rows;
 mod schema;
 mod server;
 mod settings;
-mod spends;
+mod single_use;
 mod steps;
 mod tls;
 mod trouble;
@@ -42,8 +42,8 @@ use northgate_core::forgotten::Forgotten;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::registry::Registry;
 use northgate_core::store::{
-    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Spending, Spent, Step,
-    Store, StoreError,
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,
+    Step, Store, StoreError,
 };
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -56,7 +56,7 @@ use pool::Pool;
 use published::Published;
 use reads::{ReadAsk, Reads};
 use server::Server;
-use spends::{SpendAsk, Spends};
+use single_use::{SingleUseAsk, SingleUses};
 use steps::{StepAsk, Steps};
 use upkeep::Upkeep;
 use watch::Watch;
@@ -77,7 +77,7 @@ pub struct PostgresStore {
     logins: Vec<Lane<Logins>>,
     reads: Lane<Reads>,
     applications: Lane<Applications>,
-    spends: Lane<Spends>,
+    single_uses: Lane<SingleUses>,
     background: Vec<AbortHandle>,
 }
 
@@ -146,7 +146,7 @@ impl PostgresStore {
             logins: (0..login_lanes.max(1)).map(logins).collect(),
             reads: Lane::start(&shared, queue_bound.max(1), Reads),
             applications: Lane::start(&shared, queue_bound.max(1), Applications(Arc::clone(&shared))),
-            spends: Lane::start(&shared, queue_bound.max(1), Spends::new(Arc::clone(&shared))),
+            single_uses: Lane::start(&shared, queue_bound.max(1), SingleUses::new(Arc::clone(&shared))),
             background,
             shared,
         })
@@ -163,7 +163,7 @@ impl PostgresStore {
         steps
             + self.logins.iter().map(Lane::waiting).sum::<usize>()
             + self.applications.waiting()
-            + self.spends.waiting()
+            + self.single_uses.waiting()
     }
 
     /// How many may, logins aside.
@@ -232,11 +232,11 @@ impl Store for PostgresStore {
         let lane = self.lane(closing.grant.application);
         lane.ask(closing, StepAsk::Close, self.shared.settings.answer_within).await
     }
-    async fn spend(&self, spending: Spending) -> Result<Spent, StoreError> {
+    async fn record_once(&self, single_use: SingleUse) -> Result<Recorded, StoreError> {
         // Random is enough: it is compared among the uses of one thing.
         let spender = GrantId::random().0 as i64;
-        let ask = |ask| SpendAsk { ask, spender };
-        self.spends.ask(spending, ask, self.shared.settings.answer_within).await
+        let ask = |ask| SingleUseAsk { ask, spender };
+        self.single_uses.ask(single_use, ask, self.shared.settings.answer_within).await
     }
 
     async fn lower_forgotten(&self, to: Forgotten) -> Result<(), StoreError> {

@@ -14,7 +14,7 @@ mod laws {
     pub mod grants;
     pub mod overload;
     pub mod restoring;
-    pub mod spent;
+    pub mod single_use;
     pub mod world;
 }
 

@@ -11,7 +11,7 @@ mod laws {
     pub mod applications;
     pub mod durability;
     pub mod grants;
-    pub mod spent;
+    pub mod single_use;
     pub mod world;
 }
 

@@ -171,7 +171,7 @@ async fn who_waits_is_woken_by_a_change_and_by_the_end() {
 #[tokio::test]
 async fn there_are_so_many_places_to_wait_and_no_more() {
     let feed = Feed::default();
-    let taken: Vec<_> = (0..WAITING_MAX).filter_map(|_| feed.places.try_acquire().ok()).collect();
+    let taken: Vec<_> = (0..WAITING_MAX).filter_map(|_| feed.slots.try_acquire().ok()).collect();
     assert_eq!(feed.changed(feed.cursor()).await, Err(Crowded));
     drop(taken);
     feed.stop_waiting();

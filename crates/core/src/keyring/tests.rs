@@ -42,7 +42,7 @@ fn a_node_that_hears_of_a_rotation_within_the_lead_knows_every_token() {
     let kind = Kind::Access;
     let claims = Claims { kind, binding: None, grant, generation: 0, issued_at, expires_at };
     let is_known = |now: Timestamp| {
-        let opens = Claims::open(&claims.seal(&early, now), &late).is_ok();
+        let opens = Claims::authenticate(&claims.mint(&early, now), &late).is_ok();
         let kids =
             Algorithm::ALL.map(|algorithm| late.signing_key(early.signing(algorithm, now).kid()).is_some());
         assert_eq!(kids, [opens; 2]);

@@ -48,7 +48,7 @@ proptest! {
         let (keyring, names) = (keyring(), names());
         let algorithm = if es256 { Algorithm::Es256 } else { Algorithm::EdDsa };
         let app = AppId::parse(&app).expect("an appId");
-        let token = seal(&claims, &app, algorithm, &names, &keyring, NOW);
+        let token = mint(&claims, &app, algorithm, &names, &keyring, NOW);
         prop_assert!(is_one(&token) && token.len() <= LONGEST);
         let checked = Checked::default();
         prop_assert_eq!(open(&token, &names, &keyring, &checked), Ok(claims));
@@ -78,7 +78,7 @@ fn times_are_whole_seconds_and_never_later() {
         Claims { kind: Kind::Access, binding: None, grant, generation: 0, issued_at: NOW, expires_at };
     let (keyring, names, app) = (keyring(), names(), AppId::parse("a").expect("an appId"));
     let opened = open(
-        &seal(&claims, &app, Algorithm::EdDsa, &names, &keyring, NOW),
+        &mint(&claims, &app, Algorithm::EdDsa, &names, &keyring, NOW),
         &names,
         &keyring,
         &Checked::default(),

@@ -10,8 +10,8 @@ use northgate_core::application::{AppId, AppNumber, Application};
 use northgate_core::grant::{Grant, GrantKey, gives_way};
 use northgate_core::registry::Revocation;
 use northgate_core::store::{
-    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Spending, Spent, Step,
-    StoreError,
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,
+    Step, StoreError,
 };
 use rusqlite::Connection;
 use rustc_hash::{FxBuildHasher, FxHashMap};
@@ -20,7 +20,7 @@ use super::Memory;
 use super::applications;
 use super::journal::Entry;
 use super::queue::{Answer, Write};
-use super::spent;
+use super::single_use;
 
 /// What a batch will have changed once it is committed.
 pub(crate) struct Batch<'a> {
@@ -33,7 +33,7 @@ pub(crate) struct Batch<'a> {
     revocations: Vec<(GrantKey, Revocation)>,
     /// Applications whose revocations a later not-before took the place of.
     cleared: Vec<AppNumber>,
-    spent: Vec<Spending>,
+    single_uses: Vec<SingleUse>,
     entries: Vec<u8>,
     answers: Vec<Settle>,
     failure: Option<Arc<rusqlite::Error>>,
@@ -52,7 +52,7 @@ impl<'a> Batch<'a> {
             grants: FxHashMap::with_capacity_and_hasher(size, FxBuildHasher),
             revocations: Vec::new(),
             cleared: Vec::new(),
-            spent: Vec::new(),
+            single_uses: Vec::new(),
             entries: Vec::with_capacity(size * 34),
             answers: Vec::with_capacity(size),
             failure: None,
@@ -111,8 +111,8 @@ impl<'a> Batch<'a> {
                 self.close(&closing);
                 self.settle(Ok(()), answer);
             }
-            Write::Spend(spending, answer) => {
-                let outcome = self.spend(&spending);
+            Write::RecordOnce(single_use, answer) => {
+                let outcome = self.record_once(&single_use);
                 self.settle(outcome, answer);
             }
         }
@@ -131,7 +131,7 @@ impl<'a> Batch<'a> {
             registry.revoke(grant, revocation);
         }
         self.memory.grants.publish(self.grants);
-        self.memory.spent.publish(self.spent);
+        self.memory.single_uses.publish(self.single_uses);
         self.answers.into_iter().for_each(|settle| settle(Ok(())));
     }
 
@@ -246,24 +246,24 @@ impl<'a> Batch<'a> {
         self.revoke(key, closing.revocation);
     }
 
-    fn spend(&mut self, spending: &Spending) -> rusqlite::Result<Spent> {
-        let number = spending.application;
+    fn record_once(&mut self, single_use: &SingleUse) -> rusqlite::Result<Recorded> {
+        let number = single_use.application;
         if self.application(number).is_none() {
-            return Ok(Spent::Unknown);
+            return Ok(Recorded::Unknown);
         }
-        let mut of_it = self.spent.iter().filter(|spent| spent.application == number);
-        if self.memory.spent.has(number, &spending.digest)
-            || of_it.any(|spent| spent.digest == spending.digest)
+        let mut of_it = self.single_uses.iter().filter(|other| other.application == number);
+        if self.memory.single_uses.has(number, &single_use.digest)
+            || of_it.any(|other| other.digest == single_use.digest)
         {
-            return Ok(Spent::Again);
+            return Ok(Recorded::Replayed);
         }
-        let in_batch = self.spent.iter().filter(|spent| spent.application == number).count();
-        if self.memory.spent.count(number) + in_batch >= spending.at_most {
-            return Ok(Spent::Full);
+        let in_batch = self.single_uses.iter().filter(|other| other.application == number).count();
+        if self.memory.single_uses.count(number) + in_batch >= single_use.at_most {
+            return Ok(Recorded::Full);
         }
-        spent::insert(self.connection, spending)?;
-        self.spent.push(*spending);
-        Ok(Spent::Fresh)
+        single_use::insert(self.connection, single_use)?;
+        self.single_uses.push(*single_use);
+        Ok(Recorded::Fresh)
     }
 
     /// The registry drops those that it knows when it hears of the application.

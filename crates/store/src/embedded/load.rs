@@ -19,7 +19,7 @@ use super::forgotten;
 use super::identity::Lost;
 use super::journal::Entry;
 use super::schema::{self, SchemaError};
-use super::spent;
+use super::single_use;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +116,10 @@ pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, O
     // The steady time is none yet: only what belongs to no application goes.
     registry.forget_revocations(Timestamp::from_millis(0), Duration::ZERO);
     registry.forgotten().raise(forgotten::load(connection)?);
-    let spent = spent::load(connection)?;
+    let single_uses = single_use::load(connection)?;
     memory.registry.replace_all(registry);
     memory.grants.replace_all(grants);
-    memory.spent.replace_all(spent);
+    memory.single_uses.replace_all(single_uses);
     memory.figures.loaded(loaded.journal.bytes);
     Ok(loaded)
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::store::{
-    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Replaced, Spending, Spent, Step,
-    StoreError,
+    Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,
+    Step, StoreError,
 };
 // The unit tests of this crate model the commit path: race.rs.
 #[cfg(test)]
@@ -33,7 +33,7 @@ pub(crate) enum Write {
     Open(Opening, Answer<Opened>),
     Advance(Step, Answer<Advanced>),
     Close(Closing, Answer<()>),
-    Spend(Spending, Answer<Spent>),
+    RecordOnce(SingleUse, Answer<Recorded>),
 }
 
 impl Write {
@@ -48,7 +48,7 @@ impl Write {
             Write::Open(_, answer) => answer.send(Err(error)).is_ok(),
             Write::Advance(_, answer) => answer.send(Err(error)).is_ok(),
             Write::Close(_, answer) => answer.send(Err(error)).is_ok(),
-            Write::Spend(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::RecordOnce(_, answer) => answer.send(Err(error)).is_ok(),
         };
     }
 }
@@ -162,7 +162,7 @@ impl Queue {
             | Write::Delete(..)
             | Write::Advance(..)
             | Write::Close(..)
-            | Write::Spend(..) => self.bound,
+            | Write::RecordOnce(..) => self.bound,
         }
     }
 

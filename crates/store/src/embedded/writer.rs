@@ -375,7 +375,7 @@ fn finish(
     if let Some(marks) = marks {
         forgotten::write(connection, marks)?;
     }
-    memory.spent.remove_rows(connection)?;
+    memory.single_uses.remove_rows(connection)?;
     let batch_bytes = (!batch.is_empty()).then(|| batch.entries().len());
     Ok(fold.slice(connection, memory, batch_bytes)?)
 }

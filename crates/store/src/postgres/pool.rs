@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use super::connect::{self, Connected, Trouble, connect};
 use super::server::Server;
 use super::trouble::Outlook;
-use super::{ConnectError, Shared, health, logins, reads, spends, steps};
+use super::{ConnectError, Shared, health, logins, reads, single_use, steps};
 
 /// How long a lane waits for a session before it looks whether its operations are still wanted.
 const TAKE_WITHIN: Duration = Duration::from_millis(500);
@@ -34,20 +34,20 @@ pub(crate) struct Statements {
     pub steps: steps::Statements,
     pub logins: logins::Statements,
     pub reads: reads::Statements,
-    pub spends: spends::Statements,
+    pub single_uses: single_use::Statements,
     pub probe: health::Statements,
 }
 
 impl Statements {
     async fn prepare(client: &Client) -> Result<Statements, Trouble> {
-        let (steps, logins, reads, spends, probe) = tokio::try_join!(
+        let (steps, logins, reads, single_uses, probe) = tokio::try_join!(
             steps::Statements::prepare(client),
             logins::Statements::prepare(client),
             reads::Statements::prepare(client),
-            spends::Statements::prepare(client),
+            single_use::Statements::prepare(client),
             health::Statements::prepare(client)
         )?;
-        Ok(Statements { steps, logins, reads, spends, probe })
+        Ok(Statements { steps, logins, reads, single_uses, probe })
     }
 }
 

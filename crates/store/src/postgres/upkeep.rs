@@ -28,7 +28,7 @@ const APPLICATIONS_AT_ONCE: i64 = 512;
 /// How long something must have expired: longer than clocks of nodes differ.
 const MARGIN: Duration = Duration::from_secs(86_400);
 /// The same of what is good once: it is good for minutes, and there may be many.
-const SPENT_MARGIN: Duration = Duration::from_secs(600);
+const SINGLE_USE_MARGIN: Duration = Duration::from_secs(600);
 /// How long a removed application is remembered for nodes that were away.
 const REMEMBER_REMOVED: Duration = Duration::from_secs(86_400);
 
@@ -133,8 +133,8 @@ async fn sweep(client: &Client, next: i32, now: Timestamp) -> Result<i32, Troubl
         |column| format!("application BETWEEN $1 AND $2 AND {column} < least($3, {DATABASE_NOW} - $4)");
     let grants = format!("DELETE FROM grants WHERE {}", is_over("expires_at"));
     let revocations = forgotten::delete("revocations", &is_over("forget_at"), "forget_at", "tokens_until");
-    let spent = forgotten::delete("spent", &is_over("until_at"), "until_at", "single_use_until");
-    for (delete, margin) in [(grants, MARGIN), (revocations, MARGIN), (spent, SPENT_MARGIN)] {
+    let single_uses = forgotten::delete("spent", &is_over("until_at"), "until_at", "single_use_until");
+    for (delete, margin) in [(grants, MARGIN), (revocations, MARGIN), (single_uses, SINGLE_USE_MARGIN)] {
         let margin = margin.as_millis() as i64;
         client.execute(&delete, &[&next, &last, &(now.as_millis() as i64 - margin), &margin]).await?;
     }

@@ -25,7 +25,7 @@ impl World {
     }
 
     fn open(&self, token: &str) -> Result<Claims, TokenError> {
-        Claims::open(token, &self.auth().keyring())
+        Claims::authenticate(token, &self.auth().keyring())
     }
 }
 

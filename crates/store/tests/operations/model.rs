@@ -574,7 +574,7 @@ impl Trial {
         let keyring = self.world.auth().keyring();
         let handed = |text: String| Handed {
             app,
-            claims: Claims::open(&text, &keyring).unwrap(),
+            claims: Claims::authenticate(&text, &keyring).unwrap(),
             text,
             is_of_clock_ahead: false,
         };
@@ -616,6 +616,6 @@ impl Trial {
 
     /// A rotation drops the keys whose tokens have all expired by the clock of that moment.
     fn has_lost_its_key(&self, token: &Handed) -> bool {
-        Claims::open(&token.text, &self.world.auth().keyring()).is_err()
+        Claims::authenticate(&token.text, &self.world.auth().keyring()).is_err()
     }
 }

@@ -12,7 +12,7 @@ use super::world::{Customer, DAY, HOME, MINUTE, World};
 
 /// Whether a token is good by introspection; why not, where it is not.
 async fn inactive(world: &World, token: &str) -> Option<Inactive> {
-    let presented = Claims::open(token, &world.auth().keyring());
+    let presented = Claims::authenticate(token, &world.auth().keyring());
     match world.auth().introspect(presented, world.now()).await.unwrap() {
         Introspection::Active(_) => None,
         Introspection::Inactive(why) => Some(why),

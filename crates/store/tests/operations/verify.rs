@@ -199,7 +199,7 @@ impl Store for MemoryOnly {
         panic!("close")
     }
 
-    async fn spend(&self, _: Spending) -> Result<Spent, StoreError> {
-        panic!("spend")
+    async fn record_once(&self, _: SingleUse) -> Result<Recorded, StoreError> {
+        panic!("record_once")
     }
 }

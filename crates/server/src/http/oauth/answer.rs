@@ -52,7 +52,7 @@ fn jwt(form: AccessTokens, claims: &Claims, app: &AppId, api: &Api) -> Option<St
         AccessTokens::Jwt(algorithm) => {
             // `iat` may lie ahead, where the next key is that no gateway knows yet.
             let now = claims.issued_at.min(api.clock.now());
-            Some(jwt::seal(claims, app, algorithm, &api.oauth, &api.auth.keyring(), now))
+            Some(jwt::mint(claims, app, algorithm, &api.oauth, &api.auth.keyring(), now))
         }
     }
 }

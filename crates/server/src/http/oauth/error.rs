@@ -151,7 +151,7 @@ fn unproven(flaw: Flaw) -> &'static str {
         Flaw::FromFuture => "The assertion was issued (iat) in the future: compare the clocks.",
         Flaw::TooLong => "The assertion expires (exp) more than 5 minutes ahead and has no iat.",
         Flaw::NotYet => "The assertion is not good yet (nbf): compare the clocks.",
-        Flaw::Spent => "The assertion was used before: make a new one, with a new jti, for each request.",
+        Flaw::Replayed => "The assertion was used before: make a new one, with a new jti, for each request.",
         Flaw::NoCertificate => "The connection has no client certificate.",
         Flaw::Certificate => {
             "The client certificate, or a name in it that a trusted authority has signed, is not registered for the client."

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use northgate_core::application::AppNumber;
 use northgate_core::clock::Timestamp;
-use northgate_core::store::Spending;
+use northgate_core::store::SingleUse;
 use rusqlite::{Connection, Row, params};
 
 use super::load::{OpenError, number_in};
@@ -22,7 +22,7 @@ type Digest = [u8; 16];
 
 /// All that is remembered.
 #[derive(Default)]
-pub(crate) struct SpentOnce(Mutex<Buckets>);
+pub(crate) struct SingleUses(Mutex<Buckets>);
 
 #[derive(Default)]
 pub(crate) struct Buckets {
@@ -31,7 +31,7 @@ pub(crate) struct Buckets {
     forgotten: Option<u64>,
 }
 
-impl SpentOnce {
+impl SingleUses {
     pub fn has(&self, application: AppNumber, digest: &Digest) -> bool {
         let buckets = self.lock();
         let mut of_it = buckets.by_minute.values().filter_map(|bucket| bucket.get(&application));
@@ -45,10 +45,10 @@ impl SpentOnce {
     }
 
     /// Remembers what is durable.
-    pub fn publish(&self, spent: impl IntoIterator<Item = Spending>) {
+    pub fn publish(&self, new: impl IntoIterator<Item = SingleUse>) {
         let mut buckets = self.lock();
-        for spending in spent {
-            buckets.put(minute(spending.until), spending.application, spending.digest);
+        for single_use in new {
+            buckets.put(minute(single_use.until), single_use.application, single_use.digest);
         }
     }
 
@@ -100,10 +100,10 @@ impl Buckets {
 }
 
 /// Adds a row.
-pub(crate) fn insert(connection: &Connection, spending: &Spending) -> rusqlite::Result<()> {
+pub(crate) fn insert(connection: &Connection, single_use: &SingleUse) -> rusqlite::Result<()> {
     connection
         .prepare_cached("INSERT INTO spent (until_minute, application, digest) VALUES (?, ?, ?)")?
-        .execute(params![minute(spending.until), spending.application.0, spending.digest])?;
+        .execute(params![minute(single_use.until), single_use.application.0, single_use.digest])?;
     Ok(())
 }
 
@@ -133,22 +133,22 @@ fn minute(until: Timestamp) -> u64 {
 mod tests {
     use super::*;
 
-    fn spending(until_s: u64) -> Spending {
+    fn single_use(until_s: u64) -> SingleUse {
         let until = Timestamp::from_millis(until_s * 1000);
-        Spending { application: AppNumber(1), digest: [7; 16], until, at_most: 10 }
+        SingleUse { application: AppNumber(1), digest: [7; 16], until, at_most: 10 }
     }
 
     #[test]
     fn a_bucket_is_forgotten_when_its_minute_is_over_by_both_clocks() {
-        let spent = SpentOnce::default();
-        spent.publish([spending(61)]);
-        assert_eq!(spent.forget(Timestamp::from_millis(119_999), STEADY), Timestamp::EPOCH);
-        spent.forget(Timestamp::MAX, STEADY - Duration::from_secs(1));
-        assert!(spent.has(AppNumber(1), &[7; 16]) && !spent.has_forgotten());
-        assert!(!spent.has(AppNumber(2), &[7; 16]));
+        let uses = SingleUses::default();
+        uses.publish([single_use(61)]);
+        assert_eq!(uses.forget(Timestamp::from_millis(119_999), STEADY), Timestamp::EPOCH);
+        uses.forget(Timestamp::MAX, STEADY - Duration::from_secs(1));
+        assert!(uses.has(AppNumber(1), &[7; 16]) && !uses.has_forgotten());
+        assert!(!uses.has(AppNumber(2), &[7; 16]));
         let now = Timestamp::from_millis(120_000);
-        assert_eq!(spent.forget(now, STEADY), now);
-        assert!(!spent.has(AppNumber(1), &[7; 16]) && spent.has_forgotten());
-        assert_eq!(spent.count(AppNumber(1)), 0);
+        assert_eq!(uses.forget(now, STEADY), now);
+        assert!(!uses.has(AppNumber(1), &[7; 16]) && uses.has_forgotten());
+        assert_eq!(uses.count(AppNumber(1)), 0);
     }
 }

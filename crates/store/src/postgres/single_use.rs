@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use northgate_core::application::AppNumber;
-use northgate_core::store::{Spending, Spent};
+use northgate_core::store::{Recorded, SingleUse};
 use tokio_postgres::{Client, Statement};
 
 use super::Shared;
@@ -17,7 +17,7 @@ use super::rows::{self, DATABASE_NOW};
 /// How long a count is believed to be what this node makes of it; other nodes add to it, and time takes from it.
 const COUNT_HOLDS: Duration = Duration::from_secs(10);
 
-pub(crate) struct Spends {
+pub(crate) struct SingleUses {
     shared: Arc<Shared>,
     /// How many are remembered of an application, at most by what other nodes add within [`COUNT_HOLDS`].
     counts: HashMap<AppNumber, usize>,
@@ -25,8 +25,8 @@ pub(crate) struct Spends {
 }
 
 /// A use, and the name of the request that makes it: a commit that was cut off is found again by it.
-pub(crate) struct SpendAsk {
-    pub ask: Ask<Spending, Spent>,
+pub(crate) struct SingleUseAsk {
+    pub ask: Ask<SingleUse, Recorded>,
     pub spender: i64,
 }
 
@@ -52,9 +52,9 @@ const SPENDERS: &str = "
     LEFT JOIN applications AS a ON a.number = s.application
     ORDER BY s.place";
 
-impl Spends {
-    pub fn new(shared: Arc<Shared>) -> Spends {
-        Spends { shared, counts: HashMap::new(), counted_at: Instant::now() }
+impl SingleUses {
+    pub fn new(shared: Arc<Shared>) -> SingleUses {
+        SingleUses { shared, counts: HashMap::new(), counted_at: Instant::now() }
     }
 
     /// Counts those that are not known to have room.
@@ -62,7 +62,7 @@ impl Spends {
         &mut self,
         client: &Client,
         statements: &Statements,
-        asks: &[SpendAsk],
+        asks: &[SingleUseAsk],
     ) -> Result<(), Trouble> {
         if self.counted_at.elapsed() >= COUNT_HOLDS {
             self.counts.clear();
@@ -88,10 +88,10 @@ impl Spends {
         &mut self,
         client: &Client,
         statements: &Statements,
-        asks: &[SpendAsk],
+        asks: &[SingleUseAsk],
     ) -> Result<(), Trouble> {
         let (mut applications, mut digests, mut until, mut spenders) = (vec![], vec![], vec![], vec![]);
-        for SpendAsk { ask, spender } in asks {
+        for SingleUseAsk { ask, spender } in asks {
             let count = self.counts.entry(ask.what.application).or_default();
             if *count < ask.what.at_most {
                 *count += 1;
@@ -119,26 +119,26 @@ impl Statements {
     }
 }
 
-impl Work for Spends {
-    type Ask = SpendAsk;
+impl Work for SingleUses {
+    type Ask = SingleUseAsk;
     const NAME: &'static str = "single use";
     const AT_ONCE: usize = 256;
 
-    fn is_abandoned(ask: &SpendAsk) -> bool {
+    fn is_abandoned(ask: &SingleUseAsk) -> bool {
         ask.ask.answer.is_closed()
     }
 
-    fn refuse(ask: SpendAsk, trouble: &Arc<Trouble>) {
+    fn refuse(ask: SingleUseAsk, trouble: &Arc<Trouble>) {
         ask.ask.refuse(trouble);
     }
 
     async fn perform(
         &mut self,
         session: &mut Session,
-        asks: &mut Vec<SpendAsk>,
+        asks: &mut Vec<SingleUseAsk>,
         _again: bool,
     ) -> Result<(), Trouble> {
-        let (client, statements) = (&session.client, &session.statements.spends);
+        let (client, statements) = (&session.client, &session.statements.single_uses);
         self.count(client, statements, asks).await?;
         self.insert(client, statements, asks).await?;
         let applications: Vec<i32> = asks.iter().map(|ask| rows::number(ask.ask.what.application)).collect();
@@ -149,12 +149,12 @@ impl Work for Spends {
         if found.len() != asks.len() {
             return Err(Trouble::Damaged);
         }
-        for (SpendAsk { ask, spender }, (first, is_there)) in asks.drain(..).zip(found) {
+        for (SingleUseAsk { ask, spender }, (first, is_there)) in asks.drain(..).zip(found) {
             ask.tell(match first {
-                Some(first) if first == spender => Spent::Fresh,
-                Some(_) => Spent::Again,
-                None if is_there => Spent::Full,
-                None => Spent::Unknown,
+                Some(first) if first == spender => Recorded::Fresh,
+                Some(_) => Recorded::Replayed,
+                None if is_there => Recorded::Full,
+                None => Recorded::Unknown,
             });
         }
         Ok(())
