@@ -13,7 +13,7 @@ mod contents;
 mod credentials;
 mod data_dir;
 mod figures;
-mod fold;
+mod compaction;
 mod forgotten;
 mod grants;
 mod identity;

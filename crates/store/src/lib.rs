@@ -4,4 +4,4 @@ pub mod credential_kind;
 pub mod embedded;
 pub mod moving;
 pub mod postgres;
-mod steady;
+mod clock_jump;

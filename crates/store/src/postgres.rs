@@ -2,7 +2,7 @@
 //! each.
 //!
 //! A node decides, and writes with a guard on what it read. Operations that wait at one moment go to the database together:
-//! [`lane`] has the queue and the retries, [`steps`], [`logins`], [`reads`] and [`applications`] the statements. What other
+//! [`batch_worker`] has the queue and the retries, [`steps`], [`logins`], [`reads`] and [`applications`] the statements. What other
 //! nodes change comes in through [`watch`].
 
 mod applications;
@@ -13,7 +13,7 @@ mod figures;
 mod forgotten;
 mod health;
 mod keyring;
-mod lane;
+mod batch_worker;
 mod load;
 mod logins;
 mod moving;
@@ -50,7 +50,7 @@ use tokio::task::AbortHandle;
 
 use applications::{ApplicationAsk, Applications};
 use health::Health;
-use lane::Lane;
+use batch_worker::BatchWorker;
 use logins::Logins;
 use pool::Pool;
 use published::Published;
@@ -73,18 +73,18 @@ pub use url::{Database, UrlError};
 /// The store of one node. Dropping it ends its connections when what waits is done.
 pub struct PostgresStore {
     shared: Arc<Shared>,
-    steps: Vec<Lane<Steps>>,
-    logins: Vec<Lane<Logins>>,
-    reads: Lane<Reads>,
-    applications: Lane<Applications>,
-    single_uses: Lane<SingleUses>,
+    steps: Vec<BatchWorker<Steps>>,
+    logins: Vec<BatchWorker<Logins>>,
+    reads: BatchWorker<Reads>,
+    applications: BatchWorker<Applications>,
+    single_uses: BatchWorker<SingleUses>,
     background: Vec<AbortHandle>,
 }
 
 /// Tells the time.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What the lanes and the background share.
+/// What the writers and the background share.
 pub(crate) struct Shared {
     settings: PostgresSettings,
     published: Published,
@@ -110,8 +110,8 @@ impl Shared {
 impl PostgresStore {
     /// Reads the registry of a migrated database. `clock` tells which revocations need not be known any more.
     pub async fn connect(settings: PostgresSettings, clock: Clock) -> Result<PostgresStore, ConnectError> {
-        // One for each lane: reads, applications and single uses have one each. The watch has another of its own.
-        let sessions = settings.lanes.max(1) + settings.login_lanes.max(1) + 3;
+        // One for each worker: reads, applications and single uses have one each. The watch has another of its own.
+        let sessions = settings.writers.max(1) + settings.login_writers.max(1) + 3;
         let shared = Arc::new(Shared {
             settings,
             published: Published::default(),
@@ -134,19 +134,19 @@ impl PostgresStore {
             background.iter().for_each(AbortHandle::abort);
             return Err(error);
         }
-        let PostgresSettings { lanes, login_lanes, queue_bound, .. } = shared.settings;
-        let each = |bound: usize, lanes: usize| bound.div_ceil(lanes.max(1)).max(1);
-        let steps = |_| Lane::start(&shared, each(queue_bound, lanes), Steps(Arc::clone(&shared)));
+        let PostgresSettings { writers, login_writers, queue_bound, .. } = shared.settings;
+        let each = |bound: usize, writers: usize| bound.div_ceil(writers.max(1)).max(1);
+        let steps = |_| BatchWorker::start(&shared, each(queue_bound, writers), Steps(Arc::clone(&shared)));
         let logins = |_| {
-            let bound = each(queue_bound.div_ceil(2), login_lanes);
-            Lane::start(&shared, bound, Logins(Arc::clone(&shared)))
+            let bound = each(queue_bound.div_ceil(2), login_writers);
+            BatchWorker::start(&shared, bound, Logins(Arc::clone(&shared)))
         };
         Ok(PostgresStore {
-            steps: (0..lanes.max(1)).map(steps).collect(),
-            logins: (0..login_lanes.max(1)).map(logins).collect(),
-            reads: Lane::start(&shared, queue_bound.max(1), Reads),
-            applications: Lane::start(&shared, queue_bound.max(1), Applications(Arc::clone(&shared))),
-            single_uses: Lane::start(&shared, queue_bound.max(1), SingleUses::new(Arc::clone(&shared))),
+            steps: (0..writers.max(1)).map(steps).collect(),
+            logins: (0..login_writers.max(1)).map(logins).collect(),
+            reads: BatchWorker::start(&shared, queue_bound.max(1), Reads),
+            applications: BatchWorker::start(&shared, queue_bound.max(1), Applications(Arc::clone(&shared))),
+            single_uses: BatchWorker::start(&shared, queue_bound.max(1), SingleUses::new(Arc::clone(&shared))),
             background,
             shared,
         })
@@ -159,9 +159,9 @@ impl PostgresStore {
 
     /// How many writes wait for the database at this moment.
     pub fn waiting(&self) -> usize {
-        let steps = self.steps.iter().map(Lane::waiting).sum::<usize>();
+        let steps = self.steps.iter().map(BatchWorker::waiting).sum::<usize>();
         steps
-            + self.logins.iter().map(Lane::waiting).sum::<usize>()
+            + self.logins.iter().map(BatchWorker::waiting).sum::<usize>()
             + self.applications.waiting()
             + self.single_uses.waiting()
     }
@@ -181,7 +181,7 @@ impl PostgresStore {
         (self.shared.pool.open(), self.shared.pool.wanted())
     }
 
-    fn lane(&self, application: AppNumber) -> &Lane<Steps> {
+    fn worker(&self, application: AppNumber) -> &BatchWorker<Steps> {
         &self.steps[application.0 as usize % self.steps.len()]
     }
 }
@@ -220,17 +220,17 @@ impl Store for PostgresStore {
     }
 
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
-        let lane = &self.logins[opening.application.0 as usize % self.logins.len()];
-        lane.ask(opening, |ask| ask, self.shared.settings.answer_within).await
+        let worker = &self.logins[opening.application.0 as usize % self.logins.len()];
+        worker.ask(opening, |ask| ask, self.shared.settings.answer_within).await
     }
 
     async fn advance(&self, step: Step) -> Result<Advanced, StoreError> {
-        self.lane(step.application).ask(step, StepAsk::Advance, self.shared.settings.answer_within).await
+        self.worker(step.application).ask(step, StepAsk::Advance, self.shared.settings.answer_within).await
     }
 
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {
-        let lane = self.lane(closing.grant.application);
-        lane.ask(closing, StepAsk::Close, self.shared.settings.answer_within).await
+        let worker = self.worker(closing.grant.application);
+        worker.ask(closing, StepAsk::Close, self.shared.settings.answer_within).await
     }
     async fn record_once(&self, single_use: SingleUse) -> Result<Recorded, StoreError> {
         // Random is enough: it is compared among the uses of one thing.

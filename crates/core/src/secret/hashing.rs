@@ -22,7 +22,7 @@ const DECOY: &str =
 #[error("too many secrets wait to be hashed")]
 pub struct Busy;
 
-/// The pool. Argon2id with the parameters that OWASP recommends where RFC 9106's are too much: 19 MiB, 2 passes, 1 lane.
+/// The pool. Argon2id with the parameters that OWASP recommends where RFC 9106's are too much: 19 MiB, 2 passes, 1 worker.
 pub struct Hashing {
     running: Arc<Semaphore>,
     waiting: Semaphore,

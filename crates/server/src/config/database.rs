@@ -23,8 +23,8 @@ const STEADY_FOR: Duration = HOUR;
 pub struct DatabaseSettings {
     url: Url,
     roots: Option<PathBuf>,
-    lanes: u32,
-    login_lanes: u32,
+    writers: u32,
+    login_writers: u32,
     queue: u32,
     connect_timeout: Duration,
     statement_timeout: Duration,
@@ -69,8 +69,8 @@ impl DatabaseSettings {
             Ok::<_, ConfigError>(DatabaseSettings {
                 url,
                 roots: settings.path("database.root_certificates")?,
-                lanes: settings.count("database.lanes", 1..=64)?,
-                login_lanes: settings.count("database.login_lanes", 1..=64)?,
+                writers: settings.count("database.writers", 1..=64)?,
+                login_writers: settings.count("database.login_writers", 1..=64)?,
                 queue: settings.count("database.queue", 1..=1_000_000)?,
                 connect_timeout: settings.instant("database.connect_timeout", SECOND..=MINUTE)?,
                 statement_timeout: settings
@@ -92,9 +92,9 @@ impl DatabaseSettings {
         }
     }
 
-    /// Connections that a node keeps: its lanes, and four for reading, watching, single use and upkeep.
+    /// Connections that a node keeps: its writers, and four for reading, watching, single use and upkeep.
     pub fn connections(&self) -> u32 {
-        self.lanes + self.login_lanes + 4
+        self.writers + self.login_writers + 4
     }
 
     /// What the store takes. It reads the URL and its files again for each connection, so that they can be rotated.
@@ -102,8 +102,8 @@ impl DatabaseSettings {
         let settings = self.clone();
         Ok(PostgresSettings {
             database: Source::read_by(move || settings.database())?,
-            lanes: self.lanes as usize,
-            login_lanes: self.login_lanes as usize,
+            writers: self.writers as usize,
+            login_writers: self.login_writers as usize,
             queue_bound: self.queue as usize,
             connect_timeout: self.connect_timeout,
             statement_timeout: self.statement_timeout,

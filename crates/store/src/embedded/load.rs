@@ -100,7 +100,7 @@ pub(crate) struct JournalExtent {
 pub(crate) struct Loaded {
     pub journal: JournalExtent,
     /// Applications that the journal says something about, to be folded.
-    pub unfolded: Vec<AppNumber>,
+    pub uncompacted: Vec<AppNumber>,
 }
 
 /// Fills `memory` with what is durable. Readers see the old state until it is complete. What has expired is kept, since
@@ -172,17 +172,17 @@ fn replay(
     let mut select = connection.prepare("SELECT batch, entries FROM journal ORDER BY batch")?;
     let mut rows = select.query([])?;
     let mut journal = JournalExtent { first: 1, last: 0, bytes: 0 };
-    let mut unfolded = HashSet::new();
+    let mut uncompacted = HashSet::new();
     while let Some(row) = rows.next()? {
         let batch = row.get(0)?;
         if journal.bytes == 0 {
             journal.first = batch;
         }
         journal.last = batch;
-        let replayed = replay_row(row, registry, grants, &mut unfolded);
+        let replayed = replay_row(row, registry, grants, &mut uncompacted);
         journal.bytes += replayed.map_err(|error| error.in_row("journal", || format!("batch {batch}")))?;
     }
-    Ok(Loaded { journal, unfolded: unfolded.into_iter().collect() })
+    Ok(Loaded { journal, uncompacted: uncompacted.into_iter().collect() })
 }
 
 /// Returns the length of the row's entries.
@@ -190,12 +190,12 @@ fn replay_row(
     row: &Row<'_>,
     registry: &Registry,
     grants: &mut ByApplication,
-    unfolded: &mut HashSet<AppNumber>,
+    uncompacted: &mut HashSet<AppNumber>,
 ) -> Result<u64, OpenError> {
     let entries = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
     let mut reader = Reader(entries);
     while !reader.is_empty() {
-        unfolded.insert(apply(Entry::decode(&mut reader)?, registry, grants));
+        uncompacted.insert(apply(Entry::decode(&mut reader)?, registry, grants));
     }
     Ok(entries.len() as u64)
 }

@@ -116,20 +116,20 @@ impl Queue {
         }
     }
 
-    /// Waits until `crowd` writes wait, which is no longer than those who were answered last need to come again: a commit
+    /// Waits until `expected_batch` writes wait, which is no longer than those who were answered last need to come again: a commit
     /// costs as much as some ten requests, however many share it. The writer sleeps once for all of them, since it is not
     /// woken before they are there.
-    pub fn gather(&self, crowd: usize) {
+    pub fn await_batch(&self, expected_batch: usize) {
         // There is room for no more.
-        let crowd = crowd.min(self.bound);
-        if crowd <= 1 {
+        let expected_batch = expected_batch.min(self.bound);
+        if expected_batch <= 1 {
             return;
         }
-        let patience = GATHER_MAX.min(GATHER_EACH * crowd as u32);
+        let patience = GATHER_MAX.min(GATHER_EACH * expected_batch as u32);
         let mut waiting = self.waiting();
-        waiting.wanted = crowd;
+        waiting.wanted = expected_batch;
         let is_worth_it = |waiting: &mut Waiting| {
-            waiting.writes.len() < crowd && !waiting.is_short_of_room && !waiting.is_closed
+            waiting.writes.len() < expected_batch && !waiting.is_short_of_room && !waiting.is_closed
         };
         let gathered = self.came.wait_timeout_while(waiting, patience, is_worth_it);
         let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
@@ -232,12 +232,12 @@ mod tests {
             || {
                 let queue = Arc::new(Queue::new(8));
                 let coming = Arc::clone(&queue);
-                let crowd = thread::spawn(move || assert!((0..3).all(|_| refresh(&coming))));
+                let expected_batch = thread::spawn(move || assert!((0..3).all(|_| refresh(&coming))));
                 // In the model nobody loses patience.
-                queue.gather(3);
+                queue.await_batch(3);
                 assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 assert_eq!(queue.take().len(), 3);
-                crowd.join().unwrap();
+                expected_batch.join().unwrap();
             },
             100,
         );
@@ -250,13 +250,13 @@ mod tests {
                 let queue = Arc::new(Queue::new(4));
                 let coming = Arc::clone(&queue);
                 // Logins find two places.
-                let crowd = thread::spawn(move || {
+                let expected_batch = thread::spawn(move || {
                     (0..3).map(|_| login(&coming)).filter(|is_taken| *is_taken).count()
                 });
-                queue.gather(3);
+                queue.await_batch(3);
                 assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 let taken = queue.take().len();
-                assert_eq!(crowd.join().unwrap(), taken + queue.take().len());
+                assert_eq!(expected_batch.join().unwrap(), taken + queue.take().len());
             },
             100,
         );
@@ -272,7 +272,7 @@ mod tests {
                     assert!(refresh(&stopping));
                     stopping.close();
                 });
-                queue.gather(3);
+                queue.await_batch(3);
                 assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 assert_eq!(queue.take().len(), 1);
                 assert_eq!(queue.wait(Duration::MAX), Found::Closed);

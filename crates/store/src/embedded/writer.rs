@@ -11,12 +11,12 @@ use rusqlite::{Connection, ErrorCode, ffi, params};
 use super::batch::Batch;
 use super::checkpoint::Checkpoints;
 use super::data_dir::Lock;
-use super::fold::{Fold, Slice};
+use super::compaction::{Compaction, Slice};
 use super::identity::{Identity, Lost};
 use super::load::{self, OpenError};
 use super::queue::{Found, Queue, Write};
 use super::{Clock, Memory, applications, forgotten, schema};
-use crate::steady::Steady;
+use crate::clock_jump::ClockJumpDetector;
 
 /// How long the writer waits for work before it does the housekeeping of an idle moment.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -40,14 +40,14 @@ pub(crate) struct Writer {
     in_doubt: Option<Open>,
     opened_at: Instant,
     round_at: Instant,
-    steady: Steady,
+    clock_jumps: ClockJumpDetector,
 }
 
 /// The open file; dropped as a whole when it can no longer be trusted.
 struct Open {
     connection: Connection,
     checkpoints: Checkpoints,
-    fold: Fold,
+    compaction: Compaction,
     /// The high-water marks as they are durable.
     marks: Forgotten,
     files: Identity,
@@ -91,23 +91,23 @@ impl Writer {
             Err(error) => return Err(error),
         };
         let now = Instant::now();
-        let steady = Steady::begin(now, clock());
-        Ok(Writer { directory, memory, queue, clock, open, in_doubt, opened_at: now, round_at: now, steady })
+        let clock_jumps = ClockJumpDetector::begin(now, clock());
+        Ok(Writer { directory, memory, queue, clock, open, in_doubt, opened_at: now, round_at: now, clock_jumps })
     }
 
     pub fn run(mut self) {
-        let (mut crowd, mut patience) = (0, PATIENCE);
+        let (mut expected_batch, mut patience) = (0, PATIENCE);
         loop {
-            self.queue.gather(crowd);
+            self.queue.await_batch(expected_batch);
             match self.queue.wait(patience) {
                 Found::Writes => {
                     let writes = self.queue.take();
                     // Those who are answered are about to come again, and then share a commit with those who came meanwhile.
-                    crowd = writes.len() + self.commit(writes);
+                    expected_batch = writes.len() + self.commit(writes);
                     patience = PATIENCE;
                 }
                 Found::Nothing => {
-                    crowd = 0;
+                    expected_batch = 0;
                     patience = if self.idle() { Duration::ZERO } else { PATIENCE };
                 }
                 Found::Closed => break,
@@ -115,7 +115,7 @@ impl Writer {
             if self.round_at.elapsed() >= ROUND {
                 self.round_at = Instant::now();
                 let now = (self.clock)();
-                self.memory.forget(now, self.steady.look(self.round_at, now));
+                self.memory.forget(now, self.clock_jumps.look(self.round_at, now));
             }
         }
         self.idle();
@@ -198,9 +198,9 @@ impl Writer {
             self.try_to_write();
             return false;
         }
-        let Some(Open { connection, checkpoints, fold, marks, .. }) = &mut self.open else { return false };
+        let Some(Open { connection, checkpoints, compaction, marks, .. }) = &mut self.open else { return false };
         let has_marks = *marks != self.memory.registry.forgotten().get();
-        let is_work = fold.begin() || has_marks || self.memory.has_chores();
+        let is_work = compaction.begin() || has_marks || self.memory.has_chores();
         if is_work {
             self.commit(Vec::new());
         } else {
@@ -285,8 +285,8 @@ impl Open {
         let files = directory.identity().with_wal()?;
         // What was opened by its path is what was locked.
         files.check()?;
-        let fold = Fold::new(loaded.journal, loaded.unfolded);
-        Ok(Open { connection, checkpoints, fold, marks, files, directory: Arc::clone(directory) })
+        let compaction = Compaction::new(loaded.journal, loaded.uncompacted);
+        Ok(Open { connection, checkpoints, compaction, marks, files, directory: Arc::clone(directory) })
     }
 
     /// Moves all that the WAL holds into the database file, before anything is added to it. After a sync that failed
@@ -306,7 +306,7 @@ impl Open {
     /// One transaction with all of `writes`; all are answered, whatever becomes of it. Tells how many others waited just
     /// before: afterwards those who were answered may be among them already.
     fn commit(&mut self, memory: &Memory, queue: &Queue, writes: Vec<Write>) -> Result<usize, Failure> {
-        let Open { connection, checkpoints, fold, marks, files, directory } = self;
+        let Open { connection, checkpoints, compaction, marks, files, directory } = self;
         let (count, begun) = (writes.len(), Instant::now());
         // Dropped without a commit, a transaction is rolled back.
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
@@ -322,7 +322,7 @@ impl Open {
         writes.into_iter().for_each(|write| batch.add(write));
         let forgotten = memory.registry.forgotten().get();
         let news = (forgotten != *marks).then_some(forgotten);
-        let written = finish(&batch, connection, memory, fold, news);
+        let written = finish(&batch, connection, memory, compaction, news);
         match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
             Ok(slice) => {
                 // Before the answers: what is in a removed file is not durable.
@@ -331,10 +331,10 @@ impl Open {
                     batch.fail(&(Arc::new(lost.clone()) as _));
                     return Err(Failure::Lost(lost));
                 }
-                fold.wrote(batch.entries().len(), batch.touched());
-                fold.done(slice);
+                compaction.wrote(batch.entries().len(), batch.touched());
+                compaction.done(slice);
                 // Before the answers: a client that has its answer finds its write counted.
-                memory.figures.committed(count, begun.elapsed(), fold.journal_bytes());
+                memory.figures.committed(count, begun.elapsed(), compaction.journal_bytes());
                 let waiting = queue.len();
                 batch.publish();
                 *marks = forgotten;
@@ -356,7 +356,7 @@ fn finish(
     batch: &Batch<'_>,
     connection: &Connection,
     memory: &Memory,
-    fold: &mut Fold,
+    compaction: &mut Compaction,
     marks: Option<Forgotten>,
 ) -> Result<Slice, Arc<rusqlite::Error>> {
     if let Some(failure) = batch.failure() {
@@ -364,7 +364,7 @@ fn finish(
     }
     if !batch.entries().is_empty() {
         let insert = connection.prepare_cached("INSERT INTO journal (batch, entries) VALUES (?, ?)");
-        insert.and_then(|mut insert| insert.execute(params![fold.next_batch(), batch.entries()]))?;
+        insert.and_then(|mut insert| insert.execute(params![compaction.next_batch(), batch.entries()]))?;
     }
     if batch.is_empty() || memory.figures.commits().is_multiple_of(LAST_USED_EVERY) {
         for application in memory.registry.take_used(LAST_USED_A_COMMIT) {
@@ -377,7 +377,7 @@ fn finish(
     }
     memory.single_uses.remove_rows(connection)?;
     let batch_bytes = (!batch.is_empty()).then(|| batch.entries().len());
-    Ok(fold.slice(connection, memory, batch_bytes)?)
+    Ok(compaction.slice(connection, memory, batch_bytes)?)
 }
 
 /// The file was closed after an error and could not be opened again yet.

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, GenericClient, Transaction};
 
 use super::Shared;
 use super::connect::Trouble;
-use super::lane::{Ask, Work};
+use super::batch_worker::{Ask, Work};
 use super::pool::Session;
 use super::published::From;
 use super::rows::{self, APPLICATION, APPLICATION_VALUES, DATABASE_NOW, SECRET, SECRET_VALUES, Value};

@@ -19,7 +19,7 @@ use super::url::Database;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Session {
     /// Statements on a few keys each.
-    Lane,
+    BatchWorker,
     /// Statements that may read whole tables.
     Whole,
 }
@@ -147,7 +147,7 @@ async fn prepare(client: &Client, settings: &PostgresSettings, session: Session)
     );
     client.batch_execute(&limits).await?;
     match session {
-        Session::Lane => {
+        Session::BatchWorker => {
             // Each key of a batch is looked up in the order of the arrays, whatever the statistics say: a plan that
             // flips would read the whole table, and lock rows in another order than other nodes. Engines that do not
             // know these settings plan so anyway. A plan that has to do with what is off looks so dear that it would be

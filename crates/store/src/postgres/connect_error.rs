@@ -18,7 +18,7 @@ pub enum ConnectError {
     Pooled,
     #[error(
         "the database has no connection left for this node beside its first, and {wanted} are wanted: raise the role's \
-         CONNECTION LIMIT or max_connections, or lower database.lanes and database.login_lanes"
+         CONNECTION LIMIT or max_connections, or lower database.writers and database.login_writers"
     )]
     TooFewConnections {
         wanted: usize,

@@ -1,4 +1,4 @@
-//! Figures about the work with the database, for metrics: plain counters that the lanes set and anybody reads.
+//! Figures about the work with the database, for metrics: plain counters that the writers set and anybody reads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -41,7 +41,7 @@ pub(crate) struct Health {
     reported: Mutex<Vec<(String, Instant)>>,
 }
 
-/// The work of one lane, or of the probe.
+/// The work of one worker, or of the probe.
 pub(crate) struct Progress {
     name: &'static str,
     slow: Duration,
@@ -62,7 +62,7 @@ impl Progress {
 }
 
 impl Health {
-    /// The progress of another lane.
+    /// The progress of another worker.
     pub fn watch(&self, name: &'static str) -> Arc<Progress> {
         self.watch_for(name, SLOW)
     }

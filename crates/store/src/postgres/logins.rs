@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Row, Statement};
 
 use super::Shared;
 use super::connect::Trouble;
-use super::lane::{Ask, Work};
+use super::batch_worker::{Ask, Work};
 use super::pool::Session;
 use super::rows;
 

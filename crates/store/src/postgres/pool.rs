@@ -1,6 +1,6 @@
-//! The sessions of a node: opened at the start, kept open, and lent to whichever lane has work.
+//! The sessions of a node: opened at the start, kept open, and lent to whichever worker has work.
 //!
-//! No lane owns a connection, so that where connections are short all lanes, and with them all applications, take turns.
+//! No worker owns a connection, so that where connections are short all writers, and with them all applications, take turns.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use super::server::Server;
 use super::trouble::Outlook;
 use super::{ConnectError, Shared, health, logins, reads, single_use, steps};
 
-/// How long a lane waits for a session before it looks whether its operations are still wanted.
+/// How long a worker waits for a session before it looks whether its operations are still wanted.
 const TAKE_WITHIN: Duration = Duration::from_millis(500);
 /// The first and the longest pause before another attempt to open a session.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
@@ -260,7 +260,7 @@ type Opened = (Session, Backend, oneshot::Receiver<()>);
 
 async fn open(shared: &Arc<Shared>, epoch: u64, ended: Arc<Notify>) -> Result<Opened, Trouble> {
     let Connected { client, identity, .. } =
-        connect(&shared.settings, &shared.server, connect::Session::Lane, ended).await?;
+        connect(&shared.settings, &shared.server, connect::Session::BatchWorker, ended).await?;
     shared.server.check(&identity.server, epoch)?;
     let backend = shared.pool.claim(&identity.backend)?;
     let statements = Statements::prepare(&client).await?;

@@ -8,7 +8,7 @@ use northgate_core::grant::{Grant, GrantKey};
 use tokio_postgres::{Client, Statement};
 
 use super::connect::Trouble;
-use super::lane::{Ask, Work};
+use super::batch_worker::{Ask, Work};
 use super::pool::Session;
 use super::{rows, steps};
 

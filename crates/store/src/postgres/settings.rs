@@ -11,9 +11,9 @@ pub struct PostgresSettings {
     pub database: Source,
     /// Connections that write refreshes and logouts. An application belongs to one, so that a node never waits for its
     /// own locks.
-    pub lanes: usize,
+    pub writers: usize,
     /// Connections that write logins, which take two round trips.
-    pub login_lanes: usize,
+    pub login_writers: usize,
     /// Operations that may wait for the database; for logins there is half as much room.
     pub queue_bound: usize,
     /// How long a connection to one host may take to be made.

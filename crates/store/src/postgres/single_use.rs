@@ -10,7 +10,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::Shared;
 use super::connect::Trouble;
-use super::lane::{Ask, Work};
+use super::batch_worker::{Ask, Work};
 use super::pool::Session;
 use super::rows::{self, DATABASE_NOW};
 

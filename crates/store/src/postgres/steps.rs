@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::Shared;
 use super::connect::Trouble;
-use super::lane::{Ask, Work};
+use super::batch_worker::{Ask, Work};
 use super::pool::Session;
 use super::rows;
 

@@ -19,7 +19,7 @@ use super::connect::Trouble;
 use super::forgotten;
 use super::rows::{self, DATABASE_NOW};
 use super::trouble::Outlook;
-use crate::steady::Steady;
+use crate::clock_jump::ClockJumpDetector;
 
 /// How often something is done, and how much of it.
 const EVERY: Duration = Duration::from_secs(1);
@@ -36,19 +36,19 @@ pub(crate) struct Upkeep {
     shared: Arc<Shared>,
     /// The first number that the walk has not come to.
     next: i32,
-    steady: Steady,
+    clock_jumps: ClockJumpDetector,
     /// The high-water marks that every node can read.
     shown: Forgotten,
 }
 
 impl Upkeep {
     pub fn new(shared: Arc<Shared>) -> Upkeep {
-        let steady = Steady::begin(Instant::now(), (shared.clock)());
+        let clock_jumps = ClockJumpDetector::begin(Instant::now(), (shared.clock)());
         // Any place will do, if only another for each node.
         let applications = shared.published.registry.all();
         let place = std::process::id() as usize % applications.len().max(1);
         let next = applications.get(place).map_or(i32::MIN, |application| rows::number(application.number));
-        Upkeep { shared, next, steady, shown: Forgotten::NOTHING }
+        Upkeep { shared, next, clock_jumps, shown: Forgotten::NOTHING }
     }
 
     pub async fn run(mut self) {
@@ -86,7 +86,7 @@ impl Upkeep {
             self.shown = marks;
         }
         let now = (self.shared.clock)();
-        let steady = self.steady.look(Instant::now(), now);
+        let steady = self.clock_jumps.look(Instant::now(), now);
         if steady >= self.shared.settings.steady_for {
             self.next = sweep(client, self.next, now).await?;
         }

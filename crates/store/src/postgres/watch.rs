@@ -28,7 +28,7 @@ use super::rows;
 use super::server::ServerId;
 use super::settings::PostgresSettings;
 use super::{ConnectError, Shared, schema};
-use crate::steady::Steady;
+use crate::clock_jump::ClockJumpDetector;
 
 /// How far back a glance goes: it is about what committed just now, and what it misses comes with the next look.
 const GLANCE: Duration = Duration::from_millis(500);
@@ -56,7 +56,7 @@ pub(crate) struct Watch {
     looks: u64,
     /// The server whose registry was read; after a standby was promoted it may lack what the last one had.
     read_from: Option<ServerId>,
-    steady: Steady,
+    clock_jumps: ClockJumpDetector,
     round_at: Instant,
     /// The high-water marks at the last look.
     marks: Forgotten,
@@ -85,7 +85,7 @@ impl Watch {
     /// Connects to a database that is set up, and reads the whole registry.
     pub async fn start(shared: Arc<Shared>) -> Result<Watch, ConnectError> {
         let now = Instant::now();
-        let steady = Steady::begin(now, (shared.clock)());
+        let clock_jumps = ClockJumpDetector::begin(now, (shared.clock)());
         let mut watch = Watch {
             shared,
             session: None,
@@ -94,7 +94,7 @@ impl Watch {
             last: now,
             looks: 0,
             read_from: None,
-            steady,
+            clock_jumps,
             round_at: now,
             marks: Forgotten::NOTHING,
             damaged: HashSet::new(),
@@ -293,7 +293,7 @@ impl Watch {
         if self.round_at.elapsed() >= ROUND {
             self.round_at = Instant::now();
             let now = (self.shared.clock)();
-            let steady = self.steady.look(self.round_at, now);
+            let steady = self.clock_jumps.look(self.round_at, now);
             // The database's clock has its say, too: the mark of a node that is far ahead would be everybody's.
             let believed = now.min(rows::time(self.looked_at).plus(CLOCK_TOLERANCE));
             self.shared.published.registry.forget_revocations(believed, steady);

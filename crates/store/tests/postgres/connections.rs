@@ -25,7 +25,7 @@ async fn where_connections_are_short_all_applications_are_served_and_the_node_sa
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         database.batch_execute(&alter(limit)).await.unwrap();
-        let settings = PostgresSettings { lanes: 4, login_lanes: 2, ..installation.place.settings() };
+        let settings = PostgresSettings { writers: 4, login_writers: 2, ..installation.place.settings() };
         let node = installation.node_with(settings).await;
         let missing = format!("{} of 9 connections to the database are missing", 10 - limit);
         let reason = node.store.why_not_ready().unwrap();

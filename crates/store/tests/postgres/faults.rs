@@ -172,7 +172,7 @@ async fn waits<A>(asked: &mut Asked<'_, A>) -> bool {
 async fn while_the_database_is_held_up_a_bounded_number_waits_and_logins_find_half_as_much_room() {
     let installation = Installation::new().await;
     let settings =
-        PostgresSettings { lanes: 1, login_lanes: 1, queue_bound: 8, ..installation.place.settings() };
+        PostgresSettings { writers: 1, login_writers: 1, queue_bound: 8, ..installation.place.settings() };
     let node = installation.node_with(settings).await;
     let app = node.customer("app", Overrides::default()).await;
     let application = node.auth.registry().find(&app.id).unwrap().number;

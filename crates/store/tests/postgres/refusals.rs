@@ -91,7 +91,7 @@ async fn a_missing_privilege_on_a_sequence_is_named_before_a_login_needs_it() {
 async fn refreshes_go_on_where_logouts_of_the_same_batch_are_refused() {
     let installation = Installation::of_a_role().await;
     let settings = PostgresSettings {
-        lanes: 1,
+        writers: 1,
         answer_within: Duration::from_secs(3_600),
         ..installation.place.settings()
     };

@@ -163,8 +163,8 @@ impl Place {
     pub fn settings(&self) -> PostgresSettings {
         PostgresSettings {
             database: at(&self.url_as(&if self.is_of_a_role { self.role() } else { "northgate".to_owned() })),
-            lanes: 2,
-            login_lanes: 1,
+            writers: 2,
+            login_writers: 1,
             queue_bound: 4_096,
             connect_timeout: Duration::from_secs(30),
             statement_timeout: Duration::from_secs(30),

@@ -29,7 +29,7 @@ async fn until_moved(pair: &Pair) {
     }
 }
 
-/// The lanes went to the new primary and the watch stayed with the old one, which still answered: applications that were
+/// The writers went to the new primary and the watch stayed with the old one, which still answered: applications that were
 /// frozen on another node logged in on this one for ever, and it said that it was ready with a lag of 0.04 s.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_switch_over_no_connection_stays_with_the_server_that_was_the_primary() {

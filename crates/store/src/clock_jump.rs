@@ -8,14 +8,14 @@ use northgate_core::clock::Timestamp;
 const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Watches the clock for jumps forward. A jump back makes nothing look over that is not.
-pub(crate) struct Steady {
+pub(crate) struct ClockJumpDetector {
     since: Instant,
     last: (Instant, Timestamp),
 }
 
-impl Steady {
-    pub fn begin(at: Instant, now: Timestamp) -> Steady {
-        Steady { since: at, last: (at, now) }
+impl ClockJumpDetector {
+    pub fn begin(at: Instant, now: Timestamp) -> ClockJumpDetector {
+        ClockJumpDetector { since: at, last: (at, now) }
     }
 
     /// Looks at the clock, which says `now`; tells for how long it has not jumped forward.
@@ -37,13 +37,13 @@ mod tests {
     fn a_clock_is_believed_for_as_long_as_it_has_not_jumped_forward() {
         let (begun, now) = (Instant::now(), Timestamp::from_millis(1_700_000_000_000));
         let seconds = Duration::from_secs;
-        let mut steady = Steady::begin(begun, now);
-        assert_eq!(steady.look(begun + seconds(10), now.plus(seconds(10))), seconds(10));
+        let mut detector = ClockJumpDetector::begin(begun, now);
+        assert_eq!(detector.look(begun + seconds(10), now.plus(seconds(10))), seconds(10));
         // A day ahead, and on from there.
         let ahead = now.plus(seconds(86_400));
-        assert_eq!(steady.look(begun + seconds(20), ahead), seconds(0));
-        assert_eq!(steady.look(begun + seconds(30), ahead.plus(seconds(10))), seconds(10));
+        assert_eq!(detector.look(begun + seconds(20), ahead), seconds(0));
+        assert_eq!(detector.look(begun + seconds(30), ahead.plus(seconds(10))), seconds(10));
         // Back again.
-        assert_eq!(steady.look(begun + seconds(40), now.plus(seconds(40))), seconds(20));
+        assert_eq!(detector.look(begun + seconds(40), now.plus(seconds(40))), seconds(20));
     }
 }

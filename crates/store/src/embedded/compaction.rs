@@ -23,7 +23,7 @@ const APPLICATIONS_IDLE: usize = 256;
 const ROWS_IDLE: i64 = 256;
 
 /// How far folding has come.
-pub(crate) struct Fold {
+pub(crate) struct Compaction {
     journal: JournalExtent,
     news: AppSet,
     sweep: Option<Sweep>,
@@ -45,11 +45,11 @@ pub(crate) struct Slice {
     row_bytes: u64,
 }
 
-impl Fold {
-    pub fn new(journal: JournalExtent, unfolded: Vec<AppNumber>) -> Fold {
-        let mut fold = Fold { journal, news: AppSet::default(), sweep: None };
-        fold.note(unfolded);
-        fold
+impl Compaction {
+    pub fn new(journal: JournalExtent, uncompacted: Vec<AppNumber>) -> Compaction {
+        let mut compaction = Compaction { journal, news: AppSet::default(), sweep: None };
+        compaction.note(uncompacted);
+        compaction
     }
 
     pub fn journal_bytes(&self) -> u64 {

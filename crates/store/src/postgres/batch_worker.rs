@@ -1,4 +1,4 @@
-//! A lane: a bounded queue, and a task that takes all that waits and does it in one go, on a session of the pool.
+//! A worker: a bounded queue, and a task that takes all that waits and does it in one go, on a session of the pool.
 //!
 //! What another transaction or a restart of the server was in the way of is tried again until it succeeds or no request
 //! waits for it any more. Whether a commit that was cut off happened is not known; every kind of work is such that doing it
@@ -37,7 +37,7 @@ impl<Q, A> Ask<Q, A> {
     }
 }
 
-/// What a lane does.
+/// What a worker does.
 pub(crate) trait Work: Send + 'static {
     /// One operation.
     type Ask: Send + Sync + 'static;
@@ -64,17 +64,17 @@ pub(crate) trait Work: Send + 'static {
     ) -> impl Future<Output = Result<(), Trouble>> + Send;
 }
 
-/// The end at which operations come in. Dropping it ends the lane when it has done what waits.
-pub(crate) struct Lane<W: Work> {
+/// The end at which operations come in. Dropping it ends the worker when it has done what waits.
+pub(crate) struct BatchWorker<W: Work> {
     queue: mpsc::Sender<W::Ask>,
     trouble: Arc<LastTrouble>,
 }
 
-/// What kept a lane from its work last.
+/// What kept a worker from its work last.
 #[derive(Default)]
 struct LastTrouble(Mutex<Option<Arc<Trouble>>>);
 
-/// Why an answer did not come in time where the lane has not heard of any trouble.
+/// Why an answer did not come in time where the worker has not heard of any trouble.
 #[derive(Debug, thiserror::Error)]
 #[error("the database did not do it in time")]
 struct TooSlow;
@@ -82,15 +82,15 @@ struct TooSlow;
 /// The first and the longest pause before another attempt.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(500));
 
-impl<W: Work> Lane<W> {
-    pub fn start(shared: &Arc<Shared>, bound: usize, work: W) -> Lane<W> {
+impl<W: Work> BatchWorker<W> {
+    pub fn start(shared: &Arc<Shared>, bound: usize, work: W) -> BatchWorker<W> {
         let (sender, queue) = mpsc::channel(bound);
         let trouble = Arc::new(LastTrouble::default());
         let (shared, progress) = (Arc::clone(shared), shared.health.watch(W::NAME));
         let running =
             Running { shared, queue, trouble: Arc::clone(&trouble), work, progress, pause: PAUSES.0 };
         tokio::spawn(running.run());
-        Lane { queue: sender, trouble }
+        BatchWorker { queue: sender, trouble }
     }
 
     /// The outcome of an operation, as soon as the database has it.
