@@ -65,7 +65,7 @@ async fn main() {
 
 /// Folding what the logins left in the journal is theirs: otherwise the load to come would be found to cost that as well.
 async fn rest(store: &EmbeddedStore) {
-    while store.figures().journal_bytes() > 0 {
+    while store.stats().journal_bytes() > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

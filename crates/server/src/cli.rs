@@ -7,11 +7,11 @@ mod client;
 mod clock;
 mod config;
 mod credential;
+mod export;
 mod import;
 mod key;
 mod keyring_key;
 mod migrate;
-mod moving;
 pub(crate) mod output;
 mod place;
 mod policy;
@@ -57,9 +57,9 @@ enum Command {
     Restore(restore::Restore),
     /// Write all of an installation to a file, to be moved to another store: an embedded one that is stopped, or a shared
     /// database as of one moment.
-    Export(moving::Export),
+    Export(export::Export),
     /// Take an installation from a file into an empty store.
-    Import(moving::Import),
+    Import(export::Import),
     /// Check the configuration.
     Config(config::Config),
 }

@@ -28,7 +28,7 @@ use tracing::info;
 use crate::clock::unix_time;
 use crate::config::tls::{MinimumTls, TlsSettings};
 use crate::telemetry::with_causes;
-use certificates::{CertificateError, Certificates, Figure};
+use certificates::{CertificateError, CertificateExpiry, Certificates};
 use client_certificates::{ClientCertificateError, Demand};
 use notes::{Note, Reminders};
 use tickets::{TicketSeeds, Tickets};
@@ -105,20 +105,20 @@ impl Tls {
     }
 
     /// What monitoring has to know of each file: of each chain, and of the authorities. One file may be both.
-    pub fn figures(&self) -> Vec<Figure> {
+    pub fn expiries(&self) -> Vec<CertificateExpiry> {
         let loaded = self.loaded.load();
         let is_taken = loaded.demand_fault.is_none();
         let authorities = loaded.demand.first_end();
         let authorities =
-            authorities.map(|(file, end_s)| Figure { file, not_after_s: Some(end_s), is_taken });
-        let mut figures: Vec<Figure> = Vec::new();
-        for figure in loaded.certificates.figures().into_iter().chain(authorities) {
-            match figures.iter_mut().find(|known| known.file == figure.file) {
-                Some(known) => known.add(&figure),
-                None => figures.push(figure),
+            authorities.map(|(file, end_s)| CertificateExpiry { file, not_after_s: Some(end_s), is_taken });
+        let mut expiries: Vec<CertificateExpiry> = Vec::new();
+        for expiry in loaded.certificates.expiries().into_iter().chain(authorities) {
+            match expiries.iter_mut().find(|known| known.file == expiry.file) {
+                Some(known) => known.add(&expiry),
+                None => expiries.push(expiry),
             }
         }
-        figures
+        expiries
     }
 
     /// What an operator has to know at `now`: files that were not taken, and what ends soon or has ended.

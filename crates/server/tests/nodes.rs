@@ -8,12 +8,12 @@
 mod application;
 #[path = "nodes/changes.rs"]
 mod changes;
+#[path = "nodes/export.rs"]
+mod export;
 #[path = "nodes/installation.rs"]
 mod installation;
 #[path = "nodes/keyring.rs"]
 mod keyring;
-#[path = "nodes/moving.rs"]
-mod moving;
 #[path = "process/northgate.rs"]
 #[allow(dead_code)]
 mod northgate;

@@ -9,24 +9,24 @@ mod backup;
 mod batch;
 mod checkpoint;
 mod codec;
+mod compaction;
 mod contents;
 mod credentials;
 mod data_dir;
-mod figures;
-mod compaction;
+mod export;
 mod forgotten;
 mod grants;
 mod identity;
+#[cfg(test)]
+mod interleaving_tests;
 mod journal;
 mod load;
-mod moving;
 mod permissions;
 mod queue;
-#[cfg(test)]
-mod race;
 mod restore;
 mod schema;
 mod single_use;
+mod stats;
 mod writer;
 
 use std::path::Path;
@@ -51,12 +51,12 @@ use queue::{Answer, Queue, Write};
 use single_use::SingleUses;
 
 pub use data_dir::{DATABASE, DataDirError};
-pub use figures::Figures;
+pub use export::{ExportError, Import};
 pub use identity::Lost;
 pub use load::OpenError;
-pub use moving::{Import, MoveError};
 pub use permissions::{ExposedError, give_to_owner_of, is_own_group, make_private};
 pub use restore::{RestoreError, restore};
+pub use stats::Stats;
 
 /// The one-file store. Dropping it writes what is waiting and closes the file.
 pub struct EmbeddedStore {
@@ -70,13 +70,13 @@ pub struct EmbeddedStore {
 /// Tells the time.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send>;
 
-/// What the writer shares with the readers: the durable state, and figures about the work.
+/// What the writer shares with the readers: the durable state, and stats about the work.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub registry: Registry,
     pub grants: Grants,
     pub single_uses: SingleUses,
-    pub figures: Figures,
+    pub stats: Stats,
 }
 
 impl Memory {
@@ -120,9 +120,9 @@ impl EmbeddedStore {
         }
     }
 
-    /// Figures about the work, for metrics.
-    pub fn figures(&self) -> &Figures {
-        &self.memory.figures
+    /// Counters about the work, for metrics.
+    pub fn stats(&self) -> &Stats {
+        &self.memory.stats
     }
 
     /// How many operations wait for the writer at this moment.

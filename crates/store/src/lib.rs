@@ -1,7 +1,7 @@
 //! Where applications and grants are kept. A store decides nothing: it does guarded steps and says what happened.
 
+mod clock_jump;
 pub mod credential_kind;
 pub mod embedded;
-pub mod moving;
+pub mod export;
 pub mod postgres;
-mod clock_jump;

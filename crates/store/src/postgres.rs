@@ -6,17 +6,18 @@
 //! nodes change comes in through [`watch`].
 
 mod applications;
+mod batch_worker;
 mod connect;
 mod connect_error;
 mod credentials;
-mod figures;
+mod database_error;
+mod export;
 mod forgotten;
 mod health;
 mod keyring;
-mod batch_worker;
 mod load;
 mod logins;
-mod moving;
+mod maintenance;
 mod pool;
 mod published;
 mod readiness;
@@ -26,10 +27,9 @@ mod schema;
 mod server;
 mod settings;
 mod single_use;
+mod stats;
 mod steps;
 mod tls;
-mod trouble;
-mod upkeep;
 mod url;
 mod watch;
 
@@ -48,25 +48,25 @@ use northgate_core::store::{
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use applications::{ApplicationAsk, Applications};
-use health::Health;
+use applications::{ApplicationJob, Applications};
 use batch_worker::BatchWorker;
+use health::Health;
 use logins::Logins;
+use maintenance::Maintenance;
 use pool::Pool;
 use published::Published;
-use reads::{ReadAsk, Reads};
+use reads::{ReadJob, Reads};
 use server::Server;
-use single_use::{SingleUseAsk, SingleUses};
-use steps::{StepAsk, Steps};
-use upkeep::Upkeep;
+use single_use::{SingleUseJob, SingleUses};
+use steps::{StepJob, Steps};
 use watch::Watch;
 
 pub use connect_error::ConnectError;
-pub use figures::Figures;
+pub use export::{Export, ExportError, Import, PAGE};
 pub use keyring::{KeyringPut, SealedKeyring};
-pub use moving::{Export, Import, MoveError, PAGE};
 pub use schema::{VERSION, migrate};
 pub use settings::{PostgresSettings, Source};
+pub use stats::Stats;
 pub use tls::TlsError;
 pub use url::{Database, UrlError};
 
@@ -88,7 +88,7 @@ pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 pub(crate) struct Shared {
     settings: PostgresSettings,
     published: Published,
-    figures: Figures,
+    stats: Stats,
     clock: Clock,
     keyring: keyring::Shown,
     server: Server,
@@ -115,7 +115,7 @@ impl PostgresStore {
         let shared = Arc::new(Shared {
             settings,
             published: Published::default(),
-            figures: Figures::new(),
+            stats: Stats::new(),
             clock,
             keyring: keyring::Shown::default(),
             server: Server::default(),
@@ -128,7 +128,7 @@ impl PostgresStore {
             (0..sessions).map(|_| tokio::spawn(pool::keep(Arc::clone(&shared))).abort_handle()).collect();
         let opened = pool::open_all(&shared).await;
         background.push(tokio::spawn(watch.run()).abort_handle());
-        background.push(tokio::spawn(Upkeep::new(Arc::clone(&shared)).run()).abort_handle());
+        background.push(tokio::spawn(Maintenance::new(Arc::clone(&shared)).run()).abort_handle());
         background.push(tokio::spawn(health::run(Arc::clone(&shared))).abort_handle());
         if let Err(error) = opened {
             background.iter().for_each(AbortHandle::abort);
@@ -146,15 +146,19 @@ impl PostgresStore {
             logins: (0..login_writers.max(1)).map(logins).collect(),
             reads: BatchWorker::start(&shared, queue_bound.max(1), Reads),
             applications: BatchWorker::start(&shared, queue_bound.max(1), Applications(Arc::clone(&shared))),
-            single_uses: BatchWorker::start(&shared, queue_bound.max(1), SingleUses::new(Arc::clone(&shared))),
+            single_uses: BatchWorker::start(
+                &shared,
+                queue_bound.max(1),
+                SingleUses::new(Arc::clone(&shared)),
+            ),
             background,
             shared,
         })
     }
 
-    /// Figures about the work, for metrics.
-    pub fn figures(&self) -> &Figures {
-        &self.shared.figures
+    /// Counters about the work, for metrics.
+    pub fn stats(&self) -> &Stats {
+        &self.shared.stats
     }
 
     /// How many writes wait for the database at this moment.
@@ -173,7 +177,7 @@ impl PostgresStore {
 
     /// Whether this node may not know what others changed a while ago, so that it should get no requests.
     pub fn is_behind(&self) -> bool {
-        self.shared.figures.registry_lag() > self.shared.settings.behind_after
+        self.shared.stats.registry_lag() > self.shared.settings.behind_after
     }
 
     /// Sessions that are open, and how many there should be; the watch's connection comes on top.
@@ -200,43 +204,45 @@ impl Store for PostgresStore {
 
     async fn create(&self, new: NewApplication) -> Result<Created, StoreError> {
         let within = self.shared.settings.answer_within;
-        self.applications.ask(new, |ask| ApplicationAsk::Create(ask, None), within).await
+        self.applications.submit(new, |job| ApplicationJob::Create(job, None), within).await
     }
 
     async fn replace(&self, application: Application) -> Result<Replaced, StoreError> {
-        self.applications.ask(application, ApplicationAsk::Replace, self.shared.settings.answer_within).await
+        self.applications
+            .submit(application, ApplicationJob::Replace, self.shared.settings.answer_within)
+            .await
     }
 
     async fn delete(&self, number: AppNumber) -> Result<Deleted, StoreError> {
-        self.applications.ask(number, ApplicationAsk::Delete, self.shared.settings.answer_within).await
+        self.applications.submit(number, ApplicationJob::Delete, self.shared.settings.answer_within).await
     }
 
     async fn grant(&self, grant: GrantKey) -> Result<Option<Grant>, StoreError> {
-        self.reads.ask(grant, ReadAsk::One, self.shared.settings.answer_within).await
+        self.reads.submit(grant, ReadJob::One, self.shared.settings.answer_within).await
     }
 
     async fn grants(&self, application: AppNumber) -> Result<Vec<Grant>, StoreError> {
-        self.reads.ask(application, ReadAsk::All, self.shared.settings.answer_within).await
+        self.reads.submit(application, ReadJob::All, self.shared.settings.answer_within).await
     }
 
     async fn open(&self, opening: Opening) -> Result<Opened, StoreError> {
         let worker = &self.logins[opening.application.0 as usize % self.logins.len()];
-        worker.ask(opening, |ask| ask, self.shared.settings.answer_within).await
+        worker.submit(opening, |job| job, self.shared.settings.answer_within).await
     }
 
     async fn advance(&self, step: Step) -> Result<Advanced, StoreError> {
-        self.worker(step.application).ask(step, StepAsk::Advance, self.shared.settings.answer_within).await
+        self.worker(step.application).submit(step, StepJob::Advance, self.shared.settings.answer_within).await
     }
 
     async fn close(&self, closing: Closing) -> Result<(), StoreError> {
         let worker = self.worker(closing.grant.application);
-        worker.ask(closing, StepAsk::Close, self.shared.settings.answer_within).await
+        worker.submit(closing, StepJob::Close, self.shared.settings.answer_within).await
     }
     async fn record_once(&self, single_use: SingleUse) -> Result<Recorded, StoreError> {
         // Random is enough: it is compared among the uses of one thing.
         let spender = GrantId::random().0 as i64;
-        let ask = |ask| SingleUseAsk { ask, spender };
-        self.single_uses.ask(single_use, ask, self.shared.settings.answer_within).await
+        let job = |job| SingleUseJob { job, spender };
+        self.single_uses.submit(single_use, job, self.shared.settings.answer_within).await
     }
 
     async fn lower_forgotten(&self, to: Forgotten) -> Result<(), StoreError> {

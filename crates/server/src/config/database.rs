@@ -92,7 +92,7 @@ impl DatabaseSettings {
         }
     }
 
-    /// Connections that a node keeps: its writers, and four for reading, watching, single use and upkeep.
+    /// Connections that a node keeps: its writers, and four for reading, watching, single use and maintenance.
     pub fn connections(&self) -> u32 {
         self.writers + self.login_writers + 4
     }

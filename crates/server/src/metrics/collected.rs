@@ -14,14 +14,14 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use super::Metrics;
 use crate::telemetry::lines::Lines;
 use crate::tls::Tls;
-use crate::tls::certificates::Figure;
+use crate::tls::certificates::CertificateExpiry;
 
-/// Adds the figures of the embedded store.
+/// Adds the stats of the embedded store.
 pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
     metrics.registry().register_collector(Box::new(OfStore(Arc::clone(store))));
 }
 
-/// Adds the figures of a node over PostgreSQL.
+/// Adds the stats of a node over PostgreSQL.
 pub fn register_postgres(metrics: &Metrics, store: &Arc<PostgresStore>) {
     metrics.registry().register_collector(Box::new(OfDatabase(Arc::clone(store))));
 }
@@ -44,18 +44,18 @@ struct OfLog(Arc<Lines>);
 
 impl Collector for OfStore {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let figures = self.0.figures();
-        let seconds = ConstCounter::new(figures.commit_time().as_secs_f64());
-        put(&mut encoder, "commits", "Transactions committed", &ConstCounter::new(figures.commits()))?;
-        put(&mut encoder, "commit_writes", "Operations in them", &ConstCounter::new(figures.writes()))?;
+        let stats = self.0.stats();
+        let seconds = ConstCounter::new(stats.commit_time().as_secs_f64());
+        put(&mut encoder, "commits", "Transactions committed", &ConstCounter::new(stats.commits()))?;
+        put(&mut encoder, "commit_writes", "Operations in them", &ConstCounter::new(stats.writes()))?;
         put(&mut encoder, "commit_seconds", "Time spent in them", &seconds)?;
         put(
             &mut encoder,
             "commit_failures",
             "Transactions that failed",
-            &ConstCounter::new(figures.failures()),
+            &ConstCounter::new(stats.failures()),
         )?;
-        let lost = ConstGauge::new(u64::from(figures.lost().is_some()));
+        let lost = ConstGauge::new(u64::from(stats.lost().is_some()));
         put(
             &mut encoder,
             "database_file_lost",
@@ -66,22 +66,22 @@ impl Collector for OfStore {
         put(&mut encoder, "commit_queue_waiting", "Operations that wait for a transaction", &waiting)?;
         let bound = ConstGauge::new(self.0.queue_bound() as u64);
         put(&mut encoder, "commit_queue_bound", "How many may wait; logins only up to the half", &bound)?;
-        let journal = ConstGauge::new(figures.journal_bytes());
+        let journal = ConstGauge::new(stats.journal_bytes());
         put(&mut encoder, "journal_bytes", "Bytes of the journal that are not folded yet", &journal)
     }
 }
 
 impl Collector for OfDatabase {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let figures = self.0.figures();
-        let batch_seconds = figures.batch_time().as_secs_f64();
+        let stats = self.0.stats();
+        let batch_seconds = stats.batch_time().as_secs_f64();
         let counters = [
-            ("database_batches", "Batches of writes committed", figures.batches()),
-            ("database_batch_writes", "Operations in them", figures.writes()),
-            ("database_lost_races", "Steps that another node was faster with", figures.lost_races()),
-            ("database_retries", "Batches that failed and were tried again", figures.retries()),
-            ("database_reconnects", "Connections made anew", figures.reconnects()),
-            ("registry_reloads", "How often all applications were read", figures.reloads()),
+            ("database_batches", "Batches of writes committed", stats.batches()),
+            ("database_batch_writes", "Operations in them", stats.writes()),
+            ("database_lost_races", "Steps that another node was faster with", stats.lost_races()),
+            ("database_retries", "Batches that failed and were tried again", stats.retries()),
+            ("database_reconnects", "Connections made anew", stats.reconnects()),
+            ("registry_reloads", "How often all applications were read", stats.reloads()),
         ];
         for (name, help, count) in counters {
             put(&mut encoder, name, help, &ConstCounter::new(count))?;
@@ -95,35 +95,35 @@ impl Collector for OfDatabase {
         let (open, wanted) = (ConstGauge::new(open as u64 + 1), ConstGauge::new(wanted as u64 + 1));
         put(&mut encoder, "database_connections", "Connections that are open", &open)?;
         put(&mut encoder, "database_connections_wanted", "How many there should be", &wanted)?;
-        let lag = ConstGauge::new(figures.registry_lag().as_secs_f64());
+        let lag = ConstGauge::new(stats.registry_lag().as_secs_f64());
         put(&mut encoder, "registry_lag_seconds", "Since the last look at what other nodes change", &lag)
     }
 }
 
 impl Collector for OfCertificates {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let figures: Vec<_> = self
+        let expiries: Vec<_> = self
             .0
             .iter()
-            .flat_map(|(listener, tls)| tls.figures().into_iter().map(move |one| (*listener, one)))
+            .flat_map(|(listener, tls)| tls.expiries().into_iter().map(move |one| (*listener, one)))
             .collect();
-        let mut put = |name: &str, help: &str, value: &dyn Fn(&Figure) -> Option<i64>| {
+        let mut put = |name: &str, help: &str, value: &dyn Fn(&CertificateExpiry) -> Option<i64>| {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for (listener, figure) in &figures {
-                let Some(value) = value(figure) else { continue };
+            for (listener, expiry) in &expiries {
+                let Some(value) = value(expiry) else { continue };
                 let labels =
-                    [("listener", (*listener).to_owned()), ("file", figure.file.display().to_string())];
+                    [("listener", (*listener).to_owned()), ("file", expiry.file.display().to_string())];
                 ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
             }
             Ok(())
         };
         let help = "When the certificate that is in use ends, in seconds since 1970";
-        put("northgate_certificate_not_after_seconds", help, &|figure| figure.not_after_s)?;
+        put("northgate_certificate_not_after_seconds", help, &|expiry| expiry.not_after_s)?;
         let help =
             "1 where the file could not be taken, so that what was read before is in use, or nothing of it";
-        put("northgate_certificate_not_taken", help, &|figure| Some(i64::from(!figure.is_taken)))?;
+        put("northgate_certificate_not_taken", help, &|expiry| Some(i64::from(!expiry.is_taken)))?;
         let help = "When the first certificate ends, in seconds since 1970";
-        let first = figures.iter().filter_map(|(_, figure)| figure.not_after_s).min().unwrap_or(i64::MAX);
+        let first = expiries.iter().filter_map(|(_, expiry)| expiry.not_after_s).min().unwrap_or(i64::MAX);
         self::put(&mut encoder, "certificate_expires_at_seconds", help, &ConstGauge::new(first))
     }
 }

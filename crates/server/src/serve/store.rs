@@ -78,9 +78,9 @@ impl Choice {
     pub fn why_not_ready(&self) -> Option<String> {
         match self {
             Choice::Embedded(store) => {
-                let is_failing = store.figures().is_failing();
+                let is_failing = store.stats().is_failing();
                 let failure = || is_failing.then(|| "the last write to the store failed".to_owned());
-                store.figures().lost().or_else(failure)
+                store.stats().lost().or_else(failure)
             }
             Choice::Postgres(store) => store.why_not_ready(),
         }
@@ -89,7 +89,7 @@ impl Choice {
     /// Why the data directory is not the one that was opened, if it is not: nothing must be written into it then.
     pub fn lost(&self) -> Option<String> {
         match self {
-            Choice::Embedded(store) => store.figures().lost(),
+            Choice::Embedded(store) => store.stats().lost(),
             Choice::Postgres(_) => None,
         }
     }

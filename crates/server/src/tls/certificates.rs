@@ -46,7 +46,7 @@ struct Pair {
 
 /// What monitoring has to know about a pair of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Figure {
+pub struct CertificateExpiry {
     pub file: PathBuf,
     /// Seconds since 1970; `None` where no certificate of these files is in use.
     pub not_after_s: Option<i64>,
@@ -54,9 +54,9 @@ pub struct Figure {
     pub is_taken: bool,
 }
 
-impl Figure {
+impl CertificateExpiry {
     /// Adds another use of the same file. A metric has one value for each set of labels.
-    pub(super) fn add(&mut self, other: &Figure) {
+    pub(super) fn add(&mut self, other: &CertificateExpiry) {
         self.not_after_s = [self.not_after_s, other.not_after_s].into_iter().flatten().min();
         self.is_taken &= other.is_taken;
     }
@@ -161,13 +161,13 @@ impl Certificates {
         self.0.iter().filter_map(|slot| slot.pair.as_ref()).any(|pair| pair.dns_names.iter().any(fits))
     }
 
-    pub fn figures(&self) -> Vec<Figure> {
-        let figure = |slot: &Slot| Figure {
+    pub fn expiries(&self) -> Vec<CertificateExpiry> {
+        let expiry = |slot: &Slot| CertificateExpiry {
             file: slot.files.chain.clone(),
             not_after_s: slot.pair.as_ref().map(|pair| pair.not_after_s),
             is_taken: slot.fault.is_none(),
         };
-        self.0.iter().map(figure).collect()
+        self.0.iter().map(expiry).collect()
     }
 
     /// Chooses among them for each client.

@@ -120,7 +120,7 @@ pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, O
     memory.registry.replace_all(registry);
     memory.grants.replace_all(grants);
     memory.single_uses.replace_all(single_uses);
-    memory.figures.loaded(loaded.journal.bytes);
+    memory.stats.loaded(loaded.journal.bytes);
     Ok(loaded)
 }
 
@@ -239,6 +239,6 @@ mod tests {
         connection.execute("INSERT INTO journal (batch, entries) VALUES (1, ?)", [&entry]).unwrap();
         let memory = Memory::default();
         load(&connection, &memory).unwrap();
-        assert_eq!(memory.figures.journal_bytes(), entry.len() as u64);
+        assert_eq!(memory.stats.journal_bytes(), entry.len() as u64);
     }
 }

@@ -10,8 +10,8 @@ use rusqlite::{Connection, ErrorCode, ffi, params};
 
 use super::batch::Batch;
 use super::checkpoint::Checkpoints;
-use super::data_dir::Lock;
 use super::compaction::{Compaction, Slice};
+use super::data_dir::Lock;
 use super::identity::{Identity, Lost};
 use super::load::{self, OpenError};
 use super::queue::{Found, Queue, Write};
@@ -92,7 +92,17 @@ impl Writer {
         };
         let now = Instant::now();
         let clock_jumps = ClockJumpDetector::begin(now, clock());
-        Ok(Writer { directory, memory, queue, clock, open, in_doubt, opened_at: now, round_at: now, clock_jumps })
+        Ok(Writer {
+            directory,
+            memory,
+            queue,
+            clock,
+            open,
+            in_doubt,
+            opened_at: now,
+            round_at: now,
+            clock_jumps,
+        })
     }
 
     pub fn run(mut self) {
@@ -194,11 +204,13 @@ impl Writer {
         if let Some(Err(lost)) = self.open.as_ref().map(Open::check) {
             self.lose(&lost);
         }
-        if self.memory.figures.is_failing() {
+        if self.memory.stats.is_failing() {
             self.try_to_write();
             return false;
         }
-        let Some(Open { connection, checkpoints, compaction, marks, .. }) = &mut self.open else { return false };
+        let Some(Open { connection, checkpoints, compaction, marks, .. }) = &mut self.open else {
+            return false;
+        };
         let has_marks = *marks != self.memory.registry.forgotten().get();
         let is_work = compaction.begin() || has_marks || self.memory.has_chores();
         if is_work {
@@ -214,7 +226,7 @@ impl Writer {
         let Some(open) = &self.open else { return };
         match schema::rewrite_version(&open.connection) {
             Ok(()) => {
-                self.memory.figures.recovered();
+                self.memory.stats.recovered();
                 tracing::info!("the database can be written to again");
             }
             Err(error) => self.doubt(&error),
@@ -236,7 +248,7 @@ impl Writer {
             Ok(open) => {
                 self.open = Some(open);
                 self.in_doubt = None;
-                self.memory.figures.set_lost(None);
+                self.memory.stats.set_lost(None);
                 tracing::info!("the database was opened anew after a failed commit");
             }
             Err(error) => {
@@ -248,23 +260,23 @@ impl Writer {
 
 /// Before the answers: a client that hears one finds the reason on `/health/ready`.
 fn report(memory: &Memory, lost: &Lost) {
-    memory.figures.failed();
+    memory.stats.failed();
     let reason = lost.to_string();
-    if memory.figures.lost().as_ref() != Some(&reason) {
+    if memory.stats.lost().as_ref() != Some(&reason) {
         tracing::error!("{reason}");
-        memory.figures.set_lost(Some(reason));
+        memory.stats.set_lost(Some(reason));
     }
 }
 
 fn cannot_write(memory: &Memory, error: &rusqlite::Error) {
-    memory.figures.failed();
+    memory.stats.failed();
     tracing::error!(error = error as &dyn Error, "the database cannot be written to");
 }
 
 impl Drop for Writer {
     /// However the writer ends, by a stop or by a panic, nobody waits for it in vain and readiness tells.
     fn drop(&mut self) {
-        self.memory.figures.failed();
+        self.memory.stats.failed();
         self.queue.close();
         // Those who wait learn from their answer's end.
         drop(self.queue.take());
@@ -312,7 +324,7 @@ impl Open {
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
             Ok(transaction) => transaction,
             Err(error) => {
-                memory.figures.failed();
+                memory.stats.failed();
                 let cause = Arc::clone(&error) as _;
                 writes.into_iter().for_each(|write| write.refuse(&cause));
                 return Err(error.into());
@@ -334,7 +346,7 @@ impl Open {
                 compaction.wrote(batch.entries().len(), batch.touched());
                 compaction.done(slice);
                 // Before the answers: a client that has its answer finds its write counted.
-                memory.figures.committed(count, begun.elapsed(), compaction.journal_bytes());
+                memory.stats.committed(count, begun.elapsed(), compaction.journal_bytes());
                 let waiting = queue.len();
                 batch.publish();
                 *marks = forgotten;
@@ -343,7 +355,7 @@ impl Open {
             }
             Err(error) => {
                 // Before the answers: whoever hears one finds us not ready.
-                memory.figures.failed();
+                memory.stats.failed();
                 batch.fail(&(Arc::clone(&error) as _));
                 Err(error.into())
             }
@@ -366,7 +378,7 @@ fn finish(
         let insert = connection.prepare_cached("INSERT INTO journal (batch, entries) VALUES (?, ?)");
         insert.and_then(|mut insert| insert.execute(params![compaction.next_batch(), batch.entries()]))?;
     }
-    if batch.is_empty() || memory.figures.commits().is_multiple_of(LAST_USED_EVERY) {
+    if batch.is_empty() || memory.stats.commits().is_multiple_of(LAST_USED_EVERY) {
         for application in memory.registry.take_used(LAST_USED_A_COMMIT) {
             applications::update_last_used(connection, &application)?;
         }

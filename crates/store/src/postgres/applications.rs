@@ -9,74 +9,74 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, GenericClient, Transaction};
 
 use super::Shared;
-use super::connect::Trouble;
-use super::batch_worker::{Ask, Work};
+use super::batch_worker::{Job, Work};
+use super::connect::DatabaseError;
 use super::pool::Session;
-use super::published::From;
+use super::published::Source;
 use super::rows::{self, APPLICATION, APPLICATION_VALUES, DATABASE_NOW, SECRET, SECRET_VALUES, Value};
 
 pub(crate) struct Applications(pub Arc<Shared>);
 
-pub(crate) enum ApplicationAsk {
+pub(crate) enum ApplicationJob {
     /// With the number that it will have, once it was given one.
-    Create(Ask<NewApplication, Created>, Option<AppNumber>),
-    Replace(Ask<Application, Replaced>),
-    Delete(Ask<AppNumber, Deleted>),
+    Create(Job<NewApplication, Created>, Option<AppNumber>),
+    Replace(Job<Application, Replaced>),
+    Delete(Job<AppNumber, Deleted>),
 }
 
 /// Numbers that are skipped when one is given that is known already: an asynchronous fail-over took the sequence back.
 const SKIPPED: i64 = 1_000;
 
 impl Work for Applications {
-    type Ask = ApplicationAsk;
+    type Job = ApplicationJob;
     const NAME: &'static str = "change of an application";
     const AT_ONCE: usize = 1;
 
-    fn is_abandoned(ask: &ApplicationAsk) -> bool {
-        match ask {
-            ApplicationAsk::Create(ask, _) => ask.answer.is_closed(),
-            ApplicationAsk::Replace(ask) => ask.answer.is_closed(),
-            ApplicationAsk::Delete(ask) => ask.answer.is_closed(),
+    fn is_abandoned(job: &ApplicationJob) -> bool {
+        match job {
+            ApplicationJob::Create(job, _) => job.answer.is_closed(),
+            ApplicationJob::Replace(job) => job.answer.is_closed(),
+            ApplicationJob::Delete(job) => job.answer.is_closed(),
         }
     }
 
-    fn refuse(ask: ApplicationAsk, trouble: &Arc<Trouble>) {
-        match ask {
-            ApplicationAsk::Create(ask, _) => ask.refuse(trouble),
-            ApplicationAsk::Replace(ask) => ask.refuse(trouble),
-            ApplicationAsk::Delete(ask) => ask.refuse(trouble),
+    fn refuse(job: ApplicationJob, error: &Arc<DatabaseError>) {
+        match job {
+            ApplicationJob::Create(job, _) => job.refuse(error),
+            ApplicationJob::Replace(job) => job.refuse(error),
+            ApplicationJob::Delete(job) => job.refuse(error),
         }
     }
 
     async fn perform(
         &mut self,
         session: &mut Session,
-        asks: &mut Vec<ApplicationAsk>,
+        jobs: &mut Vec<ApplicationJob>,
         again: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DatabaseError> {
         let client = &mut session.client;
-        match asks.first_mut() {
+        match jobs.first_mut() {
             None => return Ok(()),
-            Some(ApplicationAsk::Create(ask, number)) => {
+            Some(ApplicationJob::Create(job, number)) => {
                 let number = match number {
                     Some(number) => *number,
                     None => *number.insert(self.next_number(client).await?),
                 };
-                let created = self.create(client, ask.what.clone().numbered(number)).await?;
-                if let (Some(created), Some(ApplicationAsk::Create(ask, _))) = (created, asks.pop()) {
-                    ask.tell(created);
+                let created = self.create(client, job.what.clone().numbered(number)).await?;
+                if let (Some(created), Some(ApplicationJob::Create(job, _))) = (created, jobs.pop()) {
+                    job.reply(created);
                 }
             }
-            Some(ApplicationAsk::Replace(ask)) => {
-                let replaced = self.replace(client, &ask.what, again).await?;
-                if let Some(ApplicationAsk::Replace(ask)) = asks.pop() {
-                    ask.tell(replaced);
+            Some(ApplicationJob::Replace(job)) => {
+                let replaced = self.replace(client, &job.what, again).await?;
+                if let Some(ApplicationJob::Replace(job)) = jobs.pop() {
+                    job.reply(replaced);
                 }
             }
-            Some(ApplicationAsk::Delete(ask)) => {
-                let deleted = self.delete(client, ask.what, again).await?;
-                if let Some(ApplicationAsk::Delete(ask)) = asks.pop() {
-                    ask.tell(deleted);
+            Some(ApplicationJob::Delete(job)) => {
+                let deleted = self.delete(client, job.what, again).await?;
+                if let Some(ApplicationJob::Delete(job)) = jobs.pop() {
+                    job.reply(deleted);
                 }
             }
         }
@@ -87,11 +87,11 @@ impl Work for Applications {
 
 impl Applications {
     /// A number that was never given, also if the sequence was.
-    async fn next_number(&self, client: &Client) -> Result<AppNumber, Trouble> {
+    async fn next_number(&self, client: &Client) -> Result<AppNumber, DatabaseError> {
         loop {
             let next: i64 =
                 client.query_one("SELECT nextval('application_numbers')", &[]).await?.try_get(0)?;
-            let number = AppNumber(u32::try_from(next).map_err(|_| Trouble::Damaged)?);
+            let number = AppNumber(u32::try_from(next).map_err(|_| DatabaseError::Damaged)?);
             if self.0.published.registry.application(number).is_none() {
                 return Ok(number);
             }
@@ -100,7 +100,7 @@ impl Applications {
     }
 
     /// Done once, however often it is done again: the number tells whose the row is.
-    async fn create(&self, client: &mut Client, new: Application) -> Result<Option<Created>, Trouble> {
+    async fn create(&self, client: &mut Client, new: Application) -> Result<Option<Created>, DatabaseError> {
         let transaction = client.transaction().await?;
         let insert = format!(
             "INSERT INTO applications ({APPLICATION}, changed_at) VALUES ({APPLICATION_VALUES}, {DATABASE_NOW})
@@ -110,16 +110,21 @@ impl Applications {
         if is_new {
             write_secrets(&transaction, &new).await?;
             transaction.commit().await?;
-            return Ok(Some(Created::Created(self.0.published.put(new, From::Here))));
+            return Ok(Some(Created::Created(self.0.published.put(new, Source::Written))));
         }
         transaction.rollback().await?;
         // Nobody holds it where it was deleted just now: then it is tried again.
         let Some(holder) = read(client, By::Id(&new.id)).await? else { return Ok(None) };
-        let (number, holder) = (holder.number, self.0.published.put(holder, From::Read));
+        let (number, holder) = (holder.number, self.0.published.put(holder, Source::Read));
         Ok(Some(if number == new.number { Created::Created(holder) } else { Created::Taken(holder) }))
     }
 
-    async fn replace(&self, client: &mut Client, to: &Application, again: bool) -> Result<Replaced, Trouble> {
+    async fn replace(
+        &self,
+        client: &mut Client,
+        to: &Application,
+        again: bool,
+    ) -> Result<Replaced, DatabaseError> {
         let transaction = client.transaction().await?;
         let lock = "SELECT FROM applications WHERE number = $1 FOR UPDATE";
         transaction.execute(lock, &[&rows::number(to.number)]).await?;
@@ -139,14 +144,19 @@ impl Applications {
             );
             transaction.execute(&update, &borrowed(&rows::application_values(to))).await?;
             transaction.commit().await?;
-            return Ok(Replaced::Replaced(self.0.published.put(to.clone(), From::Here)));
+            return Ok(Replaced::Replaced(self.0.published.put(to.clone(), Source::Written)));
         }
         let is_done = again && is_same(&present, to);
-        let present = self.0.published.put(present, if is_done { From::Here } else { From::Read });
+        let present = self.0.published.put(present, if is_done { Source::Written } else { Source::Read });
         Ok(if is_done { Replaced::Replaced(present) } else { Replaced::Lost(present) })
     }
 
-    async fn delete(&self, client: &mut Client, number: AppNumber, again: bool) -> Result<Deleted, Trouble> {
+    async fn delete(
+        &self,
+        client: &mut Client,
+        number: AppNumber,
+        again: bool,
+    ) -> Result<Deleted, DatabaseError> {
         let transaction = client.transaction().await?;
         let key = rows::number(number);
         // First, so that a login that is under way is waited for, and its grant found.
@@ -170,7 +180,7 @@ enum By<'a> {
     Id(&'a AppId),
 }
 
-async fn read(client: &impl GenericClient, by: By<'_>) -> Result<Option<Application>, Trouble> {
+async fn read(client: &impl GenericClient, by: By<'_>) -> Result<Option<Application>, DatabaseError> {
     let (column, value): (_, Value) = match by {
         By::Number(number) => ("number", Box::new(rows::number(number))),
         By::Id(id) => ("app_id", Box::new(id.as_str().to_owned())),
@@ -186,7 +196,10 @@ async fn read(client: &impl GenericClient, by: By<'_>) -> Result<Option<Applicat
 }
 
 /// The secrets as they shall be; of the last uses the later one stays, since other nodes know of others.
-async fn write_secrets(transaction: &Transaction<'_>, application: &Application) -> Result<(), Trouble> {
+async fn write_secrets(
+    transaction: &Transaction<'_>,
+    application: &Application,
+) -> Result<(), DatabaseError> {
     let kept: Vec<i32> = application.secrets.iter().map(|secret| secret.id.0 as i32).collect();
     let delete = "DELETE FROM secrets WHERE application = $1 AND id <> ALL ($2)";
     transaction.execute(delete, &[&rows::number(application.number), &kept]).await?;

@@ -14,67 +14,67 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
-use super::connect::Trouble;
+use super::connect::DatabaseError;
+use super::database_error::Outlook;
 use super::health::Progress;
 use super::pool::Session;
-use super::trouble::Outlook;
 
 /// An operation and where its outcome goes.
-pub(crate) struct Ask<Q, A> {
+pub(crate) struct Job<Q, A> {
     pub what: Q,
-    pub answer: oneshot::Sender<Result<A, Arc<Trouble>>>,
+    pub answer: oneshot::Sender<Result<A, Arc<DatabaseError>>>,
 }
 
-impl<Q, A> Ask<Q, A> {
+impl<Q, A> Job<Q, A> {
     /// The request may have been given up; what was done stays done.
-    pub fn tell(self, outcome: A) {
+    pub fn reply(self, outcome: A) {
         let _ = self.answer.send(Ok(outcome));
     }
 
     /// It cannot be done at present.
-    pub fn refuse(self, trouble: &Arc<Trouble>) {
-        let _ = self.answer.send(Err(Arc::clone(trouble)));
+    pub fn refuse(self, error: &Arc<DatabaseError>) {
+        let _ = self.answer.send(Err(Arc::clone(error)));
     }
 }
 
 /// What a worker does.
 pub(crate) trait Work: Send + 'static {
     /// One operation.
-    type Ask: Send + Sync + 'static;
+    type Job: Send + Sync + 'static;
     /// Its name in the log and in the reason for not being ready.
     const NAME: &'static str;
     /// Operations that are done in one go at most.
     const AT_ONCE: usize;
-    /// Whether the figures count it among the writes.
+    /// Whether the stats count it among the writes.
     const WRITES: bool = true;
 
     /// Whether no request waits for it any more.
-    fn is_abandoned(ask: &Self::Ask) -> bool;
+    fn is_abandoned(job: &Self::Job) -> bool;
 
     /// Answers an operation that cannot be done.
-    fn refuse(ask: Self::Ask, trouble: &Arc<Trouble>);
+    fn refuse(job: Self::Job, error: &Arc<DatabaseError>);
 
-    /// Does `asks`, answers those that are done and leaves the others, to be done next. After an error those are left that
+    /// Does `jobs`, answers those that are done and leaves the others, to be done next. After an error those are left that
     /// were not done. `again` says that something of it may have been done before.
     fn perform(
         &mut self,
         session: &mut Session,
-        asks: &mut Vec<Self::Ask>,
+        jobs: &mut Vec<Self::Job>,
         again: bool,
-    ) -> impl Future<Output = Result<(), Trouble>> + Send;
+    ) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 }
 
 /// The end at which operations come in. Dropping it ends the worker when it has done what waits.
 pub(crate) struct BatchWorker<W: Work> {
-    queue: mpsc::Sender<W::Ask>,
-    trouble: Arc<LastTrouble>,
+    queue: mpsc::Sender<W::Job>,
+    error: Arc<LastError>,
 }
 
 /// What kept a worker from its work last.
 #[derive(Default)]
-struct LastTrouble(Mutex<Option<Arc<Trouble>>>);
+struct LastError(Mutex<Option<Arc<DatabaseError>>>);
 
-/// Why an answer did not come in time where the worker has not heard of any trouble.
+/// Why an answer did not come in time where the worker has not heard of any error.
 #[derive(Debug, thiserror::Error)]
 #[error("the database did not do it in time")]
 struct TooSlow;
@@ -85,27 +85,26 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_m
 impl<W: Work> BatchWorker<W> {
     pub fn start(shared: &Arc<Shared>, bound: usize, work: W) -> BatchWorker<W> {
         let (sender, queue) = mpsc::channel(bound);
-        let trouble = Arc::new(LastTrouble::default());
+        let error = Arc::new(LastError::default());
         let (shared, progress) = (Arc::clone(shared), shared.health.watch(W::NAME));
-        let running =
-            Running { shared, queue, trouble: Arc::clone(&trouble), work, progress, pause: PAUSES.0 };
+        let running = Running { shared, queue, error: Arc::clone(&error), work, progress, pause: PAUSES.0 };
         tokio::spawn(running.run());
-        BatchWorker { queue: sender, trouble }
+        BatchWorker { queue: sender, error }
     }
 
     /// The outcome of an operation, as soon as the database has it.
-    pub async fn ask<Q, A>(
+    pub async fn submit<Q, A>(
         &self,
         what: Q,
-        ask: impl FnOnce(Ask<Q, A>) -> W::Ask,
+        job: impl FnOnce(Job<Q, A>) -> W::Job,
         within: Duration,
     ) -> Result<A, StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_send(ask(Ask { what, answer })).map_err(|_| StoreError::Busy)?;
+        self.queue.try_send(job(Job { what, answer })).map_err(|_| StoreError::Busy)?;
         match timeout(within, answered).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
-            Ok(Ok(Err(trouble))) => Err(StoreError::Unavailable(trouble)),
-            Ok(Err(_)) | Err(_) => Err(StoreError::Unavailable(self.trouble.cause())),
+            Ok(Ok(Err(error))) => Err(StoreError::Unavailable(error)),
+            Ok(Err(_)) | Err(_) => Err(StoreError::Unavailable(self.error.cause())),
         }
     }
 
@@ -115,14 +114,14 @@ impl<W: Work> BatchWorker<W> {
     }
 }
 
-impl LastTrouble {
-    fn set(&self, trouble: Option<Arc<Trouble>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+impl LastError {
+    fn set(&self, error: Option<Arc<DatabaseError>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     fn cause(&self) -> Arc<dyn Error + Send + Sync> {
         match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(trouble) => Arc::clone(trouble) as _,
+            Some(error) => Arc::clone(error) as _,
             None => Arc::new(TooSlow),
         }
     }
@@ -130,8 +129,8 @@ impl LastTrouble {
 
 struct Running<W: Work> {
     shared: Arc<Shared>,
-    queue: mpsc::Receiver<W::Ask>,
-    trouble: Arc<LastTrouble>,
+    queue: mpsc::Receiver<W::Job>,
+    error: Arc<LastError>,
     work: W,
     progress: Arc<Progress>,
     pause: Duration,
@@ -139,83 +138,81 @@ struct Running<W: Work> {
 
 impl<W: Work> Running<W> {
     async fn run(mut self) {
-        let (mut asks, mut again) = (Vec::new(), false);
+        let (mut jobs, mut again) = (Vec::new(), false);
         loop {
-            if asks.is_empty() && self.queue.recv_many(&mut asks, W::AT_ONCE).await == 0 {
+            if jobs.is_empty() && self.queue.recv_many(&mut jobs, W::AT_ONCE).await == 0 {
                 return;
             }
-            while asks.len() < W::AT_ONCE
-                && let Ok(ask) = self.queue.try_recv()
+            while jobs.len() < W::AT_ONCE
+                && let Ok(job) = self.queue.try_recv()
             {
-                asks.push(ask);
+                jobs.push(job);
             }
-            asks.retain(|ask| !W::is_abandoned(ask));
-            if asks.is_empty() {
+            jobs.retain(|job| !W::is_abandoned(job));
+            if jobs.is_empty() {
                 again = false;
                 self.progress.done();
                 continue;
             }
             self.progress.begin();
-            again = self.step(&mut asks, again).await;
+            again = self.step(&mut jobs, again).await;
         }
     }
 
-    /// Does what can be done of `asks`; whether something of the rest may have been done.
-    async fn step(&mut self, asks: &mut Vec<W::Ask>, again: bool) -> bool {
-        let trouble = match self.attempt(asks, again).await {
+    /// Does what can be done of `jobs`; whether something of the rest may have been done.
+    async fn step(&mut self, jobs: &mut Vec<W::Job>, again: bool) -> bool {
+        let error = match self.attempt(jobs, again).await {
             Ok(()) => {
                 self.succeeded();
                 return false;
             }
-            Err(trouble) => trouble,
+            Err(error) => error,
         };
-        match trouble.outlook() {
+        match error.outlook() {
             Outlook::LostRace | Outlook::Passing => {
-                self.failed(trouble).await;
+                self.failed(error).await;
                 true
             }
-            Outlook::Lasting if asks.len() > 1 && trouble.may_be_of_one() => {
-                self.each_alone(asks, again).await
-            }
+            Outlook::Lasting if jobs.len() > 1 && error.may_be_of_one() => self.each_alone(jobs, again).await,
             Outlook::Lasting => {
-                self.refuse(asks, trouble);
+                self.refuse(jobs, error);
                 false
             }
         }
     }
 
     /// One operation of a batch must not take the others with it.
-    async fn each_alone(&mut self, asks: &mut Vec<W::Ask>, again: bool) -> bool {
+    async fn each_alone(&mut self, jobs: &mut Vec<W::Job>, again: bool) -> bool {
         let mut left_in_doubt = false;
-        for ask in std::mem::take(asks) {
-            let mut alone = vec![ask];
+        for job in std::mem::take(jobs) {
+            let mut alone = vec![job];
             match self.attempt(&mut alone, again).await {
                 Ok(()) => self.succeeded(),
-                Err(trouble) if trouble.outlook() == Outlook::Lasting => self.refuse(&mut alone, trouble),
-                Err(trouble) => {
+                Err(error) if error.outlook() == Outlook::Lasting => self.refuse(&mut alone, error),
+                Err(error) => {
                     left_in_doubt = true;
-                    self.failed(trouble).await;
+                    self.failed(error).await;
                 }
             }
-            asks.append(&mut alone);
+            jobs.append(&mut alone);
         }
         left_in_doubt
     }
 
-    async fn attempt(&mut self, asks: &mut Vec<W::Ask>, again: bool) -> Result<(), Trouble> {
+    async fn attempt(&mut self, jobs: &mut Vec<W::Job>, again: bool) -> Result<(), DatabaseError> {
         let mut session = self.shared.pool.take(&self.shared.server).await?;
         let silence = self.shared.settings.silence();
-        let (waiting, began) = (asks.len(), Instant::now());
-        let performed = timeout(silence, self.work.perform(&mut session, asks, again)).await;
-        let performed = performed.unwrap_or(Err(Trouble::Silent(silence)));
+        let (waiting, began) = (jobs.len(), Instant::now());
+        let performed = timeout(silence, self.work.perform(&mut session, jobs, again)).await;
+        let performed = performed.unwrap_or(Err(DatabaseError::Silent(silence)));
         match &performed {
-            Ok(()) if W::WRITES => self.shared.figures.committed(waiting - asks.len(), began.elapsed()),
+            Ok(()) if W::WRITES => self.shared.stats.committed(waiting - jobs.len(), began.elapsed()),
             Ok(()) => {}
-            Err(trouble) if trouble.is_read_only() => self.shared.server.leave(session.epoch),
+            Err(error) if error.is_read_only() => self.shared.server.leave(session.epoch),
             Err(_) => {}
         }
         // In other cases the state of the connection is not known.
-        if performed.as_ref().err().is_none_or(Trouble::keeps_connection) {
+        if performed.as_ref().err().is_none_or(DatabaseError::keeps_connection) {
             self.shared.pool.put(session);
         }
         performed
@@ -224,25 +221,25 @@ impl<W: Work> Running<W> {
     fn succeeded(&mut self) {
         self.pause = PAUSES.0;
         self.progress.done();
-        self.trouble.set(None);
+        self.error.set(None);
     }
 
-    fn refuse(&mut self, asks: &mut Vec<W::Ask>, trouble: Trouble) {
-        self.shared.health.report(W::NAME, &trouble);
+    fn refuse(&mut self, jobs: &mut Vec<W::Job>, error: DatabaseError) {
+        self.shared.health.report(W::NAME, &error);
         self.shared.health.suspect();
         self.progress.done();
-        let trouble = Arc::new(trouble);
-        asks.drain(..).for_each(|ask| W::refuse(ask, &trouble));
+        let error = Arc::new(error);
+        jobs.drain(..).for_each(|job| W::refuse(job, &error));
     }
 
-    async fn failed(&mut self, trouble: Trouble) {
-        self.shared.figures.retried();
-        if trouble.outlook() == Outlook::LostRace && !trouble.is_lock_timeout() {
-            tracing::debug!(error = &trouble as &dyn Error, "another transaction was in the way");
+    async fn failed(&mut self, error: DatabaseError) {
+        self.shared.stats.retried();
+        if error.outlook() == Outlook::LostRace && !error.is_lock_timeout() {
+            tracing::debug!(error = &error as &dyn Error, "another transaction was in the way");
         } else {
-            self.shared.health.report(W::NAME, &trouble);
+            self.shared.health.report(W::NAME, &error);
         }
-        self.trouble.set(Some(Arc::new(trouble)));
+        self.error.set(Some(Arc::new(error)));
         sleep(self.pause).await;
         self.pause = (self.pause * 2).min(PAUSES.1);
     }

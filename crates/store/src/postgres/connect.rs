@@ -10,9 +10,9 @@ use tokio::time::timeout;
 use tokio_postgres::config::Host;
 use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, SimpleQueryRow};
 
+pub(crate) use super::database_error::DatabaseError;
 use super::server::{Server, ServerId};
 use super::settings::PostgresSettings;
-pub(crate) use super::trouble::Trouble;
 use super::url::Database;
 
 /// What a connection is for.
@@ -48,7 +48,7 @@ impl PostgresSettings {
 }
 
 /// A connection for a command, to whichever host takes writes.
-pub(crate) async fn connect_once(settings: &PostgresSettings) -> Result<Client, Trouble> {
+pub(crate) async fn connect_once(settings: &PostgresSettings) -> Result<Client, DatabaseError> {
     Ok(connect(settings, &Server::default(), Session::Whole, Arc::default()).await?.client)
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn connect(
     server: &Server,
     session: Session,
     notified: Arc<Notify>,
-) -> Result<Connected, Trouble> {
+) -> Result<Connected, DatabaseError> {
     let database = settings.database.current();
     let (count, first) = (database.hosts.len(), server.host());
     let mut failed = Vec::new();
@@ -68,13 +68,13 @@ pub(crate) async fn connect(
         let limit = 2 * settings.connect_timeout;
         let made =
             timeout(limit, connect_to(settings, &database, host, session, Arc::clone(&notified))).await;
-        let made = made.unwrap_or(Err(Trouble::Silent(limit)));
+        let made = made.unwrap_or(Err(DatabaseError::Silent(limit)));
         match made.and_then(|made| server.admit(&made.identity.server).map(|()| made)) {
             Ok(connected) => return Ok(connected),
-            Err(trouble) => failed.push((name(&database.hosts[host]), trouble)),
+            Err(error) => failed.push((name(&database.hosts[host]), error)),
         }
     }
-    Err(Trouble::none_of(failed))
+    Err(DatabaseError::none_of(failed))
 }
 
 async fn connect_to(
@@ -83,10 +83,11 @@ async fn connect_to(
     host: usize,
     session: Session,
     notified: Arc<Notify>,
-) -> Result<Connected, Trouble> {
+) -> Result<Connected, DatabaseError> {
     let mut config = database.hosts[host].clone();
     config.connect_timeout(settings.connect_timeout).tcp_user_timeout(settings.silence());
-    let (client, mut connection) = config.connect(database.tls.clone()).await.map_err(Trouble::connecting)?;
+    let (client, mut connection) =
+        config.connect(database.tls.clone()).await.map_err(DatabaseError::connecting)?;
     tokio::spawn(async move {
         let mut messages = poll_fn(move |context| connection.poll_message(context));
         // After an error the connection must go, or its statements would wait on.
@@ -101,7 +102,7 @@ async fn connect_to(
     prepare(&client, settings, session).await?;
     // Between the two there were several transactions.
     if identify(&client).await?.backend != identity.backend {
-        return Err(Trouble::Pooled);
+        return Err(DatabaseError::Pooled);
     }
     Ok(Connected { client, host, identity })
 }
@@ -115,7 +116,7 @@ const IDENTIFY: &str = "
 const IDENTIFY_OTHERS: &str = "SELECT pg_backend_pid(), current_setting('transaction_read_only')";
 
 /// Which server serves this connection at this moment.
-pub(crate) async fn identify(client: &Client) -> Result<Identity, Trouble> {
+pub(crate) async fn identify(client: &Client) -> Result<Identity, DatabaseError> {
     let answer = match client.simple_query(IDENTIFY).await {
         Err(error) if error.as_db_error().is_some() => client.simple_query(IDENTIFY_OTHERS).await?,
         answer => answer?,
@@ -123,7 +124,7 @@ pub(crate) async fn identify(client: &Client) -> Result<Identity, Trouble> {
     let row = answer
         .iter()
         .find_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
-    let row = row.ok_or(Trouble::Damaged)?;
+    let row = row.ok_or(DatabaseError::Damaged)?;
     let text = |column| if column < row.len() { row.get(column).map(ToOwned::to_owned) } else { None };
     Ok(Identity {
         server: ServerId { system: text(2), timeline: timeline(row) },
@@ -137,7 +138,11 @@ fn timeline(row: &SimpleQueryRow) -> Option<u32> {
     text.and_then(|hex| u32::from_str_radix(hex, 16).ok())
 }
 
-async fn prepare(client: &Client, settings: &PostgresSettings, session: Session) -> Result<(), Trouble> {
+async fn prepare(
+    client: &Client,
+    settings: &PostgresSettings,
+    session: Session,
+) -> Result<(), DatabaseError> {
     let (statement, lock) = (settings.statement_timeout.as_millis(), settings.lock_timeout.as_millis());
     // What was answered must be there after a crash, whatever the role's defaults are.
     let limits = format!(

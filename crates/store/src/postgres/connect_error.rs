@@ -1,6 +1,6 @@
 //! Why a node, or a command, cannot work with a database, in sentences that say what to do.
 
-use super::connect::Trouble;
+use super::connect::DatabaseError;
 use super::schema::VERSION;
 
 /// Why a node cannot work with the database.
@@ -50,21 +50,21 @@ pub enum ConnectError {
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl From<Trouble> for ConnectError {
-    fn from(trouble: Trouble) -> ConnectError {
-        match trouble {
-            Trouble::Pooled => ConnectError::Pooled,
-            Trouble::Refused(_) | Trouble::Damaged | Trouble::DamagedRow { .. } => {
-                ConnectError::Refused(Box::new(trouble))
+impl From<DatabaseError> for ConnectError {
+    fn from(error: DatabaseError) -> ConnectError {
+        match error {
+            DatabaseError::Pooled => ConnectError::Pooled,
+            DatabaseError::Refused(_) | DatabaseError::Damaged | DatabaseError::DamagedRow { .. } => {
+                ConnectError::Refused(Box::new(error))
             }
-            Trouble::Unreachable(said) => ConnectError::Unreachable(Box::new(said)),
-            Trouble::Silent(_)
-            | Trouble::ReadOnly
-            | Trouble::OldPrimary { .. }
-            | Trouble::OtherServer
-            | Trouble::NoServer(_)
-            | Trouble::NoConnection(_)
-            | Trouble::NoRoom(_) => ConnectError::Unreachable(Box::new(trouble)),
+            DatabaseError::Unreachable(said) => ConnectError::Unreachable(Box::new(said)),
+            DatabaseError::Silent(_)
+            | DatabaseError::ReadOnly
+            | DatabaseError::OldPrimary { .. }
+            | DatabaseError::OtherServer
+            | DatabaseError::NoServer(_)
+            | DatabaseError::NoConnection(_)
+            | DatabaseError::NoRoom(_) => ConnectError::Unreachable(Box::new(error)),
         }
     }
 }

@@ -5,7 +5,7 @@ use northgate_core::credential::{Credential, CredentialId};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSqlOwned;
 
-use super::connect::Trouble;
+use super::connect::DatabaseError;
 use super::rows::{self, Value};
 use crate::credential_kind;
 
@@ -29,13 +29,13 @@ where
 }
 
 /// The credentials in the five columns from `first` on.
-pub(crate) fn read(row: &Row, first: usize) -> Result<Vec<Credential>, Trouble> {
+pub(crate) fn read(row: &Row, first: usize) -> Result<Vec<Credential>, DatabaseError> {
     let (ids, labels): (Vec<i32>, Vec<String>) = (column(row, first)?, column(row, first + 1)?);
     let (times, kinds): (Vec<i64>, Vec<String>) = (column(row, first + 2)?, column(row, first + 3)?);
     let values: Vec<Vec<u8>> = column(row, first + 4)?;
     let count = ids.len();
     if [labels.len(), times.len(), kinds.len(), values.len()].iter().any(|length| *length != count) {
-        return Err(Trouble::Damaged);
+        return Err(DatabaseError::Damaged);
     }
     let rest = labels.into_iter().zip(times).zip(kinds.into_iter().zip(values));
     let credentials = ids.into_iter().zip(rest).map(|(id, ((label, at), (word, value)))| {
@@ -43,12 +43,12 @@ pub(crate) fn read(row: &Row, first: usize) -> Result<Vec<Credential>, Trouble> 
             id: CredentialId(id as u32),
             label,
             created_at: Timestamp::from_millis(at.max(0) as u64),
-            kind: credential_kind::read(&word, value).ok_or(Trouble::Damaged)?,
+            kind: credential_kind::read(&word, value).ok_or(DatabaseError::Damaged)?,
         })
     });
     credentials.collect()
 }
 
-fn column<T: FromSqlOwned>(row: &Row, index: usize) -> Result<Vec<T>, Trouble> {
+fn column<T: FromSqlOwned>(row: &Row, index: usize) -> Result<Vec<T>, DatabaseError> {
     Ok(row.try_get::<_, Option<Vec<T>>>(index)?.unwrap_or_default())
 }

@@ -3,7 +3,7 @@
 use northgate_core::forgotten::Forgotten;
 use tokio_postgres::{Client, GenericClient, Row};
 
-use super::connect::Trouble;
+use super::connect::DatabaseError;
 use super::rows;
 
 /// One row. Milliseconds since the Unix epoch, by the nodes' clocks and the database's.
@@ -28,23 +28,23 @@ pub(super) fn delete(table: &str, condition: &str, column: &str, mark: &str) -> 
 }
 
 /// The marks of a row of [`SELECT`].
-pub(super) fn marks(row: &Row) -> Result<Forgotten, Trouble> {
+pub(super) fn marks(row: &Row) -> Result<Forgotten, DatabaseError> {
     Ok(Forgotten { tokens: rows::time(row.try_get(0)?), single_use: rows::time(row.try_get(1)?) })
 }
 
-pub(super) async fn read(client: &impl GenericClient) -> Result<Forgotten, Trouble> {
+pub(super) async fn read(client: &impl GenericClient) -> Result<Forgotten, DatabaseError> {
     marks(&client.query_one(SELECT, &[]).await?)
 }
 
 /// Writes the marks of an installation that comes in.
-pub(super) async fn write(client: &Client, to: Forgotten) -> Result<(), Trouble> {
+pub(super) async fn write(client: &Client, to: Forgotten) -> Result<(), DatabaseError> {
     let update = "UPDATE forgotten SET tokens_until = $1, single_use_until = $2";
     client.execute(update, &[&rows::millis(to.tokens), &rows::millis(to.single_use)]).await?;
     Ok(())
 }
 
 /// Raises the marks to at least `to`: what one node has forgotten in its memory, others must not take for new tokens' time.
-pub(super) async fn raise(client: &Client, to: Forgotten) -> Result<(), Trouble> {
+pub(super) async fn raise(client: &Client, to: Forgotten) -> Result<(), DatabaseError> {
     let update = "UPDATE forgotten SET tokens_until = greatest(tokens_until, $1),
                   single_use_until = greatest(single_use_until, $2)
                   WHERE tokens_until < $1 OR single_use_until < $2";
@@ -53,7 +53,7 @@ pub(super) async fn raise(client: &Client, to: Forgotten) -> Result<(), Trouble>
 }
 
 /// Lowers the marks to at most `to`.
-pub(super) async fn lower(client: &Client, to: Forgotten) -> Result<(), Trouble> {
+pub(super) async fn lower(client: &Client, to: Forgotten) -> Result<(), DatabaseError> {
     let update = "UPDATE forgotten SET tokens_until = least(tokens_until, $1),
                   single_use_until = least(single_use_until, $2)";
     client.execute(update, &[&rows::millis(to.tokens), &rows::millis(to.single_use)]).await?;

@@ -15,9 +15,9 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Statement};
 
 use super::Shared;
-use super::connect::Trouble;
+use super::connect::DatabaseError;
+use super::database_error::Outlook;
 use super::pool::Session;
-use super::trouble::Outlook;
 
 /// How often the probe runs, and at least how long it leaves the database alone while writes fail.
 const EVERY: Duration = Duration::from_millis(250);
@@ -80,8 +80,8 @@ impl Health {
     }
 
     /// Writes a warning with its cause, once in a while.
-    pub fn report(&self, work: &'static str, trouble: &Trouble) {
-        let cause = format!("{work} {}", trouble.told());
+    pub fn report(&self, work: &'static str, error: &DatabaseError) {
+        let cause = format!("{work} {}", error.summary());
         let is_new = {
             let mut reported = lock(&self.reported);
             reported.retain(|(_, at)| at.elapsed() < REPORT_EVERY);
@@ -91,7 +91,7 @@ impl Health {
             }
             is_new
         };
-        let (error, sqlstate) = (trouble as &dyn Error, trouble.sqlstate());
+        let (error, sqlstate) = (error as &dyn Error, error.sqlstate());
         if is_new {
             tracing::warn!(work, sqlstate, error, "the database did not do its part");
         } else {
@@ -182,7 +182,7 @@ const TRIAL: &str = "
     ROLLBACK";
 
 impl Statements {
-    pub async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+    pub async fn prepare(client: &Client) -> Result<Statements, DatabaseError> {
         match client.prepare(&probe()).await {
             Ok(statement) => Ok(Statements(Some(statement))),
             Err(error) if error.code().is_some_and(|code| ["42601", "0A000"].contains(&code.code())) => {
@@ -204,18 +204,17 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         }
         match attempt(&shared, &progress).await {
             Ok(()) => shared.health.set_refused(None),
-            Err(Failed { trouble, locked }) => {
-                shared.health.report("probe", &trouble);
+            Err(Failed { error, locked }) => {
+                shared.health.report("probe", &error);
                 // Lost connections and races are no answer. The sessions have a reason of their own to be missing.
-                let is_session = matches!(trouble, Trouble::NoConnection(_) | Trouble::NoRoom(_));
-                let is_answer = trouble.outlook() == Outlook::Lasting
-                    || trouble.is_lock_timeout()
-                    || trouble.is_timeout();
+                let is_session = matches!(error, DatabaseError::NoConnection(_) | DatabaseError::NoRoom(_));
+                let is_answer =
+                    error.outlook() == Outlook::Lasting || error.is_lock_timeout() || error.is_timeout();
                 if is_answer && !is_session {
                     let by = locked.map_or_else(String::new, |locked| format!(": {locked}"));
                     shared
                         .health
-                        .set_refused(Some(format!("the database refuses writes: {}{by}", trouble.told())));
+                        .set_refused(Some(format!("the database refuses writes: {}{by}", error.summary())));
                 }
                 sleep(EVERY).await;
             }
@@ -224,40 +223,41 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 }
 
 struct Failed {
-    trouble: Trouble,
+    error: DatabaseError,
     /// Which table is locked, and by which process.
     locked: Option<String>,
 }
 
 async fn attempt(shared: &Shared, progress: &Progress) -> Result<(), Failed> {
     let taken = shared.pool.take(&shared.server).await;
-    let session = taken.map_err(|trouble| Failed { trouble, locked: None })?;
+    let session = taken.map_err(|error| Failed { error, locked: None })?;
     let limit = shared.settings.silence();
     let is_suspect = shared.health.is_suspect.swap(false, Ordering::Relaxed);
     progress.begin();
-    let done = timeout(limit, probe_with(&session, is_suspect)).await.unwrap_or(Err(Trouble::Silent(limit)));
+    let done =
+        timeout(limit, probe_with(&session, is_suspect)).await.unwrap_or(Err(DatabaseError::Silent(limit)));
     progress.done();
-    let Err(trouble) = done else {
+    let Err(error) = done else {
         shared.pool.put(session);
         return Ok(());
     };
     if is_suspect {
         shared.health.is_suspect.store(true, Ordering::Relaxed);
     }
-    if trouble.is_read_only() {
+    if error.is_read_only() {
         shared.server.leave(session.epoch);
     }
     let mut locked = None;
-    if trouble.keeps_connection() && session.client.batch_execute("ROLLBACK").await.is_ok() {
-        if trouble.is_lock_timeout() {
+    if error.keeps_connection() && session.client.batch_execute("ROLLBACK").await.is_ok() {
+        if error.is_lock_timeout() {
             locked = locked_by(&session.client).await;
         }
         shared.pool.put(session);
     }
-    Err(Failed { trouble, locked })
+    Err(Failed { error, locked })
 }
 
-async fn probe_with(session: &Session, is_suspect: bool) -> Result<(), Trouble> {
+async fn probe_with(session: &Session, is_suspect: bool) -> Result<(), DatabaseError> {
     if let Some(statement) = &session.statements.probe.0 {
         session.client.execute(statement, &[]).await?;
     }

@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Row, Statement};
 
-use super::connect::Trouble;
-use super::trouble::Outlook;
+use super::connect::DatabaseError;
+use super::database_error::Outlook;
 use super::{PostgresStore, Shared};
 
 /// One row at most. Each change has the next version.
@@ -69,7 +69,7 @@ impl PostgresStore {
                 Some(present) if present == new => Ok(KeyringPut::Put),
                 Some(present) => Ok(KeyringPut::Lost(present)),
                 // Somebody removed the row that holds all tokens together.
-                None => Err(Trouble::Damaged),
+                None => Err(DatabaseError::Damaged),
             }
         });
         let put = put.await?;
@@ -84,12 +84,12 @@ impl PostgresStore {
 }
 
 /// What a connection that looks again and again reads the keyring with.
-pub(super) async fn prepare(client: &Client) -> Result<Statement, Trouble> {
+pub(super) async fn prepare(client: &Client) -> Result<Statement, DatabaseError> {
     Ok(client.prepare(SELECT).await?)
 }
 
 /// Looks whether there is another one.
-pub(super) async fn look(client: &Client, statement: &Statement, shown: &Shown) -> Result<(), Trouble> {
+pub(super) async fn look(client: &Client, statement: &Statement, shown: &Shown) -> Result<(), DatabaseError> {
     let row = client.query_opt(statement, &[]).await?;
     let found = Some(row.map(|row| sealed(&row)).transpose()?.map(Arc::new));
     shown.send_if_modified(|known| {
@@ -100,33 +100,33 @@ pub(super) async fn look(client: &Client, statement: &Statement, shown: &Shown) 
     Ok(())
 }
 
-pub(super) async fn read(client: &Client) -> Result<Option<SealedKeyring>, Trouble> {
+pub(super) async fn read(client: &Client) -> Result<Option<SealedKeyring>, DatabaseError> {
     client.query_opt(SELECT, &[]).await?.map(|row| sealed(&row)).transpose()
 }
 
-fn sealed(row: &Row) -> Result<SealedKeyring, Trouble> {
+fn sealed(row: &Row) -> Result<SealedKeyring, DatabaseError> {
     Ok(SealedKeyring { version: row.try_get(0)?, sealed: row.try_get(1)? })
 }
 
 pub(super) async fn within<T>(
     shared: &Shared,
-    work: impl AsyncFnOnce(&Client) -> Result<T, Trouble>,
+    work: impl AsyncFnOnce(&Client) -> Result<T, DatabaseError>,
 ) -> Result<T, StoreError> {
     let limit = shared.settings.answer_within;
     let done = timeout(limit, async {
         let session = loop {
             match shared.pool.take(&shared.server).await {
                 Ok(session) => break session,
-                Err(trouble) if trouble.outlook() == Outlook::Passing => {}
-                Err(trouble) => return Err(trouble),
+                Err(error) if error.outlook() == Outlook::Passing => {}
+                Err(error) => return Err(error),
             }
         };
         let done = work(&session.client).await;
-        if done.as_ref().err().is_none_or(Trouble::keeps_connection) {
+        if done.as_ref().err().is_none_or(DatabaseError::keeps_connection) {
             shared.pool.put(session);
         }
         done
     });
-    let done = done.await.unwrap_or(Err(Trouble::Silent(limit)));
-    done.map_err(|trouble| StoreError::Unavailable(Arc::new(trouble)))
+    let done = done.await.unwrap_or(Err(DatabaseError::Silent(limit)));
+    done.map_err(|error| StoreError::Unavailable(Arc::new(error)))
 }

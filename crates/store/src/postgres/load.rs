@@ -13,7 +13,7 @@ use northgate_core::secret::Secrets;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
-use super::connect::Trouble;
+use super::connect::DatabaseError;
 use super::forgotten;
 use super::rows::{self, APPLICATION, DATABASE_NOW, SECRET};
 
@@ -23,7 +23,7 @@ pub(crate) struct All {
     /// The revocations; no applications.
     pub revocations: Registry,
     /// Rows that cannot be read. The applications that they belong to are not among `applications`.
-    pub damaged: Vec<Trouble>,
+    pub damaged: Vec<DatabaseError>,
     pub forgotten: Forgotten,
     /// The database's clock before it was read.
     pub at: i64,
@@ -35,7 +35,7 @@ pub(crate) struct News {
     pub removed: Vec<AppNumber>,
     pub revocations: Vec<(GrantKey, Revocation)>,
     /// Rows that cannot be read. The applications that they belong to are not among `applications`.
-    pub damaged: Vec<Trouble>,
+    pub damaged: Vec<DatabaseError>,
     pub forgotten: Forgotten,
     /// The database's clock before it was read.
     pub at: i64,
@@ -44,7 +44,7 @@ pub(crate) struct News {
 /// One moment for all of it.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-pub(crate) async fn all(client: &Client) -> Result<All, Trouble> {
+pub(crate) async fn all(client: &Client) -> Result<All, DatabaseError> {
     client.batch_execute(BEGIN).await?;
     // Reading millions of rows takes longer than a statement of a request may.
     client.batch_execute("SET LOCAL statement_timeout = 0").await?;
@@ -79,7 +79,7 @@ struct Found {
     /// `None` for an application with a secret that cannot be read.
     secrets: HashMap<AppNumber, Option<Secrets>>,
     applications: Vec<Application>,
-    damaged: Vec<Trouble>,
+    damaged: Vec<DatabaseError>,
 }
 
 impl Found {
@@ -115,8 +115,8 @@ impl Found {
 async fn each(
     client: &Client,
     select: &str,
-    mut take: impl FnMut(&Row) -> Result<(), Trouble>,
-) -> Result<(), Trouble> {
+    mut take: impl FnMut(&Row) -> Result<(), DatabaseError>,
+) -> Result<(), DatabaseError> {
     let rows = client.query_raw(select, std::iter::empty::<&(dyn ToSql + Sync)>()).await?;
     pin_mut!(rows);
     while let Some(row) = rows.next().await {
@@ -136,7 +136,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    pub async fn prepare(client: &Client) -> Result<Look, Trouble> {
+    pub async fn prepare(client: &Client) -> Result<Look, DatabaseError> {
         let at = format!("SELECT {DATABASE_NOW}");
         let applications = format!("SELECT {APPLICATION} FROM applications WHERE changed_at >= $1");
         let secrets = format!(
@@ -158,7 +158,7 @@ impl Look {
     }
 
     /// What changed since `since` by the database's clock, in one round trip.
-    pub async fn since(&self, client: &Client, since: i64) -> Result<News, Trouble> {
+    pub async fn since(&self, client: &Client, since: i64) -> Result<News, DatabaseError> {
         let since: [&(dyn ToSql + Sync); 1] = [&since];
         let ((), at, applications, secrets, removed, revocations, forgotten, ()) = tokio::try_join!(
             biased;
@@ -177,8 +177,8 @@ impl Look {
         applications.iter().for_each(|row| found.add_application(row));
         Ok(News {
             applications: found.applications,
-            removed: removed.collect::<Result<_, Trouble>>()?,
-            revocations: revocations.iter().map(rows::revocation).collect::<Result<_, Trouble>>()?,
+            removed: removed.collect::<Result<_, DatabaseError>>()?,
+            revocations: revocations.iter().map(rows::revocation).collect::<Result<_, DatabaseError>>()?,
             damaged: found.damaged,
             forgotten: forgotten::marks(&forgotten)?,
             at: at.try_get(0)?,

@@ -11,8 +11,8 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row, Statement};
 
 use super::Shared;
-use super::connect::Trouble;
-use super::batch_worker::{Ask, Work};
+use super::batch_worker::{Job, Work};
+use super::connect::DatabaseError;
 use super::pool::Session;
 use super::rows;
 
@@ -55,7 +55,7 @@ fn revoke() -> String {
 }
 
 impl Statements {
-    pub async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+    pub async fn prepare(client: &Client) -> Result<Statements, DatabaseError> {
         let revoke = revoke();
         let (applications, grants, remove, revoke, insert) = tokio::try_join!(
             client.prepare(LOCK_APPLICATIONS),
@@ -69,43 +69,43 @@ impl Statements {
 }
 
 impl Work for Logins {
-    type Ask = Ask<Opening, Opened>;
+    type Job = Job<Opening, Opened>;
     const NAME: &'static str = "login";
     /// Each locks its application and up to `max_grants` rows for two round trips.
     const AT_ONCE: usize = 256;
 
-    fn is_abandoned(ask: &Self::Ask) -> bool {
-        ask.answer.is_closed()
+    fn is_abandoned(job: &Self::Job) -> bool {
+        job.answer.is_closed()
     }
 
-    fn refuse(ask: Self::Ask, trouble: &Arc<Trouble>) {
-        ask.refuse(trouble);
+    fn refuse(job: Self::Job, error: &Arc<DatabaseError>) {
+        job.refuse(error);
     }
 
     async fn perform(
         &mut self,
         session: &mut Session,
-        asks: &mut Vec<Self::Ask>,
+        jobs: &mut Vec<Self::Job>,
         _again: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DatabaseError> {
         let (client, statements) = (&session.client, &session.statements.logins);
-        let mut applications: Vec<i32> = asks.iter().map(|ask| rows::number(ask.what.application)).collect();
+        let mut applications: Vec<i32> = jobs.iter().map(|job| rows::number(job.what.application)).collect();
         applications.sort_unstable();
         applications.dedup();
         let done = match lock(client, statements, &applications).await {
             Ok((known, grants)) => {
-                let plan = Plan::of(asks.iter().map(|ask| &ask.what), known, grants);
+                let plan = Plan::of(jobs.iter().map(|job| &job.what), known, grants);
                 write(client, statements, &plan).await.map(|()| plan)
             }
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         };
         let plan = match done {
             Ok(plan) => plan,
-            Err(trouble) => {
-                if trouble.keeps_connection() {
+            Err(error) => {
+                if error.keeps_connection() {
                     client.batch_execute("ROLLBACK").await?;
                 }
-                return Err(trouble);
+                return Err(error);
             }
         };
         for (key, revocation) in plan.revoked.values() {
@@ -114,9 +114,9 @@ impl Work for Logins {
         if !plan.revoked.is_empty() {
             self.0.wake_others();
         }
-        for ask in asks.drain(..) {
-            let is_known = plan.known.contains(&ask.what.application);
-            ask.tell(if is_known { Opened::Opened } else { Opened::Unknown });
+        for job in jobs.drain(..) {
+            let is_known = plan.known.contains(&job.what.application);
+            job.reply(if is_known { Opened::Opened } else { Opened::Unknown });
         }
         Ok(())
     }
@@ -125,7 +125,11 @@ impl Work for Logins {
 type Locked = (HashSet<AppNumber>, HashMap<AppNumber, Vec<Grant>>);
 
 /// Which of the applications are there, and their grants in the order in which they were refreshed.
-async fn lock(client: &Client, statements: &Statements, applications: &[i32]) -> Result<Locked, Trouble> {
+async fn lock(
+    client: &Client,
+    statements: &Statements,
+    applications: &[i32],
+) -> Result<Locked, DatabaseError> {
     let of: [&(dyn ToSql + Sync); 1] = [&applications];
     let ((), known, grants) = tokio::try_join!(
         biased;
@@ -146,7 +150,7 @@ async fn lock(client: &Client, statements: &Statements, applications: &[i32]) ->
     Ok((known, placed.into_iter().map(|(application, placed)| (application, in_order(placed))).collect()))
 }
 
-fn number(row: &Row) -> Result<AppNumber, Trouble> {
+fn number(row: &Row) -> Result<AppNumber, DatabaseError> {
     Ok(AppNumber(row.try_get::<_, i32>(0)? as u32))
 }
 
@@ -207,7 +211,7 @@ fn differences(
     (removed, inserted)
 }
 
-async fn write(client: &Client, statements: &Statements, plan: &Plan) -> Result<(), Trouble> {
+async fn write(client: &Client, statements: &Statements, plan: &Plan) -> Result<(), DatabaseError> {
     tokio::try_join!(
         biased;
         remove(client, statements, &plan.removed),
@@ -218,7 +222,7 @@ async fn write(client: &Client, statements: &Statements, plan: &Plan) -> Result<
     Ok(())
 }
 
-async fn remove(client: &Client, statements: &Statements, removed: &[GrantKey]) -> Result<(), Trouble> {
+async fn remove(client: &Client, statements: &Statements, removed: &[GrantKey]) -> Result<(), DatabaseError> {
     if removed.is_empty() {
         return Ok(());
     }
@@ -231,7 +235,7 @@ async fn revoke_all(
     client: &Client,
     statements: &Statements,
     revoked: &BTreeMap<(i32, i64), (GrantKey, Revocation)>,
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     if revoked.is_empty() {
         return Ok(());
     }
@@ -248,7 +252,7 @@ async fn insert(
     client: &Client,
     statements: &Statements,
     inserted: &[(AppNumber, Grant)],
-) -> Result<(), Trouble> {
+) -> Result<(), DatabaseError> {
     if inserted.is_empty() {
         return Ok(());
     }

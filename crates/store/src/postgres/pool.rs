@@ -11,9 +11,9 @@ use tokio::sync::{Mutex as FairMutex, Notify, mpsc, oneshot, watch};
 use tokio::time::sleep;
 use tokio_postgres::Client;
 
-use super::connect::{self, Connected, Trouble, connect};
+use super::connect::{self, Connected, DatabaseError, connect};
+use super::database_error::Outlook;
 use super::server::Server;
-use super::trouble::Outlook;
 use super::{ConnectError, Shared, health, logins, reads, single_use, steps};
 
 /// How long a worker waits for a session before it looks whether its operations are still wanted.
@@ -39,7 +39,7 @@ pub(crate) struct Statements {
 }
 
 impl Statements {
-    async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+    async fn prepare(client: &Client) -> Result<Statements, DatabaseError> {
         let (steps, logins, reads, single_uses, probe) = tokio::try_join!(
             steps::Statements::prepare(client),
             logins::Statements::prepare(client),
@@ -60,7 +60,7 @@ pub(crate) struct Pool {
     /// First come, first served.
     idle: FairMutex<mpsc::Receiver<Session>>,
     /// Why the last attempt to open a session failed; none once all are open.
-    trouble: watch::Sender<Option<Arc<Trouble>>>,
+    error: watch::Sender<Option<Arc<DatabaseError>>>,
     /// Of connections that are open, the watch's too. One that two have is a pooler's.
     backends: Mutex<HashSet<String>>,
 }
@@ -74,14 +74,14 @@ impl Pool {
             tried: watch::Sender::new(0),
             lend,
             idle: FairMutex::new(idle),
-            trouble: watch::Sender::new(None),
+            error: watch::Sender::new(None),
             backends: Mutex::default(),
         }
     }
 
     /// A session that nobody else uses. It fails at once where none is open and waiting is of no use, and where no session
     /// finds room, after a short while: sessions that have just ended may still be counted.
-    pub async fn take(&self, server: &Server) -> Result<Session, Trouble> {
+    pub async fn take(&self, server: &Server) -> Result<Session, DatabaseError> {
         let free = async {
             let mut idle = self.idle.lock().await;
             loop {
@@ -93,26 +93,27 @@ impl Pool {
             }
         };
         let hopeless = async {
-            let mut trouble = self.trouble.subscribe();
-            let is_hopeless = |trouble: &Option<Arc<Trouble>>| {
-                let is_lasting =
-                    trouble.as_ref().is_some_and(|trouble| trouble.outlook() == Outlook::Lasting);
+            let mut error = self.error.subscribe();
+            let is_hopeless = |error: &Option<Arc<DatabaseError>>| {
+                let is_lasting = error.as_ref().is_some_and(|error| error.outlook() == Outlook::Lasting);
                 is_lasting && self.open() == 0
             };
-            trouble.wait_for(is_hopeless).await.map_or(None, |trouble| trouble.clone())
+            error.wait_for(is_hopeless).await.map_or(None, |error| error.clone())
         };
         tokio::select! {
             biased;
             session = free => Ok(session),
-            cause = hopeless => Err(Trouble::NoConnection(cause)),
+            cause = hopeless => Err(DatabaseError::NoConnection(cause)),
             () = sleep(TAKE_WITHIN) => Err(self.none_free()),
         }
     }
 
-    fn none_free(&self) -> Trouble {
-        match self.trouble() {
-            Some(cause) if self.open() == 0 && cause.is_too_many_connections() => Trouble::NoRoom(cause),
-            cause => Trouble::NoConnection(cause),
+    fn none_free(&self) -> DatabaseError {
+        match self.error() {
+            Some(cause) if self.open() == 0 && cause.is_too_many_connections() => {
+                DatabaseError::NoRoom(cause)
+            }
+            cause => DatabaseError::NoConnection(cause),
         }
     }
 
@@ -142,13 +143,13 @@ impl Pool {
     }
 
     /// Why sessions are missing, where an attempt to open one has failed.
-    pub fn trouble(&self) -> Option<Arc<Trouble>> {
-        self.trouble.borrow().clone()
+    pub fn error(&self) -> Option<Arc<DatabaseError>> {
+        self.error.borrow().clone()
     }
 
     /// What keeps the watch from connecting keeps sessions from being opened, too.
-    pub fn set_trouble(&self, trouble: Option<Arc<Trouble>>) {
-        self.trouble.send_replace(trouble);
+    pub fn set_trouble(&self, error: Option<Arc<DatabaseError>>) {
+        self.error.send_replace(error);
     }
 
     /// Returns when each session has been tried to be opened once.
@@ -158,11 +159,11 @@ impl Pool {
     }
 
     /// Notes that a connection is served by this process of the server.
-    pub fn claim(self: &Arc<Pool>, backend: &str) -> Result<Backend, Trouble> {
+    pub fn claim(self: &Arc<Pool>, backend: &str) -> Result<Backend, DatabaseError> {
         if self.backends().insert(backend.to_owned()) {
             Ok(Backend { pool: Arc::clone(self), id: backend.to_owned() })
         } else {
-            Err(Trouble::Pooled)
+            Err(DatabaseError::Pooled)
         }
     }
 
@@ -172,7 +173,7 @@ impl Pool {
 
     fn opened(&self, session: Session) {
         if self.open.fetch_add(1, Ordering::Relaxed) + 1 == self.wanted {
-            self.trouble.send_replace(None);
+            self.error.send_replace(None);
         }
         self.put(session);
     }
@@ -206,18 +207,18 @@ impl Session {
 pub(crate) async fn open_all(shared: &Shared) -> Result<(), ConnectError> {
     shared.pool.tried().await;
     let (open, wanted) = (shared.pool.open(), shared.pool.wanted());
-    match shared.pool.trouble() {
-        Some(trouble) if matches!(*trouble, Trouble::Pooled) => Err(ConnectError::Pooled),
+    match shared.pool.error() {
+        Some(error) if matches!(*error, DatabaseError::Pooled) => Err(ConnectError::Pooled),
         Some(cause) if open == 0 && cause.is_too_many_connections() => {
             Err(ConnectError::TooFewConnections { wanted, cause: Box::new(cause) })
         }
         Some(cause) if open == 0 => Err(ConnectError::Refused(Box::new(cause))),
-        Some(trouble) => {
+        Some(error) => {
             tracing::warn!(
                 open,
                 wanted,
-                sqlstate = trouble.sqlstate(),
-                error = &*trouble as &dyn std::error::Error,
+                sqlstate = error.sqlstate(),
+                error = &*error as &dyn std::error::Error,
                 "connections to the database are missing; the node is not ready until it has all of them"
             );
             Ok(())
@@ -240,14 +241,14 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
                 until_gone(&shared, epoch, &ended, gone).await;
                 drop(backend);
                 shared.pool.open.fetch_sub(1, Ordering::Relaxed);
-                shared.figures.reconnected();
+                shared.stats.reconnected();
             }
-            Err(trouble) => {
-                if trouble.is_read_only() {
+            Err(error) => {
+                if error.is_read_only() {
                     shared.server.leave(epoch);
                 }
-                shared.health.report("session", &trouble);
-                shared.pool.set_trouble(Some(Arc::new(trouble)));
+                shared.health.report("session", &error);
+                shared.pool.set_trouble(Some(Arc::new(error)));
                 shared.pool.tried_once(&mut is_first);
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSES.1);
@@ -258,7 +259,7 @@ pub(crate) async fn keep(shared: Arc<Shared>) {
 
 type Opened = (Session, Backend, oneshot::Receiver<()>);
 
-async fn open(shared: &Arc<Shared>, epoch: u64, ended: Arc<Notify>) -> Result<Opened, Trouble> {
+async fn open(shared: &Arc<Shared>, epoch: u64, ended: Arc<Notify>) -> Result<Opened, DatabaseError> {
     let Connected { client, identity, .. } =
         connect(&shared.settings, &shared.server, connect::Session::BatchWorker, ended).await?;
     shared.server.check(&identity.server, epoch)?;

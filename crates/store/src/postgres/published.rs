@@ -20,25 +20,25 @@ pub(crate) struct Published {
 
 /// Who says what an application looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum Source {
     /// This node, which has just written it.
-    Here,
+    Written,
     /// A row that was read, perhaps before this node changed it.
     Read,
 }
 
 impl Published {
     /// Makes an application known, unless something newer is known about it. Returns it as it is known.
-    pub fn put(&self, application: Application, from: From) -> Arc<Application> {
+    pub fn put(&self, application: Application, source: Source) -> Arc<Application> {
         let removed = self.removed();
         let known = self.registry.application(application.number);
         let application = match &known {
             Some(known) => Arc::new(carried_over(application, known)),
             None => Arc::new(application),
         };
-        let is_news = known.is_none_or(|known| match from {
-            From::Here => known.revision <= application.revision,
-            From::Read => known.revision < application.revision,
+        let is_news = known.is_none_or(|known| match source {
+            Source::Written => known.revision <= application.revision,
+            Source::Read => known.revision < application.revision,
         });
         if is_news && !removed.contains_key(&application.number) {
             self.registry.put(Arc::clone(&application));

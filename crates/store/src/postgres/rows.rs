@@ -13,7 +13,7 @@ use northgate_core::secret::{Digest, Kept, Secret, SecretId, Secrets};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::connect::Trouble;
+use super::connect::DatabaseError;
 use super::credentials;
 
 /// The database's clock, in milliseconds.
@@ -74,22 +74,22 @@ pub(crate) fn application_values(application: &Application) -> Vec<Value> {
     values
 }
 
-pub(crate) fn application(row: &Row) -> Result<Application, Trouble> {
+pub(crate) fn application(row: &Row) -> Result<Application, DatabaseError> {
     read_application(row).map_err(|cause| {
         let app_id = row.try_get::<_, &str>(1).unwrap_or_default();
         damaged("applications", format!("number {} (appId {app_id:?})", unsigned(row, 0)), cause)
     })
 }
 
-fn read_application(row: &Row) -> Result<Application, Trouble> {
+fn read_application(row: &Row) -> Result<Application, DatabaseError> {
     let state = match row.try_get(3)? {
         "active" => State::Active,
         "frozen" => State::Frozen,
-        _ => return Err(Trouble::Damaged),
+        _ => return Err(DatabaseError::Damaged),
     };
     Ok(Application {
         number: AppNumber(row.try_get::<_, i32>(0)? as u32),
-        id: AppId::parse(row.try_get(1)?).map_err(|_| Trouble::Damaged)?,
+        id: AppId::parse(row.try_get(1)?).map_err(|_| DatabaseError::Damaged)?,
         name: row.try_get(2)?,
         state,
         created_at: time(row.try_get(4)?),
@@ -132,19 +132,19 @@ pub(crate) fn secret_values(application: AppNumber, secret: &Secret) -> Vec<Valu
     ]
 }
 
-pub(crate) fn secret(row: &Row) -> Result<(AppNumber, Secret), Trouble> {
+pub(crate) fn secret(row: &Row) -> Result<(AppNumber, Secret), DatabaseError> {
     read_secret(row).map_err(|cause| {
         damaged("secrets", format!("application {} and id {}", unsigned(row, 0), unsigned(row, 1)), cause)
     })
 }
 
-fn read_secret(row: &Row) -> Result<(AppNumber, Secret), Trouble> {
+fn read_secret(row: &Row) -> Result<(AppNumber, Secret), DatabaseError> {
     let kept = match (row.try_get::<_, Option<&[u8]>>(6)?, row.try_get::<_, Option<String>>(7)?) {
         (Some(digest), None) => {
-            Kept::Digest(Digest::from_bytes(digest.try_into().map_err(|_| Trouble::Damaged)?))
+            Kept::Digest(Digest::from_bytes(digest.try_into().map_err(|_| DatabaseError::Damaged)?))
         }
         (None, Some(phc)) => Kept::Argon2id(phc),
-        (_, _) => return Err(Trouble::Damaged),
+        (_, _) => return Err(DatabaseError::Damaged),
     };
     let id = SecretId(row.try_get::<_, i32>(1)? as u32);
     let secret = Secret::new(id, row.try_get(2)?, time(row.try_get(3)?), kept);
@@ -153,7 +153,7 @@ fn read_secret(row: &Row) -> Result<(AppNumber, Secret), Trouble> {
 }
 
 /// A grant from `application, id, generation, refreshed_at, expires_at`.
-pub(crate) fn grant(row: &Row) -> Result<(AppNumber, Grant), Trouble> {
+pub(crate) fn grant(row: &Row) -> Result<(AppNumber, Grant), DatabaseError> {
     let grant = Grant {
         id: GrantId(row.try_get::<_, i64>(1)? as u64),
         generation: row.try_get::<_, i32>(2)? as u32,
@@ -164,14 +164,14 @@ pub(crate) fn grant(row: &Row) -> Result<(AppNumber, Grant), Trouble> {
 }
 
 /// A revocation from `application, id, ends_at, forget_at`.
-pub(crate) fn revocation(row: &Row) -> Result<(GrantKey, Revocation), Trouble> {
+pub(crate) fn revocation(row: &Row) -> Result<(GrantKey, Revocation), DatabaseError> {
     let revocation = Revocation { ends_at: time(row.try_get(2)?), forget_at: time(row.try_get(3)?) };
     Ok((key(row)?, revocation))
 }
 
 /// Names the row, so that an operator finds it. Only reading a row that has arrived leads here.
-fn damaged(table: &'static str, key: String, cause: Trouble) -> Trouble {
-    Trouble::DamagedRow { table, key, cause: Box::new(cause) }
+fn damaged(table: &'static str, key: String, cause: DatabaseError) -> DatabaseError {
+    DatabaseError::DamagedRow { table, key, cause: Box::new(cause) }
 }
 
 /// A number of 32 bits, for a message; 0 where even that cannot be read.
@@ -180,7 +180,7 @@ pub(crate) fn unsigned(row: &Row, column: usize) -> u32 {
 }
 
 /// A grant's key from `application, id`.
-pub(crate) fn key(row: &Row) -> Result<GrantKey, Trouble> {
+pub(crate) fn key(row: &Row) -> Result<GrantKey, DatabaseError> {
     let application = AppNumber(row.try_get::<_, i32>(0)? as u32);
     Ok(GrantKey { application, id: GrantId(row.try_get::<_, i64>(1)? as u64) })
 }
@@ -212,30 +212,30 @@ fn allow_text(allow: &Allow) -> Option<String> {
     Some(allow.texts().join("\n")).filter(|text| !text.is_empty())
 }
 
-fn allow(row: &Row, column: usize) -> Result<Allow, Trouble> {
+fn allow(row: &Row, column: usize) -> Result<Allow, DatabaseError> {
     let text = row.try_get::<_, Option<&str>>(column)?.unwrap_or_default();
-    Allow::parse(&text.lines().collect::<Vec<_>>()).map_err(|_| Trouble::Damaged)
+    Allow::parse(&text.lines().collect::<Vec<_>>()).map_err(|_| DatabaseError::Damaged)
 }
 
 fn duration_millis(duration: Duration) -> i64 {
     duration.as_millis() as i64
 }
 
-fn duration(row: &Row, column: usize) -> Result<Option<Duration>, Trouble> {
+fn duration(row: &Row, column: usize) -> Result<Option<Duration>, DatabaseError> {
     let millis = row.try_get::<_, Option<i64>>(column)?;
     millis
         .map(|millis| u64::try_from(millis).map(Duration::from_millis))
         .transpose()
-        .map_err(|_| Trouble::Damaged)
+        .map_err(|_| DatabaseError::Damaged)
 }
 
-fn count(row: &Row, column: usize) -> Result<Option<u32>, Trouble> {
-    row.try_get::<_, Option<i64>>(column)?.map(u32::try_from).transpose().map_err(|_| Trouble::Damaged)
+fn count(row: &Row, column: usize) -> Result<Option<u32>, DatabaseError> {
+    row.try_get::<_, Option<i64>>(column)?.map(u32::try_from).transpose().map_err(|_| DatabaseError::Damaged)
 }
 
-fn word<T>(row: &Row, column: usize, parse: fn(&str) -> Option<T>) -> Result<Option<T>, Trouble> {
+fn word<T>(row: &Row, column: usize, parse: fn(&str) -> Option<T>) -> Result<Option<T>, DatabaseError> {
     match row.try_get::<_, Option<&str>>(column)? {
         None => Ok(None),
-        Some(word) => Ok(Some(parse(word).ok_or(Trouble::Damaged)?)),
+        Some(word) => Ok(Some(parse(word).ok_or(DatabaseError::Damaged)?)),
     }
 }

@@ -7,7 +7,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
 use super::ConnectError;
-use super::connect::{Trouble, connect_once};
+use super::connect::{DatabaseError, connect_once};
 use super::forgotten;
 use super::keyring;
 use super::settings::PostgresSettings;
@@ -131,11 +131,11 @@ pub async fn migrate(settings: &PostgresSettings) -> Result<i32, ConnectError> {
     check_server(&client).await?;
     check_encoding(&client).await?;
     begin(&client).await?;
-    let transaction = client.transaction().await.map_err(Trouble::from)?;
+    let transaction = client.transaction().await.map_err(DatabaseError::from)?;
     // Two who migrate at once do it one after the other: no other lock works on every engine.
     let row =
         transaction.query_one("SELECT version, oldest_node FROM northgate_schema WHERE one FOR UPDATE", &[]);
-    let row = row.await.map_err(Trouble::from)?;
+    let row = row.await.map_err(DatabaseError::from)?;
     let (from, oldest): (i32, i32) = (row.get(0), row.get(1));
     if oldest > VERSION {
         return Err(ConnectError::Newer { found: from });
@@ -144,13 +144,13 @@ pub async fn migrate(settings: &PostgresSettings) -> Result<i32, ConnectError> {
         return Err(ConnectError::Foreign);
     }
     for migration in MIGRATIONS.iter().skip(from as usize) {
-        transaction.batch_execute(migration).await.map_err(Trouble::from)?;
+        transaction.batch_execute(migration).await.map_err(DatabaseError::from)?;
     }
     if from < VERSION {
         let update = "UPDATE northgate_schema SET version = $1, oldest_node = $2 WHERE one";
-        transaction.execute(update, &[&VERSION, &OLDEST]).await.map_err(Trouble::from)?;
+        transaction.execute(update, &[&VERSION, &OLDEST]).await.map_err(DatabaseError::from)?;
     }
-    transaction.commit().await.map_err(Trouble::from)?;
+    transaction.commit().await.map_err(DatabaseError::from)?;
     if let Err(error) = client.batch_execute(ROOM_ON_PAGES).await {
         tracing::debug!(error = &error as &dyn std::error::Error, "the database arranges its pages itself");
     }
@@ -167,15 +167,15 @@ async fn begin(client: &Client) -> Result<(), ConnectError> {
         Ok(()) => {}
         // Somebody else makes it at this moment: it is there.
         Err(error) if is_of(&error, &MADE_AT_ONCE) => {}
-        Err(error) => return Err(Trouble::from(error).into()),
+        Err(error) => return Err(DatabaseError::from(error).into()),
     }
     let insert = "INSERT INTO northgate_schema (version, oldest_node) VALUES (0, 0) ON CONFLICT DO NOTHING";
-    Ok(client.batch_execute(insert).await.map_err(Trouble::from)?)
+    Ok(client.batch_execute(insert).await.map_err(DatabaseError::from)?)
 }
 
 async fn check_server(client: &Client) -> Result<(), ConnectError> {
     let row = client.query_one("SELECT current_setting('server_version_num')", &[]).await;
-    let number: String = row.map_err(Trouble::from)?.get(0);
+    let number: String = row.map_err(DatabaseError::from)?.get(0);
     match number.parse::<i32>() {
         Ok(version) if version >= SERVER => Ok(()),
         Ok(_) | Err(_) => Err(ConnectError::TooOld { found: number }),
@@ -185,7 +185,7 @@ async fn check_server(client: &Client) -> Result<(), ConnectError> {
 /// Names of applications are any text, and a database of another encoding refuses some of it, or takes any bytes.
 async fn check_encoding(client: &Client) -> Result<(), ConnectError> {
     let row = client.query_one("SELECT current_setting('server_encoding')", &[]).await;
-    let encoding: String = row.map_err(Trouble::from)?.get(0);
+    let encoding: String = row.map_err(DatabaseError::from)?.get(0);
     if encoding == "UTF8" { Ok(()) } else { Err(ConnectError::Encoding { found: encoding }) }
 }
 
@@ -194,14 +194,14 @@ async fn found(client: &Client) -> Result<Option<(i32, i32)>, ConnectError> {
     match client.query_opt("SELECT version, oldest_node FROM northgate_schema WHERE one", &[]).await {
         Ok(row) => Ok(row.map(|row| (row.get(0), row.get(1))).filter(|(version, _)| *version > 0)),
         Err(error) if is_of(&error, &[SqlState::UNDEFINED_TABLE]) => Ok(None),
-        Err(error) => Err(Trouble::from(error).into()),
+        Err(error) => Err(DatabaseError::from(error).into()),
     }
 }
 
 async fn has_foreign_tables(transaction: &Transaction<'_>) -> Result<bool, ConnectError> {
     let names = "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()
                  AND table_name IN ('applications', 'secrets', 'grants', 'revocations', 'spent', 'removed', 'keyring', 'forgotten')";
-    let row = transaction.query_one(names, &[]).await.map_err(Trouble::from)?;
+    let row = transaction.query_one(names, &[]).await.map_err(DatabaseError::from)?;
     Ok(row.get::<_, i64>(0) > 0)
 }
 

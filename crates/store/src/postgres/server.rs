@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-use super::trouble::Trouble;
+use super::database_error::DatabaseError;
 
 /// Which server this is, as far as it says so: engines that lose nothing in a fail-over have no timeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ struct State {
     /// The latest timeline that this node has seen of the system.
     newest: Option<u32>,
     /// Why the watch has no connection, or cannot look.
-    trouble: Option<Arc<Trouble>>,
+    error: Option<Arc<DatabaseError>>,
 }
 
 impl Default for Server {
@@ -69,12 +69,12 @@ impl Server {
     }
 
     /// Whether a server may be worked with: not one that was the primary before another was promoted.
-    pub fn admit(&self, id: &ServerId) -> Result<(), Trouble> {
+    pub fn admit(&self, id: &ServerId) -> Result<(), DatabaseError> {
         let state = self.state();
         let is_same_system = state.id.as_ref().is_some_and(|known| known.system == id.system);
         match (id.timeline, state.newest) {
             (Some(found), Some(newest)) if is_same_system && found < newest => {
-                Err(Trouble::OldPrimary { found, newest })
+                Err(DatabaseError::OldPrimary { found, newest })
             }
             (_, _) => Ok(()),
         }
@@ -86,8 +86,8 @@ impl Server {
         let is_other = state.id.as_ref().is_some_and(|known| known != id);
         let is_same_system = state.id.as_ref().is_some_and(|known| known.system == id.system);
         let before = state.newest.filter(|_| is_same_system);
-        let trouble = state.trouble.take();
-        *state = State { id: Some(id.clone()), host, newest: before.max(id.timeline), trouble };
+        let error = state.error.take();
+        *state = State { id: Some(id.clone()), host, newest: before.max(id.timeline), error };
         self.gate.send_modify(|gate| {
             gate.epoch += u64::from(is_other);
             gate.is_open = true;
@@ -96,9 +96,9 @@ impl Server {
     }
 
     /// The watch has no connection, and if it could not make one or look with it, why.
-    pub fn lost(&self, trouble: Option<Arc<Trouble>>) {
-        if trouble.is_some() {
-            self.state().trouble = trouble;
+    pub fn lost(&self, error: Option<Arc<DatabaseError>>) {
+        if error.is_some() {
+            self.state().error = error;
         }
         self.gate.send_modify(|gate| gate.is_open = false);
     }
@@ -116,7 +116,7 @@ impl Server {
     }
 
     /// A session found this server. It is used if the watch has the same; a later timeline of it takes the watch along.
-    pub fn check(&self, id: &ServerId, epoch: u64) -> Result<(), Trouble> {
+    pub fn check(&self, id: &ServerId, epoch: u64) -> Result<(), DatabaseError> {
         let mut state = self.state();
         let Some(known) = state.id.as_ref().filter(|known| *known != id) else { return Ok(()) };
         if known.system == id.system && known.timeline < id.timeline {
@@ -124,7 +124,7 @@ impl Server {
             drop(state);
             self.leave(epoch);
         }
-        Err(Trouble::OtherServer)
+        Err(DatabaseError::OtherServer)
     }
 
     /// Returns when the watch is to look which server it is.
@@ -147,7 +147,7 @@ impl Server {
 
     /// The watch has seen what this server has.
     pub fn looked(&self, epoch: u64) {
-        self.state().trouble = None;
+        self.state().error = None;
         self.looked_in.store(epoch, Ordering::Relaxed);
     }
 
@@ -157,8 +157,8 @@ impl Server {
     }
 
     /// Why the watch has no connection, or cannot look.
-    pub fn trouble(&self) -> Option<Arc<Trouble>> {
-        self.state().trouble.clone()
+    pub fn error(&self) -> Option<Arc<DatabaseError>> {
+        self.state().error.clone()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

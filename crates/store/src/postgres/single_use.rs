@@ -9,8 +9,8 @@ use northgate_core::store::{Recorded, SingleUse};
 use tokio_postgres::{Client, Statement};
 
 use super::Shared;
-use super::connect::Trouble;
-use super::batch_worker::{Ask, Work};
+use super::batch_worker::{Job, Work};
+use super::connect::DatabaseError;
 use super::pool::Session;
 use super::rows::{self, DATABASE_NOW};
 
@@ -25,8 +25,8 @@ pub(crate) struct SingleUses {
 }
 
 /// A use, and the name of the request that makes it: a commit that was cut off is found again by it.
-pub(crate) struct SingleUseAsk {
-    pub ask: Ask<SingleUse, Recorded>,
+pub(crate) struct SingleUseJob {
+    pub job: Job<SingleUse, Recorded>,
     pub spender: i64,
 }
 
@@ -62,15 +62,15 @@ impl SingleUses {
         &mut self,
         client: &Client,
         statements: &Statements,
-        asks: &[SingleUseAsk],
-    ) -> Result<(), Trouble> {
+        jobs: &[SingleUseJob],
+    ) -> Result<(), DatabaseError> {
         if self.counted_at.elapsed() >= COUNT_HOLDS {
             self.counts.clear();
             self.counted_at = Instant::now();
         }
-        let unsure: HashSet<AppNumber> = asks
+        let unsure: HashSet<AppNumber> = jobs
             .iter()
-            .map(|ask| &ask.ask.what)
+            .map(|job| &job.job.what)
             .filter(|what| self.counts.get(&what.application).is_none_or(|count| *count >= what.at_most))
             .map(|what| what.application)
             .collect();
@@ -88,16 +88,16 @@ impl SingleUses {
         &mut self,
         client: &Client,
         statements: &Statements,
-        asks: &[SingleUseAsk],
-    ) -> Result<(), Trouble> {
+        jobs: &[SingleUseJob],
+    ) -> Result<(), DatabaseError> {
         let (mut applications, mut digests, mut until, mut spenders) = (vec![], vec![], vec![], vec![]);
-        for SingleUseAsk { ask, spender } in asks {
-            let count = self.counts.entry(ask.what.application).or_default();
-            if *count < ask.what.at_most {
+        for SingleUseJob { job, spender } in jobs {
+            let count = self.counts.entry(job.what.application).or_default();
+            if *count < job.what.at_most {
                 *count += 1;
-                applications.push(rows::number(ask.what.application));
-                digests.push(&ask.what.digest[..]);
-                until.push(rows::millis(ask.what.until));
+                applications.push(rows::number(job.what.application));
+                digests.push(&job.what.digest[..]);
+                until.push(rows::millis(job.what.until));
                 spenders.push(*spender);
             }
         }
@@ -109,7 +109,7 @@ impl SingleUses {
 }
 
 impl Statements {
-    pub async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+    pub async fn prepare(client: &Client) -> Result<Statements, DatabaseError> {
         let count = format!(
             "SELECT count(*) FROM spent WHERE application = $1 AND until_at >= least($2, {DATABASE_NOW})"
         );
@@ -120,37 +120,39 @@ impl Statements {
 }
 
 impl Work for SingleUses {
-    type Ask = SingleUseAsk;
+    type Job = SingleUseJob;
     const NAME: &'static str = "single use";
     const AT_ONCE: usize = 256;
 
-    fn is_abandoned(ask: &SingleUseAsk) -> bool {
-        ask.ask.answer.is_closed()
+    fn is_abandoned(job: &SingleUseJob) -> bool {
+        job.job.answer.is_closed()
     }
 
-    fn refuse(ask: SingleUseAsk, trouble: &Arc<Trouble>) {
-        ask.ask.refuse(trouble);
+    fn refuse(job: SingleUseJob, error: &Arc<DatabaseError>) {
+        job.job.refuse(error);
     }
 
     async fn perform(
         &mut self,
         session: &mut Session,
-        asks: &mut Vec<SingleUseAsk>,
+        jobs: &mut Vec<SingleUseJob>,
         _again: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DatabaseError> {
         let (client, statements) = (&session.client, &session.statements.single_uses);
-        self.count(client, statements, asks).await?;
-        self.insert(client, statements, asks).await?;
-        let applications: Vec<i32> = asks.iter().map(|ask| rows::number(ask.ask.what.application)).collect();
-        let digests: Vec<&[u8]> = asks.iter().map(|ask| &ask.ask.what.digest[..]).collect();
+        self.count(client, statements, jobs).await?;
+        self.insert(client, statements, jobs).await?;
+        let applications: Vec<i32> = jobs.iter().map(|job| rows::number(job.job.what.application)).collect();
+        let digests: Vec<&[u8]> = jobs.iter().map(|job| &job.job.what.digest[..]).collect();
         let found = client.query(&statements.spenders, &[&applications, &digests]).await?;
-        let found: Vec<(Option<i64>, bool)> =
-            found.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<Result<_, Trouble>>()?;
-        if found.len() != asks.len() {
-            return Err(Trouble::Damaged);
+        let found: Vec<(Option<i64>, bool)> = found
+            .iter()
+            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+            .collect::<Result<_, DatabaseError>>()?;
+        if found.len() != jobs.len() {
+            return Err(DatabaseError::Damaged);
         }
-        for (SingleUseAsk { ask, spender }, (first, is_there)) in asks.drain(..).zip(found) {
-            ask.tell(match first {
+        for (SingleUseJob { job, spender }, (first, is_there)) in jobs.drain(..).zip(found) {
+            job.reply(match first {
                 Some(first) if first == spender => Recorded::Fresh,
                 Some(_) => Recorded::Replayed,
                 None if is_there => Recorded::Full,

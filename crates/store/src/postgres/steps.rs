@@ -10,16 +10,16 @@ use northgate_core::store::{Advanced, Closing, Step};
 use tokio_postgres::{Client, Statement};
 
 use super::Shared;
-use super::connect::Trouble;
-use super::batch_worker::{Ask, Work};
+use super::batch_worker::{Job, Work};
+use super::connect::DatabaseError;
 use super::pool::Session;
 use super::rows;
 
 pub(crate) struct Steps(pub Arc<Shared>);
 
-pub(crate) enum StepAsk {
-    Advance(Ask<Step, Advanced>),
-    Close(Ask<Closing, ()>),
+pub(crate) enum StepJob {
+    Advance(Job<Step, Advanced>),
+    Close(Job<Closing, ()>),
 }
 
 pub(crate) struct Statements {
@@ -62,7 +62,7 @@ fn close() -> String {
 }
 
 impl Statements {
-    pub async fn prepare(client: &Client) -> Result<Statements, Trouble> {
+    pub async fn prepare(client: &Client) -> Result<Statements, DatabaseError> {
         let close = close();
         let (advance, present, close) =
             tokio::try_join!(client.prepare(ADVANCE), client.prepare(PRESENT), client.prepare(&close))?;
@@ -71,39 +71,39 @@ impl Statements {
 }
 
 impl Work for Steps {
-    type Ask = StepAsk;
+    type Job = StepJob;
     const NAME: &'static str = "refresh or logout";
     const AT_ONCE: usize = 1_024;
 
-    fn is_abandoned(ask: &StepAsk) -> bool {
-        match ask {
-            StepAsk::Advance(ask) => ask.answer.is_closed(),
-            StepAsk::Close(ask) => ask.answer.is_closed(),
+    fn is_abandoned(job: &StepJob) -> bool {
+        match job {
+            StepJob::Advance(job) => job.answer.is_closed(),
+            StepJob::Close(job) => job.answer.is_closed(),
         }
     }
 
-    fn refuse(ask: StepAsk, trouble: &Arc<Trouble>) {
-        match ask {
-            StepAsk::Advance(ask) => ask.refuse(trouble),
-            StepAsk::Close(ask) => ask.refuse(trouble),
+    fn refuse(job: StepJob, error: &Arc<DatabaseError>) {
+        match job {
+            StepJob::Advance(job) => job.refuse(error),
+            StepJob::Close(job) => job.refuse(error),
         }
     }
 
     async fn perform(
         &mut self,
         session: &mut Session,
-        asks: &mut Vec<StepAsk>,
+        jobs: &mut Vec<StepJob>,
         again: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), DatabaseError> {
         let Session { client, statements, .. } = session;
-        let (batch, statements) = (Batch::of(asks), &statements.steps);
+        let (batch, statements) = (Batch::of(jobs), &statements.steps);
         // Sent at once, and done by the database one after the other, each in a transaction of its own.
         let (moved, closed) =
             join(advance(client, statements, &batch.steps), close_all(client, statements, &batch.closings))
                 .await;
         let moved = match moved {
             Ok(moved) => self.states(client, statements, &batch, moved).await,
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         };
         for (key, place) in closed.iter().flatten() {
             self.0.published.registry.revoke(*key, batch.closings[place]);
@@ -111,7 +111,7 @@ impl Work for Steps {
         if closed.is_ok() && !batch.closings.is_empty() {
             self.0.wake_others();
         }
-        answer(asks, &batch, moved.as_ref().ok(), closed.is_ok(), again);
+        answer(jobs, &batch, moved.as_ref().ok(), closed.is_ok(), again);
         moved.map(|_| ()).and(closed.map(|_| ()))
     }
 }
@@ -126,10 +126,10 @@ impl Steps {
         statements: &Statements,
         batch: &Batch,
         moved: HashSet<Place>,
-    ) -> Result<Moved, Trouble> {
+    ) -> Result<Moved, DatabaseError> {
         let lost: Vec<Place> = batch.steps.keys().filter(|place| !moved.contains(*place)).copied().collect();
         let mut states = present(client, &statements.present, &lost).await?;
-        self.0.figures.lost(lost.len());
+        self.0.stats.lost(lost.len());
         states.extend(moved.iter().map(|place| (*place, batch.steps[place].to)));
         Ok((moved, states))
     }
@@ -146,15 +146,15 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(asks: &[StepAsk]) -> Batch {
+    fn of(jobs: &[StepJob]) -> Batch {
         let (mut steps, mut closings) = (BTreeMap::new(), BTreeMap::new());
-        for ask in asks {
-            match ask {
-                StepAsk::Advance(ask) => {
-                    steps.entry(place_of(&ask.what)).or_insert(ask.what);
+        for job in jobs {
+            match job {
+                StepJob::Advance(job) => {
+                    steps.entry(place_of(&job.what)).or_insert(job.what);
                 }
-                StepAsk::Close(ask) => {
-                    let Closing { grant, revocation } = ask.what;
+                StepJob::Close(job) => {
+                    let Closing { grant, revocation } = job.what;
                     let both = closings.entry(rows::place(grant)).or_insert(revocation);
                     both.ends_at = both.ends_at.min(revocation.ends_at);
                     both.forget_at = both.forget_at.max(revocation.forget_at);
@@ -174,7 +174,7 @@ async fn advance(
     client: &Client,
     statements: &Statements,
     steps: &BTreeMap<Place, Step>,
-) -> Result<HashSet<Place>, Trouble> {
+) -> Result<HashSet<Place>, DatabaseError> {
     if steps.is_empty() {
         return Ok(HashSet::new());
     }
@@ -194,7 +194,7 @@ async fn close_all(
     client: &Client,
     statements: &Statements,
     closings: &BTreeMap<Place, Revocation>,
-) -> Result<Vec<(GrantKey, Place)>, Trouble> {
+) -> Result<Vec<(GrantKey, Place)>, DatabaseError> {
     if closings.is_empty() {
         return Ok(Vec::new());
     }
@@ -210,7 +210,7 @@ pub(crate) async fn present(
     client: &Client,
     statement: &Statement,
     places: &[Place],
-) -> Result<HashMap<Place, Grant>, Trouble> {
+) -> Result<HashMap<Place, Grant>, DatabaseError> {
     if places.is_empty() {
         return Ok(HashMap::new());
     }
@@ -229,24 +229,24 @@ fn columns<'a>(places: impl Iterator<Item = &'a Place>) -> (Vec<i32>, Vec<i64>) 
 
 /// Answers what was done, and leaves what failed and steps whose guard may hold now that the first one of their grant is
 /// done.
-fn answer(asks: &mut Vec<StepAsk>, batch: &Batch, moved: Option<&Moved>, is_closed: bool, again: bool) {
+fn answer(jobs: &mut Vec<StepJob>, batch: &Batch, moved: Option<&Moved>, is_closed: bool, again: bool) {
     let mut first: HashSet<Place> = batch.steps.keys().copied().collect();
-    for ask in std::mem::take(asks) {
-        match (ask, moved) {
-            (StepAsk::Close(ask), _) if is_closed => ask.tell(()),
-            (ask @ StepAsk::Close(_), _) | (ask @ StepAsk::Advance(_), None) => asks.push(ask),
-            (StepAsk::Advance(ask), Some((moved, states))) => {
-                let place = place_of(&ask.what);
+    for job in std::mem::take(jobs) {
+        match (job, moved) {
+            (StepJob::Close(job), _) if is_closed => job.reply(()),
+            (job @ StepJob::Close(_), _) | (job @ StepJob::Advance(_), None) => jobs.push(job),
+            (StepJob::Advance(job), Some((moved, states))) => {
+                let place = place_of(&job.what);
                 let state = states.get(&place).copied();
                 let is_first = first.remove(&place);
                 // Where an attempt was cut off and the grant is in the very state that it was to bring, it brought it.
-                let is_done = moved.contains(&place) || again && state == Some(ask.what.to);
+                let is_done = moved.contains(&place) || again && state == Some(job.what.to);
                 if is_first && is_done {
-                    ask.tell(Advanced::Advanced);
-                } else if !is_first && state.is_some_and(|grant| grant.generation == ask.what.from) {
-                    asks.push(StepAsk::Advance(ask));
+                    job.reply(Advanced::Advanced);
+                } else if !is_first && state.is_some_and(|grant| grant.generation == job.what.from) {
+                    jobs.push(StepJob::Advance(job));
                 } else {
-                    ask.tell(Advanced::Lost(state));
+                    job.reply(Advanced::Lost(state));
                 }
             }
         }

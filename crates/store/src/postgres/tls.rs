@@ -168,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for C
     type Error = rustls::pki_types::InvalidDnsNameError;
 
     fn make_tls_connect(&mut self, domain: &str) -> Result<Handshake, Self::Error> {
-        // No name means a Unix socket, over which there is no TLS: the client library asks for a connector all the same.
+        // No name means a Unix socket, over which there is no TLS: the client library jobs for a connector all the same.
         let name = if domain.is_empty() { "localhost" } else { domain };
         Ok(Handshake { connector: self.0.clone(), name: ServerName::try_from(name.to_owned())? })
     }

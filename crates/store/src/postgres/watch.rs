@@ -19,11 +19,11 @@ use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_postgres::{Client, Statement};
 
-use super::connect::{Connected, Identity, Session, Trouble, connect, identify};
+use super::connect::{Connected, DatabaseError, Identity, Session, connect, identify};
 use super::keyring;
 use super::load::{self, All, Look, News};
 use super::pool::Backend;
-use super::published::From;
+use super::published::Source;
 use super::rows;
 use super::server::ServerId;
 use super::settings::PostgresSettings;
@@ -140,29 +140,31 @@ impl Watch {
     async fn attempt(&mut self, depth: Depth) {
         // Where the server is not the one any more, the next one is looked for at once.
         for (depth, is_last) in [(depth, false), (Depth::Look, true)] {
-            let Err(trouble) = self.look(depth).await else { return };
+            let Err(error) = self.look(depth).await else { return };
             let was = self.session.take();
-            self.shared.health.report("watch", &trouble);
+            self.shared.health.report("watch", &error);
             match was {
                 Some(was) => {
-                    if trouble.is_read_only() || matches!(trouble, Trouble::OtherServer | Trouble::Pooled) {
+                    if error.is_read_only()
+                        || matches!(error, DatabaseError::OtherServer | DatabaseError::Pooled)
+                    {
                         self.shared.server.leave(was.epoch);
                     }
-                    self.shared.server.lost(is_last.then(|| Arc::new(trouble)));
+                    self.shared.server.lost(is_last.then(|| Arc::new(error)));
                 }
-                None => return self.not_connected(trouble),
+                None => return self.not_connected(error),
             }
         }
     }
 
     /// What keeps the watch from connecting is why this node is not ready, and why sessions are not opened.
-    fn not_connected(&self, trouble: Trouble) {
-        if trouble.is_too_many_connections() {
+    fn not_connected(&self, error: DatabaseError) {
+        if error.is_too_many_connections() {
             self.shared.pool.sweep(&self.shared.server, true);
         }
-        let trouble = Some(Arc::new(trouble));
-        self.shared.server.lost(trouble.clone());
-        self.shared.pool.set_trouble(trouble);
+        let error = Some(Arc::new(error));
+        self.shared.server.lost(error.clone());
+        self.shared.pool.set_trouble(error);
     }
 
     async fn wake_others(&mut self) {
@@ -173,11 +175,11 @@ impl Watch {
         }
     }
 
-    async fn look(&mut self, depth: Depth) -> Result<(), Trouble> {
+    async fn look(&mut self, depth: Depth) -> Result<(), DatabaseError> {
         let epoch = self.shared.server.epoch();
         if self.session.as_ref().is_none_or(|session| session.client.is_closed() || session.epoch != epoch) {
             self.session = None;
-            self.shared.figures.reconnected();
+            self.shared.stats.reconnected();
             self.reconnect().await?;
         }
         let Some(Watching { client, look, keyring, identity, epoch, .. }) = &self.session else {
@@ -196,7 +198,7 @@ impl Watch {
             let shown = keyring::look(client, keyring, &self.shared.keyring);
             tokio::try_join!(biased; same, look.since(client, since), shown)
         });
-        let ((), news, ()) = looked.await.unwrap_or(Err(Trouble::Silent(limit)))?;
+        let ((), news, ()) = looked.await.unwrap_or(Err(DatabaseError::Silent(limit)))?;
         let epoch = *epoch;
         self.seen_at = news.at;
         match depth {
@@ -205,7 +207,7 @@ impl Watch {
                 self.looks += 1;
                 (self.looked_at, self.last) = (news.at, began);
                 self.publish(news);
-                self.shared.figures.looked(began);
+                self.shared.stats.looked(began);
                 self.shared.server.looked(epoch);
             }
         }
@@ -216,7 +218,7 @@ impl Watch {
         news.damaged.iter().for_each(|damaged| self.report(damaged));
         let published = &self.shared.published;
         for application in news.applications {
-            published.put(application, From::Read);
+            published.put(application, Source::Read);
         }
         // A number is not given again, so that what is removed was removed last.
         news.removed.into_iter().for_each(|number| published.remove(number));
@@ -233,7 +235,7 @@ impl Watch {
     }
 
     /// Writes each damaged row to the log once; looks that follow read it again.
-    fn report(&mut self, damaged: &Trouble) {
+    fn report(&mut self, damaged: &DatabaseError) {
         let message = damaged.to_string();
         if self.damaged.len() < DAMAGED_ROWS && self.damaged.insert(message) {
             tracing::error!(
@@ -243,7 +245,7 @@ impl Watch {
         }
     }
 
-    async fn reconnect(&mut self) -> Result<(), Trouble> {
+    async fn reconnect(&mut self) -> Result<(), DatabaseError> {
         self.shared.server.lost(None);
         let notified = Arc::default();
         let Shared { settings, server, .. } = &*self.shared;
@@ -252,7 +254,7 @@ impl Watch {
     }
 
     /// Takes all connections of this node to this server, and reads everything where looking back is not enough.
-    async fn begin(&mut self, connected: Connected, notified: Arc<Notify>) -> Result<(), Trouble> {
+    async fn begin(&mut self, connected: Connected, notified: Arc<Notify>) -> Result<(), DatabaseError> {
         let Connected { client, host, identity } = connected;
         let backend = self.shared.pool.claim(&identity.backend)?;
         let epoch = self.shared.server.join(&identity.server, host);
@@ -266,7 +268,7 @@ impl Watch {
         if is_other || self.last.elapsed() > RELOAD_AFTER {
             let loaded = timeout(RELOAD_WITHIN, load::all(&client)).await;
             let All { applications, revocations, forgotten, damaged, at } =
-                loaded.unwrap_or(Err(Trouble::Silent(RELOAD_WITHIN)))?;
+                loaded.unwrap_or(Err(DatabaseError::Silent(RELOAD_WITHIN)))?;
             revocations.forgotten().raise(forgotten);
             self.marks = forgotten;
             damaged.iter().for_each(|damaged| self.report(damaged));
@@ -277,7 +279,7 @@ impl Watch {
             self.shared.published.replace_all(applications, revocations);
             All::tidy(&self.shared.published.registry);
             (self.looked_at, self.seen_at) = (at, at);
-            self.shared.figures.reloaded();
+            self.shared.stats.reloaded();
         }
         // From here on only what changed is read, whatever the statistics say of how much that is. Small tables have no
         // other plan than a scan, which looks so dear then that it would be compiled for each look.
@@ -311,13 +313,13 @@ fn late_commits(settings: &PostgresSettings) -> Duration {
 }
 
 /// Whether a connection is still served by the server and the process that it was made to, and takes writes.
-fn is_same(now: &Identity, then: &Identity) -> Result<(), Trouble> {
+fn is_same(now: &Identity, then: &Identity) -> Result<(), DatabaseError> {
     if now.server != then.server {
-        Err(Trouble::OtherServer)
+        Err(DatabaseError::OtherServer)
     } else if now.backend != then.backend {
-        Err(Trouble::Pooled)
+        Err(DatabaseError::Pooled)
     } else if now.is_read_only {
-        Err(Trouble::ReadOnly)
+        Err(DatabaseError::ReadOnly)
     } else {
         Ok(())
     }

@@ -160,11 +160,11 @@ async fn obey(house: &House, words: &[&str]) -> String {
             Ok(()) => "done".to_owned(),
             Err(_) => "unavailable".to_owned(),
         },
-        ["lost"] => house.store.figures().lost().is_some().to_string(),
+        ["lost"] => house.store.stats().lost().is_some().to_string(),
         ["crowd", size] => crowd(house, size.parse().unwrap()).await,
         ["count"] => house.store.registry().count().to_string(),
-        ["failing"] => house.store.figures().is_failing().to_string(),
-        ["journal"] => house.store.figures().journal_bytes().to_string(),
+        ["failing"] => house.store.stats().is_failing().to_string(),
+        ["journal"] => house.store.stats().journal_bytes().to_string(),
         _ => panic!("{words:?}"),
     }
 }

@@ -119,8 +119,8 @@ impl World {
     /// How many operations were written since the start.
     pub fn writes(&self) -> u64 {
         match &self.running.as_ref().unwrap().1 {
-            Running::Embedded(store) => store.figures().writes(),
-            Running::Postgres(store) => store.figures().writes(),
+            Running::Embedded(store) => store.stats().writes(),
+            Running::Postgres(store) => store.stats().writes(),
         }
     }
 

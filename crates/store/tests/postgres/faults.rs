@@ -94,10 +94,10 @@ async fn serialization_failures_and_deadlocks_are_tried_again() {
         );
         installation.database().await.batch_execute(&fails).await.unwrap();
         node.refresh(&app, &pair.refresh_token, NOW).await.unwrap();
-        assert_eq!(node.store.figures().retries(), 3, "{state}");
+        assert_eq!(node.store.stats().retries(), 3, "{state}");
         installation.database().await.batch_execute("ALTER SEQUENCE fails RESTART").await.unwrap();
         node.login(&app).await;
-        assert_eq!(node.store.figures().retries(), 6, "{state}");
+        assert_eq!(node.store.stats().retries(), 6, "{state}");
     }
 }
 

@@ -164,7 +164,7 @@ async fn a_locked_table_is_named_with_the_process_that_holds_it() {
     // It waits its turn, and gets it.
     let login = node.login(&app);
     let commit = async {
-        until(|| node.store.figures().retries() > 0).await;
+        until(|| node.store.stats().retries() > 0).await;
         database.batch_execute("COMMIT").await.unwrap();
     };
     tokio::join!(login, commit);

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use northgate_core::application::AppNumber;
 use northgate_core::forgotten::Forgotten;
 use northgate_core::keyring::KeyringRecord;
-use northgate_store::moving::{Counts, Holding};
+use northgate_store::export::{Counts, Holding};
 use serde::Serialize;
 
 use super::line::{ApplicationLine, End, Head, Line};

@@ -1,4 +1,4 @@
-//! Figures about the writer's work, for metrics: plain counters that the writer sets and anybody reads.
+//! Counters about the writer's work, for metrics: plain counters that the writer sets and anybody reads.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// What the writer has done since the start.
 #[derive(Debug, Default)]
-pub struct Figures {
+pub struct Stats {
     commits: AtomicU64,
     writes: AtomicU64,
     commit_nanos: AtomicU64,
@@ -17,7 +17,7 @@ pub struct Figures {
     lost: Mutex<Option<String>>,
 }
 
-impl Figures {
+impl Stats {
     /// Transactions committed.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)

@@ -9,7 +9,7 @@ use northgate_core::application::AppNumber;
 use northgate_core::clock::Timestamp;
 use northgate_core::forgotten::Forgotten;
 use northgate_core::keyring::KeyringRecord;
-use northgate_store::moving::{Counts, Holding, Whole};
+use northgate_store::export::{Counts, Holding, Whole};
 
 use super::line::{Head, Line, Mark};
 use super::{FileError, LONGEST_LINE, VERSION};

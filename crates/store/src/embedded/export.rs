@@ -10,11 +10,11 @@ use super::codec::{put_grant, put_revocation};
 use super::data_dir::{self, DataDirError};
 use super::schema::{self, SchemaError};
 use super::{DATABASE, EmbeddedStore, applications, forgotten};
-use crate::moving::{Counts, Holding, Whole};
+use crate::export::{Counts, Holding, Whole};
 
 /// Why an installation was not moved.
 #[derive(Debug, thiserror::Error)]
-pub enum MoveError {
+pub enum ExportError {
     #[error(transparent)]
     DataDir(#[from] DataDirError),
     #[error("cannot open the database")]
@@ -29,7 +29,7 @@ pub enum MoveError {
 
 impl EmbeddedStore {
     /// The highest number that was ever given to an application.
-    pub fn last_number(&self) -> Result<AppNumber, MoveError> {
+    pub fn last_number(&self) -> Result<AppNumber, ExportError> {
         let connection = schema::connect(self.directory.database_path())?;
         let last = "SELECT seq FROM sqlite_sequence WHERE name = 'applications'";
         let last = connection.query_row(last, [], |row| row.get(0)).optional()?;
@@ -55,7 +55,7 @@ pub struct Import {
 
 impl Import {
     /// Takes hold of a data directory in which nothing is yet.
-    pub fn begin(data_dir: &Path) -> Result<Import, MoveError> {
+    pub fn begin(data_dir: &Path) -> Result<Import, ExportError> {
         let lock = data_dir::lock(data_dir)?;
         let mut connection = schema::connect(&data_dir.join(DATABASE))?;
         schema::migrate(&mut connection)?;
@@ -63,12 +63,12 @@ impl Import {
         let used = "SELECT (SELECT count(*) FROM applications) + (SELECT count(*) FROM grants)
                     + (SELECT count(*) FROM journal) + (SELECT count(*) FROM sqlite_sequence)";
         if connection.query_row(used, [], |row| row.get::<_, i64>(0))? > 0 {
-            return Err(MoveError::NotEmpty);
+            return Err(ExportError::NotEmpty);
         }
         Ok(Import { connection, _lock: lock })
     }
 
-    pub fn add(&self, holding: &Holding) -> Result<(), MoveError> {
+    pub fn add(&self, holding: &Holding) -> Result<(), ExportError> {
         let application = &holding.application;
         let insert = "INSERT INTO applications (number, app_id, name, state, created_at, revision)
                       VALUES (?, ?, ?, ?, ?, ?)";
@@ -93,7 +93,7 @@ impl Import {
     }
 
     /// Makes it all durable, if it is whole.
-    pub fn finish(self, expected: &Whole) -> Result<(), MoveError> {
+    pub fn finish(self, expected: &Whole) -> Result<(), ExportError> {
         let found = self.connection.query_row(
             "SELECT (SELECT count(*) FROM applications), (SELECT count(*) FROM secrets),
              ifnull(sum(length(live)) / 28, 0), ifnull(sum(length(closed)) / 24, 0) FROM grants",
@@ -104,7 +104,7 @@ impl Import {
             },
         )?;
         if found != expected.counts {
-            return Err(MoveError::Incomplete { found, expected: expected.counts });
+            return Err(ExportError::Incomplete { found, expected: expected.counts });
         }
         forgotten::write(&self.connection, expected.forgotten)?;
         self.connection.execute("DELETE FROM sqlite_sequence WHERE name = 'applications'", [])?;

@@ -10,13 +10,13 @@ use northgate_core::forgotten::Forgotten;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
-use super::connect::{Trouble, connect_once};
+use super::connect::{DatabaseError, connect_once};
 use super::forgotten;
 use super::keyring::SealedKeyring;
 use super::rows::{self, APPLICATION, APPLICATION_VALUES, DATABASE_NOW, SECRET, SECRET_VALUES, Value};
 use super::settings::PostgresSettings;
 use super::{ConnectError, schema};
-use crate::moving::{Counts, Holding, Whole};
+use crate::export::{Counts, Holding, Whole};
 
 /// Applications that are in memory at a time, with a few hundred KiB of grants each at the very most.
 pub const PAGE: usize = 256;
@@ -26,7 +26,7 @@ const PATIENTLY: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_tran
 
 /// Why an installation was not moved.
 #[derive(Debug, thiserror::Error)]
-pub enum MoveError {
+pub enum ExportError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("the database holds an installation already: import into one that was only migrated")]
@@ -37,15 +37,15 @@ pub enum MoveError {
     Incomplete { found: Counts, expected: Counts },
 }
 
-impl From<Trouble> for MoveError {
-    fn from(trouble: Trouble) -> MoveError {
-        MoveError::Connect(trouble.into())
+impl From<DatabaseError> for ExportError {
+    fn from(error: DatabaseError) -> ExportError {
+        ExportError::Connect(error.into())
     }
 }
 
-impl From<tokio_postgres::Error> for MoveError {
-    fn from(error: tokio_postgres::Error) -> MoveError {
-        Trouble::from(error).into()
+impl From<tokio_postgres::Error> for ExportError {
+    fn from(error: tokio_postgres::Error) -> ExportError {
+        DatabaseError::from(error).into()
     }
 }
 
@@ -57,7 +57,7 @@ pub struct Export {
 }
 
 impl Export {
-    pub async fn begin(settings: &PostgresSettings) -> Result<Export, MoveError> {
+    pub async fn begin(settings: &PostgresSettings) -> Result<Export, ExportError> {
         let client = connect_once(settings).await?;
         schema::check(&client).await?;
         client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
@@ -65,24 +65,24 @@ impl Export {
         Ok(Export { client, after: i64::MIN })
     }
 
-    pub async fn keyring(&self) -> Result<SealedKeyring, MoveError> {
-        super::keyring::read(&self.client).await?.ok_or(MoveError::NoKeyring)
+    pub async fn keyring(&self) -> Result<SealedKeyring, ExportError> {
+        super::keyring::read(&self.client).await?.ok_or(ExportError::NoKeyring)
     }
 
     /// The highest number that was ever given to an application, or a higher one.
-    pub async fn last_number(&self) -> Result<AppNumber, MoveError> {
+    pub async fn last_number(&self) -> Result<AppNumber, ExportError> {
         let row = self.client.query_one("SELECT last_value, is_called FROM application_numbers", &[]).await?;
         let (last, is_given): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
         Ok(AppNumber(if is_given { last as u32 } else { 0 }))
     }
 
     /// Up to when revocations and single-use identifiers were forgotten.
-    pub async fn forgotten(&self) -> Result<Forgotten, MoveError> {
+    pub async fn forgotten(&self) -> Result<Forgotten, ExportError> {
         Ok(forgotten::read(&self.client).await?)
     }
 
     /// The next applications in the order of their numbers; none when all were read.
-    pub async fn page(&mut self) -> Result<Vec<Holding>, MoveError> {
+    pub async fn page(&mut self) -> Result<Vec<Holding>, ExportError> {
         let select = format!(
             "SELECT {APPLICATION} FROM applications WHERE number > $1::int8 ORDER BY number LIMIT {PAGE}"
         );
@@ -97,11 +97,11 @@ impl Export {
         Ok(page)
     }
 
-    async fn fill(&self, page: &mut [Holding]) -> Result<(), MoveError> {
+    async fn fill(&self, page: &mut [Holding]) -> Result<(), ExportError> {
         let places: HashMap<AppNumber, usize> =
             page.iter().enumerate().map(|(place, holding)| (holding.application.number, place)).collect();
         let numbers: Vec<i32> = page.iter().map(|holding| rows::number(holding.application.number)).collect();
-        let of = |number| places.get(&number).copied().ok_or(Trouble::Damaged);
+        let of = |number| places.get(&number).copied().ok_or(DatabaseError::Damaged);
         let secrets =
             format!("SELECT {SECRET} FROM secrets WHERE application = ANY ($1) ORDER BY application, id");
         for row in self.client.query(&secrets, &[&numbers]).await? {
@@ -131,7 +131,7 @@ pub struct Import {
 
 impl Import {
     /// Takes hold of a database on which nothing has started yet. Of several at once the first goes on.
-    pub async fn begin(settings: &PostgresSettings, keyring: &SealedKeyring) -> Result<Import, MoveError> {
+    pub async fn begin(settings: &PostgresSettings, keyring: &SealedKeyring) -> Result<Import, ExportError> {
         let client = connect_once(settings).await?;
         schema::check(&client).await?;
         client.batch_execute("BEGIN").await?;
@@ -139,12 +139,12 @@ impl Import {
         let insert = "INSERT INTO keyring (version, sealed) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         let is_first = client.execute(insert, &[&keyring.version, &keyring.sealed]).await? > 0;
         if !is_first || count(&client).await? != Counts::default() {
-            return Err(MoveError::NotEmpty);
+            return Err(ExportError::NotEmpty);
         }
         Ok(Import { client })
     }
 
-    pub async fn add(&self, page: &[Holding]) -> Result<(), MoveError> {
+    pub async fn add(&self, page: &[Holding]) -> Result<(), ExportError> {
         let insert = format!(
             "INSERT INTO applications ({APPLICATION}, changed_at) VALUES ({APPLICATION_VALUES}, {DATABASE_NOW})"
         );
@@ -160,10 +160,10 @@ impl Import {
     }
 
     /// Makes it all durable, if it is whole.
-    pub async fn finish(self, expected: &Whole) -> Result<(), MoveError> {
+    pub async fn finish(self, expected: &Whole) -> Result<(), ExportError> {
         let found = count(&self.client).await?;
         if found != expected.counts {
-            return Err(MoveError::Incomplete { found, expected: expected.counts });
+            return Err(ExportError::Incomplete { found, expected: expected.counts });
         }
         if expected.last_number.0 > 0 {
             let last = i64::from(expected.last_number.0);
@@ -174,7 +174,7 @@ impl Import {
     }
 
     /// One row each, without waiting for one before the next is sent.
-    async fn insert(&self, insert: &str, rows: Vec<Vec<Value>>) -> Result<(), MoveError> {
+    async fn insert(&self, insert: &str, rows: Vec<Vec<Value>>) -> Result<(), ExportError> {
         let statement = self.client.prepare(insert).await?;
         try_join_all(rows.iter().map(async |values| {
             let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
@@ -184,7 +184,7 @@ impl Import {
         Ok(())
     }
 
-    async fn insert_grants(&self, page: &[Holding]) -> Result<(), MoveError> {
+    async fn insert_grants(&self, page: &[Holding]) -> Result<(), ExportError> {
         let (mut applications, mut ids, mut generations) = (Vec::new(), Vec::new(), Vec::new());
         let (mut refreshed, mut expires) = (Vec::new(), Vec::new());
         for Holding { application, grants, .. } in page {
@@ -202,7 +202,7 @@ impl Import {
         Ok(())
     }
 
-    async fn insert_revocations(&self, page: &[Holding]) -> Result<(), MoveError> {
+    async fn insert_revocations(&self, page: &[Holding]) -> Result<(), ExportError> {
         let (mut applications, mut ids) = (Vec::new(), Vec::new());
         let (mut ends, mut forget) = (Vec::new(), Vec::new());
         for Holding { application, revocations, .. } in page {
@@ -223,10 +223,10 @@ impl Import {
     }
 }
 
-async fn count(client: &Client) -> Result<Counts, MoveError> {
+async fn count(client: &Client) -> Result<Counts, ExportError> {
     let count = "SELECT (SELECT count(*) FROM applications), (SELECT count(*) FROM secrets),
                  (SELECT count(*) FROM grants), (SELECT count(*) FROM revocations)";
     let row = client.query_one(count, &[]).await?;
-    let at = |column| Ok::<_, MoveError>(row.try_get::<_, i64>(column)? as u64);
+    let at = |column| Ok::<_, ExportError>(row.try_get::<_, i64>(column)? as u64);
     Ok(Counts { applications: at(0)?, secrets: at(1)?, grants: at(2)?, revocations: at(3)? })
 }

@@ -1,4 +1,4 @@
-//! Figures about the work with the database, for metrics: plain counters that the writers set and anybody reads.
+//! Counters about the work with the database, for metrics: plain counters that the writers set and anybody reads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// What this node has done since the start.
 #[derive(Debug)]
-pub struct Figures {
+pub struct Stats {
     batches: AtomicU64,
     writes: AtomicU64,
     batch_nanos: AtomicU64,
@@ -18,9 +18,9 @@ pub struct Figures {
     looked_at: Mutex<Instant>,
 }
 
-impl Figures {
-    pub(crate) fn new() -> Figures {
-        Figures {
+impl Stats {
+    pub(crate) fn new() -> Stats {
+        Stats {
             batches: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             batch_nanos: AtomicU64::new(0),

@@ -10,7 +10,7 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
+pub(crate) enum DatabaseError {
     #[error("the database cannot be reached")]
     Unreachable(#[source] Said),
     #[error("the database refused the statement")]
@@ -26,7 +26,7 @@ pub(crate) enum Trouble {
         table: &'static str,
         key: String,
         #[source]
-        cause: Box<Trouble>,
+        cause: Box<DatabaseError>,
     },
     #[error(
         "the database server takes no writes: it is a standby, or default_transaction_read_only is on (SQLSTATE 25006)"
@@ -45,11 +45,11 @@ pub(crate) enum Trouble {
     )]
     Pooled,
     #[error("no server takes writes: {}", listed(.0))]
-    NoServer(Vec<(String, Trouble)>),
+    NoServer(Vec<(String, DatabaseError)>),
     #[error("no connection to the database is free")]
-    NoConnection(#[source] Option<Arc<Trouble>>),
+    NoConnection(#[source] Option<Arc<DatabaseError>>),
     #[error("the database has no connection left for the writes of this node")]
-    NoRoom(#[source] Arc<Trouble>),
+    NoRoom(#[source] Arc<DatabaseError>),
 }
 
 /// How soon the same statement may succeed.
@@ -92,82 +92,84 @@ impl fmt::Display for Said {
     }
 }
 
-impl From<tokio_postgres::Error> for Trouble {
-    fn from(error: tokio_postgres::Error) -> Trouble {
+impl From<tokio_postgres::Error> for DatabaseError {
+    fn from(error: tokio_postgres::Error) -> DatabaseError {
         // A statement that was prepared on this connection is not there, or is before it was prepared.
         let pooled = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
         let is_pooled = error.as_db_error().is_some_and(|error| {
             pooled.contains(error.code()) || error.message().contains("statement pooling mode")
         });
-        if is_pooled { Trouble::Pooled } else { Trouble::Refused(Said(error)) }
+        if is_pooled { DatabaseError::Pooled } else { DatabaseError::Refused(Said(error)) }
     }
 }
 
-impl Trouble {
+impl DatabaseError {
     /// Why a connection could not be made.
-    pub fn connecting(error: tokio_postgres::Error) -> Trouble {
+    pub fn connecting(error: tokio_postgres::Error) -> DatabaseError {
         let said = Said(error);
         // The client library has no other sign of it.
         if said.0.code().is_none() && said.to_string().contains("database does not allow writes") {
-            return Trouble::ReadOnly;
+            return DatabaseError::ReadOnly;
         }
-        Trouble::Unreachable(said)
+        DatabaseError::Unreachable(said)
     }
 
     /// Why no host could be used, each with its own reason.
-    pub fn none_of(mut hosts: Vec<(String, Trouble)>) -> Trouble {
+    pub fn none_of(mut hosts: Vec<(String, DatabaseError)>) -> DatabaseError {
         match hosts.pop() {
-            Some((_, trouble)) if hosts.is_empty() => trouble,
+            Some((_, error)) if hosts.is_empty() => error,
             Some(last) => {
                 hosts.push(last);
-                Trouble::NoServer(hosts)
+                DatabaseError::NoServer(hosts)
             }
-            None => Trouble::NoServer(hosts),
+            None => DatabaseError::NoServer(hosts),
         }
     }
 
     pub fn outlook(&self) -> Outlook {
         match self {
-            Trouble::Unreachable(said) | Trouble::Refused(said) => said.outlook(),
-            Trouble::Silent(_) | Trouble::OtherServer => Outlook::Passing,
-            Trouble::Damaged
-            | Trouble::DamagedRow { .. }
-            | Trouble::ReadOnly
-            | Trouble::OldPrimary { .. }
-            | Trouble::Pooled
-            | Trouble::NoRoom(_) => Outlook::Lasting,
-            Trouble::NoServer(hosts) => {
-                let is_lasting = hosts.iter().all(|(_, trouble)| trouble.outlook() == Outlook::Lasting);
+            DatabaseError::Unreachable(said) | DatabaseError::Refused(said) => said.outlook(),
+            DatabaseError::Silent(_) | DatabaseError::OtherServer => Outlook::Passing,
+            DatabaseError::Damaged
+            | DatabaseError::DamagedRow { .. }
+            | DatabaseError::ReadOnly
+            | DatabaseError::OldPrimary { .. }
+            | DatabaseError::Pooled
+            | DatabaseError::NoRoom(_) => Outlook::Lasting,
+            DatabaseError::NoServer(hosts) => {
+                let is_lasting = hosts.iter().all(|(_, error)| error.outlook() == Outlook::Lasting);
                 if is_lasting { Outlook::Lasting } else { Outlook::Passing }
             }
-            Trouble::NoConnection(cause) => cause.as_ref().map_or(Outlook::Passing, |cause| cause.outlook()),
+            DatabaseError::NoConnection(cause) => {
+                cause.as_ref().map_or(Outlook::Passing, |cause| cause.outlook())
+            }
         }
     }
 
     /// Whether one operation of a batch may be the cause, and the others may succeed without it.
     pub fn may_be_of_one(&self) -> bool {
         match self {
-            Trouble::Refused(said) => said.0.code().is_none_or(|code| {
+            DatabaseError::Refused(said) => said.0.code().is_none_or(|code| {
                 let classes = ["22", "23", "38", "39", "42501", "44", "P0", "XX"];
                 classes.iter().any(|class| code.code().starts_with(class))
             }),
-            Trouble::Damaged | Trouble::DamagedRow { .. } => true,
-            Trouble::Unreachable(_)
-            | Trouble::Silent(_)
-            | Trouble::ReadOnly
-            | Trouble::OldPrimary { .. }
-            | Trouble::OtherServer
-            | Trouble::Pooled
-            | Trouble::NoServer(_)
-            | Trouble::NoConnection(_)
-            | Trouble::NoRoom(_) => false,
+            DatabaseError::Damaged | DatabaseError::DamagedRow { .. } => true,
+            DatabaseError::Unreachable(_)
+            | DatabaseError::Silent(_)
+            | DatabaseError::ReadOnly
+            | DatabaseError::OldPrimary { .. }
+            | DatabaseError::OtherServer
+            | DatabaseError::Pooled
+            | DatabaseError::NoServer(_)
+            | DatabaseError::NoConnection(_)
+            | DatabaseError::NoRoom(_) => false,
         }
     }
 
     /// Whether its connection is as good as before, but for a transaction that may be open on it.
     pub fn keeps_connection(&self) -> bool {
         match self {
-            Trouble::Refused(said) => said.0.as_db_error().is_some_and(|error| {
+            DatabaseError::Refused(said) => said.0.as_db_error().is_some_and(|error| {
                 let is_error = error.parsed_severity() == Some(Severity::Error);
                 // 0A000: a cached plan that does not fit a table any more.
                 is_error
@@ -175,30 +177,30 @@ impl Trouble {
                         .iter()
                         .any(|class| error.code().code().starts_with(class))
             }),
-            Trouble::Unreachable(_)
-            | Trouble::Silent(_)
-            | Trouble::Damaged
-            | Trouble::DamagedRow { .. }
-            | Trouble::ReadOnly
-            | Trouble::OldPrimary { .. }
-            | Trouble::OtherServer
-            | Trouble::Pooled
-            | Trouble::NoServer(_)
-            | Trouble::NoConnection(_)
-            | Trouble::NoRoom(_) => false,
+            DatabaseError::Unreachable(_)
+            | DatabaseError::Silent(_)
+            | DatabaseError::Damaged
+            | DatabaseError::DamagedRow { .. }
+            | DatabaseError::ReadOnly
+            | DatabaseError::OldPrimary { .. }
+            | DatabaseError::OtherServer
+            | DatabaseError::Pooled
+            | DatabaseError::NoServer(_)
+            | DatabaseError::NoConnection(_)
+            | DatabaseError::NoRoom(_) => false,
         }
     }
 
     /// Whether the server has become one that takes no writes.
     pub fn is_read_only(&self) -> bool {
-        matches!(self, Trouble::ReadOnly) || self.is_of(&[SqlState::READ_ONLY_SQL_TRANSACTION])
+        matches!(self, DatabaseError::ReadOnly) || self.is_of(&[SqlState::READ_ONLY_SQL_TRANSACTION])
     }
 
     /// Whether the server, or the role, has no connection left.
     pub fn is_too_many_connections(&self) -> bool {
-        let is_one = |trouble: &Trouble| trouble.is_of(&[SqlState::TOO_MANY_CONNECTIONS]);
-        if let Trouble::NoServer(hosts) = self {
-            hosts.iter().any(|(_, trouble)| is_one(trouble))
+        let is_one = |error: &DatabaseError| error.is_of(&[SqlState::TOO_MANY_CONNECTIONS]);
+        if let DatabaseError::NoServer(hosts) = self {
+            hosts.iter().any(|(_, error)| is_one(error))
         } else {
             is_one(self)
         }
@@ -211,7 +213,7 @@ impl Trouble {
 
     /// Whether a statement took too long.
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Trouble::Silent(_)) || self.is_of(&[SqlState::QUERY_CANCELED])
+        matches!(self, DatabaseError::Silent(_)) || self.is_of(&[SqlState::QUERY_CANCELED])
     }
 
     fn is_of(&self, states: &[SqlState]) -> bool {
@@ -221,43 +223,43 @@ impl Trouble {
     /// What the database said, where it said something.
     fn database_error(&self) -> Option<&DbError> {
         match self {
-            Trouble::Unreachable(said) | Trouble::Refused(said) => said.0.as_db_error(),
-            Trouble::NoConnection(cause) => cause.as_ref().and_then(|cause| cause.database_error()),
-            Trouble::NoRoom(cause) => cause.database_error(),
-            Trouble::Silent(_)
-            | Trouble::Damaged
-            | Trouble::DamagedRow { .. }
-            | Trouble::ReadOnly
-            | Trouble::OldPrimary { .. }
-            | Trouble::OtherServer
-            | Trouble::Pooled
-            | Trouble::NoServer(_) => None,
+            DatabaseError::Unreachable(said) | DatabaseError::Refused(said) => said.0.as_db_error(),
+            DatabaseError::NoConnection(cause) => cause.as_ref().and_then(|cause| cause.database_error()),
+            DatabaseError::NoRoom(cause) => cause.database_error(),
+            DatabaseError::Silent(_)
+            | DatabaseError::Damaged
+            | DatabaseError::DamagedRow { .. }
+            | DatabaseError::ReadOnly
+            | DatabaseError::OldPrimary { .. }
+            | DatabaseError::OtherServer
+            | DatabaseError::Pooled
+            | DatabaseError::NoServer(_) => None,
         }
     }
 
     /// The five characters that say what kind of error it is; empty where the database did not say any.
     pub fn sqlstate(&self) -> &str {
         match self {
-            Trouble::ReadOnly => SqlState::READ_ONLY_SQL_TRANSACTION.code(),
-            Trouble::NoConnection(cause) => cause.as_ref().map_or("", |cause| cause.sqlstate()),
-            Trouble::NoRoom(cause) => cause.sqlstate(),
-            Trouble::NoServer(hosts) => {
-                let states = hosts.iter().map(|(_, trouble)| trouble.sqlstate());
+            DatabaseError::ReadOnly => SqlState::READ_ONLY_SQL_TRANSACTION.code(),
+            DatabaseError::NoConnection(cause) => cause.as_ref().map_or("", |cause| cause.sqlstate()),
+            DatabaseError::NoRoom(cause) => cause.sqlstate(),
+            DatabaseError::NoServer(hosts) => {
+                let states = hosts.iter().map(|(_, error)| error.sqlstate());
                 states.into_iter().find(|state| !state.is_empty()).unwrap_or_default()
             }
-            Trouble::Unreachable(_)
-            | Trouble::Refused(_)
-            | Trouble::Silent(_)
-            | Trouble::Damaged
-            | Trouble::DamagedRow { .. }
-            | Trouble::OldPrimary { .. }
-            | Trouble::OtherServer
-            | Trouble::Pooled => self.database_error().map_or("", |error| error.code().code()),
+            DatabaseError::Unreachable(_)
+            | DatabaseError::Refused(_)
+            | DatabaseError::Silent(_)
+            | DatabaseError::Damaged
+            | DatabaseError::DamagedRow { .. }
+            | DatabaseError::OldPrimary { .. }
+            | DatabaseError::OtherServer
+            | DatabaseError::Pooled => self.database_error().map_or("", |error| error.code().code()),
         }
     }
 
     /// All of it in one line.
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         let mut line = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
@@ -299,7 +301,7 @@ fn outlook(code: &str) -> Outlook {
     }
 }
 
-fn listed(hosts: &[(String, Trouble)]) -> String {
-    let each = hosts.iter().map(|(host, trouble)| format!("{host}: {}", trouble.told()));
+fn listed(hosts: &[(String, DatabaseError)]) -> String {
+    let each = hosts.iter().map(|(host, error)| format!("{host}: {}", error.summary()));
     each.collect::<Vec<_>>().join("; ")
 }

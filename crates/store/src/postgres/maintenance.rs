@@ -1,4 +1,4 @@
-//! Upkeep, a little at a time: when secrets were last used is written, and what has expired is removed.
+//! Maintenance, a little at a time: when secrets were last used is written, and what has expired is removed.
 //!
 //! Nothing depends on it: the number of grants is bounded anyway. An index on when grants expire would make every refresh
 //! write it, so expired rows are found by walking through the applications, a range at a time, by every node from a place of
@@ -15,10 +15,10 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 
 use super::Shared;
-use super::connect::Trouble;
+use super::connect::DatabaseError;
+use super::database_error::Outlook;
 use super::forgotten;
 use super::rows::{self, DATABASE_NOW};
-use super::trouble::Outlook;
 use crate::clock_jump::ClockJumpDetector;
 
 /// How often something is done, and how much of it.
@@ -32,7 +32,7 @@ const SINGLE_USE_MARGIN: Duration = Duration::from_secs(600);
 /// How long a removed application is remembered for nodes that were away.
 const REMEMBER_REMOVED: Duration = Duration::from_secs(86_400);
 
-pub(crate) struct Upkeep {
+pub(crate) struct Maintenance {
     shared: Arc<Shared>,
     /// The first number that the walk has not come to.
     next: i32,
@@ -41,44 +41,44 @@ pub(crate) struct Upkeep {
     shown: Forgotten,
 }
 
-impl Upkeep {
-    pub fn new(shared: Arc<Shared>) -> Upkeep {
+impl Maintenance {
+    pub fn new(shared: Arc<Shared>) -> Maintenance {
         let clock_jumps = ClockJumpDetector::begin(Instant::now(), (shared.clock)());
         // Any place will do, if only another for each node.
         let applications = shared.published.registry.all();
         let place = std::process::id() as usize % applications.len().max(1);
         let next = applications.get(place).map_or(i32::MIN, |application| rows::number(application.number));
-        Upkeep { shared, next, clock_jumps, shown: Forgotten::NOTHING }
+        Maintenance { shared, next, clock_jumps, shown: Forgotten::NOTHING }
     }
 
     pub async fn run(mut self) {
         loop {
             sleep(EVERY).await;
             let limit = self.shared.settings.silence();
-            let done = timeout(limit, self.round()).await.unwrap_or(Err(Trouble::Silent(limit)));
-            let Err(trouble) = done else { continue };
-            if trouble.outlook() == Outlook::Lasting {
-                self.shared.health.report("upkeep", &trouble);
+            let done = timeout(limit, self.round()).await.unwrap_or(Err(DatabaseError::Silent(limit)));
+            let Err(error) = done else { continue };
+            if error.outlook() == Outlook::Lasting {
+                self.shared.health.report("maintenance", &error);
             } else {
-                tracing::debug!(error = &trouble as &dyn Error, "upkeep is put off");
+                tracing::debug!(error = &error as &dyn Error, "maintenance is put off");
             }
         }
     }
 
-    async fn round(&mut self) -> Result<(), Trouble> {
+    async fn round(&mut self) -> Result<(), DatabaseError> {
         let session = self.shared.pool.take(&self.shared.server).await?;
         let done = self.round_with(&session.client).await;
-        if done.as_ref().err().is_none_or(Trouble::keeps_connection) {
+        if done.as_ref().err().is_none_or(DatabaseError::keeps_connection) {
             self.shared.pool.put(session);
         }
         done
     }
 
-    async fn round_with(&mut self, client: &Client) -> Result<(), Trouble> {
+    async fn round_with(&mut self, client: &Client) -> Result<(), DatabaseError> {
         let used = self.shared.published.registry.take_used(LAST_USED_AT_ONCE);
-        if let Err(trouble) = write_last_used(client, &used).await {
+        if let Err(error) = write_last_used(client, &used).await {
             used.iter().for_each(|application| self.shared.published.registry.mark_used(application.number));
-            return Err(trouble);
+            return Err(error);
         }
         let marks = self.shared.published.registry.forgotten().get();
         if marks != self.shown {
@@ -94,7 +94,7 @@ impl Upkeep {
     }
 }
 
-async fn write_last_used(client: &Client, used: &[Arc<Application>]) -> Result<(), Trouble> {
+async fn write_last_used(client: &Client, used: &[Arc<Application>]) -> Result<(), DatabaseError> {
     let (mut applications, mut ids, mut times) = (Vec::new(), Vec::new(), Vec::new());
     for application in used {
         for secret in &application.secrets {
@@ -121,7 +121,7 @@ async fn write_last_used(client: &Client, used: &[Arc<Application>]) -> Result<(
 
 /// Removes what has expired by this node's clock and the database's, of the applications from `next` on. Returns where the
 /// next sweep begins.
-async fn sweep(client: &Client, next: i32, now: Timestamp) -> Result<i32, Trouble> {
+async fn sweep(client: &Client, next: i32, now: Timestamp) -> Result<i32, DatabaseError> {
     let range = "SELECT max(number), count(*) FROM
                  (SELECT number FROM applications WHERE number >= $1 ORDER BY number LIMIT $2) AS range";
     let range = client.query_one(range, &[&next, &APPLICATIONS_AT_ONCE]).await?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use northgate_core::store::Store;
 use northgate_store::embedded::{self, DATABASE, EmbeddedStore};
-use northgate_store::moving::Counts;
+use northgate_store::export::Counts;
 use northgate_store::postgres::{self, PostgresSettings, SealedKeyring};
 
 use super::output;
@@ -14,10 +14,10 @@ use super::place::{DatabaseUrl, Place};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::database::DatabaseSettings;
+use crate::export::{Next, Reader, Writer};
 use crate::keyring_database::DatabaseKeyringError;
 use crate::keyring_file::KeyringFile;
 use crate::keyring_key::KeyringKey;
-use crate::moving::{Next, Reader, Writer};
 use crate::private_file;
 
 #[derive(Args)]

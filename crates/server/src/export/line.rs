@@ -12,7 +12,7 @@ use northgate_core::grant::{Grant, GrantId};
 use northgate_core::registry::Revocation;
 use northgate_core::secret::{Digest, Kept, Secret, SecretId};
 use northgate_store::credential_kind;
-use northgate_store::moving::{Counts, Holding};
+use northgate_store::export::{Counts, Holding};
 use serde::{Deserialize, Serialize};
 
 use crate::http::admin::policy::PolicyMembers;
