@@ -109,7 +109,7 @@ async fn a_hangup_reloads_the_certificates_at_once() {
 fn a_certificate_that_is_over_does_not_stop_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let tls = tls(vec![Identity::ended().write(folder.path(), "server")]);
-    assert_eq!(tls.stats()[0].not_after_s, Some(1_451_606_400));
+    assert_eq!(tls.expiries()[0].not_after_s, Some(1_451_606_400));
     let [note] = &tls.notes(UnixTime::now())[..] else { panic!("one note") };
     assert!(note.is_urgent && note.text.contains("ended at 2016-01-01T00:00:00Z"), "{note:?}");
 }

@@ -64,7 +64,7 @@ async fn a_half_renewed_pair_keeps_its_old_certificate_and_does_not_hold_back_th
     let expected = "a TLS certificate was not taken, the one that was read before stays in use: \
                     …/rsa.key is not the key of a certificate in …/rsa.pem";
     assert_eq!(notes(&tls, folder.path()), [expected]);
-    let taken: Vec<bool> = tls.stats().into_iter().map(|figure| figure.is_taken).collect();
+    let taken: Vec<bool> = tls.expiries().into_iter().map(|expiry| expiry.is_taken).collect();
     assert_eq!(taken, [false, true]);
 
     fs::write(&files[0].key, &new_rsa.key).unwrap();
@@ -85,7 +85,7 @@ async fn a_start_between_the_two_files_of_a_renewal_serves_the_other_certificate
     let expected = "a TLS certificate was not taken, clients get the other certificates: \
                     …/rsa.key is not the key of a certificate in …/rsa.pem";
     assert_eq!(notes(&tls, folder.path()), [expected]);
-    assert_eq!(tls.stats()[0].not_after_s, None);
+    assert_eq!(tls.expiries()[0].not_after_s, None);
 
     rsa.write(folder.path(), "rsa");
     assert_eq!(tls.reload(now()), Reload::Replaced);
@@ -130,7 +130,7 @@ async fn broken_authorities_stay_those_that_were_read_and_hold_back_no_certifica
     let expected =
         "an authority of client certificates in …/authorities.pem ended at 2016-01-01T00:00:00Z: renew it";
     assert_eq!(notes(&tls, folder.path()), [expected]);
-    assert_eq!(tls.stats()[1].not_after_s, Some(1_451_606_400));
+    assert_eq!(tls.expiries()[1].not_after_s, Some(1_451_606_400));
 }
 
 // A file that was both certificate and authority stood in the metrics twice, and the scraper refused all of them.
@@ -142,8 +142,8 @@ fn a_file_with_two_uses_is_one_figure() {
     let certificates = vec![files.clone(), files.clone()];
     let settings = TlsSettings { client_certificates, ..tls_settings(certificates) };
     let tls = Tls::load(settings, seeds(1)).unwrap();
-    let [figure] = &tls.stats()[..] else { panic!("one figure") };
-    assert_eq!((&figure.file, figure.is_taken), (&files.chain, true));
+    let [expiry] = &tls.expiries()[..] else { panic!("one expiry") };
+    assert_eq!((&expiry.file, expiry.is_taken), (&files.chain, true));
 }
 
 /// A root, an authority below it, and a certificate for this machine below that, in PEM, and the key of the last.
