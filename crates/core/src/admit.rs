@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::application::{AppId, AppNumber, Application};
-use crate::assertion::{Assertion, Flaw, MAX_ASSERTIONS};
+use crate::assertion::{Assertion, AuthFailure, MAX_ASSERTIONS};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
-use crate::credential::{CredentialKind, ShownCertificate};
+use crate::credential::{CredentialKind, PresentedCertificate};
 use crate::policy::Policy;
 use crate::possession::Possession;
 use crate::secret::SecretText;
@@ -19,7 +19,7 @@ pub struct Caller<'a> {
     pub app: &'a AppId,
     pub proof: Proof<'a>,
     /// The certificate on its connection.
-    pub certificate: Option<&'a ShownCertificate>,
+    pub certificate: Option<&'a PresentedCertificate>,
     /// Whether it proves to have a key as well.
     pub possession: Possession,
     pub from: IpAddr,
@@ -53,7 +53,7 @@ pub enum AdmissionError {
     Throttled(Duration),
     /// The same for what can be shown instead of a secret.
     #[error("the client did not prove itself")]
-    Unproven(#[source] Flaw),
+    Unproven(#[source] AuthFailure),
     #[error("too many imported secrets wait to be checked")]
     Busy,
     #[error("the application is frozen")]
@@ -104,29 +104,31 @@ impl Auth {
     fn proved(
         &self,
         application: Option<Arc<Application>>,
-        checked: Result<(), Flaw>,
+        checked: Result<(), AuthFailure>,
         caller: &Caller<'_>,
         now: Timestamp,
     ) -> Result<Arc<Application>, AdmissionError> {
         match (application, checked) {
             (Some(application), Ok(())) => Ok(application),
-            (Some(application), Err(flaw)) => Err(self.unproven(flaw, Some(application.number), caller, now)),
+            (Some(application), Err(failure)) => {
+                Err(self.unproven(failure, Some(application.number), caller, now))
+            }
             // Without an application nothing is found to be right; either way it is the same answer.
             (None, checked) => {
-                Err(self.unproven(checked.err().unwrap_or(Flaw::Signature), None, caller, now))
+                Err(self.unproven(checked.err().unwrap_or(AuthFailure::Signature), None, caller, now))
             }
         }
     }
 
     fn unproven(
         &self,
-        flaw: Flaw,
+        failure: AuthFailure,
         number: Option<AppNumber>,
         caller: &Caller<'_>,
         now: Timestamp,
     ) -> AdmissionError {
         match self.failures.failed(caller.app, number, caller.from, now) {
-            None => AdmissionError::Unproven(flaw),
+            None => AdmissionError::Unproven(failure),
             Some(wait) => AdmissionError::Throttled(wait),
         }
     }
@@ -141,7 +143,7 @@ impl Auth {
     ) -> Result<(), AdmissionError> {
         // By the clock it lasts, and whether it was used is not known any more: the clock was set back.
         if assertion.forget_at() <= self.registry().forgotten().get().single_use {
-            return Err(self.unproven(Flaw::Expired, Some(application.number), caller, now));
+            return Err(self.unproven(AuthFailure::Expired, Some(application.number), caller, now));
         }
         let single_use = SingleUse {
             application: application.number,
@@ -151,7 +153,9 @@ impl Auth {
         };
         match self.store.record_once(single_use).await.map_err(AdmissionError::Store)? {
             Recorded::Fresh => Ok(()),
-            Recorded::Replayed => Err(self.unproven(Flaw::Replayed, Some(application.number), caller, now)),
+            Recorded::Replayed => {
+                Err(self.unproven(AuthFailure::Replayed, Some(application.number), caller, now))
+            }
             Recorded::Full => Err(AdmissionError::TooManyAssertions),
             Recorded::Unknown => Err(AdmissionError::Rejected),
         }
@@ -161,14 +165,14 @@ impl Auth {
 /// Whether a certificate is registered for the application, or a name in it that an authority vouches for.
 fn check_certificate(
     application: Option<&Application>,
-    certificate: Option<&ShownCertificate>,
-) -> Result<(), Flaw> {
-    let certificate = certificate.ok_or(Flaw::NoCertificate)?;
+    certificate: Option<&PresentedCertificate>,
+) -> Result<(), AuthFailure> {
+    let certificate = certificate.ok_or(AuthFailure::NoCertificate)?;
     let credentials = application.map_or(&[][..], |application| &application.credentials);
     let is_registered = credentials.iter().any(|credential| match &credential.kind {
         CredentialKind::Key(_) => false,
         CredentialKind::Certificate(thumbprint) => *thumbprint == certificate.thumbprint,
         CredentialKind::Name(name) => certificate.names.contains(name),
     });
-    if is_registered { Ok(()) } else { Err(Flaw::Certificate) }
+    if is_registered { Ok(()) } else { Err(AuthFailure::Certificate) }
 }

@@ -35,10 +35,10 @@ pub struct Assertion {
     pub id: String,
 }
 
-/// Why a credential does not authenticate its client. Apart from [`Flaw::Replayed`], which only a client with a good signature
+/// Why a credential does not authenticate its client. Apart from [`AuthFailure::Replayed`], which only a client with a good signature
 /// reaches, each depends on the request alone or is the same for an unknown client: a stranger may hear which one it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub enum AuthFailure {
     #[error("the assertion is not signed by a registered key of the application")]
     Signature,
     #[error("the assertion is about another client or made by one")]
@@ -74,30 +74,30 @@ impl Assertion {
         application: Option<&Application>,
         audiences: &[String],
         now: Timestamp,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), AuthFailure> {
         if self.issuer != app.as_str() || self.subject != app.as_str() {
-            return Err(Flaw::Subject);
+            return Err(AuthFailure::Subject);
         }
         if !audiences.contains(&self.audience) {
-            return Err(Flaw::Audience);
+            return Err(AuthFailure::Audience);
         }
         self.check_times(now)?;
-        if self.is_signed_by(application) { Ok(()) } else { Err(Flaw::Signature) }
+        if self.is_signed_by(application) { Ok(()) } else { Err(AuthFailure::Signature) }
     }
 
     /// Libraries set `exp` as they like, some an hour ahead; with `iat` the age limits it instead.
-    fn check_times(&self, now: Timestamp) -> Result<(), Flaw> {
+    fn check_times(&self, now: Timestamp) -> Result<(), AuthFailure> {
         if now >= self.expires_at.plus(SKEW) {
-            return Err(Flaw::Expired);
+            return Err(AuthFailure::Expired);
         }
         match self.issued_at {
-            Some(issued_at) if issued_at > now.plus(SKEW) => return Err(Flaw::FromFuture),
-            Some(_) if now >= self.forget_at() => return Err(Flaw::TooOld),
-            None if self.expires_at > now.plus(MAX_LIFETIME + SKEW) => return Err(Flaw::TooLong),
+            Some(issued_at) if issued_at > now.plus(SKEW) => return Err(AuthFailure::FromFuture),
+            Some(_) if now >= self.forget_at() => return Err(AuthFailure::TooOld),
+            None if self.expires_at > now.plus(MAX_LIFETIME + SKEW) => return Err(AuthFailure::TooLong),
             Some(_) | None => {}
         }
         if self.not_before.is_some_and(|begin| begin > now.plus(SKEW)) {
-            return Err(Flaw::NotYet);
+            return Err(AuthFailure::NotYet);
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ pub enum NameField {
 
 /// A certificate whose key the caller has proved to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShownCertificate {
+pub struct PresentedCertificate {
     /// SHA-256 over its DER.
     pub thumbprint: [u8; 32],
     /// What it says whose it is; empty unless an authority that is trusted has signed it.

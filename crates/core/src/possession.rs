@@ -28,7 +28,7 @@ pub enum Possession {
     /// The application API knows no such thing.
     NotAsked,
     NotShown,
-    Shown(KeyProof),
+    Proof(KeyProof),
 }
 
 /// What a call shows of its sender, to which its token may be bound.
@@ -83,11 +83,11 @@ impl Auth {
         match (policy.dpop, caller.possession) {
             (Dpop::Off | Dpop::Presented | Dpop::Required, Possession::NotAsked)
             | (Dpop::Off | Dpop::Presented, Possession::NotShown) => Ok(certificate),
-            (Dpop::Presented | Dpop::Required, Possession::Shown(proof)) => {
+            (Dpop::Presented | Dpop::Required, Possession::Proof(proof)) => {
                 self.token_proofs.record_once(application.number, &proof, now)?;
                 Ok(Some(Binding::Key(proof.key)))
             }
-            (Dpop::Off, Possession::Shown(_)) => Err(PossessionError::NotTaken),
+            (Dpop::Off, Possession::Proof(_)) => Err(PossessionError::NotTaken),
             (Dpop::Required, Possession::NotShown) => Err(PossessionError::Missing),
         }
     }

@@ -8,24 +8,23 @@ pub mod answer;
 pub mod audit;
 pub mod body;
 pub mod decode;
+mod dispatch;
 pub mod dpop;
 pub mod failure;
 pub mod framing;
-mod front;
 pub mod gateway;
 mod health;
 pub mod hosts;
+mod load_shedding;
 mod login;
 mod logout;
 pub(crate) mod oauth;
 pub mod observe;
-pub mod outcome;
 pub mod problem;
 mod refresh;
 pub(crate) mod revocations;
 mod scrape;
 pub mod status;
-mod turns;
 pub(crate) mod verify;
 
 use std::sync::Arc;
@@ -47,11 +46,11 @@ use crate::jwt;
 use crate::jwt::checked::Checked;
 use crate::metrics::Metrics;
 use body::Bounds;
-use front::Front;
+use dispatch::Dispatch;
 use hosts::Hosts;
 use problem::Problem;
 
-/// Where the application API lives, after the prefix that an operator may put in front.
+/// Where the application API lives, after the prefix that an operator may put in dispatch.
 const APPLICATION_API: &str = "/iocm/app/sec/v1.1.0";
 
 /// The reason for which requests cannot be taken now, if there is one.
@@ -97,17 +96,17 @@ impl Api {
 }
 
 /// What the public listener serves: OAuth, and the application API, also under `prefix` unless that is empty.
-pub fn public(api: Arc<Api>, prefix: &str) -> Front {
+pub fn public(api: Arc<Api>, prefix: &str) -> Dispatch {
     let mut routes = application_api(APPLICATION_API);
     if !prefix.is_empty() {
         routes = routes.merge(application_api(&format!("{prefix}{APPLICATION_API}")));
     }
     let routes = routes.merge(oauth::public(&api.oauth.issuer));
-    Front::public(Arc::clone(&api), prefix, with_fallbacks(routes, api))
+    Dispatch::public(Arc::clone(&api), prefix, with_fallbacks(routes, api))
 }
 
 /// What the private listener serves: verify, metrics, health and the routes of `admin`, which has no fallback.
-pub fn private(api: Arc<Api>, admin: Router) -> Front {
+pub fn private(api: Arc<Api>, admin: Router) -> Dispatch {
     let routes = Router::new()
         .route("/verify", any(verify::verify::<Body>))
         // Envoy puts the path of the call behind ours.
@@ -119,7 +118,7 @@ pub fn private(api: Arc<Api>, admin: Router) -> Front {
         .route("/health/ready", get(health::ready))
         .merge(oauth::private())
         .merge(admin.with_state(()));
-    Front::private(Arc::clone(&api), with_fallbacks(routes, api))
+    Dispatch::private(Arc::clone(&api), with_fallbacks(routes, api))
 }
 
 fn application_api(under: &str) -> Router<Arc<Api>> {

@@ -1,7 +1,6 @@
 //! Northgate, the token service: everything but `main`, so that tests can run it in their own process.
 
 mod admin_address;
-pub mod admin_token;
 mod blanks;
 pub mod cli;
 pub mod clock;
@@ -11,11 +10,10 @@ pub mod export;
 pub mod exposure;
 pub mod http;
 pub mod jwt;
-pub mod keyring_database;
-pub mod keyring_file;
-pub mod keyring_key;
+pub mod keys;
 pub mod listener;
 pub mod metrics;
+pub mod outcome;
 mod private_file;
 mod rfc3339;
 pub mod serve;

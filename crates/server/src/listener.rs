@@ -10,10 +10,10 @@ mod introduction;
 mod keep_alive;
 mod log_throttle;
 mod opening;
-pub mod pace;
 pub(crate) mod proxy_protocol;
 mod socket;
 mod table;
+pub mod timeouts;
 
 use std::io;
 use std::net::SocketAddr;

@@ -15,8 +15,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::http::observe::Listener;
-use crate::http::outcome::{Operation, Outcome};
 use crate::listener::connection::HeadRefusal;
+use crate::outcome::{Operation, Outcome};
 
 /// From an operation in memory (verify) over one durable write to a store that hardly answers, in seconds.
 const DURATIONS: [f64; 14] =

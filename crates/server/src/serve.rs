@@ -2,8 +2,8 @@
 
 mod descriptors;
 mod dev;
-mod doors;
 mod keyring;
+mod listeners;
 mod store;
 pub mod supervise;
 
@@ -19,19 +19,19 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::admin_address;
-use crate::admin_token::{AdminToken, AdminTokenError};
 use crate::clock::{Clock, unix_time};
 use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::config::proxies::ProxyProtocol;
 use crate::config::tls::ClientCertificates;
-use crate::http::admin::{Admin, Turns};
+use crate::http::admin::{Admin, Exclusive};
 use crate::http::body::Bounds;
 use crate::http::hosts::Hosts;
 use crate::http::{self, Api, Attention, WhyNotReady, admin};
 use crate::jwt::checked::Checked;
-use crate::keyring_database::DatabaseKeyringError;
-use crate::keyring_file::KeyringFileError;
+use crate::keys::admin_token::{AdminToken, AdminTokenError};
+use crate::keys::keyring_database::DatabaseKeyringError;
+use crate::keys::keyring_file::KeyringFileError;
 use crate::listener::{self, BindError};
 use crate::metrics::{Metrics, collected};
 use crate::private_file::PrivateFileError;
@@ -39,7 +39,7 @@ use crate::telemetry::lines::Lines;
 use crate::telemetry::{self, TelemetryError};
 use crate::tls::TlsError;
 use descriptors::{ConnectionBounds, TooFewDescriptors};
-use doors::Doors;
+use listeners::Listeners;
 use store::{Choice, StoreOpenError};
 use supervise::{LAST_LINES, Signals};
 
@@ -113,10 +113,10 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     if serve.is_dev {
         dev::make_certificate(&config)?;
     }
-    let doors = Doors::open(&config, &auth.keyring(), &signals)?;
+    let listeners = Listeners::open(&config, &auth.keyring(), &signals)?;
     // From here on the addresses are those that the listeners got: the port may have been left to the system.
     let configured = config.admin_listen;
-    (config.listen, config.admin_listen) = (doors.public.local_addr()?, doors.private.local_addr()?);
+    (config.listen, config.admin_listen) = (listeners.public.local_addr()?, listeners.private.local_addr()?);
     admin_address::publish(&config.data_dir, configured, config.admin_listen)?;
     let token = AdminToken::open_or_create(&config.data_dir, serve.admin_token.as_deref())?;
 
@@ -124,12 +124,12 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     store.register(&metrics);
     collected::register_log(&metrics, Arc::clone(log));
     let is_stopping = Arc::new(AtomicBool::new(false));
-    let private_hosts = Hosts::new(config.admin_hosts.clone(), doors.private_tls.clone());
-    let health = (why_not_ready(&store, &is_stopping), attention(&doors));
+    let private_hosts = Hosts::new(config.admin_hosts.clone(), listeners.private_tls.clone());
+    let health = (why_not_ready(&store, &is_stopping), attention(&listeners));
     let api = Arc::new(api(&config, &clock, &auth, Arc::clone(&metrics), private_hosts, health));
-    collected::register_certificates(&metrics, doors.by_listener());
+    collected::register_certificates(&metrics, listeners.by_listener());
     let clock_watch = ClockWatch::new(&auth, &clock, &api.metrics);
-    let use_keyring = keyring::put_to_use(&home, &auth, &doors);
+    let use_keyring = keyring::put_to_use(&home, &auth, &listeners);
     let admin = Admin {
         auth: Arc::clone(&auth),
         clock: clock.clone(),
@@ -143,7 +143,7 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
         use_keyring,
         data_dir: config.data_dir.clone(),
         body_time: config.limits.body_time,
-        turns: Turns::default(),
+        exclusive: Exclusive::default(),
     };
     let issuer = config.oauth.at(config.listen).issuer;
     info!(listen = %config.listen, admin_listen = %config.admin_listen, issuer = issuer.as_str(), "serving");
@@ -158,7 +158,8 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     }
     signals.serve_from_now_on(config.limits.stop_time);
     tell_service_manager();
-    let served = serve_both(&config, bounds, doors, api, Arc::new(admin), signals.stopped(), &is_stopping);
+    let served =
+        serve_both(&config, bounds, listeners, api, Arc::new(admin), signals.stopped(), &is_stopping);
     // The clock watch ends with the listeners: it holds the rules, and through them the store, which this function closes last.
     tokio::select! {
         () = served => {}
@@ -198,8 +199,8 @@ fn why_not_ready(store: &Choice, is_stopping: &Arc<AtomicBool>) -> WhyNotReady {
 }
 
 /// What is urgent about certificates. It does not take the node out of service: the other nodes have the same ones.
-fn attention(doors: &Doors) -> Attention {
-    let all = doors.all_tls();
+fn attention(listeners: &Listeners) -> Attention {
+    let all = listeners.all_tls();
     Box::new(move || {
         let notes = all.iter().flat_map(|tls| tls.notes(unix_time()));
         let mut urgent: Vec<String> = notes.filter(|note| note.is_urgent).map(|note| note.text).collect();
@@ -243,7 +244,7 @@ fn takes_certificates(config: &Config) -> bool {
 async fn serve_both(
     config: &Config,
     bounds: ConnectionBounds,
-    doors: Doors,
+    listeners: Listeners,
     api: Arc<Api>,
     admin: Arc<Admin>,
     stop: impl Future<Output = ()>,
@@ -252,11 +253,17 @@ async fn serve_both(
     let (say_stop, stopping) = watch::channel(false);
     let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
     let auth = Arc::clone(&api.auth);
-    let [public_rules, private_rules] = doors::rules(config, bounds, &api.metrics);
+    let [public_rules, private_rules] = listeners::rules(config, bounds, &api.metrics);
     let private_routes = http::private(api, admin::router(admin));
-    let public =
-        listener::serve(doors.public, Some(doors.public_tls), public_routes, public_rules, stopping.clone());
-    let private = listener::serve(doors.private, doors.private_tls, private_routes, private_rules, stopping);
+    let public = listener::serve(
+        listeners.public,
+        Some(listeners.public_tls),
+        public_routes,
+        public_rules,
+        stopping.clone(),
+    );
+    let private =
+        listener::serve(listeners.private, listeners.private_tls, private_routes, private_rules, stopping);
     // Tasks, so that connections are accepted by the threads that serve them: this one would have to wake another for each.
     let (public, private) = (tokio::spawn(public), tokio::spawn(private));
     let signal = async {

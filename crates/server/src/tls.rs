@@ -2,11 +2,11 @@
 
 pub mod certificates;
 mod chain;
-pub mod client_certificates;
+pub mod client_certificate;
+pub mod client_certificate_policy;
 pub mod dev;
 pub mod notes;
 pub mod pem;
-pub mod shown;
 pub mod tickets;
 pub mod trust;
 pub mod x509;
@@ -29,7 +29,7 @@ use crate::clock::unix_time;
 use crate::config::tls::{MinimumTls, TlsSettings};
 use crate::telemetry::with_causes;
 use certificates::{CertificateError, CertificateExpiry, Certificates};
-use client_certificates::{ClientCertificateError, Demand};
+use client_certificate_policy::{ClientCertificateError, ClientCertificatePolicy};
 use notes::{Note, Reminders};
 use tickets::{TicketSeeds, Tickets};
 
@@ -60,7 +60,7 @@ pub struct Tls {
 struct Loaded {
     server: Arc<ServerConfig>,
     certificates: Certificates,
-    demand: Arc<Demand>,
+    demand: Arc<ClientCertificatePolicy>,
     /// Why the authorities of client certificates are not those of the file as it is now.
     demand_fault: Option<String>,
 }
@@ -88,7 +88,7 @@ impl Tls {
     pub fn load(settings: TlsSettings, seeds: TicketSeeds) -> Result<Tls, TlsError> {
         let (seeds, provider) = (Arc::new(ArcSwap::from_pointee(seeds)), provider());
         let certificates = Certificates::read(&settings.certificates, &provider)?;
-        let demand = Demand::read(&settings.client_certificates, &provider)?;
+        let demand = ClientCertificatePolicy::read(&settings.client_certificates, &provider)?;
         let server = server(&settings, &seeds, &certificates, &demand)?;
         let loaded = Loaded { server, certificates, demand: Arc::new(demand), demand_fault: None };
         Ok(Tls { settings, seeds, loaded: ArcSwap::from_pointee(loaded) })
@@ -148,11 +148,12 @@ impl Tls {
     pub fn reload(&self, now: UnixTime) -> Reload {
         let (current, provider) = (self.loaded.load(), provider());
         let certificates = current.certificates.renewed(&provider, now);
-        let (demand, mut demand_fault) = match Demand::read(&self.settings.client_certificates, &provider) {
-            Ok(fresh) if fresh.same_as(&current.demand) => (Arc::clone(&current.demand), None),
-            Ok(fresh) => (Arc::new(fresh), None),
-            Err(error) => (Arc::clone(&current.demand), Some(with_causes(&error))),
-        };
+        let (demand, mut demand_fault) =
+            match ClientCertificatePolicy::read(&self.settings.client_certificates, &provider) {
+                Ok(fresh) if fresh.same_as(&current.demand) => (Arc::clone(&current.demand), None),
+                Ok(fresh) => (Arc::new(fresh), None),
+                Err(error) => (Arc::clone(&current.demand), Some(with_causes(&error))),
+            };
         let is_same = certificates.serves_as(&current.certificates) && Arc::ptr_eq(&demand, &current.demand);
         let server = match is_same {
             true => Ok(Arc::clone(&current.server)),
@@ -204,7 +205,7 @@ fn server(
     settings: &TlsSettings,
     seeds: &Arc<ArcSwap<TicketSeeds>>,
     certificates: &Certificates,
-    demand: &Demand,
+    demand: &ClientCertificatePolicy,
 ) -> Result<Arc<ServerConfig>, TlsError> {
     let versions: &[_] = match settings.minimum {
         MinimumTls::Tls12 => &[&TLS13, &TLS12],

@@ -22,7 +22,7 @@ use crate::config::verify::TrustedHeaders;
 use crate::http::decode::decode;
 use crate::http::oauth::form::Form;
 use crate::http::oauth::{assertion, client, token};
-use crate::http::revocations::Asked;
+use crate::http::revocations::InFlight;
 use crate::http::verify::credentials::Credentials;
 use crate::http::verify::style::{Question, Style};
 use crate::http::verify::{call, holder};
@@ -31,8 +31,8 @@ use crate::jwt::checked::Checked;
 use crate::jwt::{self, jwk};
 use crate::listener::connection::{Peer, Remote};
 use crate::listener::forwarded::Proxy;
-use crate::listener::pace::Pace;
 use crate::listener::proxy_protocol;
+use crate::listener::timeouts::Activity;
 
 /// A parser and its name.
 pub type Parser = (&'static str, fn(&[u8]));
@@ -178,19 +178,19 @@ fn verify_address(begin: &[u8], input: &[u8]) {
 
 fn revocations_query(input: &[u8]) {
     if let Ok(uri) = Uri::try_from([b"/revocations?", input].concat()) {
-        keep(Query::<Asked>::try_from_uri(&uri));
+        keep(Query::<InFlight>::try_from_uri(&uri));
     }
 }
 
 /// A certificate stands in front of a chain, which is not read without one.
 fn stated(name: &'static str, input: &[u8]) {
-    let pace = Arc::new(Pace::new(tokio::time::Instant::now()));
+    let activity = Arc::new(Activity::new(tokio::time::Instant::now()));
     let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), port: None, via: None };
     let mut headers = headers(&[name], input);
     if name == "client-cert-chain" {
         headers.insert("client-cert", HeaderValue::from_static(":AAAA:"));
     }
-    keep(PROXY.client(&Remote { pace, peer, shown: None }, &headers));
+    keep(PROXY.client(&Remote { activity, peer, certificate: None }, &headers));
 }
 
 fn host(input: &[u8]) {

@@ -15,9 +15,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::database::DatabaseSettings;
 use crate::export::{Next, Reader, Writer};
-use crate::keyring_database::DatabaseKeyringError;
-use crate::keyring_file::KeyringFile;
-use crate::keyring_key::KeyringKey;
+use crate::keys::keyring_database::DatabaseKeyringError;
+use crate::keys::keyring_file::KeyringFile;
+use crate::keys::keyring_key::KeyringKey;
 use crate::private_file;
 
 #[derive(Args)]
@@ -46,7 +46,7 @@ impl Export {
             None => export_embedded(&config, &self.file)?,
             Some(database) => export_postgres(&config, database, &self.file).await?,
         };
-        output::line(&format!("{} has {}", self.file.display(), told(counts)));
+        output::line(&format!("{} has {}", self.file.display(), counted(counts)));
         output::remark("It holds the keyring: who reads it can make tokens. Remove it when it was imported.");
         Ok(())
     }
@@ -60,12 +60,12 @@ impl Import {
             None => import_embedded(&config, reader)?,
             Some(database) => import_postgres(&config, database, reader).await?,
         };
-        output::line(&format!("{} came in", told(counts)));
+        output::line(&format!("{} came in", counted(counts)));
         Ok(())
     }
 }
 
-fn told(counts: Counts) -> String {
+fn counted(counts: Counts) -> String {
     let Counts { applications, secrets, grants, revocations } = counts;
     format!(
         "{applications} applications with {secrets} secrets, {grants} grants and {revocations} revocations"

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use super::output;
 use super::place::Place;
-use crate::keyring_key;
+use crate::keys::keyring_key;
 
 #[derive(Args)]
 pub struct KeyringKey {

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::client::Client;
 use crate::admin_address;
-use crate::admin_token;
 use crate::config::Config;
 use crate::config::layers::Sources;
+use crate::keys::admin_token;
 use crate::tls::trust;
 
 /// The settings that every command knows. Each is also an environment variable and a line of the configuration file.

@@ -18,7 +18,7 @@ pub struct CertificateFiles {
 pub enum ClientCertificates {
     /// Not asked for.
     None,
-    /// Asked for; any or none is accepted. Names in one that leads to an authority in this PEM file are believed.
+    /// InFlight for; any or none is accepted. Names in one that leads to an authority in this PEM file are believed.
     Request { authorities: Option<PathBuf> },
     /// Must lead to an authority in this PEM file.
     Require { authorities: PathBuf },

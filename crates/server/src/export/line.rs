@@ -16,7 +16,7 @@ use northgate_store::export::{Counts, Holding};
 use serde::{Deserialize, Serialize};
 
 use crate::http::admin::policy::PolicyMembers;
-use crate::keyring_file::document;
+use crate::keys::keyring_file::document;
 
 /// What every version of the first line has.
 #[derive(Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use northgate_store::export::{Counts, Holding, Whole};
 
 use super::line::{Head, Line, Mark};
 use super::{FileError, LONGEST_LINE, VERSION};
-use crate::keyring_file::document;
+use crate::keys::keyring_file::document;
 
 /// A file that is being read. What it hands over is good only if its end is.
 pub struct Reader {

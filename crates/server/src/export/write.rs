@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::line::{ApplicationLine, End, Head, Line};
 use super::{FileError, VERSION};
-use crate::keyring_file::document;
+use crate::keys::keyring_file::document;
 use crate::private_file::Draft;
 
 const NOTE: &str = "All of a Northgate installation, keyring included: who reads this can make tokens. Remove it \

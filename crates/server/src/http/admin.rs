@@ -26,10 +26,10 @@ use axum::routing::{delete, get, post};
 use northgate_core::auth::Auth;
 use northgate_core::store::StoreError;
 
-use crate::admin_token::AdminToken;
 use crate::clock::Clock;
-use crate::keyring_database::{DatabaseKeyring, UseKeyring};
-use crate::keyring_file::KeyringFile;
+use crate::keys::admin_token::AdminToken;
+use crate::keys::keyring_database::{DatabaseKeyring, UseKeyring};
+use crate::keys::keyring_file::KeyringFile;
 
 /// An application with all its members takes a few KiB; this leaves room without inviting anything.
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -55,7 +55,7 @@ pub struct Admin {
     pub data_dir: PathBuf,
     /// How long a request body may take.
     pub body_time: Duration,
-    pub turns: Turns,
+    pub exclusive: Exclusive,
 }
 
 /// Where the keyring is kept.
@@ -67,7 +67,7 @@ pub enum KeyringHome {
 
 /// What only one request does at a time.
 #[derive(Default)]
-pub struct Turns {
+pub struct Exclusive {
     /// Two rotations at once would lose one of the two new keys.
     rotate: std::sync::Mutex<()>,
     /// One import keeps the hashing pool busy; two would leave no place in it for logins.

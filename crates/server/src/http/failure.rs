@@ -13,8 +13,8 @@ use crate::http::audit::Audit;
 use crate::http::body::Unread;
 use crate::http::decode::DecodeError;
 use crate::http::observe::Observed;
-use crate::http::outcome::Outcome;
 use crate::http::problem::Problem;
+use crate::outcome::Outcome;
 use crate::telemetry::with_causes;
 
 /// Why an operation did not succeed, on its way out.
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_log_hears_the_causes_which_the_client_does_not() {
         let error = TextError::TooLong;
-        let mut observed = Observed::new(crate::http::outcome::Operation::Login);
+        let mut observed = Observed::new(crate::outcome::Operation::Login);
         let answer = Failure::from(error).answer(Dialect::Intl, &mut observed);
         assert_eq!(answer.status(), 400);
         assert_eq!(observed.outcome, Outcome::InvalidInput);

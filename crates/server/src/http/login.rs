@@ -12,18 +12,18 @@ use crate::http::audit::Audit;
 use crate::http::body::Arriving;
 use crate::http::decode::decode;
 use crate::http::failure::{self, Failure};
-use crate::http::observe::{Answered, Observed};
-use crate::http::outcome::{Operation, Outcome};
+use crate::http::observe::{Observed, ObservedResponse};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
 use crate::listener::connection::Peer;
+use crate::outcome::{Operation, Outcome};
 
 /// Headers do not matter here: several clients send a stale `app_key` and `Authorization`.
 pub async fn login<B: Arriving>(
     State(api): State<Arc<Api>>,
     peer: Peer,
     mut request: Request<B>,
-) -> Answered {
+) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Login);
     let answer = match attempt(&api, peer, &mut request, &mut observed).await {
         Ok(login) => {

@@ -10,13 +10,13 @@ use northgate_core::logout::{EndError, Logout, LogoutError};
 use crate::http::audit::Audit;
 use crate::http::decode::decode;
 use crate::http::failure::{self, Failure};
-use crate::http::observe::{Answered, Observed};
-use crate::http::outcome::{Operation, Outcome};
+use crate::http::observe::{Observed, ObservedResponse};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
+use crate::outcome::{Operation, Outcome};
 
 /// 204 without a body, also for a token that is over already: an official client fails on an empty 200.
-pub async fn logout(State(api): State<Arc<Api>>, mut request: Request) -> Answered {
+pub async fn logout(State(api): State<Arc<Api>>, mut request: Request) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Logout);
     let answer = match attempt(&api, &mut request, &mut observed).await {
         Ok(()) => answer::empty(StatusCode::NO_CONTENT),

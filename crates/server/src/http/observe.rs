@@ -23,11 +23,11 @@ use tracing::info;
 
 use crate::config::log::LoggedRequests;
 use crate::http::audit::Audit;
-use crate::http::outcome::{Operation, Outcome};
+use crate::http::load_shedding::RejectionPacer;
 use crate::http::status::is_complete;
-use crate::http::turns::Turns;
 use crate::listener::connection::{HeadRefusal, Peer};
 use crate::metrics::Metrics;
+use crate::outcome::{Operation, Outcome};
 
 pub use redaction::Redaction;
 pub use request_id::RequestId;
@@ -62,23 +62,23 @@ impl Observed {
     }
 
     /// The answer with this beside it.
-    pub fn beside(self, answer: Response<Body>) -> Answered {
-        Answered { answer, observed: Some(self), detail: None }
+    pub fn beside(self, answer: Response<Body>) -> ObservedResponse {
+        ObservedResponse { answer, observed: Some(self), detail: None }
     }
 }
 
 /// An answer, and what its handler knows about the request.
-pub struct Answered {
+pub struct ObservedResponse {
     pub answer: Response<Body>,
     pub observed: Option<Observed>,
     /// Why a request was refused that came to no handler.
     detail: Option<String>,
 }
 
-impl Answered {
+impl ObservedResponse {
     /// The answer to a request that is refused before it is known what it asks for.
-    pub fn refused(answer: Response<Body>, error: &dyn Error) -> Answered {
-        Answered { answer, observed: None, detail: Some(error.to_string()) }
+    pub fn refused(answer: Response<Body>, error: &dyn Error) -> ObservedResponse {
+        ObservedResponse { answer, observed: None, detail: Some(error.to_string()) }
     }
 
     /// Whether there was too much to do for it.
@@ -88,7 +88,7 @@ impl Answered {
 }
 
 /// On its way through a router, what is observed is an extension of the answer.
-impl IntoResponse for Answered {
+impl IntoResponse for ObservedResponse {
     fn into_response(mut self) -> Response<Body> {
         if let Some(observed) = self.observed {
             self.answer.extensions_mut().insert(observed);
@@ -97,10 +97,10 @@ impl IntoResponse for Answered {
     }
 }
 
-impl From<Response<Body>> for Answered {
-    fn from(mut answer: Response<Body>) -> Answered {
+impl From<Response<Body>> for ObservedResponse {
+    fn from(mut answer: Response<Body>) -> ObservedResponse {
         let observed = answer.extensions_mut().remove();
-        Answered { answer, observed, detail: None }
+        ObservedResponse { answer, observed, detail: None }
     }
 }
 
@@ -119,18 +119,18 @@ impl<S: Sync> FromRequestParts<S> for Peer {
 }
 
 /// Who watches the requests of a listener.
-pub struct Watch {
+pub struct RequestLog {
     listener: Listener,
     logged: LoggedRequests,
     metrics: Arc<Metrics>,
     ids: RequestIds,
-    turns: Turns,
+    pacer: RejectionPacer,
     redaction: Redaction,
 }
 
 /// A request under way. Dropped before its answer, it says in the log that the client has hung up.
-pub struct Asked {
-    watch: Arc<Watch>,
+pub struct InFlight {
+    watch: Arc<RequestLog>,
     id: RequestId,
     began_at: Instant,
     method: Method,
@@ -139,10 +139,10 @@ pub struct Asked {
     is_answered: bool,
 }
 
-impl Asked {
+impl InFlight {
     /// From now on `request` is watched.
-    pub fn begin<B>(watch: &Arc<Watch>, request: &Request<B>, peer: Peer) -> Asked {
-        Asked {
+    pub fn begin<B>(watch: &Arc<RequestLog>, request: &Request<B>, peer: Peer) -> InFlight {
+        InFlight {
             watch: Arc::clone(watch),
             id: watch.ids.next(),
             began_at: Instant::now(),
@@ -154,13 +154,16 @@ impl Asked {
     }
 
     /// What a client gets that is turned away, once it is its turn.
-    pub async fn turned_away(self, answered: Answered) -> Response<Body> {
-        self.watch.turns.wait().await;
+    pub async fn turned_away(self, answered: ObservedResponse) -> Response<Body> {
+        self.watch.pacer.wait().await;
         self.answered(answered)
     }
 
     /// What the client gets.
-    pub fn answered(mut self, Answered { mut answer, observed, detail }: Answered) -> Response<Body> {
+    pub fn answered(
+        mut self,
+        ObservedResponse { mut answer, observed, detail }: ObservedResponse,
+    ) -> Response<Body> {
         self.is_answered = true;
         debug_assert!(is_complete(&answer), "{} lacks the field that it demands", answer.status());
         let headers = answer.headers_mut();
@@ -177,7 +180,7 @@ impl Asked {
     }
 }
 
-impl Drop for Asked {
+impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.is_answered {
             self.watch.log(self, None, None, None);
@@ -185,15 +188,22 @@ impl Drop for Asked {
     }
 }
 
-impl Watch {
+impl RequestLog {
     /// Watches a listener.
     pub fn new(
         listener: Listener,
         logged: LoggedRequests,
         metrics: Arc<Metrics>,
         redaction: Redaction,
-    ) -> Watch {
-        Watch { listener, logged, metrics, ids: RequestIds::new(), turns: Turns::new(), redaction }
+    ) -> RequestLog {
+        RequestLog {
+            listener,
+            logged,
+            metrics,
+            ids: RequestIds::new(),
+            pacer: RejectionPacer::new(),
+            redaction,
+        }
     }
 
     /// Which one.
@@ -234,7 +244,7 @@ impl Watch {
     /// One line. The query string is left out: some clients put into it what belongs into the body.
     fn log(
         &self,
-        asked: &Asked,
+        asked: &InFlight,
         status: Option<StatusCode>,
         observed: Option<&Observed>,
         detail: Option<&str>,

@@ -15,7 +15,7 @@ const ACCEPTED: &str = "application/json, application/x-www-form-urlencoded";
 /// How long a client waits before it asks a busy server again.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// Everything that a client can hear besides success. What the log hears is an [`Outcome`](super::outcome::Outcome)
+/// Everything that a client can hear besides success. What the log hears is an [`Outcome`](crate::outcome::Outcome)
 /// with its details: it may know more than the client should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {

@@ -13,22 +13,22 @@ use crate::http::audit::Audit;
 use crate::http::body::Arriving;
 use crate::http::decode::decode;
 use crate::http::failure::{self, Failure};
-use crate::http::observe::{Answered, Observed};
-use crate::http::outcome::{Operation, Outcome};
+use crate::http::observe::{Observed, ObservedResponse};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
 use crate::listener::connection::Peer;
+use crate::outcome::{Operation, Outcome};
 
 /// The access token that some clients send along does not matter: it may have expired.
 pub async fn refresh<B: Arriving>(
     State(api): State<Arc<Api>>,
     peer: Peer,
     mut request: Request<B>,
-) -> Answered {
+) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Refresh);
     let answer = match attempt(&api, peer, &mut request, &mut observed).await {
         Ok(refresh) => {
-            (observed.outcome, observed.audit) = told(&refresh);
+            (observed.outcome, observed.audit) = outcome_of(&refresh);
             answer::pair(&refresh.pair, api.dialect)
         }
         Err(failure) => failure.answer(api.dialect, &mut observed),
@@ -52,7 +52,7 @@ async fn attempt<B: Arriving>(
 }
 
 /// What the log hears of a success; the client cannot tell one from another.
-pub(super) fn told(refresh: &Refresh) -> (Outcome, Option<Audit>) {
+pub(super) fn outcome_of(refresh: &Refresh) -> (Outcome, Option<Audit>) {
     match refresh.how {
         How::Advanced | How::Kept => (Outcome::Ok, None),
         How::Replayed => (Outcome::Replayed, None),

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::http::admin::problem::Problem;
 use crate::http::{Api, answer};
-use crate::listener::pace::Pace;
+use crate::listener::timeouts::Activity;
 
 /// Shorter than what common proxies and clients wait for an answer.
 const WAIT_MAX_S: u64 = 30;
@@ -26,7 +26,7 @@ const WAIT_MAX_S: u64 = 30;
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 #[derive(Deserialize)]
-pub struct Asked {
+pub struct InFlight {
     /// The cursor of the answer before.
     since: Option<String>,
     /// How many seconds to wait for a change.
@@ -36,9 +36,9 @@ pub struct Asked {
 
 pub async fn revocations(
     State(api): State<Arc<Api>>,
-    Extension(pace): Extension<Arc<Pace>>,
+    Extension(activity): Extension<Arc<Activity>>,
     headers: HeaderMap,
-    query: Result<Query<Asked>, QueryRejection>,
+    query: Result<Query<InFlight>, QueryRejection>,
 ) -> Response<Body> {
     let Query(asked) = match query {
         Ok(query) => query,
@@ -53,23 +53,23 @@ pub async fn revocations(
         // A client that has gone frees its place; one that has only closed its side gets what there is.
         let crowded = tokio::select! {
             changed = changed => changed.ok().and_then(Result::err),
-            () = pace.peer_gone() => None,
+            () = activity.peer_gone() => None,
         };
         if let Some(crowded) = crowded {
             return Problem::crowded(crowded.to_string()).into_response();
         }
     } else if headers.get(IF_NONE_MATCH) == Some(&etag(feed.cursor())) {
-        return told(answer::empty(StatusCode::NOT_MODIFIED), feed.cursor());
+        return with_cursor(answer::empty(StatusCode::NOT_MODIFIED), feed.cursor());
     }
     let news = api.auth.registry().news(since);
     let cursor = news.cursor;
     match serde_json::to_vec(&Document::new(&api.auth, news)) {
-        Ok(text) => told(answer::json(StatusCode::OK, text), cursor),
+        Ok(text) => with_cursor(answer::json(StatusCode::OK, text), cursor),
         Err(error) => Problem::failure(&error).into_response(),
     }
 }
 
-fn told(mut answer: Response<Body>, cursor: Cursor) -> Response<Body> {
+fn with_cursor(mut answer: Response<Body>, cursor: Cursor) -> Response<Body> {
     answer.headers_mut().insert(ETAG, etag(cursor));
     answer.headers_mut().insert(CACHE_CONTROL, NO_CACHE);
     answer

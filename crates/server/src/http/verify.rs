@@ -19,10 +19,10 @@ use northgate_core::verify::{Verified, VerifyError};
 
 use crate::http::dpop::{self, ProofError};
 use crate::http::gateway::GatewayHeader;
-use crate::http::observe::{Answered, Observed};
-use crate::http::outcome::{Operation, Outcome};
+use crate::http::observe::{Observed, ObservedResponse};
 use crate::http::problem::Problem;
 use crate::http::{Api, answer};
+use crate::outcome::{Operation, Outcome};
 use crate::telemetry::with_causes;
 use bearer::Bearer;
 use call::CallError;
@@ -50,7 +50,7 @@ enum Refusal {
 
 /// Answers any method, since some gateways repeat that of the call. The body is left alone: nginx announces the call's
 /// without sending it, unless it is told not to, and would wait for us while we wait for it.
-pub async fn verify<B>(State(api): State<Arc<Api>>, request: Request<B>) -> Answered {
+pub async fn verify<B>(State(api): State<Arc<Api>>, request: Request<B>) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Verify);
     let question = match Question::parse(request.uri()) {
         Ok(question) => question,
@@ -91,8 +91,8 @@ fn attempt<B>(
     if matches!(claims.binding, Some(Binding::Key(_))) {
         *scheme = Scheme::Dpop;
     }
-    let shown = holder::shown(&credentials, &claims, call, headers, api.trusted_headers, now)?;
-    let verified = api.auth.verify_claims(app_key, &claims, call, &shown, now)?;
+    let possession = holder::check(&credentials, &claims, call, headers, api.trusted_headers, now)?;
+    let verified = api.auth.verify_claims(app_key, &claims, call, &possession, now)?;
     observed.application.get_or_insert_with(|| verified.application.id.clone());
     Ok(verified)
 }

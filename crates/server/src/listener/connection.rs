@@ -30,12 +30,12 @@ use crate::listener::forwarded::Proxy;
 use crate::listener::handshake::handshake;
 use crate::listener::introduction::{Speaker, introduce};
 use crate::listener::keep_alive::KeepAlive;
-use crate::listener::pace::{Pace, Paced};
 use crate::listener::socket::Socket;
 use crate::listener::table::Place;
+use crate::listener::timeouts::{Activity, TimeoutStream};
 use crate::listener::{Rules, closing, stopped};
 use crate::tls::Tls;
-use crate::tls::shown::Shown;
+use crate::tls::client_certificate::ClientCertificate;
 
 /// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,9 +66,9 @@ impl fmt::Display for Peer {
 /// The client of a request, and the certificate that it has shown.
 pub struct Remote {
     /// Tells when the client has gone.
-    pub pace: Arc<Pace>,
+    pub activity: Arc<Activity>,
     pub peer: Peer,
-    pub shown: Option<Shown>,
+    pub certificate: Option<ClientCertificate>,
 }
 
 /// Why the HTTP parser refused the head of a request, having answered it itself.
@@ -109,7 +109,7 @@ pub trait Routes: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send + use<Self>;
 }
 
-/// The handlers of a router know who has sent a request by its extensions: [`Peer`], [`Shown`] and the [`Pace`] of the connection.
+/// The handlers of a router know who has sent a request by its extensions: [`Peer`], [`ClientCertificate`] and the [`Activity`] of the connection.
 impl Routes for Router {
     fn title_case_headers(&self) -> bool {
         true
@@ -127,9 +127,9 @@ impl Routes for Router {
         remote: &Remote,
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
         request.extensions_mut().insert(remote.peer);
-        request.extensions_mut().insert(Arc::clone(&remote.pace));
-        if let Some(shown) = &remote.shown {
-            request.extensions_mut().insert(shown.clone());
+        request.extensions_mut().insert(Arc::clone(&remote.activity));
+        if let Some(certificate) = &remote.certificate {
+            request.extensions_mut().insert(certificate.clone());
         }
         // A router is always ready, so nothing is lost by not asking.
         let answer = self.clone().call(request);
@@ -168,8 +168,8 @@ impl<R: Routes> Serving<R> {
                 let secured = self.secured(tls, stream, speaker.peer, deadline);
                 if let Some(stream) = self.unless_ended(&place, secured).await {
                     let chain = stream.get_ref().1.peer_certificates();
-                    let shown = Shown::of(chain, chain.and_then(|_| tls.authorities()));
-                    self.http(stream, speaker, shown, tls.authorities(), &place).await;
+                    let certificate = ClientCertificate::of(chain, chain.and_then(|_| tls.authorities()));
+                    self.http(stream, speaker, certificate, tls.authorities(), &place).await;
                 }
             }
         }
@@ -180,7 +180,7 @@ impl<R: Routes> Serving<R> {
         tokio::select! {
             done = step => done,
             () = stopped(self.stop.clone()) => None,
-            () = place.pace.closed() => None,
+            () = place.activity.closed() => None,
         }
     }
 
@@ -206,18 +206,18 @@ impl<R: Routes> Serving<R> {
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send,
         speaker: Speaker,
-        shown: Option<Shown>,
+        certificate: Option<ClientCertificate>,
         authorities: Option<Arc<dyn ClientCertVerifier>>,
         place: &Place,
     ) {
         let proxy =
             speaker.is_proxy.then(|| Proxy { trusted: self.rules.proxies.trusted.clone(), authorities });
-        let (limits, pace, peer) = (&self.rules.limits, &place.pace, speaker.peer);
+        let (limits, activity, peer) = (&self.rules.limits, &place.activity, speaker.peer);
         let hides_end = self.routes.has_waiting_requests();
-        let io = TokioIo::new(Paced::new(stream, Arc::clone(pace), limits, hides_end));
+        let io = TokioIo::new(TimeoutStream::new(stream, Arc::clone(activity), limits, hides_end));
         let http = http(limits, &self.routes);
-        let (routes, remote) = (&self.routes, Remote { pace: Arc::clone(pace), peer, shown });
-        let (keep_alive, stop, served) = (&self.keep_alive, &self.stop, Arc::clone(pace));
+        let (routes, remote) = (&self.routes, Remote { activity: Arc::clone(activity), peer, certificate });
+        let (keep_alive, stop, served) = (&self.keep_alive, &self.stop, Arc::clone(activity));
         let service = service_fn(move |request: Request<Incoming>| {
             served.request_begins();
             let is_kept = keep_alive.is_wanted(&request);
@@ -234,10 +234,10 @@ impl<R: Routes> Serving<R> {
             }
         });
         let mut connection = http.serve_connection(io, service);
-        let ended = match until_closing(Pin::new(&mut connection), self.stop.clone(), pace).await {
+        let ended = match until_closing(Pin::new(&mut connection), self.stop.clone(), activity).await {
             Some(ended) => ended,
             None => {
-                let time = pace.closing_time(limits.stop_time);
+                let time = activity.closing_time(limits.stop_time);
                 Pin::new(&mut connection).graceful_shutdown();
                 timeout(time, &mut connection).await.unwrap_or(Ok(()))
             }
@@ -248,11 +248,11 @@ impl<R: Routes> Serving<R> {
                 self.routes.head_refused(refusal, peer);
             }
         }
-        if pace.is_unread() {
+        if activity.is_unread() {
             let stream = connection.into_parts().io.into_inner().into_inner();
             tokio::select! {
                 () = closing::discard(stream) => {}
-                () = pace.closed() => {}
+                () = activity.closed() => {}
             }
         }
     }
@@ -263,12 +263,12 @@ impl<R: Routes> Serving<R> {
 async fn until_closing<C: Future>(
     mut connection: Pin<&mut C>,
     stop: watch::Receiver<bool>,
-    pace: &Pace,
+    activity: &Activity,
 ) -> Option<C::Output> {
     let mut closing = pin!(async {
         tokio::select! {
             () = stopped(stop.clone()) => {}
-            () = pace.closed() => {}
+            () = activity.closed() => {}
         }
     });
     let mut is_waited_for = false;
@@ -277,7 +277,7 @@ async fn until_closing<C: Future>(
             return Poll::Ready(Some(ended));
         }
         // An error says that the sender is gone, which is a stop as well.
-        if is_waited_for && matches!(stop.has_changed(), Ok(false)) && !pace.is_closed() {
+        if is_waited_for && matches!(stop.has_changed(), Ok(false)) && !activity.is_closed() {
             return Poll::Pending;
         }
         is_waited_for = true;
@@ -296,7 +296,7 @@ fn http(limits: &Limits, routes: &impl Routes) -> http1::Builder {
         .half_close(!routes.has_waiting_requests())
         // A head must fit into the buffer; bodies go through it in pieces.
         .max_buf_size(limits.headers)
-        // Our own pace tells a slow head from a connection that is idle between requests; this one cannot.
+        // Our own activity tells a slow head from a connection that is idle between requests; this one cannot.
         .header_read_timeout(None);
     http
 }

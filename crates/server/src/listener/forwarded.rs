@@ -35,12 +35,16 @@ struct Hop {
 
 impl Proxy {
     /// The client that a request comes from, as the proxy states it. The proxy's own certificate is not the client's.
-    pub fn client(&self, Remote { pace, peer: proxy, .. }: &Remote, headers: &HeaderMap) -> Remote {
+    pub fn client(&self, Remote { activity, peer: proxy, .. }: &Remote, headers: &HeaderMap) -> Remote {
         let peer = match self.hop(headers) {
             Some(Hop { address, port }) => Peer { address, port, via: Some(proxy.address) },
             None => *proxy,
         };
-        Remote { pace: Arc::clone(pace), peer, shown: client_cert::shown(headers, self.authorities.as_ref()) }
+        Remote {
+            activity: Arc::clone(activity),
+            peer,
+            certificate: client_cert::stated(headers, self.authorities.as_ref()),
+        }
     }
 
     /// The rightmost address that is not trusted. A proxy maintains one of the two headers and may pass on the other as a client

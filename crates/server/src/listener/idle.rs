@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::listener::pace::Pace;
+use crate::listener::timeouts::Activity;
 
 /// Idle connections that one look at all finds. A look costs as much as accepting some connections, and under a flood each new
 /// one needs a place.
@@ -15,13 +15,13 @@ pub(super) struct Idle(Vec<Candidate>);
 
 struct Candidate {
     index: usize,
-    pace: Arc<Pace>,
+    activity: Arc<Activity>,
     idle_since: u64,
 }
 
 impl Idle {
     /// Asks the least recently active idle connection of `all` to close. Returns its index; `None` if none is idle.
-    pub fn close_one<'p>(&mut self, all: impl Iterator<Item = (usize, &'p Arc<Pace>)>) -> Option<usize> {
+    pub fn close_one<'p>(&mut self, all: impl Iterator<Item = (usize, &'p Arc<Activity>)>) -> Option<usize> {
         if let Some(index) = self.close_known() {
             return Some(index);
         }
@@ -30,27 +30,27 @@ impl Idle {
     }
 
     fn close_known(&mut self) -> Option<usize> {
-        while let Some(Candidate { index, pace, idle_since }) = self.0.pop() {
+        while let Some(Candidate { index, activity, idle_since }) = self.0.pop() {
             // All others became idle later than those of the last look: one that is idle since then is the least recent.
-            if pace.idle_since() == Some(idle_since) {
-                pace.close();
+            if activity.idle_since() == Some(idle_since) {
+                activity.close();
                 return Some(index);
             }
         }
         None
     }
 
-    fn look<'p>(&mut self, all: impl Iterator<Item = (usize, &'p Arc<Pace>)>) {
+    fn look<'p>(&mut self, all: impl Iterator<Item = (usize, &'p Arc<Activity>)>) {
         let mut idle: Vec<_> =
-            all.filter_map(|(index, pace)| Some((pace.idle_since()?, index, pace))).collect();
+            all.filter_map(|(index, activity)| Some((activity.idle_since()?, index, activity))).collect();
         if idle.len() > FOUND_AT_ONCE {
             idle.select_nth_unstable_by_key(FOUND_AT_ONCE, |(idle_since, ..)| *idle_since);
             idle.truncate(FOUND_AT_ONCE);
         }
         idle.sort_unstable_by_key(|(idle_since, ..)| Reverse(*idle_since));
-        let candidate = |(idle_since, index, pace): (u64, usize, &Arc<Pace>)| Candidate {
+        let candidate = |(idle_since, index, activity): (u64, usize, &Arc<Activity>)| Candidate {
             index,
-            pace: Arc::clone(pace),
+            activity: Arc::clone(activity),
             idle_since,
         };
         self.0 = idle.into_iter().map(candidate).collect();
@@ -66,19 +66,19 @@ mod tests {
     #[test]
     fn the_oldest_go_first_and_one_that_was_active_again_goes_last() {
         let began = Instant::now();
-        let paces: Vec<_> = (0..200).map(|_| Arc::new(Pace::new(began))).collect();
+        let activities: Vec<_> = (0..200).map(|_| Arc::new(Activity::new(began))).collect();
         let mut idle = Idle::default();
-        let mut close = || idle.close_one(paces.iter().enumerate());
+        let mut close = || idle.close_one(activities.iter().enumerate());
         assert_eq!(close(), Some(0));
-        paces[1].request_begins();
-        paces[2].request_begins();
-        paces[2].request_ends(false);
+        activities[1].request_begins();
+        activities[2].request_begins();
+        activities[2].request_ends(false);
         for expected in (3..200).chain([2]) {
             assert_eq!(close(), Some(expected));
         }
         // The other one is busy.
         assert_eq!(close(), None);
-        paces[1].request_ends(false);
+        activities[1].request_ends(false);
         assert_eq!(close(), Some(1));
     }
 }

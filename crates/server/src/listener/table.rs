@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::listener::idle::Idle;
-use crate::listener::pace::Pace;
+use crate::listener::timeouts::Activity;
 use crate::metrics::connections::{Closed, ConnectionMetrics};
 
 /// How long a new connection waits for an idle one to close before it looks for another one.
@@ -31,19 +31,19 @@ struct Open {
     count: usize,
     entries: Vec<Option<Entry>>,
     free: Vec<usize>,
-    sources: HashMap<Source, Held>,
+    sources: HashMap<Source, SourceConnections>,
     idle: Idle,
 }
 
 /// The connections of one source.
 #[derive(Default)]
-struct Held {
+struct SourceConnections {
     indices: Vec<usize>,
     idle: Idle,
 }
 
 struct Entry {
-    pace: Arc<Pace>,
+    activity: Arc<Activity>,
     source: Option<Source>,
 }
 
@@ -51,7 +51,7 @@ struct Entry {
 pub(super) struct Place {
     table: Arc<Table>,
     index: usize,
-    pub pace: Arc<Pace>,
+    pub activity: Arc<Activity>,
 }
 
 /// What a new connection meets where all places are taken.
@@ -137,13 +137,13 @@ impl Table {
         if open.count >= self.most {
             return None;
         }
-        let pace = Arc::new(Pace::new(self.began));
-        let index = open.add(Entry { pace: Arc::clone(&pace), source: None });
+        let activity = Arc::new(Activity::new(self.began));
+        let index = open.add(Entry { activity: Arc::clone(&activity), source: None });
         if let Some(source) = source {
             open.count_for(index, source);
         }
         self.metrics.open.inc();
-        Some(Place { table: Arc::clone(self), index, pace })
+        Some(Place { table: Arc::clone(self), index, activity })
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -170,7 +170,7 @@ impl Drop for Place {
         open.count -= 1;
         drop(open);
         // It may still be among the candidates.
-        self.pace.close();
+        self.activity.close();
         self.table.metrics.open.dec();
         self.table.closed.notify_one();
     }
@@ -201,13 +201,15 @@ impl Open {
     /// Closes the least recently active idle connection. Says whether there was one.
     fn close_idle(&mut self) -> bool {
         let all = self.entries.iter().enumerate();
-        self.idle.close_one(all.filter_map(|(index, entry)| Some((index, &entry.as_ref()?.pace)))).is_some()
+        self.idle
+            .close_one(all.filter_map(|(index, entry)| Some((index, &entry.as_ref()?.activity))))
+            .is_some()
     }
 
     /// The same for one source. The connection no longer counts for it.
     fn close_idle_of(&mut self, source: Source) -> bool {
-        let Some(Held { indices, idle }) = self.sources.get_mut(&source) else { return false };
-        let all = indices.iter().filter_map(|index| Some((*index, &self.entries[*index].as_ref()?.pace)));
+        let Some(SourceConnections { indices, idle }) = self.sources.get_mut(&source) else { return false };
+        let all = indices.iter().filter_map(|index| Some((*index, &self.entries[*index].as_ref()?.activity)));
         let Some(closed) = idle.close_one(all) else { return false };
         self.forget_source(closed);
         true

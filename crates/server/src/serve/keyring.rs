@@ -7,12 +7,12 @@ use northgate_core::clock::Timestamp;
 use northgate_core::keyring::Keyring;
 
 use super::ServeError;
-use super::doors::{Doors, ticket_seeds};
+use super::listeners::{Listeners, ticket_seeds};
 use super::store::Choice;
 use crate::config::Config;
 use crate::http::admin::KeyringHome;
-use crate::keyring_database::{DatabaseKeyring, UseKeyring};
-use crate::keyring_file::KeyringFile;
+use crate::keys::keyring_database::{DatabaseKeyring, UseKeyring};
+use crate::keys::keyring_file::KeyringFile;
 
 pub async fn open(
     config: &Config,
@@ -35,8 +35,8 @@ pub async fn open(
 }
 
 /// What is done with another keyring, whoever made it; what other nodes make is followed from now on.
-pub fn put_to_use(home: &KeyringHome, auth: &Arc<Auth>, doors: &Doors) -> UseKeyring {
-    let (auth, tls) = (Arc::clone(auth), doors.all_tls());
+pub fn put_to_use(home: &KeyringHome, auth: &Arc<Auth>, listeners: &Listeners) -> UseKeyring {
+    let (auth, tls) = (Arc::clone(auth), listeners.all_tls());
     let use_keyring: UseKeyring = Arc::new(move |keyring: Keyring| {
         tls.iter().for_each(|tls| tls.replace_ticket_seeds(ticket_seeds(&keyring)));
         auth.replace_keyring(keyring);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use northgate_core::application::AppId;
 use northgate_core::keyring::Keyring;
-use northgate_server::keyring_file::KeyringFile;
+use northgate_server::keys::keyring_file::KeyringFile;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -13,10 +13,10 @@ use northgate_core::login::LoginError;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_core::secret::SecretText;
 use northgate_core::signing::Algorithms;
-use northgate_server::admin_token::{self, AdminToken};
 use northgate_server::clock::Clock;
-use northgate_server::http::admin::{Admin, BackUp, KeyringHome, Turns, router};
-use northgate_server::keyring_file::KeyringFile;
+use northgate_server::http::admin::{Admin, BackUp, Exclusive, KeyringHome, router};
+use northgate_server::keys::admin_token::{self, AdminToken};
+use northgate_server::keys::keyring_file::KeyringFile;
 use northgate_store::embedded::EmbeddedStore;
 use reqwest::Method;
 use serde_json::Value;
@@ -67,7 +67,7 @@ impl World {
             }),
             data_dir: dir.path().to_owned(),
             body_time: BODY_TIME,
-            turns: Turns::default(),
+            exclusive: Exclusive::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

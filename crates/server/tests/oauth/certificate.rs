@@ -18,7 +18,7 @@ use northgate_server::config::tls::{ClientCertificates, TlsSettings};
 use northgate_server::config::verify::TrustedHeaders;
 use northgate_server::http;
 use northgate_server::tls::tickets::TicketSeeds;
-use northgate_server::tls::{Tls, shown};
+use northgate_server::tls::{Tls, client_certificate};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
@@ -109,11 +109,11 @@ impl Secured {
 }
 
 fn registered(who: &Identity) -> CredentialKind {
-    CredentialKind::Certificate(shown::thumbprint(&who.certificate()))
+    CredentialKind::Certificate(client_certificate::thumbprint(&who.certificate()))
 }
 
 fn thumbprint(who: &Identity) -> String {
-    URL_SAFE_NO_PAD.encode(shown::thumbprint(&who.certificate()))
+    URL_SAFE_NO_PAD.encode(client_certificate::thumbprint(&who.certificate()))
 }
 
 fn name(field: NameField, value: &str) -> CredentialKind {

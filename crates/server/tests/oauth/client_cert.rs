@@ -16,7 +16,7 @@ use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{ClientCertificates, TlsSettings};
 use northgate_server::http;
 use northgate_server::tls::tickets::TicketSeeds;
-use northgate_server::tls::{Tls, shown};
+use northgate_server::tls::{Tls, client_certificate};
 use rustls::pki_types::ServerName;
 use rustls::version::TLS13;
 use tokio::io::AsyncWriteExt;
@@ -40,7 +40,7 @@ async fn register(world: &World, kind: CredentialKind) {
 }
 
 fn registered(who: &Identity) -> CredentialKind {
-    CredentialKind::Certificate(shown::thumbprint(&who.certificate()))
+    CredentialKind::Certificate(client_certificate::thumbprint(&who.certificate()))
 }
 
 fn field(who: &Identity) -> String {
@@ -67,7 +67,7 @@ async fn the_certificate_that_a_trusted_gateway_states_counts_as_the_clients_own
     assert_eq!(answer.status, 200, "{}", answer.body);
     let claims = answer.member("access_token").split('.').nth(1).unwrap().to_owned();
     let claims: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
-    let thumbprint = URL_SAFE_NO_PAD.encode(shown::thumbprint(&who.certificate()));
+    let thumbprint = URL_SAFE_NO_PAD.encode(client_certificate::thumbprint(&who.certificate()));
     assert_eq!(claims["cnf"]["x5t#S256"], thumbprint.as_str());
 }
 

@@ -4,7 +4,7 @@ use northgate_core::admit::{Caller, Proof};
 use northgate_core::auth::Settings;
 use northgate_core::client_credentials::{ClientCredentialsError, Issued};
 use northgate_core::clock::CLOCK_SKEW;
-use northgate_core::credential::{CredentialKind, ShownCertificate};
+use northgate_core::credential::{CredentialKind, PresentedCertificate};
 use northgate_core::introspect::{Inactive, Introspection};
 use northgate_core::possession::{Evidence, KeyProof, Possession};
 use northgate_core::revoke::{RevokeError, Revoked};
@@ -101,7 +101,7 @@ async fn a_bound_token_is_good_for_who_shows_what_it_is_bound_to() {
     let (mine, others) = ([1; 32], [2; 32]);
     let kind = CredentialKind::Certificate(mine);
     world.change(&app, northgate_core::administer::Change::AddCredential("c".to_owned(), kind)).await;
-    let shown = ShownCertificate { thumbprint: mine, names: Vec::new() };
+    let shown = PresentedCertificate { thumbprint: mine, names: Vec::new() };
     let (proof, possession) = (Proof::Certificate, Possession::NotShown);
     let caller = Caller { app: &app.id, proof, certificate: Some(&shown), possession, from: HOME };
     let issued = world.auth().client_credentials(&caller, world.now()).await.unwrap();

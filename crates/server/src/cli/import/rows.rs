@@ -20,7 +20,7 @@ const TOO_MANY: &str = "a cell too many";
 /// The rows of a CSV text. Columns are found by their header, so that their order does not matter. A row with cells that are
 /// missing or too many is for the server to refuse, as one row: cut short, a secret with a comma would be another one.
 pub fn csv(text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
-    // Spreadsheets put a byte order mark in front.
+    // Spreadsheets put a byte order mark in dispatch.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let columns = columns(reader.headers().map_err(csv_sentence)?)?;

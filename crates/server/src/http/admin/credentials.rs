@@ -22,7 +22,7 @@ use super::applications::app_id;
 use super::body::{Body, Text};
 use super::operator::Operator;
 use super::problem::Problem;
-use crate::tls::shown;
+use crate::tls::client_certificate;
 use crate::tls::x509::names;
 use jwk::Jwk;
 
@@ -129,7 +129,7 @@ fn key(spki: &[u8]) -> Result<CredentialKind, Problem> {
 fn certificate(pem: &str) -> Result<CredentialKind, Problem> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes());
     let der = der.map_err(|_| Problem::invalid("certificate is no PEM text with a CERTIFICATE"))?;
-    Ok(CredentialKind::Certificate(shown::thumbprint(&der)))
+    Ok(CredentialKind::Certificate(client_certificate::thumbprint(&der)))
 }
 
 fn name(field: NameField, text: &str) -> Result<CredentialKind, Problem> {

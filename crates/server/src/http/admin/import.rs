@@ -61,7 +61,7 @@ pub async fn import(
             "one request imports at most {MOST_ROWS} rows, and not {count}"
         )));
     }
-    let _turn = admin.turns.import.lock().await;
+    let _turn = admin.exclusive.import.lock().await;
     let (first, repeated) = first_of_each_id(import.rows);
     let mut done = at_once(&admin, first).await?;
     // Rows of one application are taken in their order, so that the first one counts.

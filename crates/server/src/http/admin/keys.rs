@@ -15,8 +15,8 @@ use super::body::Body;
 use super::operator::Operator;
 use super::problem::Problem;
 use super::{Admin, KeyringHome};
-use crate::keyring_database::DatabaseKeyringError;
-use crate::keyring_file::{KeyringFile, KeyringFileError};
+use crate::keys::keyring_database::DatabaseKeyringError;
+use crate::keys::keyring_file::{KeyringFile, KeyringFileError};
 
 pub async fn list(_: Operator, State(admin): State<Arc<Admin>>) -> Json<Keys> {
     Json(Keys::new(&admin.auth.keyring(), admin.clock.now()))
@@ -97,7 +97,7 @@ async fn make_key(admin: Arc<Admin>, use_from: UseFrom) -> Result<(), RotateErro
 
 fn rotate_and_save(admin: &Admin, file: &KeyringFile, use_from: UseFrom) -> Result<(), RotateError> {
     // A rotation that panicked has saved a keyring or not; either way the next one may start from what is in use.
-    let _turn = admin.turns.rotate.lock().unwrap_or_else(PoisonError::into_inner);
+    let _turn = admin.exclusive.rotate.lock().unwrap_or_else(PoisonError::into_inner);
     let record = admin.auth.rotated_keyring(use_from, admin.clock.now())?;
     let keyring = Keyring::new(record.clone())?;
     // Durable before it is used: a token made with a key that a crash takes away would be lost.

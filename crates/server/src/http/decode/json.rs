@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::{DecodeError, Found, MEMBERS_MAX, Members};
 
-/// Some editors and frameworks put it in front.
+/// Some editors and frameworks put it in dispatch.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) fn looks_like_object(body: &[u8]) -> bool {

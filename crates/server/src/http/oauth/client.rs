@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use northgate_core::admit::{Caller, Proof};
 use northgate_core::application::AppId;
 use northgate_core::assertion::Assertion;
-use northgate_core::credential::ShownCertificate;
+use northgate_core::credential::PresentedCertificate;
 use northgate_core::possession::Possession;
 use northgate_core::secret::SecretText;
 
@@ -19,15 +19,15 @@ use super::error::{Code, Denial};
 use super::form::{self, Form};
 use crate::http::dpop::DPOP;
 use crate::http::observe;
-use crate::http::outcome::Outcome;
-use crate::tls::shown::Shown;
+use crate::outcome::Outcome;
+use crate::tls::client_certificate::ClientCertificate;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What the request says of its sender outside the body, kept while that is read.
 pub struct Sender {
     from: IpAddr,
-    certificate: Option<Shown>,
+    certificate: Option<ClientCertificate>,
     authorization: Vec<HeaderValue>,
     /// Its proofs of possession; at most one is meant.
     pub dpop: Vec<HeaderValue>,
@@ -49,12 +49,12 @@ impl Sender {
 /// A client as it presents itself.
 pub struct Client {
     pub app: AppId,
-    held: Held,
-    certificate: Option<ShownCertificate>,
+    auth: ClientAuth,
+    certificate: Option<PresentedCertificate>,
     from: IpAddr,
 }
 
-enum Held {
+enum ClientAuth {
     Secret(SecretText),
     /// With the audiences of which it may have one.
     Assertion(Box<Assertion>, [String; 3]),
@@ -71,7 +71,7 @@ pub enum ClientError {
     #[error("client_id in the body is not the client of the header Authorization")]
     OtherClient,
     #[error("the client does not show who it is")]
-    None,
+    Anonymous,
     #[error("the header Authorization is not Basic with a client and its secret")]
     Basic,
     #[error("there is client_assertion or client_assertion_type, and not the other")]
@@ -89,53 +89,54 @@ impl Client {
     pub fn find(form: &Form, sender: &Sender, audiences: [String; 3]) -> Result<Client, ClientError> {
         let client_id = form.find("client_id");
         let basic = basic(&sender.authorization)?;
-        let (app, held) = match (basic, form.find("client_secret"), assertion(form)?) {
+        let (app, auth) = match (basic, form.find("client_secret"), assertion(form)?) {
             (Some((app, secret)), None, None) => {
                 if client_id.is_some_and(|client_id| client_id != app) {
                     return Err(ClientError::OtherClient);
                 }
-                (app, Held::Secret(parse_secret(&secret)?))
+                (app, ClientAuth::Secret(parse_secret(&secret)?))
             }
-            (None, Some(secret), None) => {
-                (client_id.ok_or(ClientError::None)?.to_owned(), Held::Secret(parse_secret(secret)?))
-            }
+            (None, Some(secret), None) => (
+                client_id.ok_or(ClientError::Anonymous)?.to_owned(),
+                ClientAuth::Secret(parse_secret(secret)?),
+            ),
             (None, None, Some(text)) => {
                 let assertion = assertion::parse(text).map_err(ClientError::Assertion)?;
                 let app = client_id.unwrap_or(&assertion.subject).to_owned();
-                (app, Held::Assertion(Box::new(assertion), audiences))
+                (app, ClientAuth::Assertion(Box::new(assertion), audiences))
             }
             // Nothing in the request but a name: the connection has to show the rest.
             (None, None, None) if sender.certificate.is_some() => {
-                (client_id.ok_or(ClientError::None)?.to_owned(), Held::Certificate)
+                (client_id.ok_or(ClientError::Anonymous)?.to_owned(), ClientAuth::Certificate)
             }
-            (None, None, None) => return Err(ClientError::None),
+            (None, None, None) => return Err(ClientError::Anonymous),
             (_, _, _) => return Err(ClientError::TwoMethods),
         };
         let app = AppId::parse(&app).map_err(|_| ClientError::Text)?;
-        let certificate = sender.certificate.as_ref().map(|shown| held.need(shown));
-        Ok(Client { app, held, certificate, from: sender.from })
+        let certificate = sender.certificate.as_ref().map(|shown| auth.need(shown));
+        Ok(Client { app, auth, certificate, from: sender.from })
     }
 
     /// The same for the rules.
     pub fn caller(&self) -> Caller<'_> {
-        let proof = match &self.held {
-            Held::Secret(secret) => Proof::Secret(secret),
-            Held::Assertion(assertion, audiences) => Proof::Assertion(assertion, audiences),
-            Held::Certificate => Proof::Certificate,
+        let proof = match &self.auth {
+            ClientAuth::Secret(secret) => Proof::Secret(secret),
+            ClientAuth::Assertion(assertion, audiences) => Proof::Assertion(assertion, audiences),
+            ClientAuth::Certificate => Proof::Certificate,
         };
         let (certificate, possession) = (self.certificate.as_ref(), Possession::NotAsked);
         Caller { app: &self.app, proof, certificate, possession, from: self.from }
     }
 }
 
-impl Held {
+impl ClientAuth {
     /// What is to be known of the certificate on the connection. To believe its names costs a few verifications.
-    fn need(&self, shown: &Shown) -> ShownCertificate {
+    fn need(&self, shown: &ClientCertificate) -> PresentedCertificate {
         let names = match self {
-            Held::Certificate => shown.names(),
-            Held::Secret(_) | Held::Assertion(..) => Vec::new(),
+            ClientAuth::Certificate => shown.names(),
+            ClientAuth::Secret(_) | ClientAuth::Assertion(..) => Vec::new(),
         };
-        ShownCertificate { thumbprint: shown.thumbprint(), names }
+        PresentedCertificate { thumbprint: shown.thumbprint(), names }
     }
 }
 
@@ -183,7 +184,7 @@ impl From<ClientError> for Denial {
             ClientError::OtherClient => {
                 (Code::InvalidRequest, "client_id is not the client of Authorization.", Outcome::InvalidInput)
             }
-            ClientError::None => {
+            ClientError::Anonymous => {
                 (Code::InvalidClient, "The client did not authenticate.", Outcome::MissingField)
             }
             ClientError::HalfAssertion => (

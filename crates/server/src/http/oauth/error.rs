@@ -7,14 +7,14 @@ use axum::body::Body;
 use axum::http::header::PRAGMA;
 use axum::http::{HeaderValue, Response};
 use northgate_core::admit::AdmissionError;
-use northgate_core::assertion::{self, Flaw};
+use northgate_core::assertion::{self, AuthFailure};
 use northgate_core::store::StoreError;
 
 use crate::http::audit::Audit;
 use crate::http::body::Unread;
 use crate::http::observe::Observed;
-use crate::http::outcome::Outcome;
 use crate::http::status::{Challenge, ErrorStatus};
+use crate::outcome::Outcome;
 use crate::telemetry::with_causes;
 
 /// The word and the status of an error.
@@ -137,23 +137,25 @@ pub fn too_many_closed(error: &dyn Error) -> Denial {
 }
 
 /// What a client hears of a credential that did not authenticate it. Nothing here depends on whether the client exists.
-fn unproven(flaw: Flaw) -> &'static str {
-    match flaw {
-        Flaw::Signature => "The assertion is not signed by a key that is registered for the client.",
-        Flaw::Subject => "The iss and sub of the assertion must both be the client_id.",
-        Flaw::Audience => {
+fn unproven(failure: AuthFailure) -> &'static str {
+    match failure {
+        AuthFailure::Signature => "The assertion is not signed by a key that is registered for the client.",
+        AuthFailure::Subject => "The iss and sub of the assertion must both be the client_id.",
+        AuthFailure::Audience => {
             "The aud of the assertion is another one than the issuer, the token endpoint or this endpoint."
         }
-        Flaw::Expired => "The assertion has expired.",
-        Flaw::TooOld => {
+        AuthFailure::Expired => "The assertion has expired.",
+        AuthFailure::TooOld => {
             "The assertion was issued (iat) more than 5 minutes ago: make a new one for each request."
         }
-        Flaw::FromFuture => "The assertion was issued (iat) in the future: compare the clocks.",
-        Flaw::TooLong => "The assertion expires (exp) more than 5 minutes ahead and has no iat.",
-        Flaw::NotYet => "The assertion is not good yet (nbf): compare the clocks.",
-        Flaw::Replayed => "The assertion was used before: make a new one, with a new jti, for each request.",
-        Flaw::NoCertificate => "The connection has no client certificate.",
-        Flaw::Certificate => {
+        AuthFailure::FromFuture => "The assertion was issued (iat) in the future: compare the clocks.",
+        AuthFailure::TooLong => "The assertion expires (exp) more than 5 minutes ahead and has no iat.",
+        AuthFailure::NotYet => "The assertion is not good yet (nbf): compare the clocks.",
+        AuthFailure::Replayed => {
+            "The assertion was used before: make a new one, with a new jti, for each request."
+        }
+        AuthFailure::NoCertificate => "The connection has no client certificate.",
+        AuthFailure::Certificate => {
             "The client certificate, or a name in it that a trusted authority has signed, is not registered for the client."
         }
     }
@@ -165,7 +167,7 @@ impl From<AdmissionError> for Denial {
             AdmissionError::Rejected => {
                 (Code::InvalidClient, "The client is unknown, or its secret is wrong.", Outcome::Rejected)
             }
-            AdmissionError::Unproven(flaw) => (Code::InvalidClient, unproven(*flaw), Outcome::Rejected),
+            AdmissionError::Unproven(failure) => (Code::InvalidClient, unproven(*failure), Outcome::Rejected),
             AdmissionError::Throttled(wait) => (
                 Code::Throttled(*wait),
                 "Too many wrong credentials came from this address or for this client: wait for as long as Retry-After says.",

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode;
 use super::error::{Code, Denial};
 use crate::http::body::{self, Bounds};
 use crate::http::decode::MEMBERS_MAX;
-use crate::http::outcome::Outcome;
+use crate::outcome::Outcome;
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 

@@ -17,19 +17,19 @@ use super::form::Form;
 use super::{INTROSPECT, answer};
 use crate::config::oauth::OAuth;
 use crate::http::Api;
-use crate::http::observe::{Answered, Observed};
-use crate::http::outcome::{Operation, Outcome};
+use crate::http::observe::{Observed, ObservedResponse};
 use crate::jwt;
+use crate::outcome::{Operation, Outcome};
 
 /// On the public listener: an application learns what its own tokens are good for.
-pub async fn introspect_own(State(api): State<Arc<Api>>, request: Request) -> Answered {
+pub async fn introspect_own(State(api): State<Arc<Api>>, request: Request) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Introspect);
     let introspection = ask_own(&api, request, &mut observed).await;
     answered(introspection, observed)
 }
 
 /// On the private listener: whoever reaches it may ask, as it may ask verify.
-pub async fn introspect_any(State(api): State<Arc<Api>>, request: Request) -> Answered {
+pub async fn introspect_any(State(api): State<Arc<Api>>, request: Request) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Introspect);
     let introspection = ask_any(&api, request, &mut observed).await;
     answered(introspection, observed)
@@ -74,7 +74,7 @@ impl Told {
     }
 }
 
-fn answered(told: Result<Told, Denial>, mut observed: Observed) -> Answered {
+fn answered(told: Result<Told, Denial>, mut observed: Observed) -> ObservedResponse {
     let answer = match told {
         Ok(Told { body, inactive }) => {
             if let Some(why) = inactive {

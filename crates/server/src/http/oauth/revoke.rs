@@ -12,12 +12,12 @@ use super::client::{Client, Sender};
 use super::error::{self, Denial};
 use super::form::Form;
 use crate::http::audit::Audit;
-use crate::http::observe::{Answered, Observed};
-use crate::http::outcome::{Operation, Outcome};
+use crate::http::observe::{Observed, ObservedResponse};
 use crate::http::{Api, answer};
+use crate::outcome::{Operation, Outcome};
 
 /// 200 without a body, whatever the token was: it is of no use to its sender from now on.
-pub async fn revoke(State(api): State<Arc<Api>>, request: Request) -> Answered {
+pub async fn revoke(State(api): State<Arc<Api>>, request: Request) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Revoke);
     let answer = match attempt(&api, request, &mut observed).await {
         Ok(revoked) => {

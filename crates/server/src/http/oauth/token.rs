@@ -18,9 +18,9 @@ use super::{TOKEN, answer};
 use crate::http::Api;
 use crate::http::audit::Audit;
 use crate::http::dpop::{self, ProofError};
-use crate::http::observe::{Answered, Observed};
-use crate::http::outcome::{Operation, Outcome};
-use crate::http::refresh::told;
+use crate::http::observe::{Observed, ObservedResponse};
+use crate::http::refresh::outcome_of;
+use crate::outcome::{Operation, Outcome};
 
 /// What a client can ask for.
 enum GrantType {
@@ -38,7 +38,7 @@ pub enum Unknown {
 }
 
 /// Until the grant type is known, the request counts as one for client credentials.
-pub async fn token(State(api): State<Arc<Api>>, request: Request) -> Answered {
+pub async fn token(State(api): State<Arc<Api>>, request: Request) -> ObservedResponse {
     let mut observed = Observed::new(Operation::ClientCredentials);
     let answer = match attempt(&api, request, &mut observed).await {
         Ok(answer) => answer,
@@ -85,7 +85,7 @@ async fn refresh(
     let now = api.clock.now();
     let caller = Caller { possession: possession(api, sender, now)?, ..client.caller() };
     let refresh = api.auth.refresh(&caller, refresh_token, now).await?;
-    (observed.outcome, observed.audit) = told(&refresh);
+    (observed.outcome, observed.audit) = outcome_of(&refresh);
     Ok(answer::pair(&refresh.pair, &client.app, api))
 }
 
@@ -95,7 +95,7 @@ fn possession(api: &Api, sender: &Sender, now: Timestamp) -> Result<Possession, 
     let call = dpop::Call { method: "POST", uri: &uri, access_token: None };
     match sender.dpop.as_slice() {
         [] => Ok(Possession::NotShown),
-        [proof] => Ok(Possession::Shown(dpop::check(proof.as_bytes(), &call, now)?)),
+        [proof] => Ok(Possession::Proof(dpop::check(proof.as_bytes(), &call, now)?)),
         [_, _, ..] => Err(ProofError::Two),
     }
 }

@@ -7,7 +7,7 @@ use axum::http::{Method, Uri};
 use northgate_core::application::AppId;
 
 use super::Observed;
-use crate::http::outcome::Outcome;
+use crate::outcome::Outcome;
 
 /// Segments of the paths of both listeners, beside those that an operator configures.
 const WORDS: [&str; 33] = [

@@ -45,21 +45,21 @@ fn request() -> Request<Body> {
     request
 }
 
-fn asked(watch: &Arc<Watch>) -> Asked {
-    Asked::begin(watch, &request(), Peer::direct("192.0.2.1:4711".parse().expect("an address")))
+fn asked(watch: &Arc<RequestLog>) -> InFlight {
+    InFlight::begin(watch, &request(), Peer::direct("192.0.2.1:4711".parse().expect("an address")))
 }
 
-fn answered(status: StatusCode, observed: Option<Observed>) -> Answered {
+fn answered(status: StatusCode, observed: Option<Observed>) -> ObservedResponse {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = status;
     if status == StatusCode::UNAUTHORIZED {
         answer.headers_mut().insert(WWW_AUTHENTICATE, Challenge::AppSecret.value());
     }
-    Answered { answer, observed, detail: None }
+    ObservedResponse { answer, observed, detail: None }
 }
 
-fn lines_of(answered: Answered, logged: LoggedRequests) -> Vec<Value> {
-    let watch = Arc::new(Watch::new(
+fn lines_of(answered: ObservedResponse, logged: LoggedRequests) -> Vec<Value> {
+    let watch = Arc::new(RequestLog::new(
         Listener::Public,
         logged,
         Arc::default(),
@@ -101,7 +101,7 @@ fn a_request_has_one_line_that_names_who_asked_what_and_what_became_of_it() {
 
 #[test]
 fn the_answer_has_the_id_of_the_line_and_is_not_to_be_stored() {
-    let watch = Arc::new(Watch::new(
+    let watch = Arc::new(RequestLog::new(
         Listener::Private,
         LoggedRequests::All,
         Arc::default(),
@@ -144,7 +144,7 @@ fn reuse_has_a_line_in_the_audit_whatever_is_logged() {
 
 #[test]
 fn a_client_that_hangs_up_before_the_answer_is_logged_as_such() {
-    let watch = Arc::new(Watch::new(
+    let watch = Arc::new(RequestLog::new(
         Listener::Public,
         LoggedRequests::Failed,
         Arc::default(),
@@ -159,7 +159,7 @@ fn a_client_that_hangs_up_before_the_answer_is_logged_as_such() {
 #[test]
 fn what_is_observed_comes_through_the_router() {
     let answer = rejected_login().beside(Response::new(Body::empty())).into_response();
-    let observed = Answered::from(answer).observed.expect("what was observed");
+    let observed = ObservedResponse::from(answer).observed.expect("what was observed");
     assert_eq!((observed.operation, observed.outcome), (Operation::Login, Outcome::Rejected));
 }
 

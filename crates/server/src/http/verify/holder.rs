@@ -15,10 +15,10 @@ use super::credentials::{Credentials, Scheme};
 use crate::config::verify::TrustedHeaders;
 use crate::http::dpop::{self, ProofError};
 use crate::http::gateway::{GatewayHeader, Repeated};
-use crate::tls::shown::thumbprint;
+use crate::tls::client_certificate::thumbprint;
 
 /// All that a token can be bound to and that the call shows.
-pub(super) fn shown(
+pub(super) fn check(
     credentials: &Credentials<'_>,
     claims: &Claims,
     call: Option<allow::Call<'_>>,

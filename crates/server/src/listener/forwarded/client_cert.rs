@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::danger::ClientCertVerifier;
 use sfv::{BareItem, Item, List, ListEntry, Parser};
 
-use crate::tls::shown::Shown;
+use crate::tls::client_certificate::ClientCertificate;
 
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
@@ -16,14 +16,17 @@ const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain
 const MAX_CHAIN: usize = 8;
 
 /// The certificate with its chain; `None` where there is none, or where the header is malformed or there twice.
-pub(super) fn shown(headers: &HeaderMap, authorities: Option<&Arc<dyn ClientCertVerifier>>) -> Option<Shown> {
+pub(super) fn stated(
+    headers: &HeaderMap,
+    authorities: Option<&Arc<dyn ClientCertVerifier>>,
+) -> Option<ClientCertificate> {
     let mut lines = headers.get_all(CLIENT_CERT).iter();
     let (line, None) = (lines.next()?, lines.next()) else { return None };
     let item = Parser::new(line.as_bytes()).parse::<Item>().ok()?;
     let mut chain = vec![certificate(item.bare_item)?];
     // A chain that cannot be read leaves the certificate without issuers, so that no authority vouches for it.
     chain.extend(issuers(headers).unwrap_or_default());
-    Shown::stated(chain, authorities.cloned())
+    ClientCertificate::stated(chain, authorities.cloned())
 }
 
 fn issuers(headers: &HeaderMap) -> Option<Vec<CertificateDer<'static>>> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::Config;
 use crate::config::layers::Sources;
-use crate::listener::pace::Pace;
+use crate::listener::timeouts::Activity;
 
 fn proxy() -> Proxy {
     let flags = vec![("proxies.trusted".to_owned(), "10.0.0.0/8,2001:db8:f::/48".to_owned())];
@@ -21,8 +21,8 @@ fn client(lines: &[(&'static str, &str)]) -> String {
         headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
     }
     let gateway = Peer::direct("10.0.0.1:4711".parse().unwrap());
-    let pace = Arc::new(Pace::new(tokio::time::Instant::now()));
-    proxy().client(&Remote { pace, peer: gateway, shown: None }, &headers).peer.to_string()
+    let activity = Arc::new(Activity::new(tokio::time::Instant::now()));
+    proxy().client(&Remote { activity, peer: gateway, certificate: None }, &headers).peer.to_string()
 }
 
 const GATEWAY: &str = "10.0.0.1:4711";

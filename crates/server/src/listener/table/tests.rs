@@ -19,16 +19,16 @@ async fn the_least_recently_active_idle_connection_gives_way_and_busy_ones_do_no
     for _ in 0..4 {
         places.push(table.enter(None, |_| {}).await.unwrap());
     }
-    places[0].pace.request_begins();
-    places[1].pace.request_begins();
-    places[1].pace.request_ends(false);
+    places[0].activity.request_begins();
+    places[1].activity.request_begins();
+    places[1].activity.request_ends(false);
     let newcomer = tokio::spawn({
         let table = Arc::clone(&table);
         async move { table.enter(None, |_| {}).await.unwrap() }
     });
     // The first is busy and the second was idle last: of the others the third is the oldest.
-    places[2].pace.closed().await;
-    assert!(!places[3].pace.is_closed() && !places[1].pace.is_closed());
+    places[2].activity.closed().await;
+    assert!(!places[3].activity.is_closed() && !places[1].activity.is_closed());
     places.remove(2);
     newcomer.await.unwrap();
 }
@@ -37,14 +37,14 @@ async fn the_least_recently_active_idle_connection_gives_way_and_busy_ones_do_no
 async fn a_full_table_without_idle_connections_waits_for_one_that_closes() {
     let table = table(1, 1);
     let busy = table.enter(None, |_| {}).await.unwrap();
-    busy.pace.request_begins();
+    busy.activity.request_begins();
     let (full, mut is_full) = tokio::sync::mpsc::unbounded_channel();
     let newcomer = tokio::spawn({
         let table = Arc::clone(&table);
         async move { table.enter(None, |crowd| full.send(crowd).unwrap()).await.unwrap() }
     });
     assert_eq!(is_full.recv().await, Some(Crowd::Busy));
-    assert!(!busy.pace.is_closed());
+    assert!(!busy.activity.is_closed());
     drop(busy);
     newcomer.await.unwrap();
 }
@@ -57,10 +57,10 @@ async fn a_source_has_its_share_and_closes_its_own_idle_connections_only() {
     let first = table.enter(Some(one), |_| {}).await.unwrap();
     let second = table.enter(None, |_| {}).await.unwrap();
     second.count_for(one).unwrap();
-    second.pace.request_begins();
+    second.activity.request_begins();
     let third = table.enter(Some(one), |_| {}).await.unwrap();
-    assert!(first.pace.is_closed() && !second.pace.is_closed() && !elsewhere.pace.is_closed());
-    third.pace.request_begins();
+    assert!(first.activity.is_closed() && !second.activity.is_closed() && !elsewhere.activity.is_closed());
+    third.activity.request_begins();
     assert!(table.enter(Some(one), |_| {}).await.is_err());
     assert!(table.enter(None, |_| {}).await.unwrap().count_for(one).is_err());
     drop(second);
@@ -74,17 +74,17 @@ async fn a_source_beyond_its_share_takes_no_place_from_others() {
     let (one, other) = (from("192.0.2.1"), from("192.0.2.2"));
     let elsewhere = table.enter(Some(other), |_| {}).await.unwrap();
     let busy = table.enter(Some(one), |_| {}).await.unwrap();
-    busy.pace.request_begins();
+    busy.activity.request_begins();
     assert!(table.enter(Some(one), |_| {}).await.is_err());
-    busy.pace.request_ends(false);
+    busy.activity.request_ends(false);
     let newcomer = tokio::spawn({
         let table = Arc::clone(&table);
         async move { table.enter(Some(one), |_| {}).await.unwrap() }
     });
-    busy.pace.closed().await;
+    busy.activity.closed().await;
     drop(busy);
     newcomer.await.unwrap();
-    assert!(!elsewhere.pace.is_closed());
+    assert!(!elsewhere.activity.is_closed());
 }
 
 #[tokio::test]

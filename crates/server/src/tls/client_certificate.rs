@@ -11,30 +11,30 @@ use crate::tls::x509::{Certificate, names};
 
 /// An extension of every request on a connection with a client certificate.
 #[derive(Clone)]
-pub struct Shown {
+pub struct ClientCertificate {
     /// At least the client's own.
     chain: Arc<[CertificateDer<'static>]>,
     /// What knows the authorities that are trusted; `None` where there are none.
     authorities: Option<Arc<dyn ClientCertVerifier>>,
 }
 
-impl Shown {
+impl ClientCertificate {
     /// What the client has shown, if it has.
     pub fn of(
         chain: Option<&[CertificateDer<'static>]>,
         authorities: Option<Arc<dyn ClientCertVerifier>>,
-    ) -> Option<Shown> {
+    ) -> Option<ClientCertificate> {
         let chain = chain.filter(|chain| !chain.is_empty())?;
-        Some(Shown { chain: chain.to_vec().into(), authorities })
+        Some(ClientCertificate { chain: chain.to_vec().into(), authorities })
     }
 
     /// What a trusted proxy states that the client has shown, if that is a certificate.
     pub fn stated(
         chain: Vec<CertificateDer<'static>>,
         authorities: Option<Arc<dyn ClientCertVerifier>>,
-    ) -> Option<Shown> {
+    ) -> Option<ClientCertificate> {
         Certificate::parse(chain.first()?)?;
-        Some(Shown { chain: chain.into(), authorities })
+        Some(ClientCertificate { chain: chain.into(), authorities })
     }
 
     /// SHA-256 over the certificate (RFC 8705 §3.1).

@@ -9,7 +9,7 @@ use northgate_core::store::StoreError;
 use northgate_store::postgres::{KeyringPut, PostgresStore, SealedKeyring};
 use tracing::{error, info, warn};
 
-use crate::keyring_key::{KeyringKey, KeyringKeyError, OpenSealedError};
+use crate::keys::keyring_key::{KeyringKey, KeyringKeyError, OpenSealedError};
 use crate::private_file;
 use crate::telemetry::with_causes;
 

@@ -1,5 +1,5 @@
 //! Whoever is turned away because there is too much to do hears it in turn. Many clients ask again at once, whatever
-//! `Retry-After` says, and saying no costs half as much as a refresh: without turns, a machine with too much to do ends up
+//! `Retry-After` says, and saying no costs half as much as a refresh: without pacer, a machine with too much to do ends up
 //! doing little else than saying so.
 
 use std::sync::{Mutex, PoisonError};
@@ -13,15 +13,15 @@ const APART: Duration = Duration::from_micros(500);
 /// Nobody waits longer, however many there are.
 const AT_MOST: Duration = Duration::from_secs(1);
 
-/// The turns of those who are turned away.
-pub struct Turns {
+/// The pacer of those who are turned away.
+pub struct RejectionPacer {
     last: Mutex<Instant>,
 }
 
-impl Turns {
+impl RejectionPacer {
     /// The first turn is now.
-    pub fn new() -> Turns {
-        Turns { last: Mutex::new(Instant::now()) }
+    pub fn new() -> RejectionPacer {
+        RejectionPacer { last: Mutex::new(Instant::now()) }
     }
 
     /// Waits for a turn.
@@ -42,27 +42,27 @@ mod tests {
 
     #[test]
     fn who_comes_alone_waits_for_nobody() {
-        let turns = Turns::new();
-        let first = turns.take(Instant::now());
+        let pacer = RejectionPacer::new();
+        let first = pacer.take(Instant::now());
         let later = first + APART;
-        assert_eq!(turns.take(later), later);
+        assert_eq!(pacer.take(later), later);
     }
 
     #[test]
     fn those_who_come_at_once_hear_it_one_after_the_other_and_within_a_second() {
-        let turns = Turns::new();
+        let pacer = RejectionPacer::new();
         let now = Instant::now() + APART;
-        let waits: Vec<_> = (0..5_000).map(|_| turns.take(now) - now).collect();
+        let waits: Vec<_> = (0..5_000).map(|_| pacer.take(now) - now).collect();
         assert_eq!(waits[..3], [Duration::ZERO, APART, 2 * APART]);
         assert_eq!(waits[2_000..], [AT_MOST; 3_000]);
     }
 
     #[test]
     fn the_turns_begin_anew_once_all_are_taken() {
-        let turns = Turns::new();
+        let pacer = RejectionPacer::new();
         let now = Instant::now() + APART;
-        let last = (0..100).map(|_| turns.take(now)).last().expect("a hundred");
+        let last = (0..100).map(|_| pacer.take(now)).last().expect("a hundred");
         assert_eq!(last - now, 99 * APART);
-        assert_eq!(turns.take(last + APART), last + APART);
+        assert_eq!(pacer.take(last + APART), last + APART);
     }
 }

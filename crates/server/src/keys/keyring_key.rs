@@ -7,7 +7,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use northgate_core::keyring::{KeyBytes, Keyring, KeyringRecord};
 
 use crate::blanks::{self, Blank};
-use crate::keyring_file::document;
+use crate::keys::keyring_file::document;
 use crate::private_file::{self, PrivateFileError};
 
 const HEADER: &str = "\

@@ -35,7 +35,7 @@ enum Phase {
 
 /// The phase, shared by the bytes below HTTP, the requests above it, and the table of connections, which closes idle ones.
 #[derive(Debug)]
-pub struct Pace {
+pub struct Activity {
     phase: AtomicU8,
     began: Instant,
     /// When the connection was accepted or its last request ended, in nanoseconds since `began`.
@@ -46,7 +46,7 @@ pub struct Pace {
     gone: Notify,
 }
 
-impl Pace {
+impl Activity {
     /// Resolves once the client of the request under way has closed its side.
     pub async fn peer_gone(&self) {
         self.gone.notified().await;
@@ -58,11 +58,11 @@ impl Pace {
         matches!(self.phase(), Phase::Head | Phase::Refused)
     }
 
-    /// The pace of a new connection; times of activity are counted from `began`.
-    pub(crate) fn new(began: Instant) -> Pace {
+    /// The activity of a new connection; times of activity are counted from `began`.
+    pub(crate) fn new(began: Instant) -> Activity {
         let active_ns = AtomicU64::new(began.elapsed().as_nanos() as u64);
         let phase = AtomicU8::new(Phase::New as u8);
-        Pace {
+        Activity {
             phase,
             began,
             active_ns,
@@ -139,9 +139,9 @@ impl Pace {
 }
 
 /// A stream whose waiting ends in an error once the client has kept us too long.
-pub(super) struct Paced<IO> {
+pub(super) struct TimeoutStream<IO> {
     io: IO,
-    pace: Arc<Pace>,
+    activity: Arc<Activity>,
     header_time: Duration,
     idle_time: Duration,
     /// Whether a client that closes its side is hidden from hyper while its request is answered: hyper would drop the answer.
@@ -153,11 +153,11 @@ pub(super) struct Paced<IO> {
     alarm: Pin<Box<Sleep>>,
 }
 
-impl<IO> Paced<IO> {
-    pub fn new(io: IO, pace: Arc<Pace>, limits: &Limits, hides_end: bool) -> Paced<IO> {
-        Paced {
+impl<IO> TimeoutStream<IO> {
+    pub fn new(io: IO, activity: Arc<Activity>, limits: &Limits, hides_end: bool) -> TimeoutStream<IO> {
+        TimeoutStream {
             io,
-            pace,
+            activity,
             header_time: limits.header_time,
             idle_time: limits.idle_time,
             hides_end,
@@ -169,7 +169,7 @@ impl<IO> Paced<IO> {
 
     /// Nothing can be read or written now: wait, until the time for it is over.
     fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        let phase = self.pace.phase();
+        let phase = self.activity.phase();
         if phase != self.seen {
             self.seen = phase;
             self.since = None;
@@ -189,7 +189,7 @@ impl<IO> Paced<IO> {
             ready!(self.alarm.as_mut().poll(cx));
         }
         // Nobody is waited for any longer.
-        self.pace.enter(Phase::Ended);
+        self.activity.enter(Phase::Ended);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client kept us waiting too long")))
     }
 
@@ -206,7 +206,7 @@ impl<IO> Paced<IO> {
     }
 }
 
-impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
+impl<IO: AsyncRead + Unpin> AsyncRead for TimeoutStream<IO> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -215,25 +215,25 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
         let before = buffer.filled().len();
         let Poll::Ready(result) = Pin::new(&mut self.io).poll_read(cx, buffer) else { return self.wait(cx) };
         if result.is_err() || buffer.filled().len() == before {
-            match self.pace.phase() {
+            match self.activity.phase() {
                 Phase::Request if self.hides_end => {
-                    self.pace.gone.notify_one();
+                    self.activity.gone.notify_one();
                     return Poll::Pending;
                 }
                 Phase::Request => {}
                 Phase::New | Phase::Head | Phase::Idle | Phase::Refused | Phase::Ended => {
-                    self.pace.enter(Phase::Ended);
+                    self.activity.enter(Phase::Ended);
                 }
             }
             return Poll::Ready(result);
         }
-        match self.pace.phase() {
+        match self.activity.phase() {
             Phase::New => {
-                self.pace.enter(Phase::Head);
+                self.activity.enter(Phase::Head);
                 self.seen = Phase::Head;
             }
             Phase::Idle | Phase::Refused | Phase::Ended => {
-                self.pace.enter(Phase::Head);
+                self.activity.enter(Phase::Head);
                 self.seen = Phase::Head;
                 self.since = None;
             }
@@ -243,7 +243,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Paced<IO> {
     }
 }
 
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Paced<IO> {
+impl<IO: AsyncWrite + Unpin> AsyncWrite for TimeoutStream<IO> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.io).poll_write(cx, bytes) {
             Poll::Pending => self.wait(cx),

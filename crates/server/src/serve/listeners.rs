@@ -18,15 +18,15 @@ use crate::tls::tickets::TicketSeeds;
 use crate::tls::{self, Tls};
 
 /// Both listeners, open.
-pub struct Doors {
+pub struct Listeners {
     pub public: TcpListener,
     pub public_tls: Arc<Tls>,
     pub private: TcpListener,
     pub private_tls: Option<Arc<Tls>>,
 }
 
-impl Doors {
-    pub fn open(config: &Config, keyring: &Keyring, signals: &Signals) -> Result<Doors, ServeError> {
+impl Listeners {
+    pub fn open(config: &Config, keyring: &Keyring, signals: &Signals) -> Result<Listeners, ServeError> {
         let public_tls = Arc::new(Tls::load(config.tls.clone(), ticket_seeds(keyring))?);
         // Off loopback, whoever is on the way could read the admin token. Its holder needs no certificate besides.
         let private_tls = if config.admin_listen.ip().is_loopback() {
@@ -37,9 +37,9 @@ impl Doors {
             Some(Arc::new(Tls::load(settings, ticket_seeds(keyring))?))
         };
         let (public, private) = (listener::bind(config.listen)?, listener::bind(config.admin_listen)?);
-        let doors = Doors { public, public_tls, private, private_tls };
-        tokio::spawn(tls::keep_fresh(doors.all_tls(), config.tls.reload_every, signals.hangups()));
-        Ok(doors)
+        let listeners = Listeners { public, public_tls, private, private_tls };
+        tokio::spawn(tls::keep_fresh(listeners.all_tls(), config.tls.reload_every, signals.hangups()));
+        Ok(listeners)
     }
 
     /// What encrypts each listener, by its name.

@@ -21,7 +21,7 @@ use crate::tls::x509::Certificate;
 
 /// What is asked of clients, ready for use.
 #[derive(Debug)]
-pub struct Demand {
+pub struct ClientCertificatePolicy {
     verifier: Arc<dyn ClientCertVerifier>,
     authorities: Option<Arc<dyn ClientCertVerifier>>,
     fingerprint: [u8; 32],
@@ -49,12 +49,12 @@ pub enum ClientCertificateError {
     },
 }
 
-impl Demand {
+impl ClientCertificatePolicy {
     /// Reads the authorities where there are any.
     pub fn read(
         wanted: &ClientCertificates,
         provider: &Arc<CryptoProvider>,
-    ) -> Result<Demand, ClientCertificateError> {
+    ) -> Result<ClientCertificatePolicy, ClientCertificateError> {
         let (mut fingerprint, mut ends_s) = (Context::new(&SHA256), Vec::new());
         let (verifier, authorities) = match wanted {
             ClientCertificates::None => (WebPkiClientVerifier::no_client_auth(), None),
@@ -76,7 +76,7 @@ impl Demand {
         let mut digest = [0; 32];
         digest.copy_from_slice(fingerprint.finish().as_ref());
         let file = wanted.authorities().map(Path::to_owned);
-        Ok(Demand { verifier, authorities, fingerprint: digest, file, ends_s })
+        Ok(ClientCertificatePolicy { verifier, authorities, fingerprint: digest, file, ends_s })
     }
 
     /// What an operator has to know about the end of authorities.
@@ -106,7 +106,7 @@ impl Demand {
         self.fingerprint
     }
 
-    pub fn same_as(&self, other: &Demand) -> bool {
+    pub fn same_as(&self, other: &ClientCertificatePolicy) -> bool {
         self.fingerprint == other.fingerprint
     }
 }

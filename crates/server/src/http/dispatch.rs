@@ -12,7 +12,7 @@ use axum::response::IntoResponse;
 use hyper::body::Incoming;
 
 use super::framing::{self, FramingError};
-use super::observe::{Answered, Asked, Listener, Redaction, Watch};
+use super::observe::{InFlight, Listener, ObservedResponse, Redaction, RequestLog};
 use super::problem::Problem;
 use super::{APPLICATION_API, Api, admin, login, refresh, verify};
 use crate::listener::connection::{HeadRefusal, Peer, Remote, Routes};
@@ -28,34 +28,34 @@ enum Often {
 
 /// What a listener serves.
 #[derive(Clone)]
-pub struct Front {
+pub struct Dispatch {
     shared: Arc<Shared>,
     others: Router,
 }
 
 struct Shared {
     api: Arc<Api>,
-    watch: Arc<Watch>,
+    watch: Arc<RequestLog>,
     often: Vec<(Method, String, Often)>,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Answered> + Send>>;
+type Answering = Pin<Box<dyn Future<Output = ObservedResponse> + Send>>;
 
-impl Front {
+impl Dispatch {
     /// The public listener, with the application API under `prefix` too.
-    pub fn public(api: Arc<Api>, prefix: &str, others: Router) -> Front {
+    pub fn public(api: Arc<Api>, prefix: &str, others: Router) -> Dispatch {
         let operations = [("login", Often::Login), ("refreshToken", Often::Refresh)];
         let often = ["", prefix].into_iter().flat_map(|prefix| {
             operations.map(|(name, often)| (Method::POST, format!("{prefix}{APPLICATION_API}/{name}"), often))
         });
         let often = often.collect();
-        Front::new(api, Listener::Public, prefix, often, others)
+        Dispatch::new(api, Listener::Public, prefix, often, others)
     }
 
     /// The private listener.
-    pub fn private(api: Arc<Api>, others: Router) -> Front {
+    pub fn private(api: Arc<Api>, others: Router) -> Dispatch {
         let often = vec![(Method::GET, "/verify".to_owned(), Often::Verify)];
-        Front::new(api, Listener::Private, "", often, others)
+        Dispatch::new(api, Listener::Private, "", often, others)
     }
 
     fn new(
@@ -64,13 +64,13 @@ impl Front {
         prefix: &str,
         often: Vec<(Method, String, Often)>,
         others: Router,
-    ) -> Front {
+    ) -> Dispatch {
         let auth = Arc::clone(&api.auth);
         let redaction = Redaction::new(&[prefix, api.oauth.issuer.path()], move |app| {
             auth.registry().find(app).is_some()
         });
-        let watch = Arc::new(Watch::new(listener, api.logged, Arc::clone(&api.metrics), redaction));
-        Front { shared: Arc::new(Shared { api, watch, often }), others }
+        let watch = Arc::new(RequestLog::new(listener, api.logged, Arc::clone(&api.metrics), redaction));
+        Dispatch { shared: Arc::new(Shared { api, watch, often }), others }
     }
 
     fn operation(&self, request: Request<Incoming>, remote: &Remote) -> Answering {
@@ -84,7 +84,7 @@ impl Front {
             Some(Often::Verify) => Box::pin(verify::verify(api, request)),
             None => {
                 let answer = self.others.answer(request, remote);
-                Box::pin(async { Answered::from(answer.await) })
+                Box::pin(async { ObservedResponse::from(answer.await) })
             }
         }
     }
@@ -92,19 +92,19 @@ impl Front {
 
 impl Shared {
     /// Why a request is none, or not for this listener, whatever it asks for.
-    fn refusal<B>(&self, request: &Request<B>) -> Option<Answered> {
+    fn refusal<B>(&self, request: &Request<B>) -> Option<ObservedResponse> {
         if let Err(error) = framing::check(request) {
             let problem = match error {
                 FramingError::NoHost | FramingError::TwoHosts | FramingError::BadHost => Problem::Invalid,
                 FramingError::TransferCoding => Problem::TransferCoding,
             };
-            return Some(Answered::refused(problem.last_answer(self.api.dialect), &error));
+            return Some(ObservedResponse::refused(problem.last_answer(self.api.dialect), &error));
         }
         match self.watch.listener() {
             Listener::Public => None,
             Listener::Private => {
                 let error = self.api.private_hosts.check(request).err()?;
-                Some(Answered::refused(admin::problem::Problem::host(error).into_response(), &error))
+                Some(ObservedResponse::refused(admin::problem::Problem::host(error).into_response(), &error))
             }
         }
     }
@@ -118,7 +118,7 @@ impl Shared {
     }
 }
 
-impl Routes for Front {
+impl Routes for Dispatch {
     fn title_case_headers(&self) -> bool {
         self.shared.watch.listener() == Listener::Public
     }
@@ -137,7 +137,7 @@ impl Routes for Front {
         request: Request<Incoming>,
         remote: &Remote,
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
-        let asked = Asked::begin(&self.shared.watch, &request, remote.peer);
+        let asked = InFlight::begin(&self.shared.watch, &request, remote.peer);
         let answering = self.operation(request, remote);
         async {
             let answered = answering.await;
