@@ -6,6 +6,9 @@
 #[path = "../standards/house.rs"]
 #[allow(dead_code)]
 mod house;
+#[path = "../gateways/installed.rs"]
+#[allow(dead_code)]
+mod installed;
 #[path = "../process/northgate.rs"]
 #[allow(dead_code)]
 mod northgate;
@@ -68,7 +71,7 @@ fn go_libraries_get_and_check_tokens() {
     let folder = reader.folder("go", &programs);
     reader.fixture(&folder, "go.mod", "go.mod");
     reader.fixture(&folder, "go.sum", "go.sum");
-    reader.run(Command::new("go").args(["build", "-o", "bin/", "./..."]).current_dir(&folder));
+    reader.run(Command::new(reader::go()).args(["build", "-o", "bin/", "./..."]).current_dir(&folder));
     let program = |name: &str| Command::new(folder.join("bin").join(name));
     let token = reader.tokens(&mut program("token"), 1);
     reader.tokens(&mut program("assertion"), 1);

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::house::{Application, House};
-use crate::{page, tools};
+use crate::venv::venv;
+use crate::{installed, page, tools};
 
 pub struct Reader {
     house: House,
@@ -62,7 +63,7 @@ impl Reader {
         command.env("KEY", self.home().join("key.pem")).env("JWK", self.home().join("key.jwk"));
         command.env("REQUESTS_CA_BUNDLE", &certificate).env("NODE_EXTRA_CA_CERTS", &certificate);
         // Go's own downloads trust the system's authorities; a program that was built trusts this server.
-        if command.get_program() != "go" {
+        if !command.get_program().to_str().unwrap().ends_with("/go") {
             command.env("SSL_CERT_FILE", &certificate);
         }
         let output = command.output().unwrap_or_else(|error| panic!("install it: {command:?}: {error}"));
@@ -110,6 +111,8 @@ impl Reader {
     }
 
     pub fn maven(&self, folder: &Path, arguments: &[&str]) {
+        installed::debian_package("default-jdk-headless", "/usr/bin/javac");
+        installed::debian_package("maven", "/usr/bin/mvn");
         self.run(Command::new("mvn").args(["-q", "-B"]).args(arguments).current_dir(folder));
     }
 
@@ -122,6 +125,12 @@ impl Reader {
         java.envs([("APP_ID", &self.application.id), ("SECRET", &self.application.secret)]);
         Quarkus { process: java.stdout(Stdio::null()).spawn().unwrap(), port }
     }
+}
+
+/// Go with its compiler.
+pub fn go() -> PathBuf {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oauth_clients/requirements.txt");
+    venv("go", &list).with_file_name("go")
 }
 
 pub struct Quarkus {

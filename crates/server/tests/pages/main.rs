@@ -6,6 +6,7 @@
 // A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
 #![allow(clippy::unwrap_used)]
 
+mod book;
 mod commands;
 mod machine;
 #[path = "../../../store/tests/postgres/server.rs"]
