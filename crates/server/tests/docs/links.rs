@@ -58,3 +58,15 @@ fn pages_named(text: &str) -> Vec<(PathBuf, Option<String>)> {
     });
     named.collect()
 }
+
+/// A merge once left its marks in a page.
+#[test]
+fn no_file_has_conflict_markers() {
+    let marked = |file: &PathBuf| {
+        let text = tree::read(file);
+        text.lines().any(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "))
+    };
+    let endings = [".md", ".rs", ".toml", ".yaml", ".sh"];
+    let found: Vec<_> = tree::files(&endings).into_iter().filter(marked).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
