@@ -5,5 +5,6 @@
 
 mod links;
 mod markdown;
+mod named_files;
 mod summary;
 mod tree;
