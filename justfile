@@ -1,4 +1,4 @@
-# Recipes for those who have `just`; each is one or two commands that can be typed as well.
+# Recipes for `just`. Each runs one or two commands that can also be typed.
 
 # Lists the recipes.
 default:

@@ -4,7 +4,7 @@
 --
 -- All that can be is done before the load begins, and what is left takes no patterns: a load that is busy with itself
 -- leaves the server idle between requests, which then costs it more for each. For the same reason nginx is loaded with
--- this script as well. The token in its answers is nobody's.
+-- this script as well. The token in its responses belongs to no application.
 --
 -- Tokens, the beginnings of requests and where they are lie outside of Lua's memory. Lua looks through all that it holds
 -- again and again: with 100,000 tokens that took it a sixth of the time, in which every answer came late. And the more it
@@ -44,7 +44,7 @@ function setup(thread)
   started = started + 1
 end
 
--- Bytes that are nobody's to give back, all 0.
+-- Bytes that are never freed, all 0.
 local function memory(kind, bytes)
   return ffi.cast(kind, ffi.C.calloc(bytes, 1))
 end

@@ -6,5 +6,6 @@
 mod links;
 mod markdown;
 mod named_files;
+mod phrases;
 mod summary;
 mod tree;

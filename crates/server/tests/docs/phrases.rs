@@ -1,0 +1,78 @@
+//! Phrases of phrases.txt in comments, messages and pages.
+
+use std::path::Path;
+
+use crate::tree;
+
+/// Folders whose texts are checked, beside the pages of the root.
+const CHECKED: [&str; 4] = ["crates", "docs", "deploy", "bench"];
+
+/// Files that are not clean yet. Take a line out when you have mended its files.
+const PENDING: [&str; 10] = [
+    "crates",
+    "docs/api.md",
+    "docs/errors.md",
+    "docs/jwt.md",
+    "docs/logging.md",
+    "docs/oauth.md",
+    "docs/standards.md",
+    "docs/store.md",
+    "docs/reliability.md",
+    "SECURITY.md",
+];
+
+#[test]
+fn no_comment_message_or_page_uses_a_phrase_of_the_list() {
+    let phrases = phrases();
+    let mut found = Vec::new();
+    for file in tree::files(&[".rs", ".md", ".toml", ".cfg", ".conf", ".lua", "file", ".service"]) {
+        if is_checked(&file) {
+            for (number, line) in tree::read(&file).lines().enumerate() {
+                for (phrase, instead) in &phrases {
+                    if uses(line, phrase) {
+                        let place = format!("{}:{}", file.display(), number + 1);
+                        found.push(format!("{place}: `{phrase}`; write: {instead}\n    {}", line.trim()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} uses of phrases in phrases.txt:\n{}", found.len(), found.join("\n"));
+}
+
+fn is_checked(file: &Path) -> bool {
+    let is_page = file.components().count() == 1;
+    // The table of contents has the titles of decisions.
+    let history = ["docs/decisions", "docs/SUMMARY.md", "CHANGELOG.md"];
+    let is_below = |folders: &[&str]| folders.iter().any(|folder| file.starts_with(folder));
+    (is_page || is_below(&CHECKED)) && !is_below(&history) && !is_below(&PENDING)
+}
+
+/// The phrases and what to write instead.
+fn phrases() -> Vec<(String, String)> {
+    let list = tree::read(Path::new("phrases.txt"));
+    let lines = list.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    let pair = |line: &str| {
+        let (phrase, instead) = line.split_once(" | ").unwrap_or_else(|| panic!("{line}"));
+        (phrase.to_owned(), instead.to_owned())
+    };
+    lines.map(pair).collect()
+}
+
+/// Whether the phrase is in the line as words of its own, and not in quotation marks.
+fn uses(line: &str, phrase: &str) -> bool {
+    let line = line.to_lowercase();
+    let in_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '"');
+    line.match_indices(phrase).any(|(start, _)| {
+        let before = line[..start].chars().next_back();
+        let after = line[start + phrase.len()..].chars().next();
+        !before.is_some_and(in_word) && !after.is_some_and(in_word)
+    })
+}
+
+#[test]
+fn a_phrase_is_found_as_words_only() {
+    assert!(uses("/// Whoever asks.", "whoever"));
+    assert!(!uses("fn whoever_asks()", "whoever"));
+    assert!(!uses("no \"whoever\" here", "whoever"));
+}
