@@ -8,6 +8,7 @@
 
 mod book;
 mod commands;
+mod facts;
 mod machine;
 #[path = "../../../store/tests/postgres/server.rs"]
 #[allow(dead_code)]
