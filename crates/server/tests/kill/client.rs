@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::chains::Chains;
-use super::chance::Chance;
 use super::server::{Calls, Demo, Unanswered};
+use northgate_testkit::chance::Chance;
 
 #[derive(Clone)]
 pub struct Pair {

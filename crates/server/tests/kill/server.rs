@@ -1,8 +1,5 @@
 //! The real program as a process of its own, and calls on it over real sockets.
 
-#[path = "../../../store/tests/postgres/ports.rs"]
-mod ports;
-
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use ports::free_port;
+use northgate_testkit::ports::free_port;
 
 /// The server did not answer.
 #[derive(Debug)]
@@ -81,7 +78,7 @@ impl Server {
     /// SIGTERM.
     pub fn ask_to_stop(&self) {
         let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(Command::new("sh").args(["-c", "kill -TERM $0", &id]).status().unwrap().success());
     }
 
     pub fn exit_code(&mut self) -> Option<i32> {

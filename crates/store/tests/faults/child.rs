@@ -19,7 +19,7 @@ use northgate_core::store::{Created, NewApplication, Store};
 use tokio::task::JoinSet;
 
 use super::house::{BEGINNING, HERE, House};
-use super::shim::Shim;
+use northgate_testkit::fault_shim::Shim;
 
 /// The child as its parent holds it.
 pub struct Child {
@@ -39,7 +39,7 @@ impl Child {
     /// The present program once more, with `shim` under it.
     pub fn start(data_dir: &Path, shim: &Shim) -> Child {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["faults::child::obeys", "--exact", "--nocapture", "--test-threads=1"]);
+        command.args(["child::obeys", "--exact", "--nocapture", "--test-threads=1"]);
         command.env(DATA_DIR, data_dir).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         shim.put_under(&mut command);
         let mut process = command.spawn().unwrap();

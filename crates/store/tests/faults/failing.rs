@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::child::Child;
 use super::promises::Promises;
-use super::shim::{ALWAYS, DATABASE, EIO, ENOSPC, Plan, SYNC, Shim, TRUNCATE, WAL, WRITE};
+use northgate_testkit::fault_shim::{ALWAYS, DATABASE, EIO, ENOSPC, Plan, SYNC, Shim, TRUNCATE, WAL, WRITE};
 
 /// Between two looks at whether something has come about.
 const POLL: Duration = Duration::from_millis(5);

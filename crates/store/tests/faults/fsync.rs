@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
-use super::chance::Chance;
 use super::failing::{Trouble, until};
 use super::log::{self, Call};
-use super::shim::{ALWAYS, DATABASE, EIO, Plan, SYNC, WAL};
+use northgate_testkit::chance::Chance;
+use northgate_testkit::fault_shim::{ALWAYS, DATABASE, EIO, Plan, SYNC, WAL};
 
 #[test]
 fn after_a_sync_of_the_log_failed_once_nothing_that_is_answered_is_lost_with_the_power() {
@@ -25,7 +25,7 @@ fn after_all_syncs_failed_for_a_while_nothing_that_is_answered_is_lost_with_the_
 /// The log keeps what a checkpoint could not bring to the disk, and the next one writes it again.
 #[test]
 fn after_a_sync_of_the_database_failed_in_a_checkpoint_nothing_that_is_answered_is_lost_with_the_power() {
-    let mut chance = Chance::new();
+    let mut chance = Chance::from_env("NORTHGATE_FAULTS_SEED");
     let mut trouble = Trouble::prepare();
     trouble.shim.inject(Plan { calls: SYNC, files: DATABASE, action: EIO, from: 1, times: 1 });
     for syncs in 1..=2 {
@@ -37,7 +37,7 @@ fn after_a_sync_of_the_database_failed_in_a_checkpoint_nothing_that_is_answered_
 }
 
 fn power_is_lost_after(plan: Plan, tries: u32) {
-    let mut chance = Chance::new();
+    let mut chance = Chance::from_env("NORTHGATE_FAULTS_SEED");
     let mut trouble = Trouble::prepare();
     trouble.shim.inject(plan);
     for _ in 0..plan.from {

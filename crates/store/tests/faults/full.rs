@@ -4,7 +4,7 @@ use std::fs;
 
 use super::child::Child;
 use super::failing::{Trouble, until};
-use super::shim::{ALWAYS, BESIDE, CREATE, DATABASE, ENOSPC, GROW, MAP, Plan, WAL};
+use northgate_testkit::fault_shim::{ALWAYS, BESIDE, CREATE, DATABASE, ENOSPC, GROW, MAP, Plan, WAL};
 
 const FULL: Plan =
     Plan { calls: CREATE | GROW, files: DATABASE | WAL | BESIDE, action: ENOSPC, from: 1, times: ALWAYS };

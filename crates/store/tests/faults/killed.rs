@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::chance::Chance;
 use super::child::{Child, Gone};
 use super::log;
 use super::promises::Promises;
-use super::shim::{DATABASE, OPEN, Plan, SYNC, Shim, TEAR, TRUNCATE, UNLINK, WAL, WRITE};
+use northgate_testkit::chance::Chance;
+use northgate_testkit::fault_shim::{DATABASE, OPEN, Plan, SYNC, Shim, TEAR, TRUNCATE, UNLINK, WAL, WRITE};
 
 /// Children mostly wait for the idle moment in which the store folds.
 const AT_A_TIME: usize = 8;
@@ -20,14 +20,14 @@ const POLL: Duration = Duration::from_millis(5);
 /// one of one child.
 #[test]
 fn a_process_that_is_killed_in_any_call_on_its_files_keeps_what_it_answered() {
-    let chance = Chance::new();
+    let chance = Chance::from_env("NORTHGATE_FAULTS_SEED");
     let (next, is_over) = (AtomicU32::new(1), AtomicBool::new(false));
     std::thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 while !is_over.load(Ordering::SeqCst) {
                     let call = next.fetch_add(1, Ordering::SeqCst);
-                    if !is_killed_in(call, &mut chance.fork(call)) {
+                    if !is_killed_in(call, &mut chance.numbered(call)) {
                         is_over.store(true, Ordering::SeqCst);
                     }
                 }

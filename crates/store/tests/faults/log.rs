@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::chance::Chance;
+use northgate_testkit::chance::Chance;
 
 /// One call on a file of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::child::Child;
 use super::failing::{Trouble, until};
-use super::shim::Shim;
+use northgate_testkit::fault_shim::Shim;
 
 /// A server on `root/data`, which is a directory, and its promises.
 struct Served {

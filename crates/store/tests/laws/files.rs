@@ -10,7 +10,7 @@ use northgate_core::registry::STEADY;
 use northgate_core::store::{Closing, Store};
 use northgate_store::embedded::{DATABASE, EmbeddedStore, restore};
 
-use super::world::{HOUR, World};
+use crate::laws::world::{HOUR, World};
 
 fn open_error(world: &World) -> String {
     let error = match EmbeddedStore::open(world.data_dir.path(), 1, Box::new(|| Timestamp::from_millis(0))) {

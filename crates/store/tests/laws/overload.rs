@@ -11,7 +11,7 @@ use northgate_store::embedded::DATABASE;
 use rusqlite::Connection;
 use tokio::task::yield_now;
 
-use super::world::World;
+use crate::laws::world::World;
 
 type Asked<'a, A> = Pin<Box<dyn Future<Output = Result<A, StoreError>> + Send + 'a>>;
 

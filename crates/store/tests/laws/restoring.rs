@@ -9,7 +9,7 @@ use northgate_core::store::Store;
 use northgate_store::embedded::{DATABASE, EmbeddedStore, restore};
 use rusqlite::Connection;
 
-use super::world::World;
+use crate::laws::world::World;
 
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();

@@ -15,8 +15,10 @@ use northgate_core::store::{Created, NewApplication, Opened, Opening, Store};
 use northgate_store::embedded::EmbeddedStore;
 use northgate_store::postgres::{PostgresStore, migrate};
 
-use crate::server::{Place, server};
-use crate::{Kind, STORE};
+use northgate_testkit::Kind;
+use northgate_testkit::postgres::{Place, server};
+
+use crate::STORE;
 
 pub const HOUR: Duration = Duration::from_secs(3_600);
 pub const DAY: Duration = Duration::from_secs(86_400);

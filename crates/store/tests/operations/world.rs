@@ -25,8 +25,10 @@ use northgate_core::verify::VerifyError;
 use northgate_store::embedded::{EmbeddedStore, restore};
 use northgate_store::postgres::{PostgresStore, migrate};
 
-use crate::server::{Place, server};
-use crate::{Kind, STORE};
+use northgate_testkit::Kind;
+use northgate_testkit::postgres::{Place, server};
+
+use crate::STORE;
 
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);

@@ -1,0 +1,180 @@
+//! What is broken, in an order that a seed decides, and put right again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::task::block_in_place;
+use tokio::time::{sleep, timeout};
+
+use super::assertion_client::{AssertionClient, MAX_ASSERTIONS};
+use super::calls::{Calls, Identity};
+use super::databases::Databases;
+use super::history::{Answer, Fault};
+use super::house::House;
+use super::link::Mode;
+use super::node::QUEUE;
+use northgate_testkit::chance::Chance;
+
+/// How long nodes may take to want requests again.
+const RECOVERY: Duration = Duration::from_secs(60);
+/// A third of them, at each node, is more than its queue takes of one application's logins.
+const FLOOD: usize = 2 * QUEUE;
+/// How long the client with assertions finds no room.
+const FULL_FOR: Duration = Duration::from_secs(5);
+
+pub struct Faults<'a> {
+    pub house: &'a mut House,
+    pub calls: &'a Calls,
+    pub chance: Chance,
+    /// The operator's.
+    pub turn: Arc<Mutex<()>>,
+    /// Logs in more often than a queue has room.
+    pub flooding: Identity,
+}
+
+impl Faults<'_> {
+    /// One of each kind, in any order.
+    pub fn round(&mut self) -> Vec<Fault> {
+        let mut node = || self.chance.below(3);
+        let mut round = vec![
+            Fault::KillNode(node()),
+            Fault::CutNodeFromDatabase(node()),
+            Fault::FailOver,
+            Fault::StallNodeFromBalancer(node()),
+            Fault::LoseWrites,
+            Fault::StallNodeFromDatabase(node()),
+            Fault::CutNodeFromBalancer(node()),
+            Fault::CutReplication,
+            Fault::StallReplication,
+            Fault::ReadOnlyPrimary,
+            Fault::RevokePrivilege,
+            Fault::FewConnections,
+            Fault::UnreadLog(node()),
+            Fault::FillQueue(node()),
+        ];
+        for last in (1..round.len()).rev() {
+            round.swap(last, self.chance.below(last + 1));
+        }
+        round
+    }
+
+    /// Breaks it and puts it right; when this returns all nodes want requests again.
+    pub async fn strike(&mut self, fault: Fault) {
+        let begin = self.calls.history.now();
+        match fault {
+            Fault::KillNode(node) => {
+                block_in_place(|| self.house.nodes[node].kill());
+                self.pause().await;
+                block_in_place(|| self.house.nodes[node].start());
+            }
+            Fault::CutNodeFromDatabase(node) => {
+                self.hold(Mode::Cut, |house, mode| house.nodes[node].set_database_links(mode)).await
+            }
+            Fault::StallNodeFromDatabase(node) => {
+                self.hold(Mode::Stall, |house, mode| house.nodes[node].set_database_links(mode)).await
+            }
+            Fault::CutNodeFromBalancer(node) => {
+                self.hold(Mode::Cut, |house, mode| house.nodes[node].set_public_link(mode)).await
+            }
+            Fault::StallNodeFromBalancer(node) => {
+                self.hold(Mode::Stall, |house, mode| house.nodes[node].set_public_link(mode)).await
+            }
+            Fault::CutReplication => {
+                self.hold(Mode::Cut, |house, mode| house.databases.replication().set(mode)).await
+            }
+            Fault::StallReplication => {
+                self.hold(Mode::Stall, |house, mode| house.databases.replication().set(mode)).await
+            }
+            Fault::ReadOnlyPrimary => self.restrict(Databases::set_read_only).await,
+            Fault::RevokePrivilege => self.restrict(Databases::set_refused).await,
+            Fault::FewConnections => self.restrict(Databases::set_short_of_connections).await,
+            Fault::UnreadLog(node) => self.leave_log_unread(node).await,
+            Fault::FillQueue(node) => self.fill_queue(node).await,
+            Fault::FillAssertions => unreachable!("it is how the client with assertions begins"),
+            Fault::FailOver => return self.fail_over(fault, begin).await,
+            Fault::LoseWrites => return self.lose_writes().await,
+        }
+        recover(self.calls).await;
+        self.calls.history.add_trouble(fault, begin);
+    }
+
+    async fn hold(&mut self, mode: Mode, set: impl Fn(&House, Mode)) {
+        set(self.house, mode);
+        self.pause().await;
+        set(self.house, Mode::Pass);
+    }
+
+    async fn restrict(&mut self, set: impl Fn(&Databases, bool)) {
+        block_in_place(|| set(&self.house.databases, true));
+        self.pause().await;
+        block_in_place(|| set(&self.house.databases, false));
+    }
+
+    /// Nothing of the log is written, and the node neither waits for it while it serves nor when it stops.
+    async fn leave_log_unread(&mut self, node: usize) {
+        block_in_place(|| self.house.nodes[node].kill());
+        let unread = self.house.nodes[node].start_with_unread_log();
+        recover(self.calls).await;
+        self.pause().await;
+        block_in_place(|| self.house.nodes[node].stop());
+        drop(unread);
+        block_in_place(|| self.house.nodes[node].start());
+    }
+
+    /// The node holds what its queues have room for, and turns the rest away at once.
+    async fn fill_queue(&mut self, node: usize) {
+        self.house.nodes[node].set_database_links(Mode::Stall);
+        self.calls.flood(&self.flooding, FLOOD).await;
+        self.house.nodes[node].set_database_links(Mode::Pass);
+    }
+
+    /// The client begins with as many used assertions as the nodes remember. These expire soon, by each node's clock at another
+    /// moment: when this returns, by all of them.
+    pub async fn begin_full(&self, client: AssertionClient, stop: watch::Receiver<bool>) {
+        let begin = self.calls.history.now();
+        block_in_place(|| self.house.databases.fill_assertions(client.app_id(), MAX_ASSERTIONS, FULL_FOR));
+        tokio::spawn(client.live(stop));
+        sleep(FULL_FOR + Duration::from_secs(3)).await;
+        self.calls.history.add_trouble(Fault::FillAssertions, begin);
+    }
+
+    /// The primary is gone, and what it has answered is on the standby.
+    async fn fail_over(&mut self, fault: Fault, begin: Duration) {
+        block_in_place(|| self.house.databases.kill_primary());
+        self.pause().await;
+        block_in_place(|| self.house.databases.promote());
+        recover(self.calls).await;
+        self.calls.history.add_trouble(fault, begin);
+        block_in_place(|| self.house.databases.bring_standby());
+        block_in_place(|| self.house.databases.wait_for_standby(true));
+    }
+
+    /// The standby is behind, nobody waits for it, and then the primary is gone.
+    async fn lose_writes(&mut self) {
+        let turn = Arc::clone(&self.turn);
+        let _turn = turn.lock().await;
+        let begin = self.calls.history.now();
+        block_in_place(|| self.house.databases.wait_for_standby(false));
+        self.house.databases.replication().set(Mode::Stall);
+        self.pause().await;
+        self.fail_over(Fault::LoseWrites, begin).await;
+    }
+
+    /// 1 to 3 seconds.
+    async fn pause(&mut self) {
+        sleep(Duration::from_secs(1) + self.chance.duration(Duration::from_secs(2))).await;
+    }
+}
+
+/// Waits until all nodes want requests.
+pub async fn recover(calls: &Calls) {
+    let recovered = async {
+        for node in 0..calls.nodes() {
+            while !matches!(calls.ready(node).await, Answer::Done) {
+                sleep(Duration::from_millis(50)).await;
+            }
+        }
+    };
+    timeout(RECOVERY, recovered).await.expect("the nodes do not come back");
+}

@@ -1,0 +1,153 @@
+//! One node: the real program as a process of its own, with a clock of its own.
+
+use std::fs;
+use std::io::{PipeReader, Write as _, pipe};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::closer::CLOSED_GRANTS;
+use super::databases::ROLE;
+use super::link::{Link, Mode};
+use northgate_testkit::process_guard::ProcessGuard;
+
+/// The operator's, on all nodes.
+pub const ADMIN_TOKEN: &str = "operator-of-the-campaign";
+
+/// Steps that wait for the database. Logins find half of it, in two queues.
+pub const QUEUE: usize = 64;
+/// What a pipe takes that nobody reads.
+const PIPE_HOLDS: usize = 65_536;
+/// How long a stop takes at most: requests that are being answered, and nobody who reads the log.
+const STOP_WITHIN: Duration = Duration::from_secs(40);
+
+/// Whom client assertions are for (`aud`).
+pub const ISSUER: &str = "https://northgate.example";
+
+pub struct Node {
+    name: String,
+    dir: PathBuf,
+    url: String,
+    clock_ms: i64,
+    ports: Ports,
+    process: Option<ProcessGuard>,
+    /// To each database.
+    databases: [Link; 2],
+    /// From the balancer, and from gateways and the operator.
+    public: Link,
+    private: Link,
+}
+
+#[derive(Clone, Copy)]
+pub struct Ports {
+    pub public: u16,
+    pub private: u16,
+}
+
+impl Node {
+    /// Not started yet. `dir` has the keyring's key and `cert.pem`, `key.pem`.
+    pub async fn new(number: usize, dir: &Path, ports: Ports, databases: [u16; 2], clock_ms: i64) -> Node {
+        let databases = [Link::to(databases[0]).await, Link::to(databases[1]).await];
+        let [one, other] = [&databases[0], &databases[1]].map(|link| format!("127.0.0.1:{}", link.port));
+        let url = format!("postgres://{ROLE}@{one},{other}/postgres?sslmode=disable");
+        let (public, private) = (Link::to(ports.public).await, Link::to(ports.private).await);
+        let name = format!("northgate-{number}");
+        Node { name, dir: dir.to_owned(), url, clock_ms, ports, process: None, databases, public, private }
+    }
+
+    pub fn start(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path()).unwrap();
+        self.start_with(log.into());
+    }
+
+    /// Starts it with a log that nobody reads: the pipe is full already. `stop` ends it.
+    pub fn start_with_unread_log(&mut self) -> PipeReader {
+        let (unread, mut full) = pipe().unwrap();
+        full.write_all(&[b'\n'; PIPE_HOLDS]).unwrap();
+        self.start_with(full.into());
+        unread
+    }
+
+    fn start_with(&mut self, log: Stdio) {
+        let mut serve = Command::new(northgate_testkit::program());
+        serve.args(["serve", "--database-url", &self.url, "--data-dir"]).arg(self.dir.join(&self.name));
+        serve.args(["--listen", &format!("127.0.0.1:{}", self.ports.public)]);
+        serve.args(["--admin-listen", &format!("127.0.0.1:{}", self.ports.private)]);
+        serve.env("NORTHGATE_KEYRING_KEY", self.dir.join("keyring.key"));
+        serve.env("NORTHGATE_TLS_CERTIFICATES", self.dir.join("cert.pem"));
+        serve.env("NORTHGATE_TLS_KEYS", self.dir.join("key.pem"));
+        serve.env("NORTHGATE_ADMIN_TOKEN", ADMIN_TOKEN);
+        // As in deploy/cluster/node.env: the balancer states the clients.
+        serve.env("NORTHGATE_PROXIES_TRUSTED", "127.0.0.1").env("NORTHGATE_PROXIES_PROTOCOL", "on");
+        // Less than the balancer takes to see that a node is not ready, so that clients hear of it.
+        serve.env("NORTHGATE_DATABASE_ANSWER_WITHIN", "1s");
+        serve.env("NORTHGATE_LIMITS_CLOSED_GRANTS", CLOSED_GRANTS.to_string());
+        serve.env("NORTHGATE_DATABASE_QUEUE", QUEUE.to_string());
+        serve.env("NORTHGATE_OAUTH_ISSUER", ISSUER);
+        // Replays are failures, and all of them come from one address.
+        serve.env("NORTHGATE_LIMITS_FAILURES_PER_SOURCE", "0");
+        serve.env("NORTHGATE_LIMITS_FAILURES_PER_APPLICATION", "0");
+        serve.env("NORTHGATE_LOG_FORMAT", "json").env("NORTHGATE_LOG_REQUESTS", "failed");
+        serve.env("LD_PRELOAD", clock(&self.dir)).env("CLOCK_OFFSET_MS", self.clock_ms.to_string());
+        self.process = Some(ProcessGuard::start_with_log(&serve, &self.dir, &self.name, "KILL", log));
+    }
+
+    /// SIGTERM: it stops by itself, within `STOP_WITHIN`.
+    pub fn stop(&mut self) {
+        self.process.take().unwrap().end_by_itself("TERM", STOP_WITHIN);
+    }
+
+    /// `northgate migrate` and the key that all nodes have.
+    pub fn set_up(&self) {
+        let run = |arguments: &[&str]| {
+            let mut command = Command::new(northgate_testkit::program());
+            command.args(arguments).env("NORTHGATE_KEYRING_KEY", self.dir.join("keyring.key"));
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        run(&["migrate", "--database-url", &self.url]);
+        run(&["keyring-key", "create"]);
+    }
+
+    /// SIGKILL: it is gone at once, whatever it was doing.
+    pub fn kill(&mut self) {
+        self.process.take().unwrap().end();
+    }
+
+    pub fn set_database_links(&self, mode: Mode) {
+        self.databases.iter().for_each(|link| link.set(mode));
+    }
+
+    /// The way from the balancer.
+    pub fn set_public_link(&self, mode: Mode) {
+        self.public.set(mode);
+    }
+
+    /// Where others reach it.
+    pub fn links(&self) -> Ports {
+        Ports { public: self.public.port, private: self.private.port }
+    }
+
+    /// What it wrote, over all its starts.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.join(format!("{}.log", self.name))
+    }
+}
+
+/// The library that sets clocks off.
+fn clock(dir: &Path) -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaign/clock.c");
+        let library = dir.join("clock.so");
+        let compiled =
+            Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
+        assert!(compiled.unwrap().success(), "clock.c does not compile");
+        library
+    })
+}

@@ -1,0 +1,13 @@
+//! Laws of the program as its operator meets it: a process with files, signals, a terminal and exit codes.
+
+// A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
+#![allow(clippy::unwrap_used)]
+
+mod bare;
+mod certificates;
+mod descriptors;
+mod log;
+mod operating;
+mod permissions;
+mod signals;
+mod starting;

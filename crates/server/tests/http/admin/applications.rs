@@ -1,0 +1,255 @@
+//! Laws about applications and about who may ask.
+
+use northgate_core::admit::AdmissionError;
+use northgate_core::login::LoginError;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::admin::world::World;
+
+const EVERY_ROUTE: [(Method, &str); 20] = [
+    (Method::GET, "/admin/applications"),
+    (Method::POST, "/admin/applications"),
+    (Method::GET, "/admin/applications/a"),
+    (Method::PATCH, "/admin/applications/a"),
+    (Method::DELETE, "/admin/applications/a"),
+    (Method::POST, "/admin/applications/a/freeze"),
+    (Method::POST, "/admin/applications/a/unfreeze"),
+    (Method::POST, "/admin/applications/a/revoke"),
+    (Method::GET, "/admin/applications/a/secrets"),
+    (Method::POST, "/admin/applications/a/secrets"),
+    (Method::POST, "/admin/applications/a/secrets/1/retire"),
+    (Method::GET, "/admin/applications/a/credentials"),
+    (Method::POST, "/admin/applications/a/credentials"),
+    (Method::DELETE, "/admin/applications/a/credentials/1"),
+    (Method::POST, "/admin/import"),
+    (Method::GET, "/admin/keys"),
+    (Method::POST, "/admin/keys/rotate"),
+    (Method::GET, "/admin/clock"),
+    (Method::POST, "/admin/clock/repair"),
+    (Method::GET, "/admin/backup"),
+];
+
+#[tokio::test]
+async fn nothing_is_done_or_told_without_the_admin_token() {
+    let world = World::start().await;
+    world.application("a").await;
+    for (method, path) in EVERY_ROUTE {
+        for authorization in ["", "Bearer", "Bearer ", "Bearer wrong", &format!("Basic {}", world.token)] {
+            let (status, answer) =
+                world.ask_with(authorization, method.clone(), path, json!({"broken": 1})).await;
+            assert_eq!((status, &answer["error"]), (401, &json!("unauthorized")), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_created_application_can_log_in_with_the_secret_that_is_shown_once() {
+    let world = World::start().await;
+    let (status, answer) = world.post("/admin/applications", json!({"name": "Meters"})).await;
+    assert_eq!(status, 201);
+    let (app_id, secret) = (answer["appId"].as_str().unwrap(), answer["secret"].as_str().unwrap());
+    assert!(world.login(app_id, secret).await.is_ok());
+    let shown = world.get(&format!("/admin/applications/{app_id}")).await.to_string();
+    assert!(!shown.contains(secret) && !shown.contains("argon2"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_given_secret_is_not_given_back() {
+    let world = World::start().await;
+    let body = json!({"name": "n", "appId": "a", "secret": "weak"});
+    let (status, answer) = world.post("/admin/applications", body).await;
+    assert_eq!((status, answer), (201, json!({"appId": "a", "name": "n"})));
+    assert!(world.login("a", "weak").await.is_ok());
+}
+
+#[tokio::test]
+async fn an_app_id_is_taken_once() {
+    let world = World::start().await;
+    let secret = world.application("a").await;
+    for body in [json!({"name": "n", "appId": "a"}), json!({"name": "n", "appId": "a", "secret": secret})] {
+        let (status, answer) = world.post("/admin/applications", body).await;
+        assert_eq!((status, &answer["error"]), (409, &json!("app-id-taken")));
+    }
+    assert_eq!(world.get("/admin/applications/a").await["name"], "the a");
+}
+
+#[tokio::test]
+async fn what_a_request_may_not_say_is_refused_in_a_sentence() {
+    let world = World::start().await;
+    for (body, said) in [
+        (json!({}), "missing field `name`"),
+        (json!({"name": ""}), "a name or label is empty"),
+        (json!({"name": "n", "nme": 1}), "unknown field `nme`"),
+        (json!({"name": "n", "secret": 31337}), "the secret is not a text"),
+        (json!({"name": "n", "appId": "a\u{0}b"}), "control character"),
+        // They were taken, and could not be told from others in a list or a log.
+        (json!({"name": "n", "appId": " a"}), "the appId begins or ends with a blank"),
+        (json!({"name": "n", "appId": "a\u{a0}"}), "the appId begins or ends with a blank"),
+        (json!({"name": "n", "appId": "a\u{200b}b"}), "U+200B"),
+        (json!({"name": "Meters\u{202e}"}), "bidirectional control character U+202E"),
+        (json!({"name": "Meters "}), "a name or label begins or ends with a blank"),
+        (json!({"name": "n", "policy": {"rotate": "once"}}), "unknown field `rotate`"),
+        (json!({"name": "n", "policy": {"rotation": "never"}}), "once or reusable"),
+        (json!({"name": "n", "policy": {"maxGrants": 1025}}), "1 to 1024"),
+        (json!({"name": "n", "policy": {"accessLifetime": "31d"}}), "from 1s to 30d"),
+    ] {
+        let (status, answer) = world.post("/admin/applications", body).await;
+        assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")), "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains(said), "{answer}");
+        assert!(!answer.to_string().contains("31337"), "{answer}");
+    }
+    assert_eq!(world.get("/admin/applications").await["applications"], json!([]));
+}
+
+#[tokio::test]
+async fn a_body_of_more_than_a_mebibyte_is_refused() {
+    let world = World::start().await;
+    let (status, answer) = world.post("/admin/applications", json!({"name": "x".repeat(1 << 20)})).await;
+    assert_eq!((status, &answer["error"]), (413, &json!("unreadable-body")));
+}
+
+#[tokio::test]
+async fn an_application_shows_the_policy_that_holds_and_what_of_it_was_set() {
+    let world = World::start().await;
+    world.application("a").await;
+    let first = json!({"policy": {"rotation": "reusable", "refreshLifetime": "31d"}});
+    world.ask(Method::PATCH, "/admin/applications/a", first).await;
+    let second = json!({"name": "Other", "policy": {"maxGrants": 2}});
+    let (status, shown) = world.ask(Method::PATCH, "/admin/applications/a", second).await;
+    assert_eq!((status, &shown["name"]), (200, &json!("Other")));
+    let set = json!({"rotation": "reusable", "refreshLifetime": "31d", "maxGrants": 2});
+    assert_eq!(shown["overrides"], set);
+    assert_eq!(shown["policy"]["logins"], "many");
+    assert_eq!(shown["policy"]["maxGrants"], 2);
+    assert_eq!(shown["policy"]["accessLifetime"], "1h");
+}
+
+#[tokio::test]
+async fn a_frozen_application_cannot_log_in_until_it_is_unfrozen() {
+    let world = World::start().await;
+    let secret = world.application("a").await;
+    let (_, shown) = world.post("/admin/applications/a/freeze", Value::Null).await;
+    assert_eq!(shown["state"], "frozen");
+    assert!(matches!(world.login("a", &secret).await, Err(LoginError::Admission(AdmissionError::Frozen))));
+    world.post("/admin/applications/a/unfreeze", Value::Null).await;
+    assert!(world.login("a", &secret).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_application_shows_its_live_grants() {
+    let world = World::start().await;
+    let secret = world.application("a").await;
+    assert!(world.login("a", &secret).await.is_ok());
+    let shown = world.get("/admin/applications/a").await;
+    assert_eq!(shown["grants"][0]["generation"], 0);
+    assert_eq!(shown["grants"][0]["refreshedAt"], "2023-11-14T22:13:20.000Z");
+    assert_eq!(shown["grants"][0]["expiresAt"], "2023-12-14T22:13:20.000Z");
+    assert_eq!(shown["secrets"][0]["lastUsedAt"], "2023-11-14T22:13:20.000Z");
+}
+
+#[tokio::test]
+async fn a_deleted_application_is_unknown() {
+    let world = World::start().await;
+    let secret = world.application("a").await;
+    assert_eq!(world.ask(Method::DELETE, "/admin/applications/a", Value::Null).await, (204, Value::Null));
+    assert!(matches!(world.login("a", &secret).await, Err(LoginError::Admission(AdmissionError::Rejected))));
+    for method in [Method::GET, Method::DELETE, Method::PATCH] {
+        let (status, answer) = world.ask(method, "/admin/applications/a", Value::Null).await;
+        assert_eq!((status, &answer["error"]), (404, &json!("unknown-application")));
+    }
+}
+
+#[tokio::test]
+async fn an_app_id_of_any_characters_can_be_named_in_a_path() {
+    let world = World::start().await;
+    for (app_id, encoded) in [("a/b", "a%2Fb"), ("ü ?#%", "%C3%BC%20%3F%23%25")] {
+        world.application(app_id).await;
+        assert_eq!(world.get(&format!("/admin/applications/{encoded}")).await["appId"], app_id);
+    }
+}
+
+#[tokio::test]
+async fn a_list_comes_in_pages_in_the_order_of_creation() {
+    let world = World::start().await;
+    for app_id in ["a", "b", "c"] {
+        world.application(app_id).await;
+    }
+    let ids = |page: &Value| {
+        let lines = page["applications"].as_array().unwrap().iter();
+        lines.map(|line| line["appId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let first = world.get("/admin/applications?limit=2").await;
+    let second = world.get(&format!("/admin/applications?limit=2&after={}", first["next"])).await;
+    assert_eq!((ids(&first), ids(&second)), (vec!["a".into(), "b".into()], vec!["c".to_owned()]));
+    assert_eq!(second["next"], Value::Null);
+    assert_eq!(ids(&world.get("/admin/applications?name=THE%20B").await), ["b"]);
+}
+
+#[tokio::test]
+async fn allow_rules_are_set_as_a_whole_shown_and_switched_off_by_an_empty_list() {
+    let world = World::start().await;
+    let body = json!({"name": "n", "appId": "a", "allow": ["GET /iocm/app/dm"]});
+    assert_eq!(world.post("/admin/applications", body).await.0, 201);
+    assert_eq!(world.get("/admin/applications/a").await["allow"], json!(["GET /iocm/app/dm"]));
+    for (body, rules) in [
+        (
+            json!({"allow": ["* /iodm/", "GET,POST /iocm/app/cmd"]}),
+            json!(["* /iodm", "GET,POST /iocm/app/cmd"]),
+        ),
+        (json!({"name": "other"}), json!(["* /iodm", "GET,POST /iocm/app/cmd"])),
+        (json!({"allow": []}), json!([])),
+    ] {
+        let (status, shown) = world.ask(Method::PATCH, "/admin/applications/a", body).await;
+        assert_eq!((status, &shown["allow"]), (200, &rules));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_allow_rule_is_refused_and_nothing_is_set() {
+    let world = World::start().await;
+    world.application("a").await;
+    for (rules, said) in [
+        (json!(["GET"]), "methods, a space and a path"),
+        (json!(["get /a"]), "upper-case words"),
+        (json!(["GET /a/../b"]), "a path begins with /"),
+        (json!(vec!["* /a"; 65]), "at most 64 rules"),
+        (json!("GET /a"), "expected a sequence"),
+    ] {
+        let body = json!({"name": "other", "allow": rules});
+        let (status, answer) = world.ask(Method::PATCH, "/admin/applications/a", body).await;
+        assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")), "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains(said), "{answer}");
+    }
+    assert_eq!(world.get("/admin/applications/a").await["name"], "the a");
+}
+
+// A body that came slowly was waited for without end.
+#[tokio::test]
+async fn a_body_that_does_not_come_is_waited_for_so_long_only() {
+    let world = World::start().await;
+    let mut socket = TcpStream::connect(world.address).await.unwrap();
+    let head = format!(
+        "POST /admin/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n",
+        world.token
+    );
+    socket.write_all(format!("{head}Content-Length: 20\r\n\r\n{{\"name\"").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"unreadable-body\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_with_a_sentence() {
+    let world = World::start().await;
+    let url = format!("http://{}/admin/applications", world.address);
+    let request = world.http.post(url).bearer_auth(&world.token).header("content-encoding", "gzip");
+    let answer = request.body("x").send().await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["accept"]),
+        (415, &"application/json".parse().unwrap())
+    );
+    assert!(answer.text().await.unwrap().contains("the body is compressed"));
+}

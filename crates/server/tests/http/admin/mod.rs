@@ -1,0 +1,10 @@
+//! Laws of the admin API and of the command line that speaks to it.
+
+mod applications;
+mod clock;
+mod command_line;
+mod credentials;
+mod import;
+mod keys;
+mod secrets;
+pub mod world;

@@ -1,0 +1,17 @@
+//! Laws of the application API, verify and what surrounds them, to the byte.
+
+mod bearer;
+mod bodies;
+mod client_text;
+mod clients;
+mod heads;
+mod logging;
+mod login;
+mod logout;
+mod operating;
+mod proxies;
+mod refresh;
+mod routes;
+mod statuses;
+mod throttle;
+mod verify;

@@ -1,0 +1,7 @@
+//! Worlds, sockets and identities that several books use.
+
+pub mod identity;
+pub mod page;
+pub mod socket;
+pub mod store;
+pub mod world;
