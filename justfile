@@ -14,7 +14,7 @@ trained:
 
 # All tests.
 test:
-    cargo test --workspace
+    ./test
 
 # Clients in six languages, as they exist, against a server of their own.
 clients:
@@ -41,7 +41,7 @@ fuzz cases="1000000":
 
 # The instructions of every parser that runs before authentication, over this many random inputs. Needs valgrind.
 parsing cases="1000":
-    PARSING_CASES={{cases}} cargo test -p northgate --test parsing_work
+    PARSING_CASES={{cases}} cargo test -p northgate-e2e --test parsing_work
 
 # Tries it out on 127.0.0.1.
 dev:

@@ -1,5 +1,5 @@
 //! What is fuzzed: the functions that read bytes from anybody, each with what must hold for all inputs. The targets in
-//! `fuzz/targets` feed them from a fuzzer, `crates/server/tests/fuzz.rs` from the corpus and small changes to it.
+//! `fuzz/targets` feed them from a fuzzer, `crates/server/tests/fuzz` from the corpus and small changes to it.
 
 use northgate_core::application::{AppNumber, check_text};
 use northgate_core::clock::Timestamp;
@@ -89,7 +89,7 @@ fn percent_encoded(text: &str) -> String {
 }
 
 /// No input stops a parser that runs before authentication. The first byte of the input chooses the parser, the rest is
-/// parsed. `crates/server/tests/parsing_work.rs` bounds the instructions that each of them executes.
+/// parsed. `crates/e2e/tests/parsing_work` bounds the instructions that each of them executes.
 pub fn parse_unauthenticated(input: &[u8]) {
     let Some((choice, input)) = input.split_first() else { return };
     let (_, parse) = PARSERS[usize::from(*choice) % PARSERS.len()];

@@ -57,7 +57,7 @@ pub struct Shim {
 }
 
 impl Shim {
-    pub fn new() -> Shim {
+    pub fn prepare() -> Shim {
         let directory = tempfile::tempdir().unwrap();
         let open =
             OpenOptions::new().read(true).write(true).create_new(true).open(directory.path().join("plan"));

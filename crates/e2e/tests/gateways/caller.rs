@@ -7,9 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 
 use crate::gateway::Kind;
-use crate::support::identity::Identity;
+use crate::gateway_stack::{CLIENT_CERTIFICATES, GatewayStack, PLAN, Plan, hear};
 use crate::raw;
-use crate::gateway_stack::{CLIENT_CERTIFICATES, PLAN, Plan, GatewayStack, hear};
+use crate::support::identity::Identity;
 use crate::support::world::LOGIN;
 
 const WRITTEN: &str = "Connection: close\r\nX-Forwarded-For: 203.0.113.9\r\nX-Real-IP: 203.0.113.9\r\n\

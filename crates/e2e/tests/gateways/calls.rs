@@ -6,7 +6,7 @@ use northgate_core::policy::Overrides;
 use reqwest::Method;
 
 use crate::gateway::Kind;
-use crate::gateway_stack::{CALL, Heard, PLAN, Plan, GatewayStack, hear};
+use crate::gateway_stack::{CALL, GatewayStack, Heard, PLAN, Plan, hear};
 use crate::support::world::{BEGIN_S, LOGIN, SETUP};
 
 const NOT_VERIFIED: &str = r#"{"error_code":"1010005","error_desc":"Invalid access token or appId.","resultcode":"1010005","resultmsg":"Invalid access token or appId."}"#;

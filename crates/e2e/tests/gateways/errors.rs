@@ -3,8 +3,8 @@
 use reqwest::Method;
 
 use crate::gateway::Kind;
+use crate::gateway_stack::{CALL, GatewayStack, Heard, PLAN, Plan, hear};
 use crate::raw;
-use crate::gateway_stack::{CALL, Heard, PLAN, Plan, GatewayStack, hear};
 use crate::support::world::{FORM, LOGIN};
 
 /// That this is one of the answers in docs/errors.md, in the shape that clients of this family parse.
@@ -62,8 +62,7 @@ async fn while_northgate_is_away_every_path_is_answered_in_json_and_nothing_reac
         let call =
             stack.call(&token).header("X-Northgate-App-Id", "demo").header("X-Northgate-Expires-At", "1");
         is_documented(&stack, &hear(call).await, &[503]);
-        let post =
-            stack.request(Method::POST, CALL).header("app_key", "demo").bearer_auth(&token).body("{}");
+        let post = stack.request(Method::POST, CALL).header("app_key", "demo").bearer_auth(&token).body("{}");
         is_documented(&stack, &hear(post).await, &[503]);
         is_documented(&stack, &hear(login(&stack)).await, &[502, 503]);
         is_documented(&stack, &hear(stack.request(Method::GET, "/oauth2/jwks")).await, &[502, 503]);

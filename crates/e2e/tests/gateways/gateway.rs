@@ -122,7 +122,7 @@ impl Drop for Gateway {
 }
 
 fn write_files(kind: Kind, folder: &Path, places: &Places<'_>, address: SocketAddr) {
-    let from = repository("deploy/gateways").join(kind.name());
+    let from = northgate_testkit::repository("deploy/gateways").join(kind.name());
     let tls = places.home.join("tls");
     let pem = |file: &str| fs::read_to_string(tls.join(file)).unwrap();
     fs::write(tls.join("cert-and-key.pem"), pem("cert.pem") + &pem("key.pem")).unwrap();

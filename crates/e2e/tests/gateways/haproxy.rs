@@ -10,9 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::edge::running::{Running, answer, request, tls, until_closed};
 use crate::support::identity::Identity;
 use northgate_testkit::packages;
-use crate::edge::running::{Running, answer, request, tls, until_closed};
 
 const TRUSTING: (&str, &str) = ("proxies.trusted", "127.0.0.1");
 const ON: [(&str, &str); 2] = [TRUSTING, ("proxies.protocol", "on")];

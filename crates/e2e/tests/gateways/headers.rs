@@ -3,8 +3,8 @@
 use northgate_server::http::gateway::{GatewayHeader, Source};
 
 use crate::gateway::Kind;
+use crate::gateway_stack::{GatewayStack, Heard, hear};
 use crate::raw;
-use crate::gateway_stack::{Heard, GatewayStack, hear};
 use crate::support::world::BEGIN_S;
 
 const SMUGGLED: &str = "smuggled";

@@ -46,7 +46,7 @@ fn prepared() -> tempfile::TempDir {
         fs::write(path.join(name), text).unwrap();
     }
     fs::set_permissions(path.join("key.pem"), Permissions::from_mode(0o600)).unwrap();
-    let from = repository("deploy/gateways/caddy/Caddyfile");
+    let from = northgate_testkit::repository("deploy/gateways/caddy/Caddyfile");
     let file = fs::read_to_string(from).unwrap().replace("/etc/", &format!("{}/etc/", path.display()));
     fs::create_dir_all(path.join("deploy/gateways/caddy")).unwrap();
     fs::write(path.join("deploy/gateways/caddy/Caddyfile"), file).unwrap();

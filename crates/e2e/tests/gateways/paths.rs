@@ -1,8 +1,8 @@
 //! A path is judged, used for the choice of a route, and forwarded in one reading.
 
 use crate::gateway::Kind;
-use crate::raw;
 use crate::gateway_stack::GatewayStack;
+use crate::raw;
 
 const BAD_CALL: &str = r#"{"error_code":"50400","error_desc":"The input is invalid.","resultcode":"50400","resultmsg":"The input is invalid."}"#;
 

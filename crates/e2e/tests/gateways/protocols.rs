@@ -4,8 +4,8 @@ use reqwest::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::gateway::Kind;
+use crate::gateway_stack::{CALL, CORS, GatewayStack, PLAN, Plan, hear};
 use crate::raw;
-use crate::gateway_stack::{CALL, CORS, PLAN, Plan, GatewayStack, hear};
 
 /// RFC 6455 §1.3.
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::gateway_stack::{GatewayStack, Heard};
 use crate::support::identity::Identity;
-use crate::gateway_stack::{Heard, GatewayStack};
 
 /// A TLS connection to the gateway, with the certificate of a client if there is one.
 pub async fn connect(stack: &GatewayStack, who: Option<&Identity>) -> TlsStream<TcpStream> {

@@ -2,7 +2,6 @@
 //! of a token.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,8 +23,7 @@ struct Verifier {
 impl Verifier {
     fn start(server: &Northgate) -> Verifier {
         install_pyjwt();
-        let program =
-            repository("deploy/gateways/jwt-verifier/verifier.py");
+        let program = northgate_testkit::repository("deploy/gateways/jwt-verifier/verifier.py");
         let issuer = format!("https://localhost:{}", server.public.port());
         let mut process = Command::new(PYTHON)
             .arg(program)

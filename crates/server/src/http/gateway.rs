@@ -1,7 +1,7 @@
 //! The headers between gateways, Northgate and the platform: the one list of what `/verify` reads and what says who calls.
 //!
 //! Each file in `deploy/gateways` sets or removes every header whose [`Source`] is not the client, in every spelling.
-//! `server/tests/gateways` tries each of this list against each file.
+//! `e2e/tests/gateways` tries each of this list against each file.
 
 use axum::http::{HeaderMap, HeaderValue};
 

@@ -25,7 +25,7 @@ async fn when_syncing_fails_the_server_says_so_and_goes_on_when_it_works_again()
 }
 
 async fn says_so_and_goes_on(calls: u32, errno: u32) {
-    let shim = Arc::new(Shim::new());
+    let shim = Arc::new(Shim::prepare());
     let under = Arc::clone(&shim);
     let mut server = Server::first_start_with(move |command| under.put_under(command)).await;
     let (demo, calls_on) = (server.demo(), server.calls());
@@ -49,7 +49,7 @@ async fn says_so_and_goes_on(calls: u32, errno: u32) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_starts_on_a_full_disk_serves_readers_until_there_is_room() {
-    let shim = Arc::new(Shim::new());
+    let shim = Arc::new(Shim::prepare());
     let under = Arc::clone(&shim);
     let mut server = Server::first_start_with(move |command| under.put_under(command)).await;
     let demo = server.demo();
@@ -69,7 +69,7 @@ async fn a_server_that_starts_on_a_full_disk_serves_readers_until_there_is_room(
 // The disk hung in a sync. The stop waited for the thread that syncs, and no signal ended it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_is_given_up_when_the_disk_hangs() {
-    let shim = Arc::new(Shim::new());
+    let shim = Arc::new(Shim::prepare());
     let under = Arc::clone(&shim);
     let mut server = Server::first_start_with(move |command| {
         under.put_under(command);
@@ -88,7 +88,7 @@ async fn a_stop_is_given_up_when_the_disk_hangs() {
 /// The stop removed files that the next start could not create.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_was_stopped_on_a_full_disk_starts_and_serves_readers_until_there_is_room() {
-    let shim = Arc::new(Shim::new());
+    let shim = Arc::new(Shim::prepare());
     let under = Arc::clone(&shim);
     let mut server = Server::first_start_with(move |command| under.put_under(command)).await;
     let demo = server.demo();

@@ -25,7 +25,7 @@ impl Trouble {
     }
 
     pub fn prepare_in(data_dir: tempfile::TempDir) -> Trouble {
-        let shim = Shim::new();
+        let shim = Shim::prepare();
         let (mut child, mut promises) = (Child::start(data_dir.path(), &shim), Promises::default());
         child.ask(&["open"]).unwrap();
         promises.create(&mut child).unwrap();

@@ -41,7 +41,7 @@ fn a_process_that_is_killed_in_any_call_on_its_files_keeps_what_it_answered() {
 
 /// Tells whether the script came as far as this call.
 fn is_killed_in(call: u32, chance: &mut Chance) -> bool {
-    let (data_dir, shim) = (tempfile::tempdir().unwrap(), Shim::new());
+    let (data_dir, shim) = (tempfile::tempdir().unwrap(), Shim::prepare());
     let calls = WRITE | SYNC | TRUNCATE | UNLINK | OPEN;
     shim.inject(Plan { calls, files: DATABASE | WAL, action: TEAR, from: call, times: 1 });
     let (mut child, mut promises) = (Child::start(data_dir.path(), &shim), Promises::default());

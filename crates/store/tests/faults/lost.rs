@@ -64,7 +64,7 @@ impl Served {
 
 /// What a second server says on that directory.
 fn second(data_dir: &Path) -> String {
-    let shim = Shim::new();
+    let shim = Shim::prepare();
     let mut child = Child::start(data_dir, &shim);
     let answer = child.ask(&["open"]).unwrap().join(" ");
     child.kill();

@@ -10,15 +10,13 @@ mod book;
 mod commands;
 mod facts;
 mod machine;
-#[path = "../../../store/tests/postgres/server.rs"]
-#[allow(dead_code)]
-mod server;
 
 use machine::Machine;
+use northgate_testkit::postgres::server;
 
 #[tokio::test]
 async fn every_shell_block_of_every_page_succeeds() {
-    let database = server::server().place().await.url();
+    let database = server().place().await.url();
     let mut failed = Vec::new();
     for page in commands::pages() {
         let blocks = commands::to_run(&page);

@@ -6,19 +6,11 @@
 #[path = "../standards/house.rs"]
 #[allow(dead_code)]
 mod house;
-#[path = "../gateways/installed.rs"]
-#[allow(dead_code)]
-mod installed;
-#[path = "../process/northgate.rs"]
-#[allow(dead_code)]
-mod northgate;
 mod page;
 mod reader;
 #[path = "../standards/tools.rs"]
 #[allow(dead_code)]
 mod tools;
-#[path = "../support/venv.rs"]
-mod venv;
 
 use std::process::Command;
 

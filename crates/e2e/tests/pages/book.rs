@@ -29,7 +29,7 @@ fn the_book_builds_and_no_link_in_it_is_broken() {
 
 /// mdBook, built once for each version and kept beside what cargo builds.
 fn mdbook() -> PathBuf {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mdbook-{VERSION}"));
+    let home = northgate_testkit::cache().join(format!("mdbook-{VERSION}"));
     let program = home.join("bin/mdbook");
     if !program.exists() {
         let mut cargo = Command::new(env!("CARGO"));

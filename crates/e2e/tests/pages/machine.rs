@@ -62,7 +62,7 @@ impl Machine {
         for folder in ["bin", "etc/northgate", "etc/systemd/system", "var/lib", "backup", "root", "tmp"] {
             fs::create_dir_all(machine.path(folder)).unwrap();
         }
-        let northgate = format!("#!/bin/bash\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_northgate"));
+        let northgate = format!("#!/bin/bash\nexec '{}' \"$@\"\n", northgate_testkit::program());
         let programs =
             [("northgate", &northgate[..]), ("systemctl", SYSTEMCTL), ("sudo", SUDO), ("docker", DOCKER)];
         for (name, text) in programs {

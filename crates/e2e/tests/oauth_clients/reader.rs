@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::house::{Application, House};
-use crate::venv::venv;
-use crate::{installed, page, tools};
+use northgate_testkit::packages;
+use northgate_testkit::venv::venv;
+
+use crate::{page, tools};
 
 pub struct Reader {
     house: House,
@@ -111,8 +113,8 @@ impl Reader {
     }
 
     pub fn maven(&self, folder: &Path, arguments: &[&str]) {
-        installed::debian_package("default-jdk-headless", "/usr/bin/javac");
-        installed::debian_package("maven", "/usr/bin/mvn");
+        packages::debian_package("default-jdk-headless", "/usr/bin/javac");
+        packages::debian_package("maven", "/usr/bin/mvn");
         self.run(Command::new("mvn").args(["-q", "-B"]).args(arguments).current_dir(folder));
     }
 
