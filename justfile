@@ -16,7 +16,7 @@ trained:
 test:
     ./test
 
-# Clients in six languages, as they exist, against a server of their own.
+# Clients in six languages against a server of their own.
 clients:
     tests/clients/run
 
