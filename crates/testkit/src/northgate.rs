@@ -56,7 +56,7 @@ impl Northgate {
             let mut server = command.stdout(output).stderr(Stdio::piped()).spawn().unwrap();
             match until_it_serves(&mut server, &home.path().join("log")) {
                 Ok(()) => return Northgate { public, private, home, server },
-                // Somebody else was given the port between our asking and our using it.
+                // Another process took the port between our choosing and our opening it.
                 Err(said) if said.contains("is in use: another server") => {}
                 Err(said) => panic!("{said}"),
             }
@@ -135,7 +135,7 @@ fn bare(home: &Path, settings: Settings) -> Command {
     command
 }
 
-/// Two ports that nobody listens on.
+/// Two ports without a listener.
 fn free_ports() -> (SocketAddr, SocketAddr) {
     let free = || TcpListener::bind("127.0.0.1:0").unwrap();
     let (one, other) = (free(), free());

@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below those that Linux gives to connections and to whoever asks for any (from 32768): such a one may be in use again
+/// Below those that Linux gives to connections and to binds of port 0 (from 32768): such a one may be in use again
 /// before its server has come up.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 22_000;
 
-/// A port of loopback that nobody listens on, and that no other call gets.
+/// A loopback port without a listener, which no other call gets.
 pub fn free_port() -> u16 {
     static NEXT: OnceLock<AtomicU16> = OnceLock::new();
     let next = NEXT.get_or_init(|| AtomicU16::new(anywhere()));

@@ -34,7 +34,7 @@ impl Application {
         Application { who, calls, chance, pair: None, is_logging_out: false, presented: None, others: 0 }
     }
 
-    /// Works until it is told to stop.
+    /// Works until the stop flag is set.
     pub async fn live(mut self, stop: watch::Receiver<bool>) -> Application {
         while !*stop.borrow() {
             sleep(self.chance.duration(PAUSE)).await;
@@ -43,7 +43,7 @@ impl Application {
         self
     }
 
-    /// Shows that its last pair is good, everywhere and for a next one; or else, as whoever is refused, that its secret is.
+    /// Checks that its last pair is valid on every node and can be refreshed; if it is rejected, that its secret is valid.
     pub async fn settle(&mut self) {
         let Some(pair) = self.pair.clone() else { return self.log_in().await };
         if !self.is_logging_out {
@@ -101,7 +101,7 @@ impl Application {
         self.take(pair, &[one, other]);
     }
 
-    /// Goes on from an answer; or not, as if it had been lost on its last yard. Whoever is refused logs in again.
+    /// Continues from a response, or drops it as if it had been lost on the way. A rejected application logs in again.
     fn take(&mut self, presented: &Pair, answers: &[Answer]) {
         let token = Some(presented.refresh.text.clone());
         let is_retry = std::mem::replace(&mut self.presented, token.clone()) == token;

@@ -38,7 +38,7 @@ impl AssertionClient {
         &self.who.app_id
     }
 
-    /// Works until it is told to stop.
+    /// Works until the stop flag is set.
     pub async fn live(mut self, stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
             sleep(PAUSE).await;

@@ -9,7 +9,7 @@ use super::history::{Answer, At, Deed, History, Pair, Token};
 use super::house::House;
 use super::node::ADMIN_TOKEN;
 
-/// How long somebody waits for an answer before it is lost to him.
+/// How long a client waits for a response before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What a client with assertions asks the token endpoint for (RFC 6749 section 4.4, RFC 7523 section 2.2).

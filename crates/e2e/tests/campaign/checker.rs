@@ -1,4 +1,4 @@
-//! The checker: reads the record of a campaign and names everything in it that must not be. It believes nobody: what
+//! The checker: reads the record of a campaign and names everything in it that must not be. It trusts no participant: what
 //! excuses a refusal must be in the record, too.
 
 use std::collections::HashMap;
@@ -139,7 +139,7 @@ fn replays(record: &Record) -> Vec<String> {
     found
 }
 
-/// Answers that nobody has a use for, and a database that is away when it is not.
+/// Useless responses, and reports of an unreachable database while it is reachable.
 fn unexpected(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
     // Nodes that start are looked at, too.
     if matches!(event.deed, Deed::Ready) {
@@ -230,7 +230,7 @@ fn frozen(record: &Record, story: &Story, event: &Event) -> Option<&'static str>
     (is_called_so && !may_be_frozen(record, story, event)).then_some("it was called frozen, and was not")
 }
 
-/// Whoever is frozen or logged out is refused by every node that calls itself ready, from the bound on.
+/// Every ready node rejects a frozen or logged out application, from the bound on.
 fn late(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
     let grant = match (&event.deed, &event.answer) {
         (Deed::Verify(token), Answer::Done) | (Deed::Refresh(token), Answer::Pair(_)) => Some(token.grant),

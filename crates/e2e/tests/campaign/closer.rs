@@ -33,7 +33,7 @@ impl Closer {
         Closer { who, calls, closes: 0, spare: Vec::new() }
     }
 
-    /// Works until it is told to stop.
+    /// Works until the stop flag is set.
     pub async fn live(mut self, stop: watch::Receiver<bool>) {
         let mut before = None;
         while !*stop.borrow() {

@@ -150,7 +150,7 @@ impl Faults<'_> {
         block_in_place(|| self.house.databases.wait_for_standby(true));
     }
 
-    /// The standby is behind, nobody waits for it, and then the primary is gone.
+    /// The standby is behind, no commit waits for it, and then the primary is lost.
     async fn lose_writes(&mut self) {
         let turn = Arc::clone(&self.turn);
         let _turn = turn.lock().await;

@@ -153,7 +153,7 @@ fn a_refresh_token_that_was_given_out_and_not_used_up_is_good() {
         event(60.0, refresh(0, "r0"), Answer::Refused),
     ];
     is_fine(&after_login(too_late));
-    // That somebody uses a successor only later excuses nothing.
+    // A later use of a successor excuses nothing.
     let later =
         vec![event(1.0, refresh(0, "r0"), Answer::Refused), event(3.0, refresh(1, "r1"), pair(2, "r2"))];
     is_called(&after_login(later), "a good refresh token was refused");

@@ -91,7 +91,7 @@ pub enum Fault {
     RevokePrivilege,
     /// The nodes' role gets a few connections for all of them together.
     FewConnections,
-    /// The log of the node goes to a pipe that is full and that nobody reads; then it is stopped and started.
+    /// The log of the node goes to a full pipe without a reader; then it is stopped and started.
     UnreadLog(usize),
     /// More requests reach the node than its queue has room for, while the database does not answer it.
     FillQueue(usize),

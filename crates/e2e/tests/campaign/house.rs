@@ -90,7 +90,7 @@ fn make_certificate(dir: &Path) -> String {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     fs::write(dir.join("cert.pem"), made.cert.pem()).unwrap();
-    // As the program wants it: for nobody else to read.
+    // The program rejects a file that others can read.
     let key = dir.join("key.pem");
     fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     assert!(Command::new("chmod").arg("600").arg(key).status().unwrap().success());

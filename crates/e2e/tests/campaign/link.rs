@@ -21,7 +21,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// To somebody on this machine who need not be there yet.
+    /// To a port on this machine that need not be open yet.
     pub async fn to(port: u16) -> Link {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (mode, seen) = watch::channel(Mode::Pass);
@@ -48,7 +48,7 @@ async fn carry(near: TcpStream, to: SocketAddr, mut mode: watch::Receiver<Mode>)
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
     let other = mode.clone();
-    // The end of one direction is the end of both: nobody here half-closes.
+    // The end of one direction is the end of both: no participant half-closes.
     tokio::select! {
         () = pump(near_in, far_out, mode) => {}
         () = pump(far_in, near_out, other) => {}

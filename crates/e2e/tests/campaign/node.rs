@@ -17,9 +17,9 @@ pub const ADMIN_TOKEN: &str = "operator-of-the-campaign";
 
 /// Steps that wait for the database. Logins find half of it, in two queues.
 pub const QUEUE: usize = 64;
-/// What a pipe takes that nobody reads.
+/// The capacity of a pipe without a reader.
 const PIPE_HOLDS: usize = 65_536;
-/// How long a stop takes at most: requests that are being answered, and nobody who reads the log.
+/// How long a stop takes at most: requests in progress, and a log without a reader.
 const STOP_WITHIN: Duration = Duration::from_secs(40);
 
 /// Whom client assertions are for (`aud`).
@@ -61,7 +61,7 @@ impl Node {
         self.start_with(log.into());
     }
 
-    /// Starts it with a log that nobody reads: the pipe is full already. `stop` ends it.
+    /// Starts it with a log without a reader: the pipe is full already. `stop` ends it.
     pub fn start_with_unread_log(&mut self) -> PipeReader {
         let (unread, mut full) = pipe().unwrap();
         full.write_all(&[b'\n'; PIPE_HOLDS]).unwrap();

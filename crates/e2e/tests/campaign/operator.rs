@@ -1,4 +1,4 @@
-//! The operator, who freezes applications and looks how soon every node knows; and whoever watches the nodes' readiness.
+//! The operator, who freezes applications and measures how soon every node knows, and the watch of the nodes' readiness.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::calls::{Calls, Identity};
 use super::history::{Answer, Deed, Pair};
 use northgate_testkit::chance::Chance;
 
-/// How often a node is asked, by the operator after a freeze and by whoever watches.
+/// How often a node is asked, by the operator after a freeze and by the watch.
 const ASK_EVERY: Duration = Duration::from_millis(25);
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 /// How long a freeze is watched.
@@ -20,7 +20,7 @@ pub struct Operator {
     pub calls: Calls,
     pub chance: Chance,
     pub applications: Vec<Identity>,
-    /// Held while an application is frozen, and by those who lose writes: what is lost with them is to be repeated by the
+    /// Held while an application is frozen, and by faults that lose writes: what is lost with them is to be repeated by the
     /// operator, which is not what this is about.
     pub turn: Arc<Mutex<()>>,
 }

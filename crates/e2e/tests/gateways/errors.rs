@@ -109,7 +109,7 @@ async fn a_head_that_is_too_large_is_refused_for_what_it_is() {
 }
 
 /// Northgate's HTTP parser refuses without a body, and such answers went through to clients that parse JSON: a token of 40 KB, 130 headers
-/// of a login, a `Host` that is none (nginx), and quotes in a query (Envoy). 90 headers of a call became 500 at Envoy, 130 HTML at HAProxy.
+/// of a login, an invalid `Host` (nginx), and quotes in a query (Envoy). 90 headers of a call became 500 at Envoy, 130 HTML at HAProxy.
 #[tokio::test]
 async fn what_northgates_parser_refuses_is_answered_in_json() {
     let many = |count: usize| (0..count).map(|n| format!("X-{n}: a\r\n")).collect::<String>();

@@ -106,7 +106,7 @@ impl Gateway {
                 return Gateway { address, process, _folder: folder };
             }
             let said = fs::read_to_string(&log).unwrap();
-            // Somebody else was given the port between our asking and its using it.
+            // Another process took the port between our choosing and its opening it.
             let is_port_taken =
                 ["in use", "EADDRINUSE", "cannot bind"].iter().any(|word| said.contains(word));
             assert!(is_port_taken, "{kind:?} did not start: {said}");

@@ -140,7 +140,7 @@ impl GatewayStack {
             false => world::serve_behind(GATEWAY, http::public(api(&world), ""), tls, stopped).await,
         };
         let relay = Relay::start(world.private).await;
-        // Taken, so that nobody else gets it, and not listened on.
+        // Bound, so that no other process gets it, and not listening.
         let taken = TcpSocket::new_v4().unwrap();
         taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let nobody = taken.local_addr().unwrap();

@@ -78,7 +78,7 @@ async fn behind_haproxy_with_either_version_the_peer_is_the_client() {
         let client = stream.local_addr().unwrap();
         let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
         let mut stream = TlsConnector::from(identity.trusting()).connect(name, stream).await.unwrap();
-        // The client is trusted as well here, since it is on this machine: it speaks for nobody that it does not name.
+        // The client is trusted as well here, since it is on this machine: it speaks for no client that it does not name.
         for _ in 0..2 {
             let answer = request(&mut stream, "/peer").await.unwrap();
             assert!(answer.ends_with(&format!("\r\n{client}")), "{send}: {answer}");

@@ -161,7 +161,7 @@ async fn the_credentials_that_arrive_are_those_that_were_judged() {
                     if heard.status != 200 {
                         continue;
                     }
-                    // `access_token` beside `Authorization` is heeded by nobody.
+                    // No server heeds `access_token` beside `Authorization`.
                     let heeded = arrived(&heard, GatewayHeader::AppKey);
                     assert_eq!(heeded, ["demo"], "{kind:?} {other}");
                     let also = arrived(&heard, GatewayHeader::XAppKey);

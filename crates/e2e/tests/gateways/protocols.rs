@@ -41,7 +41,7 @@ async fn a_websocket_reaches_the_platform_with_a_good_token_only() {
     }
 }
 
-/// A tunnel of another protocol carries calls that nobody asks Northgate about.
+/// A tunnel of another protocol carries calls that Northgate never verifies.
 #[tokio::test]
 async fn no_other_protocol_is_upgraded_to() {
     for kind in Kind::ALL {

@@ -54,7 +54,7 @@ async fn carry(gateway: TcpStream, northgate: TcpStream, all: Arc<Mutex<Heard>>)
             }
         }
     };
-    // Whoever ends first ends both: the halves are dropped.
+    // The first half to end ends both: the halves are dropped.
     tokio::select! {
         () = asking => {}
         _ = tokio::io::copy(&mut answers, &mut back) => {}

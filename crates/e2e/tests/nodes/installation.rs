@@ -61,7 +61,7 @@ impl Installation {
 
 /// An empty place for an installation.
 pub async fn place() -> Place {
-    // A server that has to be installed and started first holds up nobody else.
+    // A server that has to be installed and started first delays no other test.
     tokio::task::spawn_blocking(server).await.unwrap().place().await
 }
 

@@ -1,5 +1,5 @@
 //! schemathesis asks a running server whatever the document says that may be asked, and what it says that may not, and
-//! holds each answer to it. Each part of the document has a server of its own: whoever tries the admin API deletes what
+//! holds each answer to it. Each part of the document has a server of its own: a run against the admin API deletes what
 //! the others need.
 
 use std::fs;
@@ -86,7 +86,7 @@ fn assert_each_succeeded(report: &Value) {
     }
 }
 
-/// What there is at the server, for those who need to know it.
+/// What exists on the server, for operations that need it.
 struct Known {
     app_id: String,
     secret: String,

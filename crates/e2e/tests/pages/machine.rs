@@ -152,7 +152,7 @@ impl Machine {
     }
 }
 
-/// A key of another's, of which nobody needs the private half.
+/// A public key without its private half.
 const PUBLIC_KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
 fn free_ports() -> (u16, u16) {

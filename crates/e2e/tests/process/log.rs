@@ -29,7 +29,7 @@ fn a_stop_does_not_wait_for_a_full_pipe_that_nobody_reads() {
     let mut server = Bare::spawn(tempfile::tempdir().unwrap(), &[], full.try_clone().unwrap());
     requests(&mut server, 100);
     assert_eq!(server.stopped(), 0);
-    // Nor does a start that fails wait for somebody who reads why.
+    // Nor does a failed start wait for a reader of its error.
     let home = tempfile::tempdir().unwrap();
     let mut server = Bare::spawn(home, &[("NORTHGATE_DATA_DIR", "/dev/null/data")], full);
     assert_eq!(server.ended().code(), Some(1));
@@ -85,7 +85,7 @@ fn when_the_reader_is_back_one_line_says_how_many_lines_of_which_kind_were_lost(
     assert_eq!(server.stopped(), 0);
 }
 
-// Whoever shared the terminal had made it not block: each line that found it full was gone without a word.
+// Another process on the terminal had made it non-blocking: each line that found it full was gone without a word.
 #[test]
 fn a_descriptor_that_does_not_block_loses_nothing_while_it_is_full() {
     let home = tempfile::tempdir().unwrap();

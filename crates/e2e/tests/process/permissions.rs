@@ -152,7 +152,7 @@ fn secrets_as_kubernetes_mounts_them_are_read_and_those_that_anybody_can_read_ar
     set_mode(home.path(), 0o755);
     let (program, url) = (home.path().join("northgate"), home.path().join("url"));
     fs::copy(northgate_testkit::program(), &program).unwrap();
-    // Nobody listens there: an error about the connection means that the file was read.
+    // No server listens there: an error about the connection means that the file was read.
     fs::write(&url, "postgres://u:p@127.0.0.1:1/d\n").unwrap();
     if chown(&url, Some(0), Some(4_242)).is_err() {
         println!("only root can make files of root: nothing is tested here");

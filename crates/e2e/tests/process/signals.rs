@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::bare::{Bare, named_pipe};
 use northgate_testkit::northgate::northgate;
 
-/// What tools send for a reason that is none for the end of a token service.
+/// Signals that tools send for reasons that must not end a token service.
 const HARMLESS: [&str; 10] =
     ["-HUP", "-USR1", "-USR2", "-PIPE", "-ALRM", "-VTALRM", "-PROF", "-29", "-XFSZ", "-HUP"];
 
@@ -144,7 +144,7 @@ fn fill(home: &Path) {
     assert!(filled.status.success(), "{filled:?}");
 }
 
-// A download that nobody read, a request that was never finished and a gateway that waited for news each held up the stop.
+// An unread download, an unfinished request and a gateway waiting for the feed each delayed the stop.
 #[test]
 fn a_stop_has_a_bound_whatever_clients_do_not_do() {
     let mut server = Bare::spawn(tempfile::tempdir().unwrap(), &[], Stdio::null());

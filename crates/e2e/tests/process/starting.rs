@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use northgate_testkit::application::Application;
 use northgate_testkit::northgate::{Northgate, northgate};
 
-/// Runs lines as somebody does who pastes them into a terminal where the server was started.
+/// Runs lines as pasted into a terminal where the server was started.
 fn paste(server: &Northgate, lines: &str) -> String {
     let pasted = server.output(Command::new("bash").args(["-c", lines]));
     assert!(pasted.status.success(), "{lines}: {pasted:?}");

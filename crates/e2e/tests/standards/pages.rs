@@ -186,7 +186,7 @@ fn the_javascript_of_the_page_on_oauth_gets_a_token() {
     assert_eq!(reader.told(token.trim())["active"], true);
 }
 
-/// A block in another language would be pasted by nobody.
+/// No test would paste a block in another language.
 #[test]
 fn every_block_of_these_pages_is_pasted_or_is_none_to_paste() {
     for page in ["api.md", "oauth.md", "jwt.md"] {

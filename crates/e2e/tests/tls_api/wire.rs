@@ -68,7 +68,7 @@ impl Wire {
         stream.set_read_timeout(Some(MOMENT)).unwrap();
         let peeked = stream.peek(&mut [0]);
         stream.set_read_timeout(None).unwrap();
-        // An error of another kind is for whoever reads.
+        // An error of another kind is the reader's.
         !matches!(peeked, Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 

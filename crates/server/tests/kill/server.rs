@@ -145,7 +145,7 @@ impl Server {
             line.split_whitespace().nth(1).unwrap().to_owned()
         };
         let demo = Demo { app_id: value("appId"), secret: value("secret") };
-        // Whoever stops reading stops the writer; nothing else is written there.
+        // A reader that stops reading stops the writer; nothing else is written there.
         std::thread::spawn(move || lines.for_each(drop));
         demo
     }

@@ -1,4 +1,4 @@
-//! A process of its own over a store, which does what it is told on its input and answers on its output.
+//! A process of its own over a store, which executes the commands on its input and answers on its output.
 
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ impl Drop for Child {
 
 const DATA_DIR: &str = "NORTHGATE_FAULTS_DATA_DIR";
 
-/// Not a law but the child itself, when it is told where its data is.
+/// Not a law but the child itself, when the environment names its data.
 #[test]
 fn obeys() {
     // A test has no configuration to take it from.

@@ -1,4 +1,4 @@
-//! Laws of overload: what finds no room is told so at once, logins before everything else, and nothing waits for ever.
+//! Laws of load shedding: a full queue rejects at once, logins before everything else, and nothing waits for ever.
 
 use std::future::poll_fn;
 use std::pin::Pin;

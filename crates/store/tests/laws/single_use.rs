@@ -1,4 +1,4 @@
-//! Laws of what is good once: of any number of uses one is fresh, at whatever time and however often the store restarts.
+//! Laws of single-use identifiers: of any number of uses one is fresh, at whatever time and however often the store restarts.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Laws of a clock that is set: a jump back makes nothing valid again that was closed and takes nobody's grant, and a
+//! Laws of a clock that is set: a jump back makes nothing valid again that was closed and takes no application's grant, and a
 //! jump forward makes nothing be forgotten that is needed when the clock returns.
 
 use northgate_core::administer::Change;

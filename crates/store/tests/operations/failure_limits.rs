@@ -86,7 +86,7 @@ async fn an_allocated_secret_that_is_right_never_waits_under_any_limits() {
     }
 }
 
-/// Sources are not told apart, so that every guess at the application counts, whoever was right before.
+/// Sources are not told apart, so that every guess at the application counts, whichever source was right before.
 #[tokio::test]
 async fn with_a_limit_per_application_alone_guesses_from_all_addresses_together_are_limited() {
     let world = limited(0, PER_APPLICATION).await;

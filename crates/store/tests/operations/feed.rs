@@ -1,4 +1,4 @@
-//! Laws of the feed: what a store makes durable is told, and nothing is told that is not durable.
+//! Laws of the feed: it reports every durable change, and nothing that is not durable.
 
 use northgate_core::clock::CLOCK_SKEW;
 use northgate_core::feed::{Cursor, News};
@@ -46,7 +46,7 @@ async fn after_a_restart_everything_is_told_again() {
     assert!(application.is_frozen());
 }
 
-/// Refreshes and secrets, of which there are many, wake nobody.
+/// Refreshes and changes of secrets, which are frequent, wake no reader.
 #[tokio::test]
 async fn what_ends_no_token_is_not_told() {
     let world = World::new().await;

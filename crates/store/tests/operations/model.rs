@@ -252,7 +252,7 @@ impl Model {
         if *is_frozen {
             return Heard::Frozen;
         }
-        // Whose an expired one was is told as long as its key is there, which is not the model's business.
+        // The owner of an expired token is known while its key exists, which the model leaves out.
         if now >= token.expires_at {
             return Heard::Refused;
         }

@@ -1,4 +1,4 @@
-//! Laws of refresh: a chain of tokens that a lost answer, a race or a restart does not break and nobody can fork.
+//! Laws of refresh: a chain of tokens that a lost response, a race or a restart does not break and no client can fork.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Laws of the throttle: who calls too often waits alone, and who guesses slows nobody but itself.
+//! Laws of rate limits: an application that calls too often waits alone, and a guesser slows only itself.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -33,7 +33,7 @@ async fn guess(world: &World, app: &str, from: IpAddr) -> LoginError {
     }
 }
 
-/// Guesses until it is told to wait.
+/// Guesses until it is throttled.
 async fn guess_on(world: &World, app: &str, from: IpAddr) {
     while matches!(guess(world, app, from).await, LoginError::Admission(AdmissionError::Rejected)) {}
 }

@@ -158,7 +158,7 @@ fn call(world: &World, app: &Customer, pair: &Pair, method: &str, target: &str) 
     world.auth().verify(Some(&app.id), &pair.access_token, call, &[], world.now()).map(drop)
 }
 
-/// A store that nobody may ask for anything that could be on the disk.
+/// A store that panics at any operation that could touch the disk.
 struct MemoryOnly(Arc<Auth>);
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! The programs of PostgreSQL: found or installed, and run by somebody who is not root.
+//! The programs of PostgreSQL: found or installed, and run by a user other than root.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -25,7 +25,7 @@ pub fn with_causes(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// Over a Unix socket there was a TLS handshake with nobody: "invalid dns name".
+/// Over a Unix socket there was a TLS handshake without a server name: "invalid dns name".
 #[tokio::test]
 async fn a_unix_socket_is_reached_however_the_url_names_it() {
     let installation = Installation::new().await;

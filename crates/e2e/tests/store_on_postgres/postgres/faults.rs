@@ -1,4 +1,4 @@
-//! Laws of a database that fails: what can be tried again is, nobody hears of a lost race, and no chain forks.
+//! Laws of a failing database: retryable errors are retried, no client sees a lost race, and no chain forks.
 
 use std::future::poll_fn;
 use std::sync::Arc;

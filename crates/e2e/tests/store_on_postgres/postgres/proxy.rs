@@ -38,7 +38,7 @@ impl Proxy {
                 let state = Arc::clone(&shared);
                 tokio::spawn(async move {
                     let server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
-                    // Whoever ends it, both sides see the end of their connection.
+                    // Whichever side ends it, both see the end of their connection.
                     let _ = carry(client, server, &state).await;
                 });
             }

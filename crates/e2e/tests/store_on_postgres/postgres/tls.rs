@@ -1,4 +1,4 @@
-//! Laws of TLS to the database: it is as the URL says, and with a certificate to trust nobody else is trusted.
+//! Laws of TLS to the database: it follows the URL, and with a root certificate no other is trusted.
 
 use std::path::Path;
 

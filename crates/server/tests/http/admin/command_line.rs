@@ -183,7 +183,7 @@ async fn a_refusal_is_the_servers_sentence_and_exit_code_1() {
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_said_with_what_to_do() {
     let world = World::start().await;
-    // Bound and released: nobody listens there.
+    // Bound and released: no server listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = northgate(world.place.dir.path(), &free.to_string(), &["app", "list"], "");
     let sentence = format!(

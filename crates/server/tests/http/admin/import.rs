@@ -44,7 +44,7 @@ async fn a_row_that_is_wrong_keeps_no_other_out() {
     assert_eq!(results, [" invalid", "a invalid", " invalid", " invalid", "b invalid", "c created"]);
 }
 
-// A CSV with blanks after its commas made applications that nobody could log in as.
+// A CSV with blanks after its commas made applications that could not log in.
 #[tokio::test]
 async fn an_import_takes_no_app_id_or_name_that_a_person_cannot_see() {
     let world = World::start().await;

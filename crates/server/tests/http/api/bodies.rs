@@ -20,7 +20,7 @@ async fn a_body_of_just_the_limit_is_read() {
     ask(world.public, post(LOGIN, FORM, longest + "x")).await.is(413, TOO_LARGE);
 }
 
-// A client whose connection is closed while it still sends gets a reset, and nobody learns what was wrong.
+// A client whose connection is closed while it still sends gets a reset and never learns the cause.
 #[tokio::test]
 async fn a_client_that_sends_too_much_gets_to_read_the_answer() {
     let world = World::new().await;

@@ -4,7 +4,7 @@ use crate::support::page::Page;
 use crate::support::socket::{Socket, ask, post};
 use crate::support::world::*;
 
-/// Every endpoint of both listeners that a client or a gateway can reach without the admin token, and one that is none.
+/// Every endpoint of both listeners that a client or a gateway can reach without the admin token, and a path without an endpoint.
 const PUBLIC: [(&str, &str); 9] = [
     ("POST", LOGIN),
     ("POST", REFRESH),

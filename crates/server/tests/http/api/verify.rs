@@ -90,7 +90,7 @@ async fn a_token_passes_until_its_end_and_the_leeway() {
     world.verify(&token).await.is(403, NOT_VERIFIED);
 }
 
-// nginx repeats the call's Content-Length in its question and sends no body, unless it is told not to. Waiting for one
+// nginx repeats the call's Content-Length in its question and sends no body, unless configured otherwise. Waiting for one
 // would let every such call hang.
 #[tokio::test]
 async fn a_body_that_is_announced_is_not_waited_for() {

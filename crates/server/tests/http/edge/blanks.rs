@@ -1,4 +1,4 @@
-//! Laws of values with blanks that nobody sees: refused wherever settings are read, before they fail far from their cause.
+//! Laws of values with invisible blanks: rejected wherever settings are read, before they fail far from their cause.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

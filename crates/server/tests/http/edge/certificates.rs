@@ -139,7 +139,7 @@ async fn a_client_that_knows_only_rsa_gets_the_rsa_certificate() {
     let rsa_only = rsa.trusting_with(rsa_only, &[&TLS13]).with_no_client_auth();
     assert_eq!(served(rsa_only).await, rsa.certificate());
 
-    // And whoever can do both gets the cheaper one.
+    // A client that supports both gets the cheaper one.
     for version in rustls::ALL_VERSIONS {
         let both = ecdsa.trusting_with(provider(), &[version]).with_no_client_auth();
         assert_eq!(served(both).await, ecdsa.certificate());

@@ -45,7 +45,7 @@ async fn a_requested_client_certificate_may_be_of_version_1() {
     }
 }
 
-/// Whoever shows another's certificate holds another key than the one in it.
+/// A client that presents another's certificate holds another key than the one in it.
 #[tokio::test]
 async fn a_requested_client_certificate_must_be_the_clients_own() {
     let (server, ended) = (Identity::ecdsa(), Identity::ended());

@@ -90,7 +90,7 @@ async fn revoking_one_ends_it() {
     assert_eq!(world.verify(&other).await.status, 200);
 }
 
-/// One grant, both interfaces: whoever logged in the old way can refresh the new way.
+/// One grant, both interfaces: an application that logged in by the application API can refresh by OAuth.
 #[tokio::test]
 async fn a_logout_ends_the_signed_tokens_of_the_grant() {
     let world = signing(Algorithm::EdDsa).await;

@@ -25,7 +25,7 @@ async fn small() -> World {
     World::with(Setup { overrides, trusted_headers, dpop_proofs: SHARE, ..SETUP }).await
 }
 
-/// A form with a proof, by whoever it says.
+/// A form with a proof, for the client that it names.
 async fn send_by(world: &World, app: &str, secret: &str, form: &str, proof: &str) -> Answer {
     let body = format!("client_id={app}&client_secret={secret}&{form}");
     let head = format!("POST /oauth2/token HTTP/1.1\r\nHost: h\r\nContent-Type: {FORM}\r\nDPoP: {proof}\r\n");
@@ -70,7 +70,7 @@ async fn a_proof_is_used_up_by_the_token_that_it_gets_and_by_no_refusal() {
     is_replayed(&send_by(&world, "demo", &secret, ASK, &proof).await);
 }
 
-/// 545,000 requests without any credentials pushed a used proof out of the memory, and it was good once more.
+/// 545,000 requests without any credentials pushed a used proof out of the memory, and it was accepted again.
 #[tokio::test]
 async fn strangers_and_other_applications_push_no_proof_out() {
     let world = small().await;
@@ -130,7 +130,7 @@ async fn an_application_that_uses_more_proofs_than_are_remembered_is_told_to_wai
     assert_eq!(request(&world, &holder.line(&later)).await.status, 200);
 }
 
-/// Whoever has seen a bound token could fill the memory with proofs by keys of his own, or use up the holder's.
+/// An attacker who has seen a bound token could fill the memory with proofs by keys of his own, or use up the holder's.
 #[tokio::test]
 async fn a_call_that_does_not_pass_uses_up_no_proof_and_no_room() {
     let world = small().await;
@@ -155,7 +155,7 @@ async fn a_call_that_does_not_pass_uses_up_no_proof_and_no_room() {
 }
 
 /// By a key of small order anybody can sign: this signature is good for every text by the neutral element. A token that is bound
-/// to such a key would be bound to nobody.
+/// to such a key would be bound to no holder.
 #[tokio::test]
 async fn a_key_by_which_anybody_can_sign_binds_nothing() {
     let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::EdDsa));

@@ -1,4 +1,4 @@
-//! What looks like a signed access token and is none (RFC 9068 §4, RFC 8725).
+//! Forged signed access tokens (RFC 9068 §4, RFC 8725).
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -57,7 +57,7 @@ async fn another_issuer_or_audience_is_refused() {
 }
 
 /// RFC 9068 §4: "The resource server MUST reject any JWT in which the value of "alg" is "none"." RFC 8725 §3.1: the
-/// algorithm is the key's. The header is written by whoever forges.
+/// algorithm is the key's. The header is what a forger writes.
 #[tokio::test]
 async fn the_algorithm_in_the_header_decides_nothing() {
     let world = signing(Algorithm::EdDsa).await;

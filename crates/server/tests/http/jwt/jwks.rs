@@ -55,7 +55,7 @@ async fn the_set_has_public_keys_of_both_kinds_and_nothing_secret() {
     }
 }
 
-/// Whoever keeps the set for as long as it may has every key before a token is signed with it.
+/// A gateway that caches the set for as long as allowed has every key before a token is signed with it.
 #[tokio::test]
 async fn a_new_key_is_published_before_it_signs_and_for_longer_than_the_set_is_kept() {
     for algorithm in Algorithm::ALL {

@@ -53,7 +53,7 @@ pub const BEGIN_S: u64 = 1_767_225_600;
 pub struct World {
     pub public: SocketAddr,
     pub private: SocketAddr,
-    /// For whoever serves it once more, behind TLS.
+    /// For tests that serve it once more, behind TLS.
     #[allow(dead_code)]
     pub api: Arc<Api>,
     pub auth: Arc<Auth>,
@@ -120,7 +120,7 @@ impl World {
 
     pub async fn with(setup: Setup) -> World {
         // Tests that read the log missed lines now and then: `tracing` asks once whether anybody wants a line, and a test
-        // beside them that wrote it first, with nobody listening, could settle that for all. So somebody always listens.
+        // beside them that wrote it first, without a subscriber, could settle that for all. So there is always a subscriber.
         let everything =
             tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(std::io::sink);
         let _ = tracing::subscriber::set_global_default(everything.finish());
