@@ -114,6 +114,7 @@ impl Machine {
             }
         }
         here.replace("target/release/northgate", "northgate")
+            .replace("northgate-data/", &format!("{}/", self.path("var/lib/northgate")))
             .replace(" APPID", " $APP_ID")
             .replace("-o northgate -g northgate ", "")
             // The day of the backup in the first block is today.
