@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::allow::Allow;
-use crate::application::{AppId, Application, State};
+use crate::app_id::AppId;
+use crate::application::{Application, State};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::credential::{Credential, CredentialId, CredentialKind, MAX_CREDENTIALS};

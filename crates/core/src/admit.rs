@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::application::{AppId, AppNumber, Application};
+use crate::app_id::AppId;
+use crate::application::{AppNumber, Application};
 use crate::assertion::{Assertion, AuthFailure, MAX_ASSERTIONS};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
@@ -142,7 +143,7 @@ impl Auth {
         now: Timestamp,
     ) -> Result<(), AdmissionError> {
         // By the clock it lasts, and whether it was used is not known any more: the clock was set back.
-        if assertion.forget_at() <= self.registry().forgotten().get().single_use {
+        if assertion.forget_at() <= self.registry().high_water().get().single_use {
             return Err(self.unproven(AuthFailure::Expired, Some(application.number), caller, now));
         }
         let single_use = SingleUse {

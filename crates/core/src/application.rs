@@ -1,89 +1,19 @@
 //! An application: a customer's server that may log in.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::allow::Allow;
+use crate::app_id::AppId;
 use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::credential::Credential;
 use crate::policy::Overrides;
-use crate::random;
 use crate::secret::Secrets;
 use crate::throttle::Calls;
-
-/// The longest appId, secret and token that the API promises: `String(256)`, in characters.
-pub const MAX_CHARS: usize = 256;
 
 /// How far ahead of now a not-before lies: other nodes hear of it within a second, and their clocks may be ahead.
 const REVOKED_AHEAD: Duration = CLOCK_SKEW.saturating_add(SECOND);
 const SECOND: Duration = Duration::from_secs(1);
-
-/// The public name of an application, 1 to 256 printable characters. Copies share the text.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AppId(Arc<str>);
-
-/// Why a text is no appId, secret or name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TextError {
-    #[error("is empty")]
-    Empty,
-    #[error("is longer than 256 characters")]
-    TooLong,
-    #[error("has a control character")]
-    ControlCharacter,
-}
-
-/// Checks that `text` has 1 to [`MAX_CHARS`] characters and that all of them can be printed.
-pub fn check_text(text: &str) -> Result<(), TextError> {
-    if text.is_empty() {
-        return Err(TextError::Empty);
-    }
-    // Nearly every text is short ASCII, for which a look at its bytes is enough: at all of them, since that is done many
-    // at a time.
-    let is_printable = |all, byte| all & matches!(byte, b' '..=b'~');
-    if text.len() <= MAX_CHARS && text.bytes().fold(true, is_printable) {
-        return Ok(());
-    }
-    // Counting is needed only where the bytes do not already say that it is short enough.
-    if text.len() > MAX_CHARS && text.chars().count() > MAX_CHARS {
-        return Err(TextError::TooLong);
-    }
-    if text.chars().any(char::is_control) {
-        return Err(TextError::ControlCharacter);
-    }
-    Ok(())
-}
-
-impl AppId {
-    /// The appId that `text` is.
-    pub fn parse(text: &str) -> Result<AppId, TextError> {
-        check_text(text)?;
-        Ok(AppId(text.into()))
-    }
-
-    /// A new appId in the shape of the platform's own: 28 characters `[A-Za-z0-9]`.
-    pub fn random() -> AppId {
-        AppId(random::text::<28>().into())
-    }
-
-    /// The appId as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for AppId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::borrow::Borrow<str> for AppId {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
 
 /// The number of an application within the installation, in the order of creation and never given twice. Tokens
 /// carry it, since it is shorter than the appId.
@@ -171,14 +101,6 @@ fn not_before(now: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_app_id_has_1_to_256_printable_characters() {
-        assert_eq!(AppId::parse(""), Err(TextError::Empty));
-        assert!(AppId::parse(&"é".repeat(256)).is_ok());
-        assert_eq!(AppId::parse(&"é".repeat(257)), Err(TextError::TooLong));
-        assert_eq!(AppId::parse("a\0b"), Err(TextError::ControlCharacter));
-    }
-
     fn application(tokens_from: Option<u64>) -> Application {
         let new = crate::store::NewApplication {
             id: AppId::random(),
@@ -206,12 +128,5 @@ mod tests {
                 "{last:?} {now_ms}"
             );
         }
-    }
-
-    #[test]
-    fn an_allocated_app_id_needs_no_encoding() {
-        let id = AppId::random();
-        assert_eq!(id.as_str().len(), 28);
-        assert!(id.as_str().chars().all(|c| c.is_ascii_alphanumeric()));
     }
 }

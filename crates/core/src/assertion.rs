@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use crate::application::{AppId, Application};
+use crate::app_id::AppId;
+use crate::application::Application;
 use crate::clock::Timestamp;
 use crate::credential::{self, Algorithm, CredentialKind};
 

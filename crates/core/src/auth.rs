@@ -1,24 +1,21 @@
-//! What the operations lean on: the store, the keyring, the policy defaults, and the secrets of applications.
+//! The rules' state: the store, the keyring, the policy defaults, rate limits and replay caches. The operations are its methods.
 
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::admit::AdmissionError;
-use crate::application::{AppId, AppNumber, Application};
+use crate::application::{AppNumber, Application};
 use crate::clock::Timestamp;
 use crate::grant::Grant;
 use crate::keyring::Keyring;
-use crate::policy::{AccessTokens, Policy};
+use crate::policy::Policy;
 use crate::published::GivenUp;
 use crate::registry::Registry;
 use crate::replay::ReplayCache;
-use crate::secret::{Busy, Digest, Hashing, Kept, Secret, SecretText};
+use crate::secret::Hashing;
 use crate::signing::Algorithms;
 use crate::store::{Store, StoreError};
 use crate::throttle::Failures;
-use crate::token::{Binding, Claims};
 
 /// The rules over a store. The verbs are its methods, each in the file of its name.
 pub struct Auth {
@@ -34,7 +31,7 @@ pub struct Auth {
     pub(crate) given_up: Mutex<[GivenUp; 2]>,
     keyring: RwLock<Arc<Keyring>>,
     /// The latest time at which this process issued a token, which may lie ahead of a clock that was set back since.
-    issued_until: AtomicU64,
+    pub(crate) issued_until: AtomicU64,
 }
 
 /// What the configuration says about the rules.
@@ -58,17 +55,6 @@ pub struct Settings {
     pub failures_per_application: u32,
     /// Used DPoP proofs of one application that are remembered at once, at the token endpoint and apart from it for calls.
     pub dpop_proofs: usize,
-}
-
-/// An access token, and the refresh token for the next pair.
-pub struct Pair {
-    pub access_token: String,
-    pub refresh_token: String,
-    /// From now to the end of the access token.
-    pub expires_in: Duration,
-    /// What the access token says, and in which form OAuth gives it.
-    pub claims: Claims,
-    pub access_tokens: AccessTokens,
 }
 
 impl Auth {
@@ -130,174 +116,4 @@ impl Auth {
     pub fn replace_keyring(&self, keyring: Keyring) {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
     }
-
-    /// The application that presents `secret` from an address. An unknown one costs the same work as a wrong secret.
-    ///
-    /// An allocated secret that is right is let through before anything is asked about its caller.
-    pub(crate) async fn authenticate(
-        &self,
-        app: &AppId,
-        secret: &SecretText,
-        from: IpAddr,
-        now: Timestamp,
-    ) -> Result<Arc<Application>, AdmissionError> {
-        let application = self.registry().find(app);
-        let secrets = application.as_ref().map_or(&[][..], |application| &application.secrets);
-        let digest = self.keyring().pepper().digest(app, secret);
-        let matched = match allocated(secrets, &digest, now) {
-            Some(matched) => Some(matched),
-            // Boxed: few come here, and all would carry the room for it with them.
-            None => {
-                Box::pin(self.authenticate_imported(app, application.as_deref(), secret, digest, from, now))
-                    .await?
-            }
-        };
-        let (Some(matched), Some(application)) = (matched, &application) else {
-            let number = application.as_ref().map(|application| application.number);
-            return Err(match self.failures.failed(app, number, from, now) {
-                None => AdmissionError::Rejected,
-                Some(wait) => AdmissionError::Throttled(wait),
-            });
-        };
-        if matched.used(now) {
-            self.registry().mark_used(application.number);
-        }
-        Ok(Arc::clone(application))
-    }
-
-    /// The live imported secret that the presented one is. Those may be weak: who was wrong too often is not told.
-    async fn authenticate_imported<'a>(
-        &self,
-        app: &AppId,
-        application: Option<&'a Application>,
-        presented: &SecretText,
-        digest: Digest,
-        from: IpAddr,
-        now: Timestamp,
-    ) -> Result<Option<&'a Secret>, AdmissionError> {
-        let number = application.map(|application| application.number);
-        if let Some(wait) = self.failures.wait(app, number, from, now) {
-            return Err(AdmissionError::Throttled(wait));
-        }
-        let secrets = application.map_or(&[][..], |application| &application.secrets);
-        let Ok(matched) = self.imported(secrets, presented, digest, now).await else {
-            return Err(AdmissionError::Busy);
-        };
-        match (matched, application) {
-            (Some(_), Some(application)) => self.failures.succeeded(application.number, from, now),
-            (_, _) => {
-                // One that is imported and was never presented has just cost a hash.
-                let is_hashed = secrets.iter().any(|kept| kept.is_live(now) && kept.digest().is_none());
-                if !is_hashed && self.registry().has_imported_secrets() {
-                    self.hashing.burn(presented).await;
-                }
-            }
-        }
-        Ok(matched)
-    }
-
-    /// The live secret among `secrets` that the presented one is, for the operator, who guesses at none.
-    pub(crate) async fn matching<'a>(
-        &self,
-        app: &AppId,
-        secrets: &'a [Arc<Secret>],
-        presented: &SecretText,
-        now: Timestamp,
-    ) -> Result<Option<&'a Secret>, Busy> {
-        let digest = self.keyring().pepper().digest(app, presented);
-        match allocated(secrets, &digest, now) {
-            Some(matched) => Ok(Some(matched)),
-            None => self.imported(secrets, presented, digest, now).await,
-        }
-    }
-
-    /// The live imported secret that the presented one is: first those that were presented before.
-    async fn imported<'a>(
-        &self,
-        secrets: &'a [Arc<Secret>],
-        presented: &SecretText,
-        digest: Digest,
-        now: Timestamp,
-    ) -> Result<Option<&'a Secret>, Busy> {
-        let live = || secrets.iter().filter(|secret| secret.is_live(now));
-        if let Some(matched) = same(live().filter(|secret| secret.is_imported()), &digest) {
-            return Ok(Some(matched));
-        }
-        for secret in live().filter(|secret| secret.digest().is_none()) {
-            if let Kept::Argon2id(phc) = &secret.kept
-                && self.hashing.verify(presented, phc).await?
-            {
-                secret.remember(digest);
-                return Ok(Some(secret));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The refresh token of a grant in its present state. It is the same each time, also after a rotation: it is made with the
-    /// key that was current when the grant came into this state.
-    pub(crate) fn refresh_token(&self, application: AppNumber, grant: &Grant) -> String {
-        Claims::refresh(application, grant).mint(&self.keyring(), grant.refreshed_at)
-    }
-
-    /// What an access token that is issued now says: never issued before the not-before of its application or the
-    /// high-water mark, and good for its lifetime from now.
-    pub(crate) fn access_claims(
-        &self,
-        application: &Application,
-        grant: &Grant,
-        binding: Option<Binding>,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Claims {
-        // Mostly nothing is newer than what is noted to the millisecond, and threads share what they only read.
-        if self.issued_until.load(Ordering::Relaxed) < now.as_millis() {
-            self.issued_until.fetch_max(now.as_millis(), Ordering::Relaxed);
-        }
-        let issued_at = self.issue_time(application, now);
-        Claims::access(application.number, grant, binding, issued_at, now.plus(policy.access_lifetime))
-    }
-
-    /// When an access token that is issued now says that it was.
-    pub(crate) fn issue_time(&self, application: &Application, now: Timestamp) -> Timestamp {
-        application.issues_at(now).max(self.registry().forgotten().tokens())
-    }
-
-    /// The latest time at which this process may have issued a token that is not refused for its time.
-    pub(crate) fn issued_until(&self, now: Timestamp) -> Timestamp {
-        let latest = Timestamp::from_millis(self.issued_until.load(Ordering::Relaxed));
-        let latest = if latest.is_ahead_of(now) { now } else { latest.max(now) };
-        latest.max(self.registry().forgotten().tokens())
-    }
-
-    /// The tokens of a grant in its present state: its refresh token, and an access token that is new.
-    pub(crate) fn pair(
-        &self,
-        application: &Application,
-        grant: &Grant,
-        refresh_token: String,
-        binding: Option<Binding>,
-        policy: &Policy,
-        now: Timestamp,
-    ) -> Pair {
-        let access = self.access_claims(application, grant, binding, policy, now);
-        Pair {
-            access_token: access.mint(&self.keyring(), now),
-            refresh_token,
-            expires_in: policy.access_lifetime,
-            claims: access,
-            access_tokens: policy.access_tokens,
-        }
-    }
-}
-
-/// The live allocated secret with this digest.
-fn allocated<'a>(secrets: &'a [Arc<Secret>], digest: &Digest, now: Timestamp) -> Option<&'a Secret> {
-    same(secrets.iter().filter(|secret| secret.is_live(now) && !secret.is_imported()), digest)
-}
-
-/// The one with this digest. All are compared, so that the time does not tell which one it was.
-fn same<'a>(secrets: impl Iterator<Item = &'a Arc<Secret>>, digest: &Digest) -> Option<&'a Secret> {
-    let matches = |secret: &&Arc<Secret>| secret.digest().is_some_and(|kept| kept.matches(digest));
-    secrets.filter(matches).fold(None, |_, matched| Some(matched))
 }

@@ -1,7 +1,7 @@
-//! The feed: what has changed about which access tokens are good, for gateways that check signed ones on their own.
+//! The feed of revocations: what changed about applications and grants, for gateways that verify signed tokens offline.
 //!
-//! It remembers of whom something changed, and not what: whoever asks hears how that one stands now. So the last word is
-//! always the present one, however late it is asked for.
+//! It remembers the subject of a change and not the change itself: a follower gets the subject's present state. So a follower that
+//! is late ends in the present state as well.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::application::{AppNumber, Application};
 use crate::grant::GrantKey;
 use crate::random;
-use crate::registry::{Registry, Revocation};
+use crate::registry::Revocation;
 
 /// Changes that are remembered; who is further behind is told everything. 24 bytes each, so that it is 200 KiB.
 const REMEMBERED_MAX: usize = 8_192;
@@ -114,7 +114,7 @@ impl Feed {
     }
 
     /// Of whom something changed since; `None` where that is not known any more.
-    fn since(&self, cursor: Cursor) -> Option<(Cursor, BTreeSet<Subject>)> {
+    pub(crate) fn since(&self, cursor: Cursor) -> Option<(Cursor, BTreeSet<Subject>)> {
         let log = self.log();
         let behind = log.position.checked_sub(cursor.position).filter(|_| log.epoch == cursor.epoch)?;
         let skipped = log.subjects.len().checked_sub(usize::try_from(behind).ok()?)?;
@@ -142,44 +142,6 @@ impl Log {
         }
         self.subjects.push_back(subject);
         self.position += 1;
-    }
-}
-
-impl Registry {
-    /// What has changed since `cursor`; everything, where there is none or it is too old to know.
-    pub fn news(&self, cursor: Option<Cursor>) -> News {
-        match cursor.and_then(|cursor| self.feed().since(cursor)) {
-            Some((cursor, subjects)) => self.changes(cursor, &subjects),
-            None => self.everything(),
-        }
-    }
-
-    fn changes(&self, cursor: Cursor, subjects: &BTreeSet<Subject>) -> News {
-        let mut news = News { cursor, is_whole: false, applications: Vec::new(), revocations: Vec::new() };
-        for subject in subjects {
-            match *subject {
-                Subject::Application(number) => {
-                    news.applications.push((number, self.application(number)));
-                }
-                Subject::Grant(grant) => {
-                    news.revocations.extend(self.revocation(grant).map(|revocation| (grant, revocation)));
-                }
-            }
-        }
-        news
-    }
-
-    fn everything(&self) -> News {
-        // First the place and then what is there: what changes in between is told again from that place on.
-        let cursor = self.feed().cursor();
-        let applications = self.all();
-        let revocations = applications.iter().flat_map(|application| {
-            let of_it = |(id, revocation)| (GrantKey { application: application.number, id }, revocation);
-            self.revocations_of(application.number).into_iter().map(of_it)
-        });
-        let revocations = revocations.collect();
-        let applications = applications.into_iter().map(|one| (one.number, Some(one))).collect();
-        News { cursor, is_whole: true, applications, revocations }
     }
 }
 

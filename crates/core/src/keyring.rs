@@ -12,14 +12,12 @@ use std::time::Duration;
 use aws_lc_rs::hkdf;
 
 use crate::clock::Timestamp;
+use crate::key_id::KeyId;
 use crate::mac::MacKey;
 use crate::random;
 use crate::secret::Pepper;
 use crate::signing::{Algorithm, SigningKey};
 
-/// Names a key within the keyring; every token carries the id of the key that made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId(pub u16);
 
 /// 32 secret bytes that do not print.
 #[derive(Clone)]

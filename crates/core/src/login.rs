@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::admit::{AdmissionError, Caller};
-use crate::application::AppId;
-use crate::auth::{Auth, Pair};
+use crate::app_id::AppId;
+use crate::auth::Auth;
+use crate::issue::Pair;
 use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::grant::{Grant, GrantId, GrantKey};
 use crate::policy::{LAST_ONLY_OVERLAP, Logins, Policy};

@@ -1,6 +1,7 @@
 //! The registry: all applications and all revocations, in memory. A store keeps it equal to what is durable;
 //! authenticating and verifying read nothing else.
 
+mod news;
 mod signers;
 
 use std::borrow::Borrow;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use crate::app_set::AppSet;
-use crate::application::{AppId, AppNumber, Application};
+use crate::app_id::AppId;
+use crate::application::{AppNumber, Application};
 use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::feed::{Feed, Subject};
-use crate::forgotten::{Forgotten, HighWater};
+use crate::high_water::{Marks, HighWaterMarks};
 use crate::grant::{GrantId, GrantKey};
 use crate::policy::LAST_ONLY_OVERLAP;
 use crate::signing::Algorithms;
@@ -53,7 +55,7 @@ pub struct Registry {
     applications: RwLock<Applications>,
     revocations: RwLock<Revocations>,
     /// Up to when revocations and single-use identifiers were forgotten.
-    forgotten: HighWater,
+    forgotten: HighWaterMarks,
     /// Applications with a secret whose last use is not written yet.
     used: Mutex<AppSet>,
     /// Of whom something changed that decides about access tokens.
@@ -181,7 +183,7 @@ impl Registry {
     }
 
     /// Up to when revocations and single-use identifiers were forgotten.
-    pub fn forgotten(&self) -> &HighWater {
+    pub fn high_water(&self) -> &HighWaterMarks {
         &self.forgotten
     }
 
@@ -258,7 +260,7 @@ impl Registry {
             }
             !of_one.is_empty() && applications.by_number.contains_key(number)
         });
-        self.forgotten.raise(Forgotten { tokens: upto, ..Forgotten::NOTHING });
+        self.forgotten.raise(Marks { tokens: upto, ..Marks::NOTHING });
     }
 
     /// Drops all revocations of an application.
@@ -351,11 +353,11 @@ mod tests {
         registry.forget_revocations(Timestamp::from_millis(3_599_999), STEADY);
         registry.forget_revocations(Timestamp::MAX, STEADY - Duration::from_secs(1));
         assert!(registry.revocation(grant).is_some());
-        assert_eq!(registry.forgotten().get(), Forgotten::NOTHING);
+        assert_eq!(registry.high_water().get(), Marks::NOTHING);
         registry.forget_revocations(Timestamp::MAX, STEADY);
         assert!(registry.revocation(grant).is_none());
         // To the end of what was forgotten, and not to a time that may be wrong.
-        assert_eq!(registry.forgotten().tokens(), forget_at);
+        assert_eq!(registry.high_water().tokens(), forget_at);
         registry.revoke(grant, Revocation::at_once(Timestamp::EPOCH));
         registry.forget_revocations(Timestamp::from_millis(3_599_999), STEADY);
         assert!(registry.revocation(grant).is_some(), "forgotten by a clock that was set back");

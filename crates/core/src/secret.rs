@@ -10,7 +10,8 @@ use std::time::Duration;
 use aws_lc_rs::constant_time;
 use smallvec::SmallVec;
 
-use crate::application::{AppId, TextError, check_text};
+use crate::app_id::AppId;
+use crate::text::{TextError, check_text};
 use crate::clock::Timestamp;
 use crate::mac::MacKey;
 use crate::random;

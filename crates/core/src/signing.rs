@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::ed25519_point;
-use crate::keyring::KeyId;
+use crate::key_id::KeyId;
 use crate::random;
 
 /// How a token is signed (RFC 7518 §3.1, RFC 8037 §3.1).

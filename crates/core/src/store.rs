@@ -10,9 +10,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::allow::Allow;
-use crate::application::{AppId, AppNumber, Application, State};
+use crate::app_id::AppId;
+use crate::application::{AppNumber, Application, State};
 use crate::clock::Timestamp;
-use crate::forgotten::Forgotten;
+use crate::high_water::Marks;
 use crate::grant::{Grant, GrantKey};
 use crate::policy::Overrides;
 use crate::registry::{Registry, Revocation};
@@ -58,8 +59,8 @@ pub trait Store: Send + Sync {
 
     /// Lowers the high-water marks of forgotten time, which an operator does after a clock was ahead. A crash right after it
     /// may leave the higher ones, which refuse more.
-    async fn lower_forgotten(&self, to: Forgotten) -> Result<(), StoreError> {
-        self.registry().forgotten().lower(to);
+    async fn lower_forgotten(&self, to: Marks) -> Result<(), StoreError> {
+        self.registry().high_water().lower(to);
         Ok(())
     }
 }

@@ -24,7 +24,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::application::AppNumber;
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantId, GrantKey};
-use crate::keyring::{KeyId, Keyring};
+use crate::key_id::KeyId;
+use crate::keyring::Keyring;
 use crate::mac::MacKey;
 
 const VERSION: u8 = 1;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::allow::Call;
-use crate::application::{AppId, Application};
+use crate::app_id::AppId;
+use crate::application::Application;
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::grant::GrantKey;
@@ -129,7 +130,7 @@ impl Auth {
 
     /// Whether an access token with this end is over by the clock, or by the high-water mark of what was forgotten.
     pub(crate) fn is_past(&self, claims: &Claims, expires_at: Timestamp, now: Timestamp) -> bool {
-        let (end, forgotten) = (expires_at.plus(self.settings.leeway), self.registry().forgotten().tokens());
+        let (end, forgotten) = (expires_at.plus(self.settings.leeway), self.registry().high_water().tokens());
         now >= end || end <= forgotten && claims.issued_at < forgotten
     }
 }

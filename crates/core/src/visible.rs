@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::application::{TextError, check_text};
+use crate::text::{TextError, check_text};
 
 /// Why a text cannot become an appId or a name. Texts that are registered already stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

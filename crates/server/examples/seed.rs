@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::allow::Allow;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::keyring::Keyring;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};

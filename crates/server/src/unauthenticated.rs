@@ -11,7 +11,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use northgate_core::clock::Timestamp;
-use northgate_core::keyring::{KeyBytes, KeyId, KeyRecord, Keyring, KeyringRecord};
+use northgate_core::keyring::{KeyBytes, KeyRecord, Keyring, KeyringRecord};
+use northgate_core::key_id::KeyId;
 use northgate_core::signing::{Algorithm, SigningKey};
 use northgate_core::token::Claims;
 

@@ -37,7 +37,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use northgate_core::grant::{Grant, GrantKey};
 use northgate_core::registry::Registry;
 use northgate_core::store::{
@@ -85,7 +85,7 @@ impl Memory {
     fn forget(&self, now: Timestamp, steady: Duration) {
         self.registry.forget_revocations(now, steady);
         let single_use = self.single_uses.forget(now, steady);
-        self.registry.forgotten().raise(Forgotten { single_use, ..Forgotten::NOTHING });
+        self.registry.high_water().raise(Marks { single_use, ..Marks::NOTHING });
     }
 
     /// Whether there is something to write that nobody waits for.

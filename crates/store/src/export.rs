@@ -1,7 +1,7 @@
 //! An installation on its way from one store to another: what leaves one and comes into the other.
 
 use northgate_core::application::{AppNumber, Application};
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use northgate_core::grant::{Grant, GrantId};
 use northgate_core::registry::Revocation;
 
@@ -27,7 +27,7 @@ pub struct Counts {
 pub struct Whole {
     /// The highest number that was ever given; it may be that of an application that is gone.
     pub last_number: AppNumber,
-    pub forgotten: Forgotten,
+    pub forgotten: Marks,
     pub counts: Counts,
 }
 

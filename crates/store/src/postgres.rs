@@ -38,7 +38,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::registry::Registry;
 use northgate_core::store::{
@@ -245,9 +245,9 @@ impl Store for PostgresStore {
         self.single_uses.submit(single_use, job, self.shared.settings.answer_within).await
     }
 
-    async fn lower_forgotten(&self, to: Forgotten) -> Result<(), StoreError> {
+    async fn lower_forgotten(&self, to: Marks) -> Result<(), StoreError> {
         keyring::within(&self.shared, async |client| forgotten::lower(client, to).await).await?;
-        self.registry().forgotten().lower(to);
+        self.registry().high_water().lower(to);
         Ok(())
     }
 }

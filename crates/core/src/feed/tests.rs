@@ -6,10 +6,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::allow::Allow;
-use crate::application::{AppId, State};
+use crate::app_id::AppId;
+use crate::application::State;
 use crate::clock::Timestamp;
 use crate::grant::GrantId;
 use crate::policy::Overrides;
+use crate::registry::Registry;
 use crate::secret::Secrets;
 
 /// What can happen to a registry, and that somebody asks what did.

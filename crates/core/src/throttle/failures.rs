@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::recent::Recent;
 use super::source::Source;
 use super::{Level, MINUTE_US, Rate, micros};
-use crate::application::{AppId, AppNumber};
+use crate::app_id::AppId;
+use crate::application::AppNumber;
 use crate::clock::Timestamp;
 
 /// Addresses and appIds with failures that are remembered at once: 256 KiB each.

@@ -80,7 +80,7 @@ fn export_embedded(config: &Config, file: &std::path::Path) -> Result<Counts, Bo
     let store = EmbeddedStore::open(&config.data_dir, 1, Box::new(|| Clock::System.now()))?;
     let (_, keyring) = KeyringFile::open_or_create(&config.keyring, Clock::System.now(), true)?;
     let mut writer =
-        Writer::begin(file, keyring.record(), store.last_number()?, store.registry().forgotten().get())?;
+        Writer::begin(file, keyring.record(), store.last_number()?, store.registry().high_water().get())?;
     for holding in store.holdings() {
         writer.add(&holding)?;
     }
@@ -98,7 +98,7 @@ async fn export_postgres(
     let SealedKeyring { version, sealed } = export.keyring().await?;
     let keyring = key.open(version, &sealed)?;
     let mut writer =
-        Writer::begin(file, keyring.record(), export.last_number().await?, export.forgotten().await?)?;
+        Writer::begin(file, keyring.record(), export.last_number().await?, export.high_water().await?)?;
     loop {
         let page = export.page().await?;
         if page.is_empty() {

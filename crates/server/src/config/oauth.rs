@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use northgate_core::application::check_text;
+use northgate_core::text::check_text;
 
 use crate::config::ConfigError;
 use crate::config::layers::Settings;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{Context, SHA256};
 use northgate_core::application::AppNumber;
 use northgate_core::clock::Timestamp;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use northgate_core::keyring::KeyringRecord;
 use northgate_store::export::{Counts, Holding, Whole};
 
@@ -21,7 +21,7 @@ pub struct Reader {
     sum: Context,
     counts: Counts,
     last_number: AppNumber,
-    forgotten: Forgotten,
+    forgotten: Marks,
     keyring: KeyringRecord,
 }
 
@@ -58,7 +58,7 @@ impl Reader {
         let last_number = AppNumber(head.last_number);
         let (tokens, single_use) = (head.forgotten_tokens, head.forgotten_single_use);
         let time = Timestamp::from_millis;
-        let forgotten = Forgotten { tokens: time(tokens), single_use: time(single_use) };
+        let forgotten = Marks { tokens: time(tokens), single_use: time(single_use) };
         Ok(Reader { lines, sum, counts: Counts::default(), last_number, forgotten, keyring })
     }
 

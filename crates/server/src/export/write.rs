@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use northgate_core::application::AppNumber;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use northgate_core::keyring::KeyringRecord;
 use northgate_store::export::{Counts, Holding};
 use serde::Serialize;
@@ -30,7 +30,7 @@ impl Writer {
         path: &Path,
         keyring: &KeyringRecord,
         last_number: AppNumber,
-        forgotten: Forgotten,
+        forgotten: Marks,
     ) -> Result<Writer, FileError> {
         let draft =
             Draft::create(path).map_err(|cause| FileError::Unwritable { path: path.to_owned(), cause })?;

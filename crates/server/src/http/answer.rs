@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Response, StatusCode};
-use northgate_core::auth::Pair;
+use northgate_core::issue::Pair;
 
 use crate::config::api::Dialect;
 

@@ -1,6 +1,6 @@
 //! Events that an operator may have to explain later, one line each whatever else is logged.
 
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::grant::GrantKey;
 use tracing::{info, warn};
 

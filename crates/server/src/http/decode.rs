@@ -12,7 +12,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use northgate_core::application::{TextError, check_text};
+use northgate_core::text::{TextError, check_text};
 
 /// Members of a body, known or not. The longest request has three; each one costs work before anybody is authenticated.
 pub const MEMBERS_MAX: usize = 32;

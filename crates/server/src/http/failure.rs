@@ -5,7 +5,7 @@ use std::error::Error;
 use axum::body::Body;
 use axum::http::Response;
 use northgate_core::admit::AdmissionError;
-use northgate_core::application::TextError;
+use northgate_core::text::TextError;
 use northgate_core::store::StoreError;
 
 use crate::config::api::Dialect;

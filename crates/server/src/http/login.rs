@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::Request;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::login::{Login, LoginError};
 use northgate_core::secret::SecretText;
 

@@ -18,7 +18,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use axum::response::IntoResponse;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use tracing::info;
 
 use crate::config::log::LoggedRequests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::Request;
 use northgate_core::admit::Caller;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::refresh::{How, Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
 

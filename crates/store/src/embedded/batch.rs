@@ -6,7 +6,8 @@ use std::collections::hash_map::Entry as Slot;
 use std::error::Error;
 use std::sync::Arc;
 
-use northgate_core::application::{AppId, AppNumber, Application};
+use northgate_core::app_id::AppId;
+use northgate_core::application::{AppNumber, Application};
 use northgate_core::grant::{Grant, GrantKey, gives_way};
 use northgate_core::registry::Revocation;
 use northgate_core::store::{

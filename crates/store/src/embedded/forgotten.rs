@@ -1,7 +1,7 @@
 //! The high-water marks of forgotten time as a row, which is written in the transaction that removes what was forgotten.
 
 use northgate_core::clock::Timestamp;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use rusqlite::{Connection, params};
 
 /// One row. Milliseconds since the Unix epoch.
@@ -15,7 +15,7 @@ pub(crate) const TABLE: &str = "
 ";
 
 /// Writes the marks.
-pub(crate) fn write(connection: &Connection, marks: Forgotten) -> rusqlite::Result<()> {
+pub(crate) fn write(connection: &Connection, marks: Marks) -> rusqlite::Result<()> {
     connection
         .prepare_cached("UPDATE forgotten SET tokens_until = ?, single_use_until = ?")?
         .execute(params![marks.tokens.as_millis(), marks.single_use.as_millis()])?;
@@ -23,10 +23,10 @@ pub(crate) fn write(connection: &Connection, marks: Forgotten) -> rusqlite::Resu
 }
 
 /// Reads the marks.
-pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Forgotten> {
+pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Marks> {
     connection.query_row("SELECT tokens_until, single_use_until FROM forgotten", [], |row| {
         let (tokens, single_use) = (row.get(0)?, row.get(1)?);
-        Ok(Forgotten {
+        Ok(Marks {
             tokens: Timestamp::from_millis(tokens),
             single_use: Timestamp::from_millis(single_use),
         })

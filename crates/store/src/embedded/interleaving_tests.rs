@@ -8,7 +8,7 @@ use std::time::Duration;
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};

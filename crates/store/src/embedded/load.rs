@@ -115,7 +115,7 @@ pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, O
     grants.retain(|number, _| registry.application(*number).is_some());
     // The steady time is none yet: only what belongs to no application goes.
     registry.forget_revocations(Timestamp::from_millis(0), Duration::ZERO);
-    registry.forgotten().raise(forgotten::load(connection)?);
+    registry.high_water().raise(forgotten::load(connection)?);
     let single_uses = single_use::load(connection)?;
     memory.registry.replace_all(registry);
     memory.grants.replace_all(grants);

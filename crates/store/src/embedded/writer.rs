@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use rusqlite::{Connection, ErrorCode, ffi, params};
 
 use super::batch::Batch;
@@ -49,7 +49,7 @@ struct Open {
     checkpoints: Checkpoints,
     compaction: Compaction,
     /// The high-water marks as they are durable.
-    marks: Forgotten,
+    marks: Marks,
     files: Identity,
     directory: Arc<Lock>,
 }
@@ -211,7 +211,7 @@ impl Writer {
         let Some(Open { connection, checkpoints, compaction, marks, .. }) = &mut self.open else {
             return false;
         };
-        let has_marks = *marks != self.memory.registry.forgotten().get();
+        let has_marks = *marks != self.memory.registry.high_water().get();
         let is_work = compaction.begin() || has_marks || self.memory.has_chores();
         if is_work {
             self.commit(Vec::new());
@@ -332,7 +332,7 @@ impl Open {
         };
         let mut batch = Batch::new(memory, connection, writes.len());
         writes.into_iter().for_each(|write| batch.add(write));
-        let forgotten = memory.registry.forgotten().get();
+        let forgotten = memory.registry.high_water().get();
         let news = (forgotten != *marks).then_some(forgotten);
         let written = finish(&batch, connection, memory, compaction, news);
         match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
@@ -369,7 +369,7 @@ fn finish(
     connection: &Connection,
     memory: &Memory,
     compaction: &mut Compaction,
-    marks: Option<Forgotten>,
+    marks: Option<Marks>,
 ) -> Result<Slice, Arc<rusqlite::Error>> {
     if let Some(failure) = batch.failure() {
         return Err(failure);

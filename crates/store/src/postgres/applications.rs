@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use northgate_core::application::{AppId, AppNumber, Application};
+use northgate_core::app_id::AppId;
+use northgate_core::application::{AppNumber, Application};
 use northgate_core::secret::Kept;
 use northgate_core::store::{Created, Deleted, NewApplication, Replaced};
 use tokio_postgres::types::ToSql;

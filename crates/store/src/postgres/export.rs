@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use northgate_core::application::AppNumber;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
@@ -77,7 +77,7 @@ impl Export {
     }
 
     /// Up to when revocations and single-use identifiers were forgotten.
-    pub async fn forgotten(&self) -> Result<Forgotten, ExportError> {
+    pub async fn high_water(&self) -> Result<Marks, ExportError> {
         Ok(forgotten::read(&self.client).await?)
     }
 

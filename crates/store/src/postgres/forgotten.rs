@@ -1,6 +1,6 @@
 //! The high-water marks of forgotten time as a row, which the statement that removes what is forgotten raises.
 
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use tokio_postgres::{Client, GenericClient, Row};
 
 use super::connect::DatabaseError;
@@ -28,23 +28,23 @@ pub(super) fn delete(table: &str, condition: &str, column: &str, mark: &str) -> 
 }
 
 /// The marks of a row of [`SELECT`].
-pub(super) fn marks(row: &Row) -> Result<Forgotten, DatabaseError> {
-    Ok(Forgotten { tokens: rows::time(row.try_get(0)?), single_use: rows::time(row.try_get(1)?) })
+pub(super) fn marks(row: &Row) -> Result<Marks, DatabaseError> {
+    Ok(Marks { tokens: rows::time(row.try_get(0)?), single_use: rows::time(row.try_get(1)?) })
 }
 
-pub(super) async fn read(client: &impl GenericClient) -> Result<Forgotten, DatabaseError> {
+pub(super) async fn read(client: &impl GenericClient) -> Result<Marks, DatabaseError> {
     marks(&client.query_one(SELECT, &[]).await?)
 }
 
 /// Writes the marks of an installation that comes in.
-pub(super) async fn write(client: &Client, to: Forgotten) -> Result<(), DatabaseError> {
+pub(super) async fn write(client: &Client, to: Marks) -> Result<(), DatabaseError> {
     let update = "UPDATE forgotten SET tokens_until = $1, single_use_until = $2";
     client.execute(update, &[&rows::millis(to.tokens), &rows::millis(to.single_use)]).await?;
     Ok(())
 }
 
 /// Raises the marks to at least `to`: what one node has forgotten in its memory, others must not take for new tokens' time.
-pub(super) async fn raise(client: &Client, to: Forgotten) -> Result<(), DatabaseError> {
+pub(super) async fn raise(client: &Client, to: Marks) -> Result<(), DatabaseError> {
     let update = "UPDATE forgotten SET tokens_until = greatest(tokens_until, $1),
                   single_use_until = greatest(single_use_until, $2)
                   WHERE tokens_until < $1 OR single_use_until < $2";
@@ -53,7 +53,7 @@ pub(super) async fn raise(client: &Client, to: Forgotten) -> Result<(), Database
 }
 
 /// Lowers the marks to at most `to`.
-pub(super) async fn lower(client: &Client, to: Forgotten) -> Result<(), DatabaseError> {
+pub(super) async fn lower(client: &Client, to: Marks) -> Result<(), DatabaseError> {
     let update = "UPDATE forgotten SET tokens_until = least(tokens_until, $1),
                   single_use_until = least(single_use_until, $2)";
     client.execute(update, &[&rows::millis(to.tokens), &rows::millis(to.single_use)]).await?;

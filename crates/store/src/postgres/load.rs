@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, pin_mut};
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use northgate_core::grant::GrantKey;
 use northgate_core::registry::{Registry, Revocation};
 use northgate_core::secret::Secrets;
@@ -24,7 +24,7 @@ pub(crate) struct All {
     pub revocations: Registry,
     /// Rows that cannot be read. The applications that they belong to are not among `applications`.
     pub damaged: Vec<DatabaseError>,
-    pub forgotten: Forgotten,
+    pub forgotten: Marks,
     /// The database's clock before it was read.
     pub at: i64,
 }
@@ -36,7 +36,7 @@ pub(crate) struct News {
     pub revocations: Vec<(GrantKey, Revocation)>,
     /// Rows that cannot be read. The applications that they belong to are not among `applications`.
     pub damaged: Vec<DatabaseError>,
-    pub forgotten: Forgotten,
+    pub forgotten: Marks,
     /// The database's clock before it was read.
     pub at: i64,
 }

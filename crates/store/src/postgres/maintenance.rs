@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use northgate_core::application::Application;
 use northgate_core::clock::{CLOCK_TOLERANCE, Timestamp};
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 
@@ -38,7 +38,7 @@ pub(crate) struct Maintenance {
     next: i32,
     clock_jumps: ClockJumpDetector,
     /// The high-water marks that every node can read.
-    shown: Forgotten,
+    shown: Marks,
 }
 
 impl Maintenance {
@@ -48,7 +48,7 @@ impl Maintenance {
         let applications = shared.published.registry.all();
         let place = std::process::id() as usize % applications.len().max(1);
         let next = applications.get(place).map_or(i32::MIN, |application| rows::number(application.number));
-        Maintenance { shared, next, clock_jumps, shown: Forgotten::NOTHING }
+        Maintenance { shared, next, clock_jumps, shown: Marks::NOTHING }
     }
 
     pub async fn run(mut self) {
@@ -80,7 +80,7 @@ impl Maintenance {
             used.iter().for_each(|application| self.shared.published.registry.mark_used(application.number));
             return Err(error);
         }
-        let marks = self.shared.published.registry.forgotten().get();
+        let marks = self.shared.published.registry.high_water().get();
         if marks != self.shown {
             forgotten::raise(client, marks).await?;
             self.shown = marks;

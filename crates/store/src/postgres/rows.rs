@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use northgate_core::allow::Allow;
-use northgate_core::application::{AppId, AppNumber, Application, State};
+use northgate_core::app_id::AppId;
+use northgate_core::application::{AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use northgate_core::clock::CLOCK_TOLERANCE;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_postgres::{Client, Statement};
@@ -59,7 +59,7 @@ pub(crate) struct Watch {
     clock_jumps: ClockJumpDetector,
     round_at: Instant,
     /// The high-water marks at the last look.
-    marks: Forgotten,
+    marks: Marks,
     /// Messages about damaged rows that are in the log already.
     damaged: HashSet<String>,
 }
@@ -96,7 +96,7 @@ impl Watch {
             read_from: None,
             clock_jumps,
             round_at: now,
-            marks: Forgotten::NOTHING,
+            marks: Marks::NOTHING,
             damaged: HashSet::new(),
         };
         let notified = Arc::default();
@@ -225,12 +225,12 @@ impl Watch {
         for (grant, revocation) in news.revocations {
             published.registry.revoke(grant, revocation);
         }
-        let Forgotten { tokens, single_use } = news.forgotten;
+        let Marks { tokens, single_use } = news.forgotten;
         if tokens < self.marks.tokens || single_use < self.marks.single_use {
             // An operator has set them right on another node.
-            published.registry.forgotten().lower(news.forgotten);
+            published.registry.high_water().lower(news.forgotten);
         }
-        published.registry.forgotten().raise(news.forgotten);
+        published.registry.high_water().raise(news.forgotten);
         self.marks = news.forgotten;
     }
 
@@ -269,7 +269,7 @@ impl Watch {
             let loaded = timeout(RELOAD_WITHIN, load::all(&client)).await;
             let All { applications, revocations, forgotten, damaged, at } =
                 loaded.unwrap_or(Err(DatabaseError::Silent(RELOAD_WITHIN)))?;
-            revocations.forgotten().raise(forgotten);
+            revocations.high_water().raise(forgotten);
             self.marks = forgotten;
             damaged.iter().for_each(|damaged| self.report(damaged));
             // Nothing is served yet at the start, so that a row can be repaired first.

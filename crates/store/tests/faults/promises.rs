@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use northgate_core::admit::Caller;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::refresh::{How, Refresh, RefreshError, Refusal};
 use northgate_core::secret::SecretText;
 use northgate_core::verify::VerifyError;

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use northgate_core::clock::Timestamp;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use northgate_core::registry::STEADY;
 use northgate_core::store::{Closing, Store};
 use northgate_store::embedded::{DATABASE, EmbeddedStore, restore};
@@ -118,19 +118,19 @@ async fn the_marks_of_what_was_forgotten_are_kept_over_restarts_and_in_backups()
     world.advance(2 * HOUR);
     world.store().registry().forget_revocations(world.now(), STEADY);
     let single_use = world.now();
-    world.store().registry().forgotten().raise(Forgotten { single_use, ..Forgotten::NOTHING });
-    let marks = world.store().registry().forgotten().get();
+    world.store().registry().high_water().raise(Marks { single_use, ..Marks::NOTHING });
+    let marks = world.store().registry().high_water().get();
     assert!(marks.tokens > Timestamp::EPOCH);
     // A commit, which may fold the revocation away.
     world.open(&application, 2).await;
     let backup = world.data_dir.path().join("backup.db");
     world.embedded().backup(&backup).await.unwrap();
     world.restart().await;
-    assert_eq!(world.store().registry().forgotten().get(), marks);
+    assert_eq!(world.store().registry().high_water().get(), marks);
     world.stop();
     restore(world.data_dir.path(), &backup).unwrap();
     world.start().await;
-    assert_eq!(world.store().registry().forgotten().get(), marks);
+    assert_eq!(world.store().registry().high_water().get(), marks);
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use northgate_core::allow::Allow;
-use northgate_core::application::{AppId, Application, State};
+use northgate_core::app_id::AppId;
+use northgate_core::application::{Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::policy::Overrides;

@@ -3,12 +3,12 @@
 
 use northgate_core::administer::Change;
 use northgate_core::clock::CLOCK_TOLERANCE;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use northgate_core::logout::Logout;
 use northgate_core::policy::{Logins, Overrides};
 use northgate_core::refresh::Refusal;
 use northgate_core::secret::SecretId;
-use northgate_core::set_right::What;
+use northgate_core::clock_repair::What;
 use northgate_core::verify::VerifyError;
 
 use super::world::{Customer, DAY, HOUR, MILLISECOND, MINUTE, SECOND, SETTINGS, World};
@@ -351,13 +351,13 @@ async fn a_revocation_behind_the_mark_of_what_was_forgotten_ends_all_tokens() {
 async fn the_marks_of_what_was_forgotten_are_lowered_to_where_nothing_forgotten_can_be_good() {
     let world = World::new().await;
     let now = world.now();
-    let ahead = Forgotten { tokens: now.plus(YEAR), single_use: now.plus(YEAR) };
-    world.auth().registry().forgotten().raise(ahead);
+    let ahead = Marks { tokens: now.plus(YEAR), single_use: now.plus(YEAR) };
+    world.auth().registry().high_water().raise(ahead);
     let found = world.auth().installation_ahead(now);
     let whats: Vec<What> = found.iter().map(|ahead| ahead.what).collect();
     assert_eq!(whats, [What::ForgottenTokens, What::ForgottenSingleUse]);
     world.auth().set_marks_right(now).await.unwrap();
-    let marks = world.auth().registry().forgotten().get();
+    let marks = world.auth().registry().high_water().get();
     assert_eq!(marks.tokens.since(now), HOUR + SETTINGS.leeway + 5 * SECOND);
     assert!(marks.single_use.since(now) < 10 * MINUTE);
 }

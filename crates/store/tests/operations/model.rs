@@ -11,7 +11,8 @@ use std::time::Duration;
 use northgate_core::administer::Change;
 use northgate_core::admit::{AdmissionError, Caller};
 use northgate_core::application::AppNumber;
-use northgate_core::auth::{Pair, Settings};
+use northgate_core::issue::Pair;
+use northgate_core::auth::Settings;
 use northgate_core::clock::{CLOCK_SKEW, CLOCK_TOLERANCE, Timestamp};
 use northgate_core::grant::GrantKey;
 use northgate_core::login::LoginError;
@@ -481,7 +482,7 @@ impl Trial {
             Deed::Restart => {
                 self.world.restart().await;
                 self.model.issued_until = Timestamp::EPOCH;
-                self.model.forgotten = self.world.auth().registry().forgotten().tokens();
+                self.model.forgotten = self.world.auth().registry().high_water().tokens();
                 self.recall();
             }
             Deed::RotateKeyring => {

@@ -1,7 +1,7 @@
 //! The order of checks: who is not recognised learns nothing, and who is frozen learns nothing about a token.
 
 use northgate_core::admit::AdmissionError;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::login::LoginError;
 use northgate_core::refresh::{RefreshError, Refusal};
 use northgate_core::secret::SecretText;

@@ -3,7 +3,7 @@
 use northgate_core::administer::{AdministerError, Change, Creation, Wanted};
 use northgate_core::admit::AdmissionError;
 use northgate_core::allow::Allow;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::login::LoginError;
 use northgate_core::policy::Overrides;
 use northgate_core::secret::{MAX_SECRETS, SecretId, SecretText};

@@ -9,8 +9,10 @@ use std::time::Duration;
 use northgate_core::administer::{Change, Creation, UseFrom, Wanted};
 use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
-use northgate_core::application::{AppId, Application, State};
-use northgate_core::auth::{Auth, Pair, Settings};
+use northgate_core::app_id::AppId;
+use northgate_core::application::{Application, State};
+use northgate_core::auth::{Auth, Settings};
+use northgate_core::issue::Pair;
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::login::{Login, LoginError};
@@ -132,9 +134,9 @@ impl World {
 
     /// What the store does when revocations need not be known any more: as if the clock had been steady for long enough.
     pub async fn forget(&self) {
-        let before = self.auth().registry().forgotten().get();
+        let before = self.auth().registry().high_water().get();
         self.auth().registry().forget_revocations(self.now(), STEADY);
-        let marks = self.auth().registry().forgotten().get();
+        let marks = self.auth().registry().high_water().get();
         // The embedded store writes the mark with its next commit, and this one as soon as it can.
         if let (Some(place), true) = (self.place, marks != before) {
             let client = server().client(&place.url()).await;

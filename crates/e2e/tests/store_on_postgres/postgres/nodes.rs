@@ -6,7 +6,7 @@ use std::time::Duration;
 use northgate_core::administer::Change;
 use northgate_core::application::State;
 use northgate_core::clock::Timestamp;
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use northgate_core::policy::{Logins, Overrides};
 use northgate_core::refresh::How;
 use northgate_core::store::{Replaced, Store};
@@ -185,7 +185,7 @@ async fn an_app_id_is_given_once_whichever_node_is_asked() {
     let installation = Installation::new().await;
     let (a, b) = (installation.node().await, installation.node().await);
     let wanted = || northgate_core::administer::Wanted {
-        id: Some(northgate_core::application::AppId::parse("app").unwrap()),
+        id: Some(northgate_core::app_id::AppId::parse("app").unwrap()),
         name: "app".to_owned(),
         secret: None,
         overrides: Overrides::default(),
@@ -256,8 +256,8 @@ async fn what_is_removed_raises_the_marks_that_every_node_reads() {
     database.execute(expire, &[&forget_at]).await.unwrap();
     let used = "INSERT INTO spent SELECT number, '\\x07', $1::bigint, 1 FROM applications";
     database.execute(used, &[&(forget_at + 1)]).await.unwrap();
-    let marks = |node: &Node| node.auth.registry().forgotten().get();
-    let expected = Forgotten {
+    let marks = |node: &Node| node.auth.registry().high_water().get();
+    let expected = Marks {
         tokens: Timestamp::from_millis(forget_at as u64),
         single_use: Timestamp::from_millis(forget_at as u64 + 1),
     };

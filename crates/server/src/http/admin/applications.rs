@@ -7,7 +7,8 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use northgate_core::administer::{Change, Creation, Wanted};
-use northgate_core::application::{AppId, Application, State as AppState};
+use northgate_core::app_id::AppId;
+use northgate_core::application::{Application, State as AppState};
 use serde::Deserialize;
 use tracing::info;
 

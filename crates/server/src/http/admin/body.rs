@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
 use northgate_core::allow::Allow;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::secret::SecretText;
 use northgate_core::visible::check_visible;
 use serde::de::{DeserializeOwned, Error};

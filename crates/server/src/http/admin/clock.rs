@@ -8,7 +8,7 @@ use northgate_core::administer::AdministerError;
 use northgate_core::application::Application;
 use northgate_core::auth::Auth;
 use northgate_core::clock::{CLOCK_TOLERANCE, Timestamp};
-use northgate_core::set_right::{Ahead, What};
+use northgate_core::clock_repair::{Ahead, What};
 use serde::{Deserialize, Serialize};
 use tokio::task::{JoinError, JoinSet};
 use tracing::info;
@@ -83,9 +83,9 @@ pub async fn check(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<
 
 pub async fn repair(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<ClockReport>, Problem> {
     let now = admin.clock.now();
-    let marks_before = admin.auth.registry().forgotten().get();
+    let marks_before = admin.auth.registry().high_water().get();
     admin.auth.set_marks_right(now).await.map_err(|error| Problem::store(&error))?;
-    let has_lowered = marks_before != admin.auth.registry().forgotten().get();
+    let has_lowered = marks_before != admin.auth.registry().high_water().get();
     let set_right = each(&admin.auth, now, |auth, application, now| async move {
         auth.set_application_right(&application, now).await
     });

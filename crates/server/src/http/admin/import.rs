@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use northgate_core::administer::{AdministerError, Creation, Wanted};
 use northgate_core::allow::Allow;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::policy::Overrides;
 use northgate_core::secret::SecretText;
 use serde::Deserialize;

@@ -7,7 +7,7 @@ use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use northgate_core::administer::AdministerError;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::store::StoreError;
 use tracing::error;
 

@@ -1,4 +1,4 @@
-use northgate_core::application::TextError;
+use northgate_core::text::TextError;
 use proptest::prelude::*;
 
 use super::*;

@@ -8,7 +8,7 @@ use axum::http::{HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use northgate_core::admit::{Caller, Proof};
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::assertion::Assertion;
 use northgate_core::credential::PresentedCertificate;
 use northgate_core::possession::Possession;

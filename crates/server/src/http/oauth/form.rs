@@ -1,7 +1,7 @@
 //! The parameters of an OAuth request: a form in the body (RFC 6749 §3.2), each at most once and never from the query.
 
 use axum::extract::Request;
-use northgate_core::application::{TextError, check_text};
+use northgate_core::text::{TextError, check_text};
 use percent_encoding::percent_decode;
 
 use super::error::{Code, Denial};

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use axum::http::{Method, Uri};
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 
 use super::Observed;
 use crate::outcome::Outcome;

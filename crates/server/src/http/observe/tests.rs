@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{Request, Response, StatusCode};
-use northgate_core::application::{AppId, AppNumber};
+use northgate_core::app_id::AppId;
+use northgate_core::application::AppNumber;
 use northgate_core::grant::{GrantId, GrantKey};
 use serde_json::Value;
 

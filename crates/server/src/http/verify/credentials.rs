@@ -1,7 +1,7 @@
 //! Who makes a call, and with which token, as its headers say.
 
 use axum::http::HeaderMap;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 
 use super::style::Style;
 use crate::http::gateway::{GatewayHeader, Repeated};

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::keyring::Keyring;
 use northgate_server::keys::keyring_file::KeyringFile;
 use reqwest::Method;

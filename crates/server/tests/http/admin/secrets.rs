@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use serde_json::{Value, json};
 
 use crate::admin::world::World;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use northgate_core::application::AppId;
-use northgate_core::auth::{Auth, Pair, Settings};
+use northgate_core::app_id::AppId;
+use northgate_core::auth::{Auth, Settings};
+use northgate_core::issue::Pair;
 use northgate_core::clock::Timestamp;
 use northgate_core::login::LoginError;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use northgate_core::administer::Wanted;
 use northgate_core::allow::Allow;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::policy::Overrides;
 use northgate_core::secret::SecretText;
 

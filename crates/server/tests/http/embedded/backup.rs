@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::store::Store;
 use northgate_store::embedded::{EmbeddedStore, restore};
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::administer::{Change, UseFrom};
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::keyring::Keyring;
 use northgate_core::policy::{AccessTokens, Dpop, Overrides};
 use northgate_core::signing::Algorithm;

@@ -2,7 +2,8 @@
 
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::allow::Allow;
-use northgate_core::application::{AppId, State};
+use northgate_core::app_id::AppId;
+use northgate_core::application::State;
 use northgate_core::policy::{AccessTokens, Dpop, Overrides};
 use northgate_core::signing::Algorithm;
 use northgate_server::config::verify::TrustedHeaders;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use northgate_core::administer::{Change, UseFrom};
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::clock::Timestamp;
 use northgate_core::policy::{AccessTokens, Overrides};
 use northgate_core::signing::Algorithm;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::allow::Allow;
-use northgate_core::application::{AppId, AppNumber, State};
+use northgate_core::app_id::AppId;
+use northgate_core::application::{AppNumber, State};
 use northgate_core::policy::Overrides;
 use northgate_core::signing::Algorithm;
 use serde_json::{Value, json};

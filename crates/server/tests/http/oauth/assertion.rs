@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use northgate_core::administer::Change;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::{CredentialId, CredentialKind};
-use northgate_core::forgotten::Forgotten;
+use northgate_core::high_water::Marks;
 use serde_json::{Value, json};
 
 use crate::oauth::key::Key;
@@ -52,7 +52,7 @@ async fn an_assertion_that_ends_before_what_was_forgotten_is_refused_although_th
     let world = world_with(&key).await;
     let single_use = Timestamp::from_millis((BEGIN_S + 60 + 30) * 1000);
     let mark =
-        |at| world.auth.registry().forgotten().raise(Forgotten { single_use: at, ..Forgotten::NOTHING });
+        |at| world.auth.registry().high_water().raise(Marks { single_use: at, ..Marks::NOTHING });
     mark(single_use.minus(Duration::from_millis(1)));
     assert_eq!(present(&world, &key.assert(&claims("1"))).await.status, 200);
     mark(single_use);

@@ -2,7 +2,7 @@
 
 use northgate_core::administer::Wanted;
 use northgate_core::allow::Allow;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::policy::Overrides;
 use northgate_core::secret::SecretText;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use northgate_core::administer::Change;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::{CertificateName, CredentialKind, NameField};
 use northgate_core::keyring::TicketSeed;

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::allow::Allow;
-use northgate_core::application::AppId;
+use northgate_core::app_id::AppId;
 use northgate_core::policy::Overrides;
 
 use crate::support::socket::{Answer, ask, post};

@@ -7,13 +7,14 @@
 use std::time::Duration;
 
 use crate::administer::{AdministerError, Change};
-use crate::application::{AppId, Application};
+use crate::app_id::AppId;
+use crate::application::Application;
 use crate::assertion;
 use crate::auth::Auth;
 use crate::clock::{CLOCK_SKEW, Timestamp};
-use crate::forgotten::Forgotten;
+use crate::high_water::Marks;
 use crate::grant::{Grant, GrantId, GrantKey};
-use crate::keyring::KeyId;
+use crate::key_id::KeyId;
 use crate::registry::Revocation;
 use crate::store::{Closing, Step, StoreError};
 
@@ -56,7 +57,7 @@ impl What {
 impl Auth {
     /// The times far ahead that belong to no application: of the keyring and the high-water marks.
     pub fn installation_ahead(&self, now: Timestamp) -> Vec<Ahead> {
-        let Forgotten { tokens, single_use } = self.registry().forgotten().get();
+        let Marks { tokens, single_use } = self.registry().high_water().get();
         let keyring = self.keyring();
         // One that has a successor is not used at all.
         let newest = keyring.record().keys.iter().filter(|key| key.retire_at.is_none());
@@ -88,7 +89,7 @@ impl Auth {
         let longest = applications.iter().map(|application| self.policy(application).access_lifetime).max();
         let longest = longest.unwrap_or_default().max(self.settings.policy.access_lifetime);
         let (tokens, single_use) = (longest + self.settings.leeway + CLOCK_SKEW, LONGEST_ASSERTION);
-        let to = Forgotten { tokens: now.plus(tokens), single_use: now.plus(single_use) };
+        let to = Marks { tokens: now.plus(tokens), single_use: now.plus(single_use) };
         self.store.lower_forgotten(to).await
     }
 
@@ -128,7 +129,7 @@ impl Auth {
 
     /// While the clock is behind the high-water mark, a not-before lies behind it.
     fn is_not_before_ahead(&self, at: Timestamp, now: Timestamp) -> bool {
-        at.is_ahead_of(now.max(self.registry().forgotten().tokens()))
+        at.is_ahead_of(now.max(self.registry().high_water().tokens()))
     }
 
     /// For as long as the clock that was ahead let its access tokens live.

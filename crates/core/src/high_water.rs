@@ -11,44 +11,44 @@ use crate::clock::Timestamp;
 
 /// Up to when things were forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forgotten {
+pub struct Marks {
     /// No revocation of a token that ends later was forgotten.
     pub tokens: Timestamp,
     /// No single-use identifier of an assertion that ends later was forgotten.
     pub single_use: Timestamp,
 }
 
-impl Forgotten {
-    pub const NOTHING: Forgotten = Forgotten { tokens: Timestamp::EPOCH, single_use: Timestamp::EPOCH };
+impl Marks {
+    pub const NOTHING: Marks = Marks { tokens: Timestamp::EPOCH, single_use: Timestamp::EPOCH };
 }
 
 /// The marks as they are now; read by every verify.
 #[derive(Debug, Default)]
-pub struct HighWater {
+pub struct HighWaterMarks {
     tokens: AtomicU64,
     single_use: AtomicU64,
 }
 
-impl HighWater {
+impl HighWaterMarks {
     /// The mark of tokens.
     pub fn tokens(&self) -> Timestamp {
         Timestamp::from_millis(self.tokens.load(Ordering::Relaxed))
     }
 
     /// Both marks.
-    pub fn get(&self) -> Forgotten {
+    pub fn get(&self) -> Marks {
         let single_use = Timestamp::from_millis(self.single_use.load(Ordering::Relaxed));
-        Forgotten { tokens: self.tokens(), single_use }
+        Marks { tokens: self.tokens(), single_use }
     }
 
     /// Raises the marks to at least `to`; that of tokens to a whole second, since signed tokens know no parts of it.
-    pub fn raise(&self, to: Forgotten) {
+    pub fn raise(&self, to: Marks) {
         self.tokens.fetch_max(to.tokens.as_millis().div_ceil(1_000) * 1_000, Ordering::Relaxed);
         self.single_use.fetch_max(to.single_use.as_millis(), Ordering::Relaxed);
     }
 
     /// Lowers the marks to at most `to`, which an operator does after a clock was ahead.
-    pub fn lower(&self, to: Forgotten) {
+    pub fn lower(&self, to: Marks) {
         self.tokens.fetch_min(to.tokens.as_millis().div_ceil(1_000) * 1_000, Ordering::Relaxed);
         self.single_use.fetch_min(to.single_use.as_millis(), Ordering::Relaxed);
     }
