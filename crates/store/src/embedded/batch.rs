@@ -1,5 +1,5 @@
-//! One commit's worth of writes: each guard is checked against memory and the writes before it in the batch, and
-//! nothing of it shows outside until the commit succeeded.
+//! A batch: the writes of one group commit. Each guard is checked against memory and the writes before it (optimistic
+//! concurrency); readers see nothing of it until the commit succeeded.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -32,16 +32,16 @@ pub(crate) struct Batch<'a> {
     created: HashMap<AppId, Arc<Application>>,
     grants: FxHashMap<AppNumber, Vec<Grant>>,
     revocations: Vec<(GrantKey, Revocation)>,
-    /// Applications whose revocations a later not-before took the place of.
+    /// Applications whose revocations are superseded by a later not-before.
     cleared: Vec<AppNumber>,
     single_uses: Vec<SingleUse>,
     entries: Vec<u8>,
-    answers: Vec<Settle>,
+    answers: Vec<Reply>,
     failure: Option<Arc<rusqlite::Error>>,
 }
 
-/// Sends an answer once it is known whether the batch was committed.
-type Settle = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// Sends an answer when the outcome of the commit is known.
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 impl<'a> Batch<'a> {
     pub fn new(memory: &'a Memory, connection: &'a Connection, size: usize) -> Batch<'a> {
@@ -60,12 +60,12 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Whether nobody waits for it.
+    /// Whether it has no write that a client waits for.
     pub fn is_empty(&self) -> bool {
         self.answers.is_empty()
     }
 
-    /// What the journal has to say about this batch.
+    /// The journal entries of this batch.
     pub fn entries(&self) -> &[u8] {
         &self.entries
     }
@@ -76,50 +76,50 @@ impl<'a> Batch<'a> {
         self.grants.keys().copied().chain(revoked).chain(self.cleared.iter().copied())
     }
 
-    /// The first error of SQLite in this batch, which must not be committed then.
+    /// The first error of SQLite in this batch, after which it must not be committed.
     pub fn failure(&self) -> Option<Arc<rusqlite::Error>> {
         self.failure.clone()
     }
 
-    /// Does one write, as far as that goes before the commit.
+    /// Adds a write: checks its guard, and prepares its change and its answer.
     pub fn add(&mut self, write: Write) {
-        // After an error SQLite may have rolled back already: what came now would be committed on its own.
+        // After an error SQLite may have rolled back already, and this write would be committed on its own.
         if let Some(error) = self.failure() {
             return write.refuse(&(error as _));
         }
         match write {
             Write::Create(new, answer) => {
                 let outcome = self.create(*new);
-                self.settle(outcome, answer);
+                self.answer_on_commit(outcome, answer);
             }
             Write::Replace(application, answer) => {
                 let outcome = self.replace(*application);
-                self.settle(outcome, answer);
+                self.answer_on_commit(outcome, answer);
             }
             Write::Delete(number, answer) => {
                 let outcome = self.delete(number);
-                self.settle(outcome, answer);
+                self.answer_on_commit(outcome, answer);
             }
             Write::Open(opening, answer) => {
                 let outcome = self.open(&opening);
-                self.settle(Ok(outcome), answer);
+                self.answer_on_commit(Ok(outcome), answer);
             }
             Write::Advance(step, answer) => {
                 let outcome = self.advance(&step);
-                self.settle(Ok(outcome), answer);
+                self.answer_on_commit(Ok(outcome), answer);
             }
             Write::Close(closing, answer) => {
                 self.close(&closing);
-                self.settle(Ok(()), answer);
+                self.answer_on_commit(Ok(()), answer);
             }
             Write::RecordOnce(single_use, answer) => {
                 let outcome = self.record_once(&single_use);
-                self.settle(outcome, answer);
+                self.answer_on_commit(outcome, answer);
             }
         }
     }
 
-    /// Shows the readers what is durable now, and answers.
+    /// Publishes the committed state to the readers, and answers.
     pub fn publish(self) {
         let registry = &self.memory.registry;
         for (number, application) in self.applications {
@@ -133,22 +133,22 @@ impl<'a> Batch<'a> {
         }
         self.memory.grants.publish(self.grants);
         self.memory.single_uses.publish(self.single_uses);
-        self.answers.into_iter().for_each(|settle| settle(Ok(())));
+        self.answers.into_iter().for_each(|reply| reply(Ok(())));
     }
 
-    /// Tells everybody that nothing was done.
+    /// Answers all writes with the error; nothing was done.
     pub fn fail(self, error: &Arc<dyn Error + Send + Sync>) {
-        self.answers.into_iter().for_each(|settle| settle(Err(StoreError::Unavailable(Arc::clone(error)))));
+        self.answers.into_iter().for_each(|reply| reply(Err(StoreError::Unavailable(Arc::clone(error)))));
     }
 
-    fn settle<A: Send + 'static>(&mut self, outcome: rusqlite::Result<A>, answer: Answer<A>) {
+    fn answer_on_commit<A: Send + 'static>(&mut self, outcome: rusqlite::Result<A>, answer: Answer<A>) {
         let outcome = outcome.map_err(|error| {
             let error = Arc::new(error);
             self.failure.get_or_insert(Arc::clone(&error));
             StoreError::Unavailable(error)
         });
         self.answers.push(Box::new(move |committed| {
-            // Whoever asked may have hung up; what was done stays done.
+            // The client may have hung up; what was done stays done.
             let _ = answer.send(committed.and(outcome));
         }));
     }
@@ -162,7 +162,7 @@ impl<'a> Batch<'a> {
 
     fn create(&mut self, new: NewApplication) -> rusqlite::Result<Created> {
         let taken = self.created.get(&new.id).cloned().or_else(|| self.memory.registry.find(&new.id));
-        // One that this batch deleted frees its appId.
+        // An application that this batch deleted frees its appId.
         if let Some(taken) = taken.and_then(|taken| self.application(taken.number)) {
             return Ok(Created::Taken(taken));
         }

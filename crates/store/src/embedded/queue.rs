@@ -1,4 +1,4 @@
-//! The queue between the requests and the writer: bounded, and taken all at once.
+//! The bounded queue between the requests and the writer: load shedding at its end, group commit at its head.
 
 use std::error::Error;
 use std::sync::{Arc, PoisonError};
@@ -11,20 +11,20 @@ use northgate_core::store::{
     Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,
     Step, StoreError,
 };
-// The unit tests of this crate model the commit path: race.rs.
+// The unit tests of this crate model the commit path: interleaving_tests.rs.
 #[cfg(test)]
 use shuttle::sync::{Condvar, Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
-/// Where the outcome of a write goes, once it is durable.
+/// The channel for the outcome of a write, sent when it is durable.
 pub(crate) type Answer<A> = oneshot::Sender<Result<A, StoreError>>;
 
-/// How long the writer waits for those who share the next commit: about as long as a core takes for a request, for each of
-/// them, and not longer than some commits take.
-const GATHER_EACH: Duration = Duration::from_micros(50);
-const GATHER_MAX: Duration = Duration::from_millis(4);
+/// How long the writer awaits the batch: for each expected write about as long as a core takes for a request, and in all not longer
+/// than some commits take.
+const AWAIT_EACH: Duration = Duration::from_micros(50);
+const AWAIT_MAX: Duration = Duration::from_millis(4);
 
-/// A write that waits for its commit.
+/// A write that waits for its commit, and the channel of its answer.
 pub(crate) enum Write {
     // Boxed, since they are rare and large, and every write is moved.
     Create(Box<NewApplication>, Answer<Created>),
@@ -37,10 +37,10 @@ pub(crate) enum Write {
 }
 
 impl Write {
-    /// Answers that nothing was done.
+    /// Answers with an error; nothing was done.
     pub fn refuse(self, cause: &Arc<dyn Error + Send + Sync>) {
         let error = StoreError::Unavailable(Arc::clone(cause));
-        // Whoever asked may have hung up.
+        // The client may have hung up.
         let _ = match self {
             Write::Create(_, answer) => answer.send(Err(error)).is_ok(),
             Write::Replace(_, answer) => answer.send(Err(error)).is_ok(),
@@ -53,8 +53,8 @@ impl Write {
     }
 }
 
-/// Writes wait here until the writer takes them. Logins find room in the first half only: an application that cannot
-/// refresh logs in, so that letting logins push refreshes out would make more of them, and an operator must get through.
+/// Writes that wait for the writer. At its bound the queue rejects at once (load shedding), logins from half of it on: an application
+/// that cannot refresh logs in, which would add to the overload, and an operator must get through.
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     came: Condvar,
@@ -63,20 +63,20 @@ pub(crate) struct Queue {
 
 struct Waiting {
     writes: Vec<Write>,
-    /// Whether anybody found no room since writes were taken last: to wait for more would keep others out.
+    /// Whether a write was rejected since the last batch was taken. Waiting for more would then reject more.
     is_short_of_room: bool,
-    /// The writer is woken when there are as many.
+    /// The number of writes at which the writer is woken.
     wanted: usize,
     is_closed: bool,
 }
 
-/// What the writer finds in the queue.
+/// The state in which the writer finds the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Writes,
-    /// Nothing came within the time.
+    /// Empty for the whole time.
     Nothing,
-    /// Nothing will come any more.
+    /// Empty and closed.
     Closed,
 }
 
@@ -86,7 +86,7 @@ impl Queue {
         Queue { waiting: Mutex::new(waiting), came: Condvar::new(), bound }
     }
 
-    /// Puts a write into the queue.
+    /// Enqueues a write, or rejects it with [`StoreError::Busy`].
     pub fn push(&self, write: Write) -> Result<(), StoreError> {
         let room = self.room_for(&write);
         let mut waiting = self.waiting();
@@ -104,7 +104,7 @@ impl Queue {
         if has_room { Ok(()) } else { Err(StoreError::Busy) }
     }
 
-    /// Waits up to `patience` until there is a write.
+    /// Waits up to `patience` for a write.
     pub fn wait(&self, patience: Duration) -> Found {
         let is_silent = |waiting: &mut Waiting| waiting.writes.is_empty() && !waiting.is_closed;
         let waited = self.came.wait_timeout_while(self.waiting(), patience, is_silent);
@@ -116,16 +116,16 @@ impl Queue {
         }
     }
 
-    /// Waits until `expected_batch` writes wait, which is no longer than those who were answered last need to come again: a commit
-    /// costs as much as some ten requests, however many share it. The writer sleeps once for all of them, since it is not
-    /// woken before they are there.
+    /// Group commit: waits briefly for the expected batch, so that one fsync covers it.
+    ///
+    /// A commit costs as much as some ten requests, whatever its size. The writer sleeps once: it is woken when the batch is there.
     pub fn await_batch(&self, expected_batch: usize) {
-        // There is room for no more.
+        // The queue holds no more.
         let expected_batch = expected_batch.min(self.bound);
         if expected_batch <= 1 {
             return;
         }
-        let patience = GATHER_MAX.min(GATHER_EACH * expected_batch as u32);
+        let patience = AWAIT_MAX.min(AWAIT_EACH * expected_batch as u32);
         let mut waiting = self.waiting();
         waiting.wanted = expected_batch;
         let is_worth_it = |waiting: &mut Waiting| {
@@ -136,24 +136,24 @@ impl Queue {
         waiting.wanted = 1;
     }
 
-    /// All that waits.
+    /// Takes all writes that wait.
     pub fn take(&self) -> Vec<Write> {
         let mut waiting = self.waiting();
         waiting.is_short_of_room = false;
         std::mem::take(&mut waiting.writes)
     }
 
-    /// How many wait.
+    /// How many writes wait.
     pub fn len(&self) -> usize {
         self.waiting().writes.len()
     }
 
-    /// How many may wait.
+    /// How many writes may wait.
     pub fn bound(&self) -> usize {
         self.bound
     }
 
-    /// How many may wait before this one.
+    /// How many writes may wait before this one is rejected.
     fn room_for(&self, write: &Write) -> usize {
         match write {
             Write::Open(..) => self.bound.div_ceil(2),
@@ -227,13 +227,13 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_that_comes_back_is_taken_together() {
+    fn an_expected_batch_is_taken_together() {
         shuttle::check_random(
             || {
                 let queue = Arc::new(Queue::new(8));
                 let coming = Arc::clone(&queue);
                 let expected_batch = thread::spawn(move || assert!((0..3).all(|_| refresh(&coming))));
-                // In the model nobody loses patience.
+                // Waiting in the model has no time-out.
                 queue.await_batch(3);
                 assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 assert_eq!(queue.take().len(), 3);
@@ -244,12 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_those_who_are_turned_away() {
+    fn the_writer_awaits_no_rejected_writes() {
         shuttle::check_random(
             || {
                 let queue = Arc::new(Queue::new(4));
                 let coming = Arc::clone(&queue);
-                // Logins find two places.
+                // Two logins find room.
                 let expected_batch = thread::spawn(move || {
                     (0..3).map(|_| login(&coming)).filter(|is_taken| *is_taken).count()
                 });
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_waits_for_no_crowd() {
+    fn a_stop_ends_the_wait_for_a_batch() {
         shuttle::check_random(
             || {
                 let queue = Arc::new(Queue::new(8));

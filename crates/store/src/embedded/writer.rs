@@ -1,5 +1,17 @@
-//! The writer: the one thread that changes the database. It takes all writes that wait, commits them together, shows
-//! the readers the new state, and answers.
+//! The writer: the one thread that changes the database, by group commit.
+//!
+//! One round, as [`Writer::run`] and [`Open::commit_batch`] do it:
+//!
+//! 1. Await the batch: the clients of the last commit are about to send their next requests, and share one fsync.
+//! 2. Take all writes that wait in the queue.
+//! 3. Begin a transaction. Check each write's guard against memory and the writes before it in the batch (optimistic concurrency).
+//! 4. Insert one journal row that says what happened to grants; compact a slice of the journal; write due last uses and marks.
+//! 5. Commit, which fsyncs the WAL. From here on nothing can fail.
+//! 6. Check that the files are still those that were opened. An answer from a removed file would not be durable.
+//! 7. Count the commit, then publish the new state to the readers' memory.
+//! 8. Answer.
+//!
+//! After an error in 3 to 6 the batch is answered with it, readers keep the last durable state, and the file is opened anew.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,11 +32,11 @@ use crate::clock_jump::ClockJumpDetector;
 
 /// How long the writer waits for work before it does the housekeeping of an idle moment.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How often a busy writer looks for revocations to forget, and one that failed tries to open the file again.
+/// How often a busy writer forgets expired revocations, and a failed one tries to open the file again.
 const ROUND: Duration = Duration::from_secs(10);
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
-/// Applications whose secrets' last use is written with one commit, and the busy commits between two such: it can wait
-/// for an idle moment, but not for ever, and many neighbours at once share their pages.
+/// Applications whose secrets' last use is written with one commit, and the busy commits between two such. An idle moment is
+/// better, but may not come; many rows at once share their pages.
 const LAST_USED_A_COMMIT: usize = 256;
 const LAST_USED_EVERY: u64 = 256;
 
@@ -35,29 +47,29 @@ pub(crate) struct Writer {
     clock: Clock,
     /// `None` after an error that leaves in doubt what is durable.
     open: Option<Open>,
-    /// The file as it was open before the error. It is of no more use, but while it is there SQLite knows where the last
-    /// good commit ends, and does not take what follows in the WAL for one.
+    /// The file as it was open before the error. It serves no write, but keeps SQLite's knowledge of where the last good commit
+    /// ends, so that no frame behind it in the WAL counts as committed.
     in_doubt: Option<Open>,
     opened_at: Instant,
     round_at: Instant,
     clock_jumps: ClockJumpDetector,
 }
 
-/// The open file; dropped as a whole when it can no longer be trusted.
+/// The open file. It is dropped as a whole when its state is in doubt.
 struct Open {
     connection: Connection,
     checkpoints: Checkpoints,
     compaction: Compaction,
-    /// The high-water marks as they are durable.
+    /// The high-water marks that are durable.
     marks: Marks,
     files: Identity,
     directory: Arc<Lock>,
 }
 
-/// Why a commit was not answered as done.
+/// Why a batch was answered with an error.
 enum Failure {
     Sqlite(Arc<rusqlite::Error>),
-    /// It is durable in a file that the path does not lead to any more.
+    /// The commit is durable in a file that the path no longer leads to.
     Lost(Lost),
 }
 
@@ -74,7 +86,7 @@ impl Writer {
         queue: Arc<Queue>,
         clock: Clock,
     ) -> Result<Writer, OpenError> {
-        // A disk that cannot be written to at the start is like one that fails later: readers are served.
+        // Readers are served from a disk that cannot be written to, at the start as later.
         let (open, in_doubt) = match Open::new(&directory, &memory) {
             // Only a write shows whether there is room for one.
             Ok(open) => match open.empty_wal().and_then(|()| schema::rewrite_version(&open.connection)) {
@@ -112,8 +124,8 @@ impl Writer {
             match self.queue.wait(patience) {
                 Found::Writes => {
                     let writes = self.queue.take();
-                    // Those who are answered are about to come again, and then share a commit with those who came meanwhile.
-                    expected_batch = writes.len() + self.commit(writes);
+                    // The answered clients are about to send their next requests, beside those that wait already.
+                    expected_batch = writes.len() + self.write(writes);
                     patience = PATIENCE;
                 }
                 Found::Nothing => {
@@ -132,24 +144,24 @@ impl Writer {
         self.close();
     }
 
-    /// Leaves an empty WAL: what it held is in the database file, so that nothing in it can be applied to another one.
+    /// Empties the WAL into the database file, so that none of it can be applied to another database.
     fn close(&mut self) {
         let Some(open) = self.open.take().or(self.in_doubt.take()) else { return };
         if let Err(error) = open.empty_wal() {
-            // The next start does it.
-            tracing::warn!(%error, "the WAL stays as it is at the stop");
+            tracing::warn!(%error, "the WAL could not be emptied at the stop; the next start does it");
         }
     }
 
-    /// Commits `writes` with a little folding, and answers them. Tells how many waited when they were about to be.
-    fn commit(&mut self, writes: Vec<Write>) -> usize {
+    /// Writes a batch and answers it, with an error if the file is closed or the commit fails. Returns how many writes waited just
+    /// before the answers.
+    fn write(&mut self, writes: Vec<Write>) -> usize {
         self.reopen_if_needed();
         let Some(open) = &mut self.open else {
             writes.into_iter().for_each(|write| write.refuse(&(Arc::new(Closed) as _)));
             return 0;
         };
         let count = writes.len();
-        match open.commit(&self.memory, &self.queue, writes) {
+        match open.commit_batch(&self.memory, &self.queue, writes) {
             Ok(waiting) => waiting,
             Err(Failure::Sqlite(error)) => {
                 self.failed(&error, count);
@@ -166,13 +178,13 @@ impl Writer {
         tracing::error!(
             error = error as &dyn Error,
             writes,
-            "a commit failed; nothing in it was answered as done"
+            "the commit failed; its requests were answered with an error"
         );
         self.doubt(error);
     }
 
-    /// A full disk is told before anything is written. After any other error nobody knows what reached the disk: the
-    /// file is closed, and only a fresh look at it tells.
+    /// Closes the file unless the error left it as it was. A full disk is reported before anything is written; after any other
+    /// error it is unknown what reached the disk, and only reading it anew tells.
     fn doubt(&mut self, error: &rusqlite::Error) {
         let is_rolled_back = self.open.as_ref().is_some_and(|open| open.connection.is_autocommit());
         if error.sqlite_error_code() != Some(ErrorCode::DiskFull) || !is_rolled_back {
@@ -180,12 +192,12 @@ impl Writer {
         }
     }
 
-    /// Stops writing: the next start would not find it. Readers go on with what was known to be durable.
+    /// Stops writing, since the next start would not find it. Readers keep the last durable state.
     fn lose(&mut self, lost: &Lost) {
         report(&self.memory, lost);
         let Some(open) = self.open.take() else { return };
         let is_emptied = match lost {
-            // The removed WAL can still be read here, and nowhere else.
+            // Only this process can still read the removed WAL.
             Lost::Wal(_) => open.empty_wal().is_ok(),
             Lost::Database(_) => false,
             Lost::Overwritten(_) => {
@@ -198,7 +210,7 @@ impl Writer {
         self.in_doubt = (!is_emptied).then_some(open);
     }
 
-    /// What an idle moment is good for: last uses, folding, a checkpoint. Tells whether there is more of it to do.
+    /// Does the housekeeping of an idle moment: last uses, compaction, a checkpoint. Returns whether more is left.
     fn idle(&mut self) -> bool {
         self.reopen_if_needed();
         if let Some(Err(lost)) = self.open.as_ref().map(Open::check) {
@@ -214,14 +226,14 @@ impl Writer {
         let has_marks = *marks != self.memory.registry.high_water().get();
         let is_work = compaction.begin() || has_marks || self.memory.has_chores();
         if is_work {
-            self.commit(Vec::new());
+            self.write(Vec::new());
         } else {
             checkpoints.idle(connection);
         }
         is_work && self.open.is_some()
     }
 
-    /// Only a write can show that the disk takes them again, and whoever heeds our readiness sends none.
+    /// Probes the disk with a write, since a balancer that sees the node not ready sends none.
     fn try_to_write(&mut self) {
         let Some(open) = &self.open else { return };
         match schema::rewrite_version(&open.connection) {
@@ -233,7 +245,7 @@ impl Writer {
         }
     }
 
-    /// Until this succeeds, writes fail, and readers see what was known to be durable.
+    /// Opens the file anew after an error. Until it succeeds, writes fail and readers see the last durable state.
     fn reopen_if_needed(&mut self) {
         if self.open.is_some() || self.opened_at.elapsed() < REOPEN_AFTER {
             return;
@@ -258,7 +270,7 @@ impl Writer {
     }
 }
 
-/// Before the answers: a client that hears one finds the reason on `/health/ready`.
+/// Reports before the answers, so that a client with an error finds the reason on `/health/ready`.
 fn report(memory: &Memory, lost: &Lost) {
     memory.stats.failed();
     let reason = lost.to_string();
@@ -274,11 +286,11 @@ fn cannot_write(memory: &Memory, error: &rusqlite::Error) {
 }
 
 impl Drop for Writer {
-    /// However the writer ends, by a stop or by a panic, nobody waits for it in vain and readiness tells.
+    /// Ends all waiting and makes the node not ready, by a stop or by a panic.
     fn drop(&mut self) {
         self.memory.stats.failed();
         self.queue.close();
-        // Those who wait learn from their answer's end.
+        // Waiting requests see their answer's channel close.
         drop(self.queue.take());
     }
 }
@@ -295,15 +307,14 @@ impl Open {
         let marks = forgotten::load(&connection)?;
         let checkpoints = Checkpoints::start(Arc::clone(directory))?;
         let files = directory.identity().with_wal()?;
-        // What was opened by its path is what was locked.
+        // The file that was opened by its path is the one that was locked.
         files.check()?;
         let compaction = Compaction::new(loaded.journal, loaded.uncompacted);
         Ok(Open { connection, checkpoints, compaction, marks, files, directory: Arc::clone(directory) })
     }
 
-    /// Moves all that the WAL holds into the database file, before anything is added to it. After a sync that failed
-    /// the kernel may hold pages of the WAL that are not on the disk and that no later sync brings there: writing their
-    /// content anew does, and nothing is ever appended to them.
+    /// Moves the WAL into the database file before anything is appended to it. After a failed fsync the kernel may hold pages of the
+    /// WAL that no later fsync writes: their content has to be written anew.
     fn empty_wal(&self) -> rusqlite::Result<()> {
         let emptied = self.directory.contents().write(|| schema::empty_wal(&self.connection));
         let foreign = ffi::Error::new(ffi::SQLITE_READONLY_DBMOVED);
@@ -315,12 +326,12 @@ impl Open {
         self.directory.check(&self.files)
     }
 
-    /// One transaction with all of `writes`; all are answered, whatever becomes of it. Tells how many others waited just
-    /// before: afterwards those who were answered may be among them already.
-    fn commit(&mut self, memory: &Memory, queue: &Queue, writes: Vec<Write>) -> Result<usize, Failure> {
+    /// Group commit: one transaction with all of `writes`, all of which are answered. Returns how many others waited just before
+    /// the answers; afterwards the answered clients may be among them.
+    fn commit_batch(&mut self, memory: &Memory, queue: &Queue, writes: Vec<Write>) -> Result<usize, Failure> {
         let Open { connection, checkpoints, compaction, marks, files, directory } = self;
         let (count, begun) = (writes.len(), Instant::now());
-        // Dropped without a commit, a transaction is rolled back.
+        // Rolls back when dropped without a commit.
         let transaction = match connection.unchecked_transaction().map_err(Arc::new) {
             Ok(transaction) => transaction,
             Err(error) => {
@@ -337,7 +348,7 @@ impl Open {
         let written = finish(&batch, connection, memory, compaction, news);
         match written.and_then(|slice| transaction.commit().map(|()| slice).map_err(Arc::new)) {
             Ok(slice) => {
-                // Before the answers: what is in a removed file is not durable.
+                // Step 6: what is in a removed file is not durable.
                 if let Err(lost) = directory.check(files) {
                     report(memory, &lost);
                     batch.fail(&(Arc::new(lost.clone()) as _));
@@ -345,7 +356,7 @@ impl Open {
                 }
                 compaction.wrote(batch.entries().len(), batch.touched());
                 compaction.done(slice);
-                // Before the answers: a client that has its answer finds its write counted.
+                // Step 7: before the answers, so that a client finds its write counted.
                 memory.stats.committed(count, begun.elapsed(), compaction.journal_bytes());
                 let waiting = queue.len();
                 batch.publish();
@@ -354,7 +365,7 @@ impl Open {
                 Ok(waiting)
             }
             Err(error) => {
-                // Before the answers: whoever hears one finds us not ready.
+                // Before the answers, so that a client with an error finds the node not ready.
                 memory.stats.failed();
                 batch.fail(&(Arc::clone(&error) as _));
                 Err(error.into())
@@ -363,7 +374,7 @@ impl Open {
     }
 }
 
-/// What goes into the transaction beside the writes: their journal row, some last uses, and a slice of folding.
+/// Step 4: completes the transaction with the journal row, last uses, marks and a slice of compaction.
 fn finish(
     batch: &Batch<'_>,
     connection: &Connection,
@@ -383,7 +394,7 @@ fn finish(
             applications::update_last_used(connection, &application)?;
         }
     }
-    // With what was forgotten, or before: folding leaves out what memory does not know any more.
+    // Not after the rows are gone: compaction leaves out what memory has forgotten.
     if let Some(marks) = marks {
         forgotten::write(connection, marks)?;
     }
@@ -392,7 +403,7 @@ fn finish(
     Ok(compaction.slice(connection, memory, batch_bytes)?)
 }
 
-/// The file was closed after an error and could not be opened again yet.
+/// Why writes fail between an error and the next successful opening.
 #[derive(Debug, thiserror::Error)]
 #[error("the database is closed after an error and cannot be opened again yet")]
 struct Closed;
