@@ -2,11 +2,11 @@
 //! `fuzz/targets` feed them from a fuzzer, `crates/server/tests/fuzz` from the corpus and small changes to it.
 
 use northgate_core::application::AppNumber;
-use northgate_core::text::check_text;
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId};
-use northgate_core::keyring::{KeyBytes, KeyRecord, Keyring, KeyringRecord};
 use northgate_core::key_id::KeyId;
+use northgate_core::keyring::{KeyBytes, KeyRecord, Keyring, KeyringRecord};
+use northgate_core::text::check_text;
 use northgate_core::token::Claims;
 use northgate_server::http::decode::decode;
 use northgate_server::unauthenticated::PARSERS;

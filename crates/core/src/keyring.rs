@@ -18,7 +18,6 @@ use crate::random;
 use crate::secret::Pepper;
 use crate::signing::{Algorithm, SigningKey};
 
-
 /// 32 secret bytes that do not print.
 #[derive(Clone)]
 pub struct KeyBytes([u8; 32]);

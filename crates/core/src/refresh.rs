@@ -10,9 +10,9 @@
 use crate::admit::{AdmissionError, Caller};
 use crate::application::Application;
 use crate::auth::Auth;
-use crate::issue::Pair;
 use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::grant::{Grant, GrantKey};
+use crate::issue::Pair;
 use crate::key_id::KeyId;
 use crate::policy::{OnReuse, Policy, Rotation};
 use crate::possession::PossessionError;

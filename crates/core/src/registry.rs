@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-use crate::app_set::AppSet;
 use crate::app_id::AppId;
+use crate::app_set::AppSet;
 use crate::application::{AppNumber, Application};
 use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::feed::{Feed, Subject};
-use crate::high_water::{Marks, HighWaterMarks};
 use crate::grant::{GrantId, GrantKey};
+use crate::high_water::{HighWaterMarks, Marks};
 use crate::policy::LAST_ONLY_OVERLAP;
 use crate::signing::Algorithms;
 use signers::Signers;

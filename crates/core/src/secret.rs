@@ -11,10 +11,10 @@ use aws_lc_rs::constant_time;
 use smallvec::SmallVec;
 
 use crate::app_id::AppId;
-use crate::text::{TextError, check_text};
 use crate::clock::Timestamp;
 use crate::mac::MacKey;
 use crate::random;
+use crate::text::{TextError, check_text};
 
 pub use hashing::{Busy, Hashing};
 

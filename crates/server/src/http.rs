@@ -20,6 +20,7 @@ mod login;
 mod logout;
 pub(crate) mod oauth;
 pub mod observe;
+mod private_problem;
 pub mod problem;
 mod refresh;
 pub(crate) mod revocations;

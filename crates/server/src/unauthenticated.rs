@@ -11,8 +11,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use northgate_core::clock::Timestamp;
-use northgate_core::keyring::{KeyBytes, KeyRecord, Keyring, KeyringRecord};
 use northgate_core::key_id::KeyId;
+use northgate_core::keyring::{KeyBytes, KeyRecord, Keyring, KeyringRecord};
 use northgate_core::signing::{Algorithm, SigningKey};
 use northgate_core::token::Claims;
 
@@ -23,7 +23,7 @@ use crate::config::verify::TrustedHeaders;
 use crate::http::decode::decode;
 use crate::http::oauth::form::Form;
 use crate::http::oauth::{assertion, client, token};
-use crate::http::revocations::InFlight;
+use crate::http::revocations::Parameters;
 use crate::http::verify::credentials::Credentials;
 use crate::http::verify::style::{Question, Style};
 use crate::http::verify::{call, holder};
@@ -179,7 +179,7 @@ fn verify_address(begin: &[u8], input: &[u8]) {
 
 fn revocations_query(input: &[u8]) {
     if let Ok(uri) = Uri::try_from([b"/revocations?", input].concat()) {
-        keep(Query::<InFlight>::try_from_uri(&uri));
+        keep(Query::<Parameters>::try_from_uri(&uri));
     }
 }
 

@@ -37,8 +37,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
-use northgate_core::high_water::Marks;
 use northgate_core::grant::{Grant, GrantKey};
+use northgate_core::high_water::Marks;
 use northgate_core::registry::Registry;
 use northgate_core::store::{
     Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,

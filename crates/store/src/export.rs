@@ -1,8 +1,8 @@
 //! An installation on its way from one store to another: what leaves one and comes into the other.
 
 use northgate_core::application::{AppNumber, Application};
-use northgate_core::high_water::Marks;
 use northgate_core::grant::{Grant, GrantId};
+use northgate_core::high_water::Marks;
 use northgate_core::registry::Revocation;
 
 /// An application with all that belongs to it.

@@ -38,8 +38,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
-use northgate_core::high_water::Marks;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
+use northgate_core::high_water::Marks;
 use northgate_core::registry::Registry;
 use northgate_core::store::{
     Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,

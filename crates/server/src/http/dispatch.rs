@@ -8,13 +8,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Method, Request, Response};
-use axum::response::IntoResponse;
 use hyper::body::Incoming;
 
 use super::framing::{self, FramingError};
 use super::observe::{InFlight, Listener, ObservedResponse, Redaction, RequestLog};
+use super::private_problem::PrivateProblem;
 use super::problem::Problem;
-use super::{APPLICATION_API, Api, admin, login, refresh, verify};
+use super::{APPLICATION_API, Api, login, refresh, verify};
 use crate::listener::connection::{HeadRefusal, Peer, Remote, Routes};
 
 /// What is asked for all day long. It is found by one look at method and path. The router has these as well, for whoever
@@ -104,7 +104,7 @@ impl Shared {
             Listener::Public => None,
             Listener::Private => {
                 let error = self.api.private_hosts.check(request).err()?;
-                Some(ObservedResponse::refused(admin::problem::Problem::host(error).into_response(), &error))
+                Some(ObservedResponse::refused(PrivateProblem::host(error).answer(), &error))
             }
         }
     }

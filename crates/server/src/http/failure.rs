@@ -1,14 +1,11 @@
-//! A request that does not get what it asked for: what the client hears beside what the log hears.
+//! Failed requests: the problem for the client beside the outcome, the detail and the audit line for the log.
 
 use std::error::Error;
 
-use axum::body::Body;
-use axum::http::Response;
 use northgate_core::admit::AdmissionError;
-use northgate_core::text::TextError;
 use northgate_core::store::StoreError;
+use northgate_core::text::TextError;
 
-use crate::config::api::Dialect;
 use crate::http::audit::Audit;
 use crate::http::body::Unread;
 use crate::http::decode::DecodeError;
@@ -17,36 +14,36 @@ use crate::http::problem::Problem;
 use crate::outcome::Outcome;
 use crate::telemetry::with_causes;
 
-/// Why an operation did not succeed, on its way out.
+/// A failed request: the problem that its client hears, and what the log and the audit record beside it.
 #[derive(Debug)]
-pub struct Failure {
-    problem: Problem,
+pub struct Failure<P> {
+    problem: P,
     outcome: Outcome,
     detail: String,
     audit: Option<Audit>,
 }
 
-impl Failure {
+impl<P> Failure<P> {
     /// `problem` for the client; `outcome` and the error with its causes for the log.
-    pub fn new(problem: Problem, outcome: Outcome, error: &dyn Error) -> Failure {
+    pub fn new(problem: P, outcome: Outcome, error: &dyn Error) -> Failure<P> {
         Failure { problem, outcome, detail: with_causes(error), audit: None }
     }
 
-    /// The same with a line for the audit.
-    pub fn audited(self, audit: Audit) -> Failure {
+    /// Adds a line for the audit.
+    pub fn audited(self, audit: Audit) -> Failure<P> {
         Failure { audit: Some(audit), ..self }
     }
 
-    /// The answer for the client; the rest goes to what is observed.
-    pub fn answer(self, dialect: Dialect, observed: &mut Observed) -> Response<Body> {
+    /// Moves all but the problem to the observation of the request.
+    pub fn observe(self, observed: &mut Observed) -> P {
         observed.outcome = self.outcome;
         observed.detail = Some(self.detail);
         observed.audit = self.audit;
-        self.problem.answer(dialect)
+        self.problem
     }
 }
 
-/// What is said where the store did not do its part.
+/// The problem and the outcome of a store error.
 pub fn store(error: &StoreError) -> (Problem, Outcome) {
     match error {
         StoreError::Busy => (Problem::Busy, Outcome::Busy),
@@ -54,10 +51,10 @@ pub fn store(error: &StoreError) -> (Problem, Outcome) {
     }
 }
 
-/// What is said to a caller that is not let in.
+/// The problem and the outcome of a failed admission.
 pub fn admission(error: &AdmissionError) -> (Problem, Outcome) {
     match error {
-        // What is shown instead of a secret is known to OAuth only, which answers for itself.
+        // Credentials other than a secret exist in OAuth only, which has answers of its own.
         AdmissionError::Rejected | AdmissionError::Unproven(_) => (Problem::Rejected, Outcome::Rejected),
         AdmissionError::TooManyAssertions => (Problem::Throttled(None), Outcome::Throttled),
         AdmissionError::Store(error) => store(error),
@@ -69,8 +66,8 @@ pub fn admission(error: &AdmissionError) -> (Problem, Outcome) {
     }
 }
 
-impl From<Unread> for Failure {
-    fn from(error: Unread) -> Failure {
+impl From<Unread> for Failure<Problem> {
+    fn from(error: Unread) -> Failure<Problem> {
         let (problem, outcome) = match error {
             Unread::TooLarge => (Problem::TooLarge, Outcome::TooLarge),
             Unread::TooSlow => (Problem::TooSlow, Outcome::TooSlow),
@@ -81,8 +78,8 @@ impl From<Unread> for Failure {
     }
 }
 
-impl From<DecodeError> for Failure {
-    fn from(error: DecodeError) -> Failure {
+impl From<DecodeError> for Failure<Problem> {
+    fn from(error: DecodeError) -> Failure<Problem> {
         let (problem, outcome) = match error {
             DecodeError::Missing(_) => (Problem::Missing, Outcome::MissingField),
             DecodeError::ContentType
@@ -97,8 +94,8 @@ impl From<DecodeError> for Failure {
     }
 }
 
-impl From<TextError> for Failure {
-    fn from(error: TextError) -> Failure {
+impl From<TextError> for Failure<Problem> {
+    fn from(error: TextError) -> Failure<Problem> {
         let (problem, outcome) = match error {
             TextError::Empty => (Problem::Missing, Outcome::MissingField),
             TextError::TooLong | TextError::ControlCharacter => (Problem::Invalid, Outcome::InvalidInput),
@@ -110,6 +107,7 @@ impl From<TextError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::api::Dialect;
     use std::sync::Arc;
 
     #[test]
@@ -123,7 +121,7 @@ mod tests {
     fn the_log_hears_the_causes_which_the_client_does_not() {
         let error = TextError::TooLong;
         let mut observed = Observed::new(crate::outcome::Operation::Login);
-        let answer = Failure::from(error).answer(Dialect::Intl, &mut observed);
+        let answer = Failure::<Problem>::from(error).observe(&mut observed).answer(Dialect::Intl);
         assert_eq!(answer.status(), 400);
         assert_eq!(observed.outcome, Outcome::InvalidInput);
         assert_eq!(observed.detail.as_deref(), Some("is longer than 256 characters"));

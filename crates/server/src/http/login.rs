@@ -30,7 +30,7 @@ pub async fn login<B: Arriving>(
             observed.audit = login.has_ended_all.then_some(Audit::EndedAll);
             answer::pair(&login.pair, api.dialect)
         }
-        Err(failure) => failure.answer(api.dialect, &mut observed),
+        Err(failure) => failure.observe(&mut observed).answer(api.dialect),
     };
     observed.beside(answer)
 }
@@ -40,7 +40,7 @@ async fn attempt<B: Arriving>(
     peer: Peer,
     request: &mut Request<B>,
     observed: &mut Observed,
-) -> Result<Login, Failure> {
+) -> Result<Login, Failure<Problem>> {
     let body = body::read(request, api.body).await?;
     let [app, secret] = decode(["appId", "secret"], body.content_type(), &body.bytes)?;
     let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
@@ -48,8 +48,8 @@ async fn attempt<B: Arriving>(
     Ok(api.auth.login(app, &secret, peer.address, api.clock.now()).await?)
 }
 
-impl From<LoginError> for Failure {
-    fn from(error: LoginError) -> Failure {
+impl From<LoginError> for Failure<Problem> {
+    fn from(error: LoginError) -> Failure<Problem> {
         let (problem, outcome) = match &error {
             LoginError::Admission(error) => failure::admission(error),
             LoginError::TooManyClosed => (Problem::Throttled(None), Outcome::Throttled),

@@ -20,12 +20,12 @@ pub async fn logout(State(api): State<Arc<Api>>, mut request: Request) -> Observ
     let mut observed = Observed::new(Operation::Logout);
     let answer = match attempt(&api, &mut request, &mut observed).await {
         Ok(()) => answer::empty(StatusCode::NO_CONTENT),
-        Err(failure) => failure.answer(api.dialect, &mut observed),
+        Err(failure) => failure.observe(&mut observed).answer(api.dialect),
     };
     observed.beside(answer)
 }
 
-async fn attempt(api: &Api, request: &mut Request, observed: &mut Observed) -> Result<(), Failure> {
+async fn attempt(api: &Api, request: &mut Request, observed: &mut Observed) -> Result<(), Failure<Problem>> {
     let body = body::read(request, api.body).await?;
     let [access_token] = decode(["accessToken"], body.content_type(), &body.bytes)?;
     let logout = api.auth.logout(&access_token, api.clock.now()).await?;
@@ -53,8 +53,8 @@ fn observe(logout: Logout, api: &Api, observed: &mut Observed) {
     observed.application = application.map(|application| application.id.clone());
 }
 
-impl From<LogoutError> for Failure {
-    fn from(error: LogoutError) -> Failure {
+impl From<LogoutError> for Failure<Problem> {
+    fn from(error: LogoutError) -> Failure<Problem> {
         let (problem, outcome) = match &error {
             LogoutError::Token(_) | LogoutError::WrongKind => (Problem::Invalid, Outcome::Refused),
             LogoutError::TooManyCalls(wait) => (Problem::Throttled(Some(*wait)), Outcome::Throttled),

@@ -31,7 +31,7 @@ pub async fn refresh<B: Arriving>(
             (observed.outcome, observed.audit) = outcome_of(&refresh);
             answer::pair(&refresh.pair, api.dialect)
         }
-        Err(failure) => failure.answer(api.dialect, &mut observed),
+        Err(failure) => failure.observe(&mut observed).answer(api.dialect),
     };
     observed.beside(answer)
 }
@@ -41,7 +41,7 @@ async fn attempt<B: Arriving>(
     peer: Peer,
     request: &mut Request<B>,
     observed: &mut Observed,
-) -> Result<Refresh, Failure> {
+) -> Result<Refresh, Failure<Problem>> {
     let body = body::read(request, api.body).await?;
     let names = ["appId", "secret", "refreshToken"];
     let [app, secret, refresh_token] = decode(names, body.content_type(), &body.bytes)?;
@@ -62,8 +62,8 @@ pub(super) fn outcome_of(refresh: &Refresh) -> (Outcome, Option<Audit>) {
     }
 }
 
-impl From<RefreshError> for Failure {
-    fn from(error: RefreshError) -> Failure {
+impl From<RefreshError> for Failure<Problem> {
+    fn from(error: RefreshError) -> Failure<Problem> {
         let (problem, outcome) = match &error {
             RefreshError::Admission(error) => failure::admission(error),
             // Only OAuth asks for a key.
@@ -75,7 +75,7 @@ impl From<RefreshError> for Failure {
     }
 }
 
-fn refused(refusal: Refusal, error: &RefreshError) -> Failure {
+fn refused(refusal: Refusal, error: &RefreshError) -> Failure<Problem> {
     match refusal {
         Refusal::Reused { grant, presented, current, closed } => {
             Failure::new(Problem::Refused, Outcome::Reused, error).audited(Audit::Reused {

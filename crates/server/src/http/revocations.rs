@@ -1,5 +1,5 @@
-//! GET /revocations: which applications and grants have good tokens, for gateways that check signed ones on their own.
-//! Without `since` all of it; with it what has changed since, at once or as soon as something does.
+//! GET /revocations: the feed for gateways that verify signed tokens offline. Without `since` a snapshot; with it a delta, by long
+//! polling.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,24 +9,23 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
-use axum::response::IntoResponse;
 use northgate_core::auth::Auth;
 use northgate_core::feed::{Cursor, News};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use crate::http::admin::problem::Problem;
+use crate::http::private_problem::PrivateProblem;
 use crate::http::{Api, answer};
 use crate::listener::timeouts::Activity;
 
 /// Shorter than what common proxies and clients wait for an answer.
 const WAIT_MAX_S: u64 = 30;
 
-/// Kept by whoever asks, and compared with what is here before it is used again.
+/// Gateways may keep the answer, and revalidate it before each use.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 #[derive(Deserialize)]
-pub struct InFlight {
+pub struct Parameters {
     /// The cursor of the answer before.
     since: Option<String>,
     /// How many seconds to wait for a change.
@@ -38,17 +37,17 @@ pub async fn revocations(
     State(api): State<Arc<Api>>,
     Extension(activity): Extension<Arc<Activity>>,
     headers: HeaderMap,
-    query: Result<Query<InFlight>, QueryRejection>,
+    query: Result<Query<Parameters>, QueryRejection>,
 ) -> Response<Body> {
-    let Query(asked) = match query {
+    let Query(parameters) = match query {
         Ok(query) => query,
-        Err(rejection) => return Problem::invalid(rejection.body_text()).into_response(),
+        Err(rejection) => return PrivateProblem::invalid(rejection.body_text()).answer(),
     };
     let feed = api.auth.registry().feed();
     // One that cannot be read is of another version: everything is told.
-    let since = asked.since.as_deref().and_then(Cursor::parse);
+    let since = parameters.since.as_deref().and_then(Cursor::parse);
     if let Some(since) = since {
-        let wait = Duration::from_secs(asked.wait.min(WAIT_MAX_S));
+        let wait = Duration::from_secs(parameters.wait.min(WAIT_MAX_S));
         let changed = timeout(wait, feed.changed(since));
         // A client that has gone frees its place; one that has only closed its side gets what there is.
         let crowded = tokio::select! {
@@ -56,7 +55,7 @@ pub async fn revocations(
             () = activity.peer_gone() => None,
         };
         if let Some(crowded) = crowded {
-            return Problem::crowded(crowded.to_string()).into_response();
+            return PrivateProblem::crowded(crowded.to_string()).answer();
         }
     } else if headers.get(IF_NONE_MATCH) == Some(&etag(feed.cursor())) {
         return with_cursor(answer::empty(StatusCode::NOT_MODIFIED), feed.cursor());
@@ -65,7 +64,7 @@ pub async fn revocations(
     let cursor = news.cursor;
     match serde_json::to_vec(&Document::new(&api.auth, news)) {
         Ok(text) => with_cursor(answer::json(StatusCode::OK, text), cursor),
-        Err(error) => Problem::failure(&error).into_response(),
+        Err(error) => PrivateProblem::failure(&error).answer(),
     }
 }
 

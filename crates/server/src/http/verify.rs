@@ -1,5 +1,4 @@
-//! Verify, for gateways: whether a call on the platform's API may pass. They hand over the call's headers and say which
-//! call it is, and pass it on when the answer is 200.
+//! Verify: the authorization subrequest of gateways. It carries the call's headers, method and path; 200 lets the call pass.
 
 mod bearer;
 pub(crate) mod call;
@@ -32,10 +31,10 @@ use style::{Question, Style};
 const X_NORTHGATE_APP_ID: HeaderName = HeaderName::from_static(GatewayHeader::XNorthgateAppId.name());
 const X_NORTHGATE_SCOPE: HeaderName = HeaderName::from_static(GatewayHeader::XNorthgateScope.name());
 const X_NORTHGATE_EXPIRES_AT: HeaderName = HeaderName::from_static(GatewayHeader::XNorthgateExpiresAt.name());
-/// The body of a refusal once more: nginx reads headers of the answer to its question, and no body.
+/// The body of a refusal as a header, since nginx reads no body of a subrequest's answer.
 const X_NORTHGATE_REFUSAL: HeaderName = HeaderName::from_static(GatewayHeader::XNorthgateRefusal.name());
 
-/// Why a call does not pass. For the log: the client hears less.
+/// The reason why a call may not pass, for the log; the client learns less.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(transparent)]
@@ -48,8 +47,8 @@ enum Refusal {
     Proof(#[from] ProofError),
 }
 
-/// Answers any method, since some gateways repeat that of the call. The body is left alone: nginx announces the call's
-/// without sending it, unless it is told not to, and would wait for us while we wait for it.
+/// Answers any method, since some gateways repeat that of the call. It does not read the body: nginx by default announces the call's
+/// body without sending it, and each side would wait for the other.
 pub async fn verify<B>(State(api): State<Arc<Api>>, request: Request<B>) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Verify);
     let question = match Question::parse(request.uri()) {
@@ -60,39 +59,48 @@ pub async fn verify<B>(State(api): State<Arc<Api>>, request: Request<B>) -> Obse
             return observed.beside(Bearer::UnknownStyle.answer(Scheme::Bearer));
         }
     };
-    let mut scheme = Scheme::Bearer;
-    let answer = match attempt(&api, &question, &request, &mut observed, &mut scheme) {
+    let answer = match attempt(&api, &question, &request, &mut observed) {
         Ok(verified) => pass(&verified),
-        Err(refusal) => {
-            observed.outcome = refusal.outcome();
+        Err(Refused { refusal, scheme }) => {
+            let refused = refusal.response();
+            observed.outcome = refused.outcome;
             observed.detail = Some(with_causes(&refusal));
-            refusal.answer(question.style, scheme, &api)
+            refused.answer(question.style, scheme, &api)
         }
     };
     observed.beside(answer)
 }
 
-/// Leaves in `scheme` the one by which the token has to be shown, as far as it is known.
+/// A refusal, and the scheme by which the client has to present its token, as far as it is known.
+struct Refused {
+    refusal: Refusal,
+    scheme: Scheme,
+}
+
+/// Makes a refusal of an error under a scheme.
+fn under<E: Into<Refusal>>(scheme: Scheme) -> impl Fn(E) -> Refused {
+    move |error| Refused { refusal: error.into(), scheme }
+}
+
 fn attempt<B>(
     api: &Api,
     question: &Question<'_>,
     request: &Request<B>,
     observed: &mut Observed,
-    scheme: &mut Scheme,
-) -> Result<Verified, Refusal> {
+) -> Result<Verified, Refused> {
     let headers = request.headers();
-    let call = call::call(request.method(), question.target, headers)?;
-    let credentials = Credentials::read(headers, question.style)?;
-    *scheme = credentials.scheme;
+    let call = call::call(request.method(), question.target, headers).map_err(under(Scheme::Bearer))?;
+    let credentials = Credentials::read(headers, question.style).map_err(under(Scheme::Bearer))?;
     observed.application.clone_from(&credentials.app_key);
     let app_key = credentials.app_key.as_ref();
     let now = api.clock.now();
-    let claims = api.open(credentials.access_token).map_err(VerifyError::Token)?;
-    if matches!(claims.binding, Some(Binding::Key(_))) {
-        *scheme = Scheme::Dpop;
-    }
-    let possession = holder::check(&credentials, &claims, call, headers, api.trusted_headers, now)?;
-    let verified = api.auth.verify_claims(app_key, &claims, call, &possession, now)?;
+    let opened = api.open(credentials.access_token).map_err(VerifyError::Token);
+    let claims = opened.map_err(under(credentials.scheme))?;
+    let is_bound_to_a_key = matches!(claims.binding, Some(Binding::Key(_)));
+    let scheme = if is_bound_to_a_key { Scheme::Dpop } else { credentials.scheme };
+    let possession = holder::check(&credentials, &claims, call, headers, api.trusted_headers, now);
+    let possession = possession.map_err(under(scheme))?;
+    let verified = api.auth.verify_claims(app_key, &claims, call, &possession, now).map_err(under(scheme))?;
     observed.application.get_or_insert_with(|| verified.application.id.clone());
     Ok(verified)
 }
@@ -108,95 +116,71 @@ fn pass(verified: &Verified) -> Response<Body> {
     answer
 }
 
-impl Refusal {
+/// The response to a refusal: in the platform's words, in those of RFC 6750 and RFC 9449, and as an outcome.
+struct RefusalResponse {
+    problem: Problem,
+    bearer: Bearer,
+    outcome: Outcome,
+}
+
+impl RefusalResponse {
     fn answer(&self, style: Style, scheme: Scheme, api: &Api) -> Response<Body> {
         let (mut answer, body) = match style {
             Style::Platform => {
-                (self.problem().answer(api.dialect), Cow::Borrowed(self.problem().body(api.dialect)))
+                (self.problem.answer(api.dialect), Cow::Borrowed(self.problem.body(api.dialect)))
             }
-            Style::OAuth => (self.bearer().answer(scheme), self.bearer().body()),
+            Style::OAuth => (self.bearer.answer(scheme), self.bearer.body()),
         };
         let body = HeaderValue::try_from(&*body).expect("a refusal is one line of plain text");
         answer.headers_mut().insert(X_NORTHGATE_REFUSAL, body);
         answer
     }
+}
 
-    /// As the platform says it.
-    fn problem(&self) -> Problem {
-        match self {
-            Refusal::Call(CallError::Ambiguous(_) | CallError::Contradictory) => Problem::BadCall,
-            Refusal::Unnamed(Unnamed::NoAppKey) => Problem::NoAppKey,
-            Refusal::Verify(
-                VerifyError::TooManyCalls(wait) | VerifyError::Proof(ReplayError::Full(wait)),
-            ) => Problem::CallThrottled(*wait),
-            Refusal::Unnamed(Unnamed::BadAppKey | Unnamed::NoToken | Unnamed::TwoTokens)
-            | Refusal::Verify(
-                VerifyError::Token(_)
-                | VerifyError::WrongKind
-                | VerifyError::Expired
-                | VerifyError::Ahead
-                | VerifyError::NotYours
-                | VerifyError::Frozen
-                | VerifyError::Revoked
-                | VerifyError::NotShown
-                | VerifyError::Forbidden
-                | VerifyError::Proof(ReplayError::Replayed),
-            )
-            | Refusal::Proof(_) => Problem::NotVerified,
-        }
-    }
-
-    /// As RFC 6750 and RFC 9449 say it.
-    fn bearer(&self) -> Bearer {
-        match self {
-            Refusal::Call(CallError::Ambiguous(_)) => Bearer::AmbiguousPath,
-            Refusal::Call(CallError::Contradictory) => Bearer::ContradictoryCall,
-            Refusal::Unnamed(Unnamed::NoToken) => Bearer::NoCredentials,
-            Refusal::Unnamed(Unnamed::NoAppKey | Unnamed::BadAppKey | Unnamed::TwoTokens) => {
-                Bearer::InvalidRequest
+impl Refusal {
+    /// The table of refusals.
+    fn response(&self) -> RefusalResponse {
+        let (problem, bearer, outcome) = match self {
+            Refusal::Call(CallError::Ambiguous(_)) => {
+                (Problem::BadCall, Bearer::AmbiguousPath, Outcome::InvalidInput)
+            }
+            Refusal::Call(CallError::Contradictory) => {
+                (Problem::BadCall, Bearer::ContradictoryCall, Outcome::InvalidInput)
+            }
+            Refusal::Unnamed(Unnamed::NoAppKey) => {
+                (Problem::NoAppKey, Bearer::InvalidRequest, Outcome::MissingField)
+            }
+            Refusal::Unnamed(Unnamed::NoToken) => {
+                (Problem::NotVerified, Bearer::NoCredentials, Outcome::MissingField)
+            }
+            Refusal::Unnamed(Unnamed::BadAppKey | Unnamed::TwoTokens) => {
+                (Problem::NotVerified, Bearer::InvalidRequest, Outcome::InvalidInput)
             }
             Refusal::Verify(
                 VerifyError::TooManyCalls(wait) | VerifyError::Proof(ReplayError::Full(wait)),
-            ) => Bearer::TooManyCalls(*wait),
+            ) => (Problem::CallThrottled(*wait), Bearer::TooManyCalls(*wait), Outcome::Throttled),
             Refusal::Verify(VerifyError::Proof(ReplayError::Replayed)) => {
-                Bearer::InvalidProof(dpop::REPLAYED)
+                (Problem::NotVerified, Bearer::InvalidProof(dpop::REPLAYED), Outcome::Refused)
             }
-            Refusal::Verify(VerifyError::Forbidden) => Bearer::InsufficientScope,
+            Refusal::Verify(VerifyError::Forbidden) => {
+                (Problem::NotVerified, Bearer::InsufficientScope, Outcome::Forbidden)
+            }
+            Refusal::Verify(VerifyError::Frozen) => {
+                (Problem::NotVerified, Bearer::InvalidToken, Outcome::Frozen)
+            }
             Refusal::Verify(
                 VerifyError::Token(_)
                 | VerifyError::WrongKind
                 | VerifyError::Expired
                 | VerifyError::Ahead
                 | VerifyError::NotYours
-                | VerifyError::Frozen
                 | VerifyError::Revoked
                 | VerifyError::NotShown,
-            ) => Bearer::InvalidToken,
-            Refusal::Proof(error) => Bearer::InvalidProof(error.description()),
-        }
-    }
-
-    fn outcome(&self) -> Outcome {
-        match self {
-            Refusal::Unnamed(Unnamed::NoAppKey | Unnamed::NoToken) => Outcome::MissingField,
-            Refusal::Call(CallError::Ambiguous(_) | CallError::Contradictory)
-            | Refusal::Unnamed(Unnamed::BadAppKey | Unnamed::TwoTokens) => Outcome::InvalidInput,
-            Refusal::Verify(VerifyError::TooManyCalls(_) | VerifyError::Proof(ReplayError::Full(_))) => {
-                Outcome::Throttled
+            ) => (Problem::NotVerified, Bearer::InvalidToken, Outcome::Refused),
+            Refusal::Proof(error) => {
+                (Problem::NotVerified, Bearer::InvalidProof(error.description()), Outcome::Refused)
             }
-            Refusal::Verify(VerifyError::Frozen) => Outcome::Frozen,
-            Refusal::Verify(VerifyError::Forbidden) => Outcome::Forbidden,
-            Refusal::Verify(
-                VerifyError::Token(_)
-                | VerifyError::WrongKind
-                | VerifyError::Expired
-                | VerifyError::Ahead
-                | VerifyError::NotYours
-                | VerifyError::Revoked
-                | VerifyError::NotShown
-                | VerifyError::Proof(ReplayError::Replayed),
-            )
-            | Refusal::Proof(_) => Outcome::Refused,
-        }
+        };
+        RefusalResponse { problem, bearer, outcome }
     }
 }

@@ -26,9 +26,6 @@ pub(crate) fn write(connection: &Connection, marks: Marks) -> rusqlite::Result<(
 pub(crate) fn load(connection: &Connection) -> rusqlite::Result<Marks> {
     connection.query_row("SELECT tokens_until, single_use_until FROM forgotten", [], |row| {
         let (tokens, single_use) = (row.get(0)?, row.get(1)?);
-        Ok(Marks {
-            tokens: Timestamp::from_millis(tokens),
-            single_use: Timestamp::from_millis(single_use),
-        })
+        Ok(Marks { tokens: Timestamp::from_millis(tokens), single_use: Timestamp::from_millis(single_use) })
     })
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
-use northgate_core::keyring::{KeyBytes, KeyRecord, Keyring, KeyringRecord};
 use northgate_core::key_id::KeyId;
+use northgate_core::keyring::{KeyBytes, KeyRecord, Keyring, KeyringRecord};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_core::signing::Algorithms;
 use northgate_store::embedded::{EmbeddedStore, OpenError};

@@ -3,12 +3,12 @@
 
 use northgate_core::administer::Change;
 use northgate_core::clock::CLOCK_TOLERANCE;
+use northgate_core::clock_repair::What;
 use northgate_core::high_water::Marks;
 use northgate_core::logout::Logout;
 use northgate_core::policy::{Logins, Overrides};
 use northgate_core::refresh::Refusal;
 use northgate_core::secret::SecretId;
-use northgate_core::clock_repair::What;
 use northgate_core::verify::VerifyError;
 
 use super::world::{Customer, DAY, HOUR, MILLISECOND, MINUTE, SECOND, SETTINGS, World};

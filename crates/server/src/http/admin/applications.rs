@@ -17,7 +17,7 @@ use super::answer::{CreatedApplication, Details, Line, Page};
 use super::body::{Body, GivenAllow, GivenId, GivenSecret, Text};
 use super::operator::Operator;
 use super::policy::PolicyMembers;
-use super::problem::Problem;
+use super::problem::AdminProblem;
 use super::which::Which;
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ pub async fn create(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     Body(create): Body<Create>,
-) -> Result<(StatusCode, Json<CreatedApplication>), Problem> {
+) -> Result<(StatusCode, Json<CreatedApplication>), AdminProblem> {
     let id = create.app_id.map_or_else(AppId::random, |given| given.0);
     let wanted = Wanted {
         id: Some(id.clone()),
@@ -45,13 +45,13 @@ pub async fn create(
         allow: create.allow.map(|given| given.0).unwrap_or_default(),
     };
     let creation = admin.auth.create(wanted, admin.clock.now()).await;
-    match creation.map_err(|error| Problem::administer(&id, &error))? {
+    match creation.map_err(|error| AdminProblem::administer(&id, &error))? {
         Creation::Created(application, allocated) => {
             info!(target: "northgate::audit", application = %id, "an application was created");
             let created = CreatedApplication::new(&application, allocated.as_ref());
             Ok((StatusCode::CREATED, Json(created)))
         }
-        Creation::Same(_) | Creation::Taken(_) => Err(Problem::taken(&id)),
+        Creation::Same(_) | Creation::Taken(_) => Err(AdminProblem::taken(&id)),
     }
 }
 
@@ -59,7 +59,7 @@ pub async fn list(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Page>, Problem> {
+) -> Result<Json<Page>, AdminProblem> {
     let which = Which::parse(query.as_deref().unwrap_or_default())?;
     let part = which.name.to_lowercase();
     let is_wanted = |application: &Arc<Application>| {
@@ -75,19 +75,19 @@ pub async fn list(
 }
 
 /// An appId in a path is what it decodes to; one that cannot be an appId is one that nobody has.
-pub fn app_id(path: Result<Path<String>, PathRejection>) -> Result<AppId, Problem> {
-    let Path(text) = path.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    AppId::parse(&text).map_err(|_| Problem::unknown_application(&text))
+pub fn app_id(path: Result<Path<String>, PathRejection>) -> Result<AppId, AdminProblem> {
+    let Path(text) = path.map_err(|rejection| AdminProblem::invalid(rejection.body_text()))?;
+    AppId::parse(&text).map_err(|_| AdminProblem::unknown_application(&text))
 }
 
 pub async fn show(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Details>, Problem> {
+) -> Result<Json<Details>, AdminProblem> {
     let id = app_id(path)?;
     let application = admin.auth.registry().find(&id);
-    let application = application.ok_or_else(|| Problem::unknown_application(id.as_str()))?;
+    let application = application.ok_or_else(|| AdminProblem::unknown_application(id.as_str()))?;
     details(&admin, &application).await
 }
 
@@ -105,7 +105,7 @@ pub async fn set(
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
     Body(set): Body<Set>,
-) -> Result<Json<Details>, Problem> {
+) -> Result<Json<Details>, AdminProblem> {
     let id = app_id(path)?;
     let wanted = Change::Set {
         name: set.name.map(|name| name.0),
@@ -128,7 +128,7 @@ pub async fn freeze(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Details>, Problem> {
+) -> Result<Json<Details>, AdminProblem> {
     let id = app_id(path)?;
     let application = change(&admin, &id, &Change::State(AppState::Frozen)).await?;
     info!(target: "northgate::audit", application = %id, "an application was frozen");
@@ -139,7 +139,7 @@ pub async fn unfreeze(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Details>, Problem> {
+) -> Result<Json<Details>, AdminProblem> {
     let id = app_id(path)?;
     let application = change(&admin, &id, &Change::State(AppState::Active)).await?;
     info!(target: "northgate::audit", application = %id, "an application was unfrozen");
@@ -151,7 +151,7 @@ pub async fn revoke(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Details>, Problem> {
+) -> Result<Json<Details>, AdminProblem> {
     let id = app_id(path)?;
     let application = change(&admin, &id, &Change::Revoke).await?;
     info!(target: "northgate::audit", application = %id, "all tokens of an application were revoked");
@@ -162,20 +162,20 @@ pub async fn delete(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode, AdminProblem> {
     let id = app_id(path)?;
-    admin.auth.delete(&id).await.map_err(|error| Problem::administer(&id, &error))?;
+    admin.auth.delete(&id).await.map_err(|error| AdminProblem::administer(&id, &error))?;
     info!(target: "northgate::audit", application = %id, "an application was deleted");
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn change(admin: &Admin, id: &AppId, change: &Change) -> Result<Arc<Application>, Problem> {
+async fn change(admin: &Admin, id: &AppId, change: &Change) -> Result<Arc<Application>, AdminProblem> {
     let changed = admin.auth.change(id, change, admin.clock.now()).await;
-    changed.map_err(|error| Problem::administer(id, &error))
+    changed.map_err(|error| AdminProblem::administer(id, &error))
 }
 
-async fn details(admin: &Admin, application: &Application) -> Result<Json<Details>, Problem> {
+async fn details(admin: &Admin, application: &Application) -> Result<Json<Details>, AdminProblem> {
     let grants = admin.auth.grants(application.number, admin.clock.now()).await;
-    let grants = grants.map_err(|error| Problem::store(&error))?;
+    let grants = grants.map_err(|error| AdminProblem::store(&error))?;
     Ok(Json(Details::new(application, &admin.auth.policy(application), &grants)))
 }

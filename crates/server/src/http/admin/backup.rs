@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tracing::info;
 
 use super::operator::Operator;
-use super::problem::Problem;
+use super::problem::AdminProblem;
 use super::{Admin, BackUp};
 
 /// What is read at a time, and how many of these wait for a slow client.
@@ -33,14 +33,14 @@ enum BackupError {
     File(#[from] io::Error),
 }
 
-pub async fn download(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
+pub async fn download(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Response, AdminProblem> {
     let Some(back_up) = &admin.back_up else {
-        return Err(Problem::unsupported(
+        return Err(AdminProblem::unsupported(
             "the nodes share a PostgreSQL database: back it up by its own means (pg_dump, pg_basebackup, point-in-time recovery), and keyring.key apart from it",
         ));
     };
     let copied = copy(&admin, back_up).await;
-    let (file, length) = copied.map_err(|error| Problem::failure(&error))?;
+    let (file, length) = copied.map_err(|error| AdminProblem::failure(&error))?;
     info!(target: "northgate::audit", "a backup of {length} bytes was made");
     let headers = [
         (header::CONTENT_TYPE, "application/vnd.sqlite3"),

@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::problem::Problem;
+use super::problem::AdminProblem;
 use super::{Admin, LONGEST_BODY};
 use crate::http::body::{self, Bounds};
 
@@ -20,19 +20,22 @@ use crate::http::body::{self, Bounds};
 pub struct Body<T, const LONGEST: usize = LONGEST_BODY>(pub T);
 
 impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<Arc<Admin>> for Body<T, LONGEST> {
-    type Rejection = Problem;
+    type Rejection = AdminProblem;
 
-    async fn from_request(mut request: Request, admin: &Arc<Admin>) -> Result<Body<T, LONGEST>, Problem> {
+    async fn from_request(
+        mut request: Request,
+        admin: &Arc<Admin>,
+    ) -> Result<Body<T, LONGEST>, AdminProblem> {
         let bounds = Bounds { size: LONGEST, time: admin.body_time };
-        let bytes = body::read(&mut request, bounds).await.map_err(Problem::body)?.bytes;
+        let bytes = body::read(&mut request, bounds).await.map_err(AdminProblem::body)?.bytes;
         let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
         // An array of the members' values would be read as well.
         if !text.trim_ascii_start().starts_with(b"{") {
-            return Err(Problem::invalid("the body is not a JSON object"));
+            return Err(AdminProblem::invalid("the body is not a JSON object"));
         }
         serde_json::from_slice(text)
             .map(Body)
-            .map_err(|error| Problem::invalid(format!("the body is not as expected: {error}")))
+            .map_err(|error| AdminProblem::invalid(format!("the body is not as expected: {error}")))
     }
 }
 

@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::Admin;
 use super::operator::Operator;
-use super::problem::Problem;
+use super::problem::AdminProblem;
 use crate::rfc3339;
 
 /// Lines of an answer; the rest is counted.
@@ -77,14 +77,14 @@ enum ClockError {
     Broken(#[from] JoinError),
 }
 
-pub async fn check(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<ClockReport>, Problem> {
+pub async fn check(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<ClockReport>, AdminProblem> {
     report(&admin, 0).await
 }
 
-pub async fn repair(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<ClockReport>, Problem> {
+pub async fn repair(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<ClockReport>, AdminProblem> {
     let now = admin.clock.now();
     let marks_before = admin.auth.registry().high_water().get();
-    admin.auth.set_marks_right(now).await.map_err(|error| Problem::store(&error))?;
+    admin.auth.set_marks_right(now).await.map_err(|error| AdminProblem::store(&error))?;
     let has_lowered = marks_before != admin.auth.registry().high_water().get();
     let set_right = each(&admin.auth, now, |auth, application, now| async move {
         auth.set_application_right(&application, now).await
@@ -97,7 +97,7 @@ pub async fn repair(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json
     report(&admin, set_right).await
 }
 
-async fn report(admin: &Admin, set_right: usize) -> Result<Json<ClockReport>, Problem> {
+async fn report(admin: &Admin, set_right: usize) -> Result<Json<ClockReport>, AdminProblem> {
     let now = admin.clock.now();
     let mut ahead = admin.auth.installation_ahead(now);
     let of_applications = each(&admin.auth, now, |auth, application, now| async move {
@@ -134,9 +134,9 @@ where
     Ok(found)
 }
 
-fn problem(error: ClockError) -> Problem {
+fn problem(error: ClockError) -> AdminProblem {
     match &error {
-        ClockError::Application(AdministerError::Store(store)) => Problem::store(store),
-        ClockError::Application(_) | ClockError::Broken(_) => Problem::failure(&error),
+        ClockError::Application(AdministerError::Store(store)) => AdminProblem::store(store),
+        ClockError::Application(_) | ClockError::Broken(_) => AdminProblem::failure(&error),
     }
 }

@@ -22,7 +22,7 @@ use super::answer::{CredentialLine, Credentials};
 use super::applications::app_id;
 use super::body::{Body, Text};
 use super::operator::Operator;
-use super::problem::Problem;
+use super::problem::AdminProblem;
 use crate::tls::client_certificate;
 use crate::tls::x509::names;
 use jwk::Jwk;
@@ -31,10 +31,10 @@ pub async fn list(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Credentials>, Problem> {
+) -> Result<Json<Credentials>, AdminProblem> {
     let id = app_id(path)?;
     let application = admin.auth.registry().find(&id);
-    application.map(|found| credentials(&found)).ok_or_else(|| Problem::unknown_application(id.as_str()))
+    application.map(|found| credentials(&found)).ok_or_else(|| AdminProblem::unknown_application(id.as_str()))
 }
 
 /// Exactly one besides the label.
@@ -58,15 +58,15 @@ pub async fn add(
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
     Body(add): Body<Add>,
-) -> Result<(StatusCode, Json<CredentialLine>), Problem> {
+) -> Result<(StatusCode, Json<CredentialLine>), AdminProblem> {
     let id = app_id(path)?;
     let label = add.label.as_ref().map_or("added", |label| &label.0).to_owned();
     let change = Change::AddCredential(label, add.kind()?);
     let application = admin.auth.change(&id, &change, admin.clock.now()).await;
-    let application = application.map_err(|error| Problem::administer(&id, &error))?;
+    let application = application.map_err(|error| AdminProblem::administer(&id, &error))?;
     // The new one is the last, and this is the state right after the addition.
     let added = application.credentials.last().map(CredentialLine::new);
-    let added = added.ok_or_else(|| Problem::unknown_application(id.as_str()))?;
+    let added = added.ok_or_else(|| AdminProblem::unknown_application(id.as_str()))?;
     info!(
         target: "northgate::audit", application = %id, credential = added.id, kind = added.kind,
         "a credential was added to an application"
@@ -78,12 +78,12 @@ pub async fn remove(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<(String, u32)>, PathRejection>,
-) -> Result<Json<Credentials>, Problem> {
-    let Path((text, credential)) = path.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    let id = AppId::parse(&text).map_err(|_| Problem::unknown_application(&text))?;
+) -> Result<Json<Credentials>, AdminProblem> {
+    let Path((text, credential)) = path.map_err(|rejection| AdminProblem::invalid(rejection.body_text()))?;
+    let id = AppId::parse(&text).map_err(|_| AdminProblem::unknown_application(&text))?;
     let change = Change::RemoveCredential(CredentialId(credential));
     let application = admin.auth.change(&id, &change, admin.clock.now()).await;
-    let application = application.map_err(|error| Problem::administer(&id, &error))?;
+    let application = application.map_err(|error| AdminProblem::administer(&id, &error))?;
     info!(
         target: "northgate::audit", application = %id, credential,
         "a credential was removed from an application"
@@ -92,7 +92,7 @@ pub async fn remove(
 }
 
 impl Add {
-    fn kind(&self) -> Result<CredentialKind, Problem> {
+    fn kind(&self) -> Result<CredentialKind, AdminProblem> {
         let names = [
             (NameField::Subject, &self.subject),
             (NameField::SanDns, &self.san_dns),
@@ -104,39 +104,39 @@ impl Add {
         let others = [
             self.jwk
                 .as_ref()
-                .map(|jwk| key(&jwk.spki().map_err(|error| Problem::invalid(error.to_string()))?)),
+                .map(|jwk| key(&jwk.spki().map_err(|error| AdminProblem::invalid(error.to_string()))?)),
             self.public_key.as_deref().map(public_key),
             self.certificate.as_deref().map(certificate),
         ];
         let mut given = others.into_iter().flatten().chain(names);
         match (given.next(), given.next()) {
             (Some(kind), None) => kind,
-            (_, _) => Err(Problem::invalid(
+            (_, _) => Err(AdminProblem::invalid(
                 "a credential is exactly one of jwk, publicKey, certificate, subject, sanDns, sanUri, sanIp and sanEmail",
             )),
         }
     }
 }
 
-fn public_key(pem: &str) -> Result<CredentialKind, Problem> {
+fn public_key(pem: &str) -> Result<CredentialKind, AdminProblem> {
     let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes());
-    key(&spki.map_err(|_| Problem::invalid("publicKey is no PEM text with a PUBLIC KEY"))?)
+    key(&spki.map_err(|_| AdminProblem::invalid("publicKey is no PEM text with a PUBLIC KEY"))?)
 }
 
-fn key(spki: &[u8]) -> Result<CredentialKind, Problem> {
-    PublicKey::parse(spki).map(CredentialKind::Key).map_err(|error| Problem::invalid(error.to_string()))
+fn key(spki: &[u8]) -> Result<CredentialKind, AdminProblem> {
+    PublicKey::parse(spki).map(CredentialKind::Key).map_err(|error| AdminProblem::invalid(error.to_string()))
 }
 
-fn certificate(pem: &str) -> Result<CredentialKind, Problem> {
+fn certificate(pem: &str) -> Result<CredentialKind, AdminProblem> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes());
-    let der = der.map_err(|_| Problem::invalid("certificate is no PEM text with a CERTIFICATE"))?;
+    let der = der.map_err(|_| AdminProblem::invalid("certificate is no PEM text with a CERTIFICATE"))?;
     Ok(CredentialKind::Certificate(client_certificate::thumbprint(&der)))
 }
 
-fn name(field: NameField, text: &str) -> Result<CredentialKind, Problem> {
+fn name(field: NameField, text: &str) -> Result<CredentialKind, AdminProblem> {
     let name = names::written(field, text).map(CredentialKind::Name);
     name.ok_or_else(|| {
-        Problem::invalid(format!("{text:?} is no {} that a certificate can have", field.as_str()))
+        AdminProblem::invalid(format!("{text:?} is no {} that a certificate can have", field.as_str()))
     })
 }
 

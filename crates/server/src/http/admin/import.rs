@@ -21,7 +21,7 @@ use tracing::info;
 use super::answer::{Imported, ImportedRow, RowResult};
 use super::body::{Body, GivenId, GivenSecret, Text};
 use super::operator::Operator;
-use super::problem::Problem;
+use super::problem::AdminProblem;
 use super::{Admin, LONGEST_IMPORT};
 
 /// Rows of one request. Each takes an Argon2id hash of some 20 ms, so that a request takes seconds and not minutes.
@@ -54,10 +54,10 @@ pub async fn import(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     Body(import): Body<Import, LONGEST_IMPORT>,
-) -> Result<Json<Imported>, Problem> {
+) -> Result<Json<Imported>, AdminProblem> {
     if import.rows.len() > MOST_ROWS {
         let count = import.rows.len();
-        return Err(Problem::invalid(format!(
+        return Err(AdminProblem::invalid(format!(
             "one request imports at most {MOST_ROWS} rows, and not {count}"
         )));
     }
@@ -79,7 +79,7 @@ fn first_of_each_id(rows: Vec<Value>) -> (Placed<Value>, Placed<Value>) {
     rows.into_iter().enumerate().partition(|(_, row)| seen.insert(app_id(row)))
 }
 
-async fn at_once(admin: &Arc<Admin>, rows: Placed<Value>) -> Result<Placed<ImportedRow>, Problem> {
+async fn at_once(admin: &Arc<Admin>, rows: Placed<Value>) -> Result<Placed<ImportedRow>, AdminProblem> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     // Dropped with the request, it stops what has not begun.
     let mut under_way = JoinSet::new();
@@ -92,13 +92,13 @@ async fn at_once(admin: &Arc<Admin>, rows: Placed<Value>) -> Result<Placed<Impor
     }
     let mut done = Vec::new();
     while let Some(row) = under_way.join_next().await {
-        done.push(row.map_err(|error| Problem::failure(&error))??);
+        done.push(row.map_err(|error| AdminProblem::failure(&error))??);
     }
     Ok(done)
 }
 
 /// One row. Only what makes all rows fail is a problem.
-async fn put(admin: &Admin, row: Value) -> Result<ImportedRow, Problem> {
+async fn put(admin: &Admin, row: Value) -> Result<ImportedRow, AdminProblem> {
     let app_id = app_id(&row);
     let outcome = |result, reason| ImportedRow { app_id: app_id.clone(), result, reason };
     let row: Row = match serde_json::from_value(row) {
@@ -117,7 +117,7 @@ async fn put(admin: &Admin, row: Value) -> Result<ImportedRow, Problem> {
             let reason = "there is an application with this appId and another secret; it was left as it is";
             Ok(outcome(RowResult::Conflict, Some(reason.to_owned())))
         }
-        Err(error) => Err(Problem::administer(&id, &error)),
+        Err(error) => Err(AdminProblem::administer(&id, &error)),
     }
 }
 

@@ -13,7 +13,7 @@ use tracing::info;
 use super::answer::Keys;
 use super::body::Body;
 use super::operator::Operator;
-use super::problem::Problem;
+use super::problem::AdminProblem;
 use super::{Admin, KeyringHome};
 use crate::keys::keyring_database::DatabaseKeyringError;
 use crate::keys::keyring_file::{KeyringFile, KeyringFileError};
@@ -50,10 +50,10 @@ pub async fn rotate(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     Body(rotation): Body<Rotation>,
-) -> Result<Json<Keys>, Problem> {
+) -> Result<Json<Keys>, AdminProblem> {
     // The keyring of another installation may lie there by now.
     if let Some(reason) = (admin.lost)() {
-        return Err(Problem::conflict(reason));
+        return Err(AdminProblem::conflict(reason));
     }
     let use_from = match (rotation.at_once, &admin.keyring) {
         (false, _) => UseFrom::Lead,
@@ -68,9 +68,11 @@ pub async fn rotate(
             info!(target: "northgate::audit", "the keyring was rotated");
             Ok(Json(Keys::new(&admin.auth.keyring(), admin.clock.now())))
         }
-        Err(RotateError::Keyring(error)) => Err(Problem::conflict(RotateError::Keyring(error).to_string())),
+        Err(RotateError::Keyring(error)) => {
+            Err(AdminProblem::conflict(RotateError::Keyring(error).to_string()))
+        }
         Err(error @ (RotateError::Save(_) | RotateError::Put(_) | RotateError::Broken(_))) => {
-            Err(Problem::failure(&error))
+            Err(AdminProblem::failure(&error))
         }
     }
 }

@@ -7,19 +7,19 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
 use super::Admin;
-use super::problem::Problem;
+use super::problem::AdminProblem;
 
 /// Proof that the request carries the admin token.
 pub struct Operator;
 
 impl FromRequestParts<Arc<Admin>> for Operator {
-    type Rejection = Problem;
+    type Rejection = AdminProblem;
 
-    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Operator, Problem> {
+    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Operator, AdminProblem> {
         let presented = parts.headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         match presented {
             Some(token) if admin.token.matches(token) => Ok(Operator),
-            Some(_) | None => Err(Problem::unauthorized()),
+            Some(_) | None => Err(AdminProblem::unauthorized()),
         }
     }
 }

@@ -9,7 +9,7 @@ use northgate_core::policy::{
 use northgate_core::throttle::Rate;
 use serde::{Deserialize, Serialize};
 
-use super::problem::Problem;
+use super::problem::AdminProblem;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -84,7 +84,7 @@ impl PolicyMembers {
     }
 
     /// The overrides that these members ask for, or a sentence about the first one that cannot be.
-    pub fn overrides(&self) -> Result<Overrides, Problem> {
+    pub fn overrides(&self) -> Result<Overrides, AdminProblem> {
         Ok(Overrides {
             rotation: word("rotation", &self.rotation, Rotation::parse, "once or reusable")?,
             retry_window: duration("retryWindow", &self.retry_window, RETRY_WINDOW)?,
@@ -121,18 +121,18 @@ fn word<T>(
     given: &Option<String>,
     parse: impl Fn(&str) -> Option<T>,
     words: &str,
-) -> Result<Option<T>, Problem> {
+) -> Result<Option<T>, AdminProblem> {
     let Some(given) = given else { return Ok(None) };
     let parsed =
-        parse(given).ok_or_else(|| Problem::invalid(format!("{name} is {words}, and not {given:?}")))?;
+        parse(given).ok_or_else(|| AdminProblem::invalid(format!("{name} is {words}, and not {given:?}")))?;
     Ok(Some(parsed))
 }
 
-fn count(name: &str, given: Option<u32>, range: RangeInclusive<u32>) -> Result<Option<u32>, Problem> {
+fn count(name: &str, given: Option<u32>, range: RangeInclusive<u32>) -> Result<Option<u32>, AdminProblem> {
     match given {
         Some(count) if !range.contains(&count) => {
             let (from, to) = (range.start(), range.end());
-            Err(Problem::invalid(format!("{name} is {from} to {to}, and not {count}")))
+            Err(AdminProblem::invalid(format!("{name} is {from} to {to}, and not {count}")))
         }
         Some(_) | None => Ok(given),
     }
@@ -143,13 +143,13 @@ fn duration(
     name: &str,
     given: &Option<String>,
     range: RangeInclusive<Duration>,
-) -> Result<Option<Duration>, Problem> {
+) -> Result<Option<Duration>, AdminProblem> {
     let Some(given) = given else { return Ok(None) };
     match humantime::parse_duration(given) {
         Ok(duration) if duration.subsec_nanos() == 0 && range.contains(&duration) => Ok(Some(duration)),
         Ok(_) | Err(_) => {
             let (from, to) = (written(*range.start()), written(*range.end()));
-            Err(Problem::invalid(format!(
+            Err(AdminProblem::invalid(format!(
                 "{name} is a number and s, m, h or d, such as \"15m\", from {from} to {to}, and not {given:?}"
             )))
         }
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
     use northgate_core::signing::Algorithm;
 
-    fn retry_window(text: &str) -> Result<Option<Duration>, Problem> {
+    fn retry_window(text: &str) -> Result<Option<Duration>, AdminProblem> {
         let members = PolicyMembers { retry_window: Some(text.to_owned()), ..PolicyMembers::default() };
         Ok(members.overrides()?.retry_window)
     }

@@ -1,4 +1,4 @@
-//! What the operator hears when something did not succeed: a word for programs and a sentence for people.
+//! Error responses of the admin API: a code for programs and a sentence for people.
 
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use tracing::error;
 
 use super::answer::Refused;
 use crate::http::body::Unread;
-use crate::http::hosts::HostError;
 use crate::http::status::{Challenge, ErrorStatus};
 use crate::telemetry::with_causes;
 
@@ -22,101 +21,92 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// An answer that is not a success.
 #[derive(Debug)]
-pub struct Problem {
+pub struct AdminProblem {
     status: ErrorStatus,
     error: &'static str,
     message: String,
 }
 
-impl Problem {
-    pub fn unauthorized() -> Problem {
+impl AdminProblem {
+    pub fn unauthorized() -> AdminProblem {
         let message = "this needs the admin token as `Authorization: Bearer …`; it is in the data directory";
-        Problem {
+        AdminProblem {
             status: ErrorStatus::Unauthorized(Challenge::Bearer),
             error: "unauthorized",
             message: message.to_owned(),
         }
     }
 
-    pub fn invalid(message: impl Into<String>) -> Problem {
-        Problem { status: ErrorStatus::BadRequest, error: "invalid-request", message: message.into() }
+    pub fn invalid(message: impl Into<String>) -> AdminProblem {
+        AdminProblem { status: ErrorStatus::BadRequest, error: "invalid-request", message: message.into() }
     }
 
-    pub fn body(error: Unread) -> Problem {
+    pub fn body(error: Unread) -> AdminProblem {
         let status = match error {
             Unread::TooLarge => ErrorStatus::ContentTooLarge,
             Unread::TooSlow => ErrorStatus::RequestTimeout,
             Unread::Broken => ErrorStatus::BadRequest,
             Unread::ContentCoding => ErrorStatus::UnsupportedMediaType("application/json"),
         };
-        Problem { status, error: "unreadable-body", message: error.to_string() }
+        AdminProblem { status, error: "unreadable-body", message: error.to_string() }
     }
 
-    pub fn host(error: HostError) -> Problem {
-        let (status, word) = match error {
-            HostError::UnknownHost => (ErrorStatus::MisdirectedRequest, "unknown-host"),
-            HostError::ForeignOrigin => (ErrorStatus::Forbidden, "foreign-origin"),
-        };
-        Problem { status, error: word, message: error.to_string() }
-    }
-
-    pub fn unknown_application(id: &str) -> Problem {
+    pub fn unknown_application(id: &str) -> AdminProblem {
         let message = format!("there is no application with the appId {id}");
-        Problem { status: ErrorStatus::NotFound, error: "unknown-application", message }
+        AdminProblem { status: ErrorStatus::NotFound, error: "unknown-application", message }
     }
 
-    pub fn taken(id: &AppId) -> Problem {
+    pub fn taken(id: &AppId) -> AdminProblem {
         let message = format!("there is an application with the appId {id} already; nothing was changed");
-        Problem { status: ErrorStatus::Conflict, error: "app-id-taken", message }
+        AdminProblem { status: ErrorStatus::Conflict, error: "app-id-taken", message }
     }
 
-    pub fn unsupported(message: &str) -> Problem {
+    pub fn unsupported(message: &str) -> AdminProblem {
         let message = message.to_owned();
-        Problem { status: ErrorStatus::NotImplemented, error: "not-supported", message }
+        AdminProblem { status: ErrorStatus::NotImplemented, error: "not-supported", message }
     }
 
     /// What the operator may wait for; the sentence says for what.
-    pub fn conflict(message: impl Into<String>) -> Problem {
-        Problem { status: ErrorStatus::Conflict, error: "not-now", message: message.into() }
+    pub fn conflict(message: impl Into<String>) -> AdminProblem {
+        AdminProblem { status: ErrorStatus::Conflict, error: "not-now", message: message.into() }
     }
 
     /// A failure of ours: the log hears its causes, the operator that there is something in the log.
-    pub fn failure(error: &dyn std::error::Error) -> Problem {
+    pub fn failure(error: &dyn std::error::Error) -> AdminProblem {
         let text = with_causes(error);
         error!(error = %text, "an admin request failed: {text}");
         let message = format!("{error}; the log of the server says more");
-        Problem { status: ErrorStatus::InternalServerError, error: "failed", message }
+        AdminProblem { status: ErrorStatus::InternalServerError, error: "failed", message }
     }
 
-    /// Too many are here already.
-    pub fn crowded(message: String) -> Problem {
-        Problem { status: ErrorStatus::ServiceUnavailable(AGAIN), error: "busy", message }
-    }
-
-    pub fn store(error: &StoreError) -> Problem {
+    pub fn store(error: &StoreError) -> AdminProblem {
         let word = match error {
             StoreError::Busy => "busy",
             StoreError::Unavailable(_) => "store-unavailable",
         };
-        Problem { status: ErrorStatus::ServiceUnavailable(AGAIN), error: word, ..Problem::failure(error) }
+        AdminProblem {
+            status: ErrorStatus::ServiceUnavailable(AGAIN),
+            error: word,
+            ..AdminProblem::failure(error)
+        }
     }
 
-    pub fn administer(id: &AppId, error: &AdministerError) -> Problem {
+    pub fn administer(id: &AppId, error: &AdministerError) -> AdminProblem {
         let (status, word) = match error {
-            AdministerError::UnknownApplication => return Problem::unknown_application(id.as_str()),
+            AdministerError::UnknownApplication => return AdminProblem::unknown_application(id.as_str()),
             AdministerError::UnknownSecret(_) => (ErrorStatus::NotFound, "unknown-secret"),
             AdministerError::TooManySecrets => (ErrorStatus::Conflict, "too-many-secrets"),
             AdministerError::UnknownCredential(_) => (ErrorStatus::NotFound, "unknown-credential"),
             AdministerError::SameCredential(_) => (ErrorStatus::Conflict, "same-credential"),
             AdministerError::TooManyCredentials => (ErrorStatus::Conflict, "too-many-credentials"),
             AdministerError::Busy => (ErrorStatus::ServiceUnavailable(AGAIN), "busy"),
-            AdministerError::Store(error) => return Problem::store(error),
+            AdministerError::Store(error) => return AdminProblem::store(error),
         };
-        Problem { status, error: word, message: error.to_string() }
+        AdminProblem { status, error: word, message: error.to_string() }
     }
 }
 
-impl IntoResponse for Problem {
+impl IntoResponse for AdminProblem {
     fn into_response(self) -> Response {
         let refused = Refused { error: self.error.to_owned(), message: self.message };
         let mut response = Json(refused).into_response();

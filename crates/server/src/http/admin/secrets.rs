@@ -19,17 +19,17 @@ use super::answer::{AddedSecret, SecretLine, Secrets};
 use super::applications::app_id;
 use super::body::{Body, GivenSecret, Text};
 use super::operator::Operator;
-use super::problem::Problem;
+use super::problem::AdminProblem;
 use crate::rfc3339;
 
 pub async fn list(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Secrets>, Problem> {
+) -> Result<Json<Secrets>, AdminProblem> {
     let id = app_id(path)?;
     let application = admin.auth.registry().find(&id);
-    application.map(|found| secrets(&found)).ok_or_else(|| Problem::unknown_application(id.as_str()))
+    application.map(|found| secrets(&found)).ok_or_else(|| AdminProblem::unknown_application(id.as_str()))
 }
 
 #[derive(Deserialize)]
@@ -44,12 +44,12 @@ pub async fn add(
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
     Body(add): Body<Add>,
-) -> Result<(StatusCode, Json<AddedSecret>), Problem> {
+) -> Result<(StatusCode, Json<AddedSecret>), AdminProblem> {
     let id = app_id(path)?;
     let label = add.label.map_or_else(|| "added".to_owned(), |label| label.0);
     let given = add.secret.map(|given| given.0);
     let added = admin.auth.add_secret(&id, label, given.as_ref(), admin.clock.now()).await;
-    let (application, allocated) = added.map_err(|error| Problem::administer(&id, &error))?;
+    let (application, allocated) = added.map_err(|error| AdminProblem::administer(&id, &error))?;
     // Ids count up, and this is the state right after the addition.
     let secret_id = application.secrets.iter().map(|secret| secret.id.0).max().unwrap_or(0);
     info!(
@@ -75,9 +75,9 @@ pub async fn retire(
     State(admin): State<Arc<Admin>>,
     path: Result<Path<(String, u32)>, PathRejection>,
     Body(retire): Body<Retire>,
-) -> Result<Json<Secrets>, Problem> {
-    let Path((text, secret_id)) = path.map_err(|rejection| Problem::invalid(rejection.body_text()))?;
-    let id = AppId::parse(&text).map_err(|_| Problem::unknown_application(&text))?;
+) -> Result<Json<Secrets>, AdminProblem> {
+    let Path((text, secret_id)) = path.map_err(|rejection| AdminProblem::invalid(rejection.body_text()))?;
+    let id = AppId::parse(&text).map_err(|_| AdminProblem::unknown_application(&text))?;
     let now = admin.clock.now();
     let at = retire.time(now)?;
     let wanted = match retire.revoke {
@@ -85,7 +85,7 @@ pub async fn retire(
         false => Change::RetireSecret(SecretId(secret_id), at),
     };
     let changed = admin.auth.change(&id, &wanted, now).await;
-    let application = changed.map_err(|error| Problem::administer(&id, &error))?;
+    let application = changed.map_err(|error| AdminProblem::administer(&id, &error))?;
     info!(
         target: "northgate::audit", application = %id, secret = secret_id, retire_at = rfc3339::format(at),
         "the retirement of a secret was set"
@@ -97,26 +97,26 @@ pub async fn retire(
 }
 
 impl Retire {
-    fn time(&self, now: Timestamp) -> Result<Timestamp, Problem> {
+    fn time(&self, now: Timestamp) -> Result<Timestamp, AdminProblem> {
         if self.revoke && (self.at.is_some() || self.after.is_some()) {
-            return Err(Problem::invalid(
+            return Err(AdminProblem::invalid(
                 "revoke ends tokens now, and a secret that retires later can get others: give revoke alone",
             ));
         }
         match (&self.at, &self.after) {
             (None, None) => Ok(now),
             (Some(at), None) => rfc3339::parse(at).ok_or_else(|| {
-                Problem::invalid(format!("at is a time such as 2026-01-31T12:00:00Z, and not {at:?}"))
+                AdminProblem::invalid(format!("at is a time such as 2026-01-31T12:00:00Z, and not {at:?}"))
             }),
             (None, Some(after)) => {
                 humantime::parse_duration(after).map(|after| now.plus(after)).map_err(|_| {
-                    Problem::invalid(format!(
+                    AdminProblem::invalid(format!(
                         "after is a number and s, m, h or d, such as \"7d\", and not {after:?}"
                     ))
                 })
             }
             (Some(_), Some(_)) => {
-                Err(Problem::invalid("a secret retires at a time or after a time, not both"))
+                Err(AdminProblem::invalid("a secret retires at a time or after a time, not both"))
             }
         }
     }

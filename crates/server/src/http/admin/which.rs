@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::problem::Problem;
+use super::problem::AdminProblem;
 
 /// Applications in one page unless the request says otherwise, and at most.
 const PAGE: usize = 100;
@@ -19,11 +19,11 @@ pub struct Which {
 }
 
 impl Which {
-    pub fn parse(query: &str) -> Result<Which, Problem> {
+    pub fn parse(query: &str) -> Result<Which, AdminProblem> {
         let mut which = Which { after: None, limit: PAGE, name: String::new() };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (member, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let refused = |what: &str| Problem::invalid(format!("{member} in the query is {what}"));
+            let refused = |what: &str| AdminProblem::invalid(format!("{member} in the query is {what}"));
             let value = percent_decode_str(value).decode_utf8().map_err(|_| refused("not UTF-8"))?;
             match member {
                 "after" => which.after = Some(value.parse().map_err(|_| refused("no number"))?),

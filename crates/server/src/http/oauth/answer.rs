@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::http::header::PRAGMA;
 use axum::http::{HeaderValue, Response, StatusCode};
 use northgate_core::app_id::AppId;
-use northgate_core::issue::Pair;
 use northgate_core::client_credentials::Issued;
+use northgate_core::issue::Pair;
 use northgate_core::policy::AccessTokens;
 use northgate_core::token::{Binding, Claims};
 

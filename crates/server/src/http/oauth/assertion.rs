@@ -4,9 +4,9 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use northgate_core::text::check_text;
 use northgate_core::assertion::Assertion;
 use northgate_core::credential::Algorithm;
+use northgate_core::text::check_text;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;

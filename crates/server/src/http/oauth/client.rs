@@ -15,7 +15,7 @@ use northgate_core::possession::Possession;
 use northgate_core::secret::SecretText;
 
 use super::assertion::{self, AssertionError};
-use super::error::{Code, Denial};
+use super::error::{Code, Denial, denial};
 use super::form::{self, Form};
 use crate::http::dpop::DPOP;
 use crate::http::observe;
@@ -211,7 +211,7 @@ impl From<ClientError> for Denial {
                 (Code::InvalidClient, error.description(), Outcome::InvalidInput)
             }
         };
-        Denial::new(code, description, outcome, &error)
+        denial(code, description, outcome, &error)
     }
 }
 

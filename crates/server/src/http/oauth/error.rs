@@ -1,4 +1,4 @@
-//! What an OAuth client hears when it does not get what it asked for (RFC 6749 §5.2), beside what the log hears.
+//! Error responses of the OAuth endpoints (RFC 6749 §5.2).
 
 use std::error::Error;
 use std::time::Duration;
@@ -10,14 +10,12 @@ use northgate_core::admit::AdmissionError;
 use northgate_core::assertion::{self, AuthFailure};
 use northgate_core::store::StoreError;
 
-use crate::http::audit::Audit;
 use crate::http::body::Unread;
-use crate::http::observe::Observed;
+use crate::http::failure::Failure;
 use crate::http::status::{Challenge, ErrorStatus};
 use crate::outcome::Outcome;
-use crate::telemetry::with_causes;
 
-/// The word and the status of an error.
+/// The error code of a response, with its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     InvalidRequest,
@@ -38,14 +36,19 @@ pub enum Code {
     ContentCoding,
 }
 
-/// Why a request did not succeed, on its way out.
-#[derive(Debug)]
-pub struct Denial {
+/// An error response (RFC 6749 §5.2): its code and its description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OAuthError {
     code: Code,
     description: &'static str,
-    outcome: Outcome,
-    detail: String,
-    audit: Option<Audit>,
+}
+
+/// A failed request to an endpoint of OAuth.
+pub type Denial = Failure<OAuthError>;
+
+/// `code` and `description` for the client; `outcome` and the error with its causes for the log.
+pub fn denial(code: Code, description: &'static str, outcome: Outcome, error: &dyn Error) -> Denial {
+    Failure::new(OAuthError { code, description }, outcome, error)
 }
 
 /// What a store that cannot do its part now is given before it is asked again.
@@ -78,22 +81,9 @@ impl Code {
     }
 }
 
-impl Denial {
-    /// `code` and `description` for the client; `outcome` and the error with its causes for the log.
-    pub fn new(code: Code, description: &'static str, outcome: Outcome, error: &dyn Error) -> Denial {
-        Denial { code, description, outcome, detail: with_causes(error), audit: None }
-    }
-
-    /// The same with a line for the audit.
-    pub fn audited(self, audit: Audit) -> Denial {
-        Denial { audit: Some(audit), ..self }
-    }
-
-    /// The answer for the client; the rest goes to what is observed.
-    pub fn answer(self, observed: &mut Observed) -> Response<Body> {
-        observed.outcome = self.outcome;
-        observed.detail = Some(self.detail);
-        observed.audit = self.audit;
+impl OAuthError {
+    /// The answer that says it.
+    pub fn answer(self) -> Response<Body> {
         let (status, error) = self.code.status_and_word();
         // Neither has anything to escape: our own words.
         let body = format!(r#"{{"error":"{error}","error_description":"{}"}}"#, self.description);
@@ -126,14 +116,14 @@ pub fn store(cause: &StoreError, error: &dyn Error) -> Denial {
         StoreError::Busy => Outcome::Busy,
         StoreError::Unavailable(_) => Outcome::Unavailable,
     };
-    Denial::new(Code::Unavailable, "The service is busy.", outcome, error)
+    denial(Code::Unavailable, "The service is busy.", outcome, error)
 }
 
 /// What is said of an application that has closed too many grants.
 pub fn too_many_closed(error: &dyn Error) -> Denial {
     let description =
         "The application has closed too many grants; wait until their access tokens have ended.";
-    Denial::new(Code::Throttled(CLOSED_AGAIN), description, Outcome::Throttled, error)
+    denial(Code::Throttled(CLOSED_AGAIN), description, Outcome::Throttled, error)
 }
 
 /// What a client hears of a credential that did not authenticate it. Nothing here depends on whether the client exists.
@@ -189,7 +179,7 @@ impl From<AdmissionError> for Denial {
             AdmissionError::Busy => (Code::Unavailable, "The service is busy.", Outcome::Busy),
             AdmissionError::Store(cause) => return store(cause, &error),
         };
-        Denial::new(code, description, outcome, &error)
+        denial(code, description, outcome, &error)
     }
 }
 
@@ -203,6 +193,6 @@ impl From<Unread> for Denial {
             }
             Unread::Broken => (Code::InvalidRequest, "The body is broken off.", Outcome::InvalidInput),
         };
-        Denial::new(code, description, outcome, &error)
+        denial(code, description, outcome, &error)
     }
 }

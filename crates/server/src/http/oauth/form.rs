@@ -4,7 +4,7 @@ use axum::extract::Request;
 use northgate_core::text::{TextError, check_text};
 use percent_encoding::percent_decode;
 
-use super::error::{Code, Denial};
+use super::error::{Code, Denial, denial};
 use crate::http::body::{self, Bounds};
 use crate::http::decode::MEMBERS_MAX;
 use crate::outcome::Outcome;
@@ -100,7 +100,7 @@ impl From<FormError> for Denial {
                 Outcome::InvalidInput,
             ),
         };
-        Denial::new(Code::InvalidRequest, description, outcome, &error)
+        denial(Code::InvalidRequest, description, outcome, &error)
     }
 }
 

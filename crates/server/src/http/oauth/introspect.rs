@@ -83,7 +83,7 @@ fn answered(told: Result<Told, Denial>, mut observed: Observed) -> ObservedRespo
             }
             answer::json(StatusCode::OK, body)
         }
-        Err(denial) => denial.answer(&mut observed),
+        Err(denial) => denial.observe(&mut observed).answer(),
     };
     observed.beside(answer)
 }

@@ -24,7 +24,7 @@ pub async fn revoke(State(api): State<Arc<Api>>, request: Request) -> ObservedRe
             observe(revoked, &mut observed);
             answer::empty(StatusCode::OK)
         }
-        Err(denial) => denial.answer(&mut observed),
+        Err(denial) => denial.observe(&mut observed).answer(),
     };
     observed.beside(answer)
 }

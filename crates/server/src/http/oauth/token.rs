@@ -12,7 +12,7 @@ use northgate_core::possession::{Possession, PossessionError};
 use northgate_core::refresh::{RefreshError, Refusal};
 
 use super::client::{Client, Sender};
-use super::error::{self, Code, Denial};
+use super::error::{self, Code, Denial, denial};
 use super::form::Form;
 use super::{TOKEN, answer};
 use crate::http::Api;
@@ -42,7 +42,7 @@ pub async fn token(State(api): State<Arc<Api>>, request: Request) -> ObservedRes
     let mut observed = Observed::new(Operation::ClientCredentials);
     let answer = match attempt(&api, request, &mut observed).await {
         Ok(answer) => answer,
-        Err(denial) => denial.answer(&mut observed),
+        Err(denial) => denial.observe(&mut observed).answer(),
     };
     observed.beside(answer)
 }
@@ -122,13 +122,13 @@ impl From<Unknown> for Denial {
             }
             Unknown::Scope => (Code::InvalidScope, "There is the scope default and no other."),
         };
-        Denial::new(code, description, Outcome::InvalidInput, &error)
+        denial(code, description, Outcome::InvalidInput, &error)
     }
 }
 
 impl From<ProofError> for Denial {
     fn from(error: ProofError) -> Denial {
-        Denial::new(Code::InvalidDpopProof, error.description(), Outcome::Refused, &error)
+        denial(Code::InvalidDpopProof, error.description(), Outcome::Refused, &error)
     }
 }
 
@@ -152,7 +152,7 @@ impl From<PossessionError> for Denial {
                 Outcome::Throttled,
             ),
         };
-        Denial::new(code, description, outcome, &error)
+        denial(code, description, outcome, &error)
     }
 }
 
@@ -177,23 +177,25 @@ impl From<RefreshError> for Denial {
     }
 }
 
-/// The client has proved itself and shows its own token, so that it may hear what became of that; of a token of others it
-/// hears what it would of nonsense.
+/// The reason for a refused refresh token, which an authenticated client may learn of its own tokens. A token of another client is
+/// answered like no token at all.
 fn refused(refusal: Refusal, error: &RefreshError) -> Denial {
-    let denial = |description, outcome| Denial::new(Code::InvalidGrant, description, outcome, error);
+    let invalid_grant = |description, outcome| denial(Code::InvalidGrant, description, outcome, error);
     match refusal {
         Refusal::Reused { grant, presented, current, closed } => {
             let description = "The refresh token was used before: use the newest one, or log in.";
             let audit = Audit::Reused { grant, presented, current, closed };
-            denial(description, Outcome::Reused).audited(audit)
+            invalid_grant(description, Outcome::Reused).audited(audit)
         }
         Refusal::Token(_) | Refusal::NotYours => {
-            denial("The refresh token is not one of this application.", Outcome::Refused)
+            invalid_grant("The refresh token is not one of this application.", Outcome::Refused)
         }
-        Refusal::WrongKind => denial("The token is an access token, and no refresh token.", Outcome::Refused),
-        Refusal::Expired => denial("The refresh token has expired: log in.", Outcome::Refused),
+        Refusal::WrongKind => {
+            invalid_grant("The token is an access token, and no refresh token.", Outcome::Refused)
+        }
+        Refusal::Expired => invalid_grant("The refresh token has expired: log in.", Outcome::Refused),
         Refusal::Closed => {
-            denial("The refresh token was revoked or gave way to a newer login.", Outcome::Refused)
+            invalid_grant("The refresh token was revoked or gave way to a newer login.", Outcome::Refused)
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use northgate_core::clock::Timestamp;
-use northgate_core::keyring::{KeyBytes, KeyRecord, KeyringRecord};
 use northgate_core::key_id::KeyId;
+use northgate_core::keyring::{KeyBytes, KeyRecord, KeyringRecord};
 use serde::Deserialize;
 
 use crate::rfc3339;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use northgate_core::app_id::AppId;
 use northgate_core::auth::{Auth, Settings};
-use northgate_core::issue::Pair;
 use northgate_core::clock::Timestamp;
+use northgate_core::issue::Pair;
 use northgate_core::login::LoginError;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
 use northgate_core::secret::SecretText;

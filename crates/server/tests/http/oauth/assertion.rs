@@ -51,8 +51,7 @@ async fn an_assertion_that_ends_before_what_was_forgotten_is_refused_although_th
     let key = Key::ed25519();
     let world = world_with(&key).await;
     let single_use = Timestamp::from_millis((BEGIN_S + 60 + 30) * 1000);
-    let mark =
-        |at| world.auth.registry().high_water().raise(Marks { single_use: at, ..Marks::NOTHING });
+    let mark = |at| world.auth.registry().high_water().raise(Marks { single_use: at, ..Marks::NOTHING });
     mark(single_use.minus(Duration::from_millis(1)));
     assert_eq!(present(&world, &key.assert(&claims("1"))).await.status, 200);
     mark(single_use);
