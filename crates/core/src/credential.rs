@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 
 use crate::clock::Timestamp;
@@ -102,12 +104,30 @@ pub enum KeyError {
 const ED25519: [u8; 12] = *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
 const P256: [u8; 26] =
     *b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
+/// The first byte of an uncompressed point (SEC 1 §2.3.3).
+const UNCOMPRESSED: u8 = 4;
 /// rsaEncryption with its NULL, behind the header of the whole.
 const RSA: [u8; 15] = *b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 /// The SubjectPublicKeyInfo of RSA keys with 2048 to 8192 bits.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 290..=1070;
 
 impl PublicKey {
+    /// A public key of Ed25519 (RFC 8037 §2).
+    pub fn ed25519(x: &[u8; 32]) -> Result<PublicKey, KeyError> {
+        PublicKey::parse(&[&ED25519[..], x].concat())
+    }
+
+    /// A point of P-256 (RFC 7518 §6.2.1).
+    pub fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<PublicKey, KeyError> {
+        PublicKey::parse(&[&P256[..], &[UNCOMPRESSED], x, y].concat())
+    }
+
+    /// Modulus and exponent of RSA, big-endian (RFC 7518 §6.3.1).
+    pub fn rsa(n: &[u8], e: &[u8]) -> Result<PublicKey, KeyError> {
+        let der = PublicKeyComponents { n, e }.as_der().map_err(|_| KeyError::Damaged)?;
+        PublicKey::parse(der.as_ref())
+    }
+
     /// The key that this SubjectPublicKeyInfo is, if it can be registered.
     pub fn parse(spki: &[u8]) -> Result<PublicKey, KeyError> {
         let key = PublicKey::stored(spki)?;

@@ -1,8 +1,6 @@
-//! Access tokens as JWTs (RFC 9068): the same claims as in an opaque token, signed, so that others can check them.
+//! Signed access tokens (RFC 9068): the claims of an opaque token as a JWT, which gateways can verify offline.
 
 pub mod checked;
-pub mod jwk;
-pub mod members;
 #[cfg(test)]
 mod tests;
 
@@ -16,10 +14,10 @@ use northgate_core::grant::{GrantId, GrantKey};
 use northgate_core::keyring::Keyring;
 use northgate_core::signing::{self, Algorithm};
 use northgate_core::token::{Binding, Claims, Kind, TokenError};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::config::oauth::OAuth;
+use crate::jose::jws::{self, Jws, Malformed};
 use checked::Checked;
 
 /// The media type of an access token (RFC 9068 §2.1).
@@ -78,7 +76,7 @@ pub fn is_one(token: &str) -> bool {
 /// What identifies a token, without being it: the `jti` of a signed one, whose signature was checked before, and of an opaque
 /// one half of its SHA-256.
 pub fn identifier(token: &str) -> String {
-    let payload = token.split('.').nth(1).and_then(|payload| parsed::<Payload>(payload).ok());
+    let payload = Jws::split(token).and_then(|jws| jws.payload::<Payload>()).ok();
     payload.map_or_else(
         || URL_SAFE_NO_PAD.encode(&digest(&SHA256, token.as_bytes()).as_ref()[..16]),
         |payload| payload.jti,
@@ -113,11 +111,7 @@ pub fn mint(
             generation: claims.generation,
         },
     };
-    let mut token = format!("{}.{}", part(&header), part(&payload));
-    let signature = URL_SAFE_NO_PAD.encode(key.sign(token.as_bytes()));
-    token.push('.');
-    token.push_str(&signature);
-    token
+    jws::sign(&header, &payload, |signed| key.sign(signed))
 }
 
 /// What `token` says, once its signature is found to be ours. Whether it is still good is for the caller to ask.
@@ -125,10 +119,9 @@ pub fn open(token: &str, names: &OAuth, keyring: &Keyring, checked: &Checked) ->
     if token.len() > LONGEST {
         return Err(TokenError::Malformed);
     }
-    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-    let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
-    let header: Header = parsed(header)?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
+    let jws = Jws::split(token).map_err(malformed)?;
+    let header: Header = jws.header().map_err(malformed)?;
+    let signature = jws.signature().map_err(malformed)?;
     let is_access_token = header.typ.eq_ignore_ascii_case(TYPE)
         || header.typ.eq_ignore_ascii_case(&format!("application/{TYPE}"));
     if !is_access_token {
@@ -136,11 +129,11 @@ pub fn open(token: &str, names: &OAuth, keyring: &Keyring, checked: &Checked) ->
     }
     // The key says how it signs. The header is what a forger writes.
     let key = keyring.signing_key(&header.kid).ok_or(TokenError::Forged)?;
-    let is_signed = || key.has_signed(signed.as_bytes(), &signature);
+    let is_signed = || key.has_signed(jws.signed.as_bytes(), &signature);
     if header.alg != key.algorithm().as_str() || !checked.is_good(token, is_signed) {
         return Err(TokenError::Forged);
     }
-    let payload: Payload = parsed(payload)?;
+    let payload: Payload = jws.payload().map_err(malformed)?;
     if payload.iss != names.issuer.as_str() || payload.aud != names.audience {
         return Err(TokenError::Forged);
     }
@@ -181,11 +174,6 @@ impl Confirmation {
     }
 }
 
-fn part(of: &impl Serialize) -> String {
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(of).expect("texts and numbers are JSON"))
-}
-
-fn parsed<T: DeserializeOwned>(part: &str) -> Result<T, TokenError> {
-    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
-    serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)
+fn malformed(_: Malformed) -> TokenError {
+    TokenError::Malformed
 }

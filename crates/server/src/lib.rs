@@ -9,6 +9,7 @@ pub mod config;
 pub mod export;
 pub mod exposure;
 pub mod http;
+pub mod jose;
 pub mod jwt;
 pub mod keys;
 pub mod listener;

@@ -1,5 +1,4 @@
-//! Proofs of possession (RFC 9449): a statement about one request, signed by a key of the application, which comes beside
-//! its token so that a stolen token alone is of no use.
+//! DPoP proofs (RFC 9449): a statement about one request, signed by a key of the client, without which a stolen token is useless.
 
 mod uri;
 
@@ -13,11 +12,11 @@ use northgate_core::clock::Timestamp;
 use northgate_core::possession::KeyProof;
 use northgate_core::signing::Algorithm;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::jwt::jwk;
-use crate::jwt::members::{numeric_date, present};
+use crate::jose::jwk;
+use crate::jose::jws::{Jws, Malformed};
+use crate::jose::members::{numeric_date, present};
 
 pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -139,31 +138,30 @@ struct Payload {
     ath: Option<String>,
 }
 
-/// What `proof` proves, if it is right and about this call. Whether it was used before is asked once its sender is known to be
-/// the application: until then it takes no room, and a request that is refused does not use it up.
+/// Verifies a proof about this call. The replay cache is asked when its sender is authenticated: until then it takes no room, and a
+/// refused request does not use it up.
 pub fn check(proof: &[u8], call: &Call<'_>, now: Timestamp) -> Result<KeyProof, ProofError> {
     if proof.len() > LONGEST {
         return Err(ProofError::TooLong);
     }
     let proof = std::str::from_utf8(proof).map_err(|_| ProofError::Malformed)?;
-    let (signed, signature) = proof.rsplit_once('.').ok_or(ProofError::Malformed)?;
-    let (header, payload) = signed.split_once('.').ok_or(ProofError::Malformed)?;
-    let header: Header = parsed(header)?;
+    let jws = Jws::split(proof).map_err(malformed)?;
+    let header: Header = jws.header().map_err(malformed)?;
     if header.typ != TYPE {
         return Err(ProofError::Type);
     }
     if header.crit.is_some() {
         return Err(ProofError::Critical);
     }
-    let key = jwk::parse(&header.jwk).ok_or(ProofError::Key)?;
+    let key = jwk::signing_key(&header.jwk).ok_or(ProofError::Key)?;
     if !ALGORITHMS.contains(&(&header.alg, key.algorithm())) {
         return Err(ProofError::Key);
     }
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| ProofError::Malformed)?;
-    if !key.has_signed(signed.as_bytes(), &signature) {
+    let signature = jws.signature().map_err(malformed)?;
+    if !key.has_signed(jws.signed.as_bytes(), &signature) {
         return Err(ProofError::Signature);
     }
-    let payload: Payload = parsed(payload)?;
+    let payload: Payload = jws.payload().map_err(malformed)?;
     payload.is_about(call, now)?;
     let key = jwk::thumbprint(&key);
     let mut half = [0; 16];
@@ -200,7 +198,6 @@ impl Payload {
     }
 }
 
-fn parsed<T: DeserializeOwned>(part: &str) -> Result<T, ProofError> {
-    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| ProofError::Malformed)?;
-    serde_json::from_slice(&json).map_err(|_| ProofError::Malformed)
+fn malformed(_: Malformed) -> ProofError {
+    ProofError::Malformed
 }

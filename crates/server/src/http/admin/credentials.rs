@@ -1,8 +1,6 @@
 //! Credentials of an application: list, add, remove. An application shows them to OAuth instead of a secret.
 
-pub mod jwk;
-
-use std::sync::Arc;
+pub use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
@@ -15,6 +13,7 @@ use northgate_core::credential::{CredentialId, CredentialKind, NameField, Public
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use serde::Deserialize;
+use serde_json::Value;
 use tracing::info;
 
 use super::Admin;
@@ -23,9 +22,9 @@ use super::applications::app_id;
 use super::body::{Body, Text};
 use super::operator::Operator;
 use super::problem::AdminProblem;
+use crate::jose::jwk::Jwk;
 use crate::tls::client_certificate;
 use crate::tls::x509::names;
-use jwk::Jwk;
 
 pub async fn list(
     _: Operator,
@@ -42,7 +41,7 @@ pub async fn list(
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Add {
     label: Option<Text>,
-    jwk: Option<Jwk>,
+    jwk: Option<Value>,
     /// In PEM, as the next one.
     public_key: Option<String>,
     certificate: Option<String>,
@@ -102,9 +101,7 @@ impl Add {
         ];
         let names = names.into_iter().filter_map(|(field, text)| Some(name(field, text.as_deref()?)));
         let others = [
-            self.jwk
-                .as_ref()
-                .map(|jwk| key(&jwk.spki().map_err(|error| AdminProblem::invalid(error.to_string()))?)),
+            self.jwk.as_ref().map(jwk),
             self.public_key.as_deref().map(public_key),
             self.certificate.as_deref().map(certificate),
         ];
@@ -121,6 +118,11 @@ impl Add {
 fn public_key(pem: &str) -> Result<CredentialKind, AdminProblem> {
     let spki = SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes());
     key(&spki.map_err(|_| AdminProblem::invalid("publicKey is no PEM text with a PUBLIC KEY"))?)
+}
+
+fn jwk(jwk: &Value) -> Result<CredentialKind, AdminProblem> {
+    let key = Jwk::read(jwk).and_then(|jwk| jwk.credential());
+    key.map(CredentialKind::Key).map_err(|error| AdminProblem::invalid(error.to_string()))
 }
 
 fn key(spki: &[u8]) -> Result<CredentialKind, AdminProblem> {

@@ -1,17 +1,15 @@
-//! A client assertion as text (RFC 7515 §3.1, RFC 7519): taken apart for the rules, which check it.
+//! Client assertions (RFC 7523) as text: parsed here, verified by the rules.
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::assertion::Assertion;
 use northgate_core::credential::Algorithm;
 use northgate_core::text::check_text;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::jwt::members::{numeric_date, present};
+use crate::jose::jws::{Jws, Malformed};
+use crate::jose::members::{numeric_date, present};
 
 /// Why a text is no assertion. Every cause shows in the text itself, so that any sender may hear it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -84,21 +82,20 @@ impl Audience {
 
 /// Takes an assertion apart.
 pub fn parse(text: &str) -> Result<Assertion, AssertionError> {
-    let (signed, signature) = text.rsplit_once('.').ok_or(AssertionError::Parts)?;
-    let (header, claims) = signed.split_once('.').ok_or(AssertionError::Parts)?;
-    let header: Header = json(header, AssertionError::Header)?;
+    let jws = Jws::split(text).map_err(|Malformed| AssertionError::Parts)?;
+    let header: Header = jws.header().map_err(|Malformed| AssertionError::Header)?;
     if header.crit.is_some() {
         return Err(AssertionError::Critical);
     }
     let algorithm = algorithm(&header.alg).ok_or(AssertionError::Algorithm)?;
-    let claims: Claims = json(claims, AssertionError::Claims)?;
+    let claims: Claims = jws.payload().map_err(|Malformed| AssertionError::Claims)?;
     let missing = |claim| move || AssertionError::Missing(claim);
     let id = claims.jti.ok_or_else(missing(Claim::Jti))?;
     check_text(&id).map_err(|_| AssertionError::Id)?;
     Ok(Assertion {
         algorithm,
-        signed: signed.as_bytes().to_vec(),
-        signature: URL_SAFE_NO_PAD.decode(signature).map_err(|_| AssertionError::Parts)?,
+        signed: jws.signed.as_bytes().to_vec(),
+        signature: jws.signature().map_err(|Malformed| AssertionError::Parts)?,
         issuer: claims.iss.ok_or_else(missing(Claim::Iss))?,
         subject: claims.sub.ok_or_else(missing(Claim::Sub))?,
         audience: claims.aud.ok_or_else(missing(Claim::Aud))?.only()?,
@@ -168,13 +165,11 @@ fn algorithm(word: &str) -> Option<Algorithm> {
     ALGORITHMS.into_iter().zip(known).find(|(name, _)| *name == word).map(|(_, algorithm)| algorithm)
 }
 
-fn json<T: DeserializeOwned>(part: &str, wrong: AssertionError) -> Result<T, AssertionError> {
-    let text = URL_SAFE_NO_PAD.decode(part).map_err(|_| AssertionError::Parts)?;
-    serde_json::from_slice(&text).map_err(|_| wrong)
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
     use northgate_core::clock::Timestamp;
     use proptest::prelude::*;

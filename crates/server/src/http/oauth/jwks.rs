@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::http::{Api, answer};
-use crate::jwt::jwk;
+use crate::jose::jwk;
 
 const JWK_SET: HeaderValue = HeaderValue::from_static("application/jwk-set+json");
 

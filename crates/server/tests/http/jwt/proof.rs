@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
 use northgate_core::signing::{Algorithm, SigningKey};
-use northgate_server::jwt::jwk;
+use northgate_server::jose::jwk;
 use serde_json::{Value, json};
 
 use crate::jwt::client::{ISSUER, encoded};
