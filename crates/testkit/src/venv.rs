@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cache;
+use crate::{cache, packages};
 
 /// Debian's, which has a package for each of its parts.
 const PYTHON: &str = "/usr/bin/python3";
@@ -40,10 +40,7 @@ fn install_python() {
     if has_venv.output().is_ok_and(|output| output.status.success()) {
         return;
     }
-    run(Command::new("apt-get").args(["update", "--quiet"]));
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends", "python3", "python3-venv"]);
-    run(install.env("DEBIAN_FRONTEND", "noninteractive"));
+    packages::debian_package("python3-venv", "/usr/share/doc/python3-venv");
 }
 
 fn run(command: &mut Command) {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use northgate_testkit::northgate::Northgate;
+use northgate_testkit::packages;
 
 /// Debian's, with PyJWT and the library that it signs and verifies with.
 const PYTHON: &str = "/usr/bin/python3";
@@ -69,20 +70,10 @@ impl Drop for Verifier {
     }
 }
 
-/// The test needs it and brings it along where it may.
 fn install_pyjwt() {
-    let is_there = || {
-        let imported =
-            Command::new(PYTHON).args(["-c", "import jwt, cryptography"]).stderr(Stdio::null()).status();
-        imported.is_ok_and(|status| status.success())
-    };
-    if is_there() {
-        return;
+    for (package, module) in [("python3-jwt", "jwt"), ("python3-cryptography", "cryptography")] {
+        packages::debian_package(package, &format!("/usr/lib/python3/dist-packages/{module}"));
     }
-    let install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 python3-jwt python3-cryptography";
-    let installed =
-        Command::new("/bin/sh").args(["-c", install]).env("DEBIAN_FRONTEND", "noninteractive").output();
-    assert!(is_there(), "install the packages python3-jwt and python3-cryptography: {installed:?}");
 }
 
 /// The body of an answer of the public listener.

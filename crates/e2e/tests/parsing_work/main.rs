@@ -136,10 +136,5 @@ fn totals(dump: &Path) -> Vec<u64> {
 }
 
 fn install_valgrind() {
-    if Command::new("valgrind").arg("--version").output().is_ok() {
-        return;
-    }
-    let install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends valgrind";
-    let status = Command::new("sh").args(["-c", install]).status().expect("sh runs");
-    assert!(status.success(), "valgrind is missing: install it (apt-get install valgrind), as root");
+    northgate_testkit::packages::debian("valgrind");
 }

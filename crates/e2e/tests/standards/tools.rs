@@ -4,7 +4,6 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
 
 use northgate_testkit::venv::venv;
 
@@ -49,16 +48,6 @@ pub fn node_modules() -> PathBuf {
 }
 
 /// `openssl`, of the Debian package of that name.
-pub fn openssl() -> &'static Path {
-    static OPENSSL: LazyLock<&Path> = LazyLock::new(|| {
-        let path = Path::new("/usr/bin/openssl");
-        if !path.exists() {
-            let install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends openssl";
-            let mut shell = Command::new("/bin/sh");
-            let installed = shell.args(["-c", install]).env("DEBIAN_FRONTEND", "noninteractive").output();
-            assert!(path.exists(), "install the package openssl: {installed:?}");
-        }
-        path
-    });
-    *OPENSSL
+pub fn openssl() -> PathBuf {
+    northgate_testkit::packages::debian("openssl")
 }

@@ -1,8 +1,12 @@
 //! The programs of PostgreSQL: found or installed, and run by a user other than root.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+
+use crate::packages;
+
+/// A folder for each version that is installed.
+const VERSIONS: &str = "/usr/lib/postgresql";
 
 /// PostgreSQL refuses to run as root.
 pub fn as_nobody_special(dir: &Path) -> Command {
@@ -18,16 +22,12 @@ pub fn as_nobody_special(dir: &Path) -> Command {
 
 /// The directory of the server's programs, which are installed where they are missing.
 pub fn programs() -> PathBuf {
-    find().unwrap_or_else(|| {
-        let _ = std::io::stderr().write_all(b"installing the package postgresql\n");
-        let install = "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy postgresql";
-        let _ = Command::new("sh").args(["-c", install]).stdout(Stdio::null()).status();
-        find().expect("these tests need PostgreSQL: install the package postgresql (Debian, Ubuntu)")
-    })
+    packages::debian_package("postgresql", VERSIONS);
+    find().expect("the package postgresql has the programs of a server")
 }
 
 fn find() -> Option<PathBuf> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let versions = std::fs::read_dir(VERSIONS).ok()?;
     let mut found: Vec<PathBuf> = versions
         .filter_map(|version| Some(version.ok()?.path().join("bin")))
         .filter(|programs| programs.join("initdb").exists())

@@ -1,13 +1,13 @@
 //! Laws of PgBouncer between a node and the database: sessions are pooled, and anything less is refused with a sentence.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use northgate_core::policy::Overrides;
 use northgate_store::postgres::{ConnectError, PostgresSettings, PostgresStore};
 
 use super::node::{Installation, NOW};
+use northgate_testkit::packages;
 use northgate_testkit::ports::free_port;
 use northgate_testkit::postgres::programs::as_nobody_special;
 use northgate_testkit::postgres::{at, server};
@@ -20,7 +20,7 @@ struct PgBouncer {
 
 impl PgBouncer {
     async fn start(mode: &str, pool_size: usize) -> PgBouncer {
-        let program = program();
+        let program = packages::debian("pgbouncer");
         let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
         let users = dir.path().join("users");
         let names: String = (0..1_000).map(|n| format!("\"role_{n}\" \"\"\n")).collect();
@@ -48,17 +48,6 @@ impl Drop for PgBouncer {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Installed where it is missing.
-fn program() -> String {
-    let path = "/usr/sbin/pgbouncer";
-    if !Path::new(path).exists() {
-        let install = "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy pgbouncer";
-        let _ = Command::new("sh").args(["-c", install]).stdout(Stdio::null()).status();
-        assert!(Path::new(path).exists(), "these tests need PgBouncer: install the package pgbouncer");
-    }
-    path.to_owned()
 }
 
 /// A database of its own: PgBouncer does not hand on which schema a connection wants.
