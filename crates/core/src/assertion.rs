@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use crate::app_id::AppId;
 use crate::application::Application;
 use crate::clock::Timestamp;
-use crate::credential::{self, Algorithm, CredentialKind};
+use crate::credential::{self, AssertionAlgorithm, CredentialKind};
 
 /// How long an assertion is accepted: its `jti` has to be remembered for as long. Clients make one for each request.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(300);
@@ -21,7 +21,7 @@ pub const MAX_ASSERTIONS: usize = 65_536;
 /// An assertion as the edge has taken it apart; nothing of it is checked yet.
 #[derive(Clone, Debug)]
 pub struct Assertion {
-    pub algorithm: Algorithm,
+    pub algorithm: AssertionAlgorithm,
     /// What is signed, and the signature.
     pub signed: Vec<u8>,
     pub signature: Vec<u8>,
@@ -141,7 +141,7 @@ mod tests {
     fn of(expires_s: u64, issued_s: Option<u64>) -> Assertion {
         let at = |seconds: u64| Timestamp::from_millis(seconds * 1000);
         Assertion {
-            algorithm: Algorithm::Es256,
+            algorithm: AssertionAlgorithm::Es256,
             signed: Vec::new(),
             signature: Vec::new(),
             issuer: String::new(),

@@ -31,7 +31,7 @@ pub struct Credential {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialKind {
     /// A key that signs assertions (RFC 7523).
-    Key(PublicKey),
+    Key(AssertionKey),
     /// The certificate with this SHA-256 thumbprint (RFC 8705 §2.2).
     Certificate([u8; 32]),
     /// A name in a certificate that a trusted authority has signed (RFC 8705 §2.1).
@@ -67,7 +67,7 @@ pub struct PresentedCertificate {
 
 /// How an assertion is signed (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
+pub enum AssertionAlgorithm {
     EdDsa,
     Es256,
     Rs256,
@@ -76,7 +76,7 @@ pub enum Algorithm {
 
 /// A public key of a kind that we know.
 #[derive(Clone, Debug)]
-pub struct PublicKey {
+pub struct AssertionKey {
     family: Family,
     /// Its SubjectPublicKeyInfo (RFC 5280 §4.1).
     spki: Arc<[u8]>,
@@ -111,26 +111,26 @@ const RSA: [u8; 15] = *b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x0
 /// The SubjectPublicKeyInfo of RSA keys with 2048 to 8192 bits.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 290..=1070;
 
-impl PublicKey {
+impl AssertionKey {
     /// A public key of Ed25519 (RFC 8037 §2).
-    pub fn ed25519(x: &[u8; 32]) -> Result<PublicKey, KeyError> {
-        PublicKey::parse(&[&ED25519[..], x].concat())
+    pub fn ed25519(x: &[u8; 32]) -> Result<AssertionKey, KeyError> {
+        AssertionKey::parse(&[&ED25519[..], x].concat())
     }
 
     /// A point of P-256 (RFC 7518 §6.2.1).
-    pub fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<PublicKey, KeyError> {
-        PublicKey::parse(&[&P256[..], &[UNCOMPRESSED], x, y].concat())
+    pub fn p256(x: &[u8; 32], y: &[u8; 32]) -> Result<AssertionKey, KeyError> {
+        AssertionKey::parse(&[&P256[..], &[UNCOMPRESSED], x, y].concat())
     }
 
     /// Modulus and exponent of RSA, big-endian (RFC 7518 §6.3.1).
-    pub fn rsa(n: &[u8], e: &[u8]) -> Result<PublicKey, KeyError> {
+    pub fn rsa(n: &[u8], e: &[u8]) -> Result<AssertionKey, KeyError> {
         let der = PublicKeyComponents { n, e }.as_der().map_err(|_| KeyError::Damaged)?;
-        PublicKey::parse(der.as_ref())
+        AssertionKey::parse(der.as_ref())
     }
 
     /// The key that this SubjectPublicKeyInfo is, if it can be registered.
-    pub fn parse(spki: &[u8]) -> Result<PublicKey, KeyError> {
-        let key = PublicKey::stored(spki)?;
+    pub fn parse(spki: &[u8]) -> Result<AssertionKey, KeyError> {
+        let key = AssertionKey::stored(spki)?;
         // What follows a key would be another text for the same key.
         if !key.is_whole() {
             return Err(KeyError::Damaged);
@@ -139,13 +139,13 @@ impl PublicKey {
     }
 
     /// The key that was registered as this. An earlier version may have registered a weak one, which verifies nothing.
-    pub fn stored(spki: &[u8]) -> Result<PublicKey, KeyError> {
+    pub fn stored(spki: &[u8]) -> Result<AssertionKey, KeyError> {
         let family = family(spki).ok_or(KeyError::Unknown)?;
-        let key = PublicKey { family, spki: spki.into() };
+        let key = AssertionKey { family, spki: spki.into() };
         let algorithm = match family {
-            Family::Ed25519 => Algorithm::EdDsa,
-            Family::P256 => Algorithm::Es256,
-            Family::Rsa => Algorithm::Rs256,
+            Family::Ed25519 => AssertionAlgorithm::EdDsa,
+            Family::P256 => AssertionAlgorithm::Es256,
+            Family::Rsa => AssertionAlgorithm::Rs256,
         };
         ParsedPublicKey::new(algorithm.verification(), &*key.spki).map_err(|_| KeyError::Damaged)?;
         Ok(key)
@@ -188,17 +188,17 @@ impl PublicKey {
     }
 
     /// Whether it can have signed with `algorithm`.
-    pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
+    pub(crate) fn fits(&self, algorithm: AssertionAlgorithm) -> bool {
         let family = match algorithm {
-            Algorithm::EdDsa => Family::Ed25519,
-            Algorithm::Es256 => Family::P256,
-            Algorithm::Rs256 | Algorithm::Ps256 => Family::Rsa,
+            AssertionAlgorithm::EdDsa => Family::Ed25519,
+            AssertionAlgorithm::Es256 => Family::P256,
+            AssertionAlgorithm::Rs256 | AssertionAlgorithm::Ps256 => Family::Rsa,
         };
         self.family == family
     }
 
     /// Whether it made `signature` over `message`.
-    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, algorithm: AssertionAlgorithm, message: &[u8], signature: &[u8]) -> bool {
         self.fits(algorithm) && self.is_strong() && verifies(algorithm, &self.spki, message, signature)
     }
 }
@@ -216,12 +216,12 @@ fn family(spki: &[u8]) -> Option<Family> {
 }
 
 /// Does the work of a verification where there is no key to verify with.
-pub(crate) fn burn(algorithm: Algorithm, message: &[u8], signature: &[u8]) {
+pub(crate) fn burn(algorithm: AssertionAlgorithm, message: &[u8], signature: &[u8]) {
     let key = match algorithm {
         // The base points of both curves, whose private key everybody knows: what it verifies is thrown away.
-        Algorithm::EdDsa => [&ED25519[..], &[0x58], &[0x66; 31]].concat(),
-        Algorithm::Es256 => [&P256[..], &P256_BASE].concat(),
-        Algorithm::Rs256 | Algorithm::Ps256 => rsa_decoy(),
+        AssertionAlgorithm::EdDsa => [&ED25519[..], &[0x58], &[0x66; 31]].concat(),
+        AssertionAlgorithm::Es256 => [&P256[..], &P256_BASE].concat(),
+        AssertionAlgorithm::Rs256 | AssertionAlgorithm::Ps256 => rsa_decoy(),
     };
     let _ = verifies(algorithm, &key, message, signature);
 }
@@ -239,26 +239,26 @@ fn rsa_decoy() -> Vec<u8> {
     [&head[..], &RSA, key, &[0xff; 256], b"\x02\x03\x01\x00\x01"].concat()
 }
 
-fn verifies(algorithm: Algorithm, spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
+fn verifies(algorithm: AssertionAlgorithm, spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
     ParsedPublicKey::new(algorithm.verification(), spki)
         .is_ok_and(|key| key.verify_sig(message, signature).is_ok())
 }
 
-impl PartialEq for PublicKey {
-    fn eq(&self, other: &PublicKey) -> bool {
+impl PartialEq for AssertionKey {
+    fn eq(&self, other: &AssertionKey) -> bool {
         self.spki == other.spki
     }
 }
 
-impl Eq for PublicKey {}
+impl Eq for AssertionKey {}
 
-impl Algorithm {
+impl AssertionAlgorithm {
     fn verification(self) -> &'static dyn VerificationAlgorithm {
         match self {
-            Algorithm::EdDsa => &signature::ED25519,
-            Algorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
-            Algorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
-            Algorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+            AssertionAlgorithm::EdDsa => &signature::ED25519,
+            AssertionAlgorithm::Es256 => &signature::ECDSA_P256_SHA256_FIXED,
+            AssertionAlgorithm::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            AssertionAlgorithm::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
         }
     }
 }
@@ -293,24 +293,24 @@ mod tests {
         let p256 = [&P256[..], &P256_BASE].concat();
         let ed25519 = [&ED25519[..], &[0x58], &[0x66; 31]].concat();
         for (spki, family) in [(p256, "P-256"), (ed25519, "Ed25519"), (rsa_decoy(), "RSA")] {
-            assert_eq!(PublicKey::parse(&spki).map(|key| key.family()), Ok(family));
+            assert_eq!(AssertionKey::parse(&spki).map(|key| key.family()), Ok(family));
         }
     }
 
     #[test]
     fn what_is_no_key_that_we_know_is_told() {
-        assert_eq!(PublicKey::parse(b"").err(), Some(KeyError::Unknown));
+        assert_eq!(AssertionKey::parse(b"").err(), Some(KeyError::Unknown));
         let off_the_curve = [&P256[..], &[4], &[7; 64]].concat();
-        assert_eq!(PublicKey::parse(&off_the_curve).err(), Some(KeyError::Damaged));
+        assert_eq!(AssertionKey::parse(&off_the_curve).err(), Some(KeyError::Damaged));
         for point in [&[][..], &[4; 1], &[0; 65], &[&[4][..], &[0; 64]].concat(), &P256_BASE[..64]] {
             let spki = [&P256[..], point].concat();
-            assert!(PublicKey::parse(&spki).is_err(), "{point:?}");
+            assert!(AssertionKey::parse(&spki).is_err(), "{point:?}");
         }
         for point in [&[][..], &[0x58; 31], &[0x58; 33]] {
             let spki = [&ED25519[..], point].concat();
-            assert_eq!(PublicKey::parse(&spki).err(), Some(KeyError::Damaged), "{point:?}");
+            assert_eq!(AssertionKey::parse(&spki).err(), Some(KeyError::Damaged), "{point:?}");
         }
-        let longer = |spki: &[u8]| PublicKey::parse(&[spki, &[0]].concat()).err();
+        let longer = |spki: &[u8]| AssertionKey::parse(&[spki, &[0]].concat()).err();
         assert_eq!(longer(&[&P256[..], &P256_BASE].concat()), Some(KeyError::Damaged));
         assert_eq!(longer(&rsa_decoy()), Some(KeyError::Damaged));
     }
@@ -324,18 +324,18 @@ mod tests {
             for sign in [0, 0x80] {
                 point[31] = point[31] & 0x7f | sign;
                 let spki = [&ED25519[..], &point].concat();
-                assert_eq!(PublicKey::parse(&spki).err(), Some(KeyError::Weak));
+                assert_eq!(AssertionKey::parse(&spki).err(), Some(KeyError::Weak));
                 // Registered before it was refused, and with a signature that anybody can make.
                 let neutral = [&[1][..], &[0; 63]].concat();
-                let stored = PublicKey::stored(&spki).expect("it is well-formed");
-                assert!(!stored.verifies(Algorithm::EdDsa, b"any text", &neutral));
+                let stored = AssertionKey::stored(&spki).expect("it is well-formed");
+                assert!(!stored.verifies(AssertionAlgorithm::EdDsa, b"any text", &neutral));
             }
         }
         for exponent in [[0, 0, 1], [0, 0, 0], [1, 0, 0]] {
             let mut spki = rsa_decoy();
             let at = spki.len() - 3;
             spki[at..].copy_from_slice(&exponent);
-            assert!(PublicKey::parse(&spki).is_err(), "{exponent:?}");
+            assert!(AssertionKey::parse(&spki).is_err(), "{exponent:?}");
         }
     }
 }

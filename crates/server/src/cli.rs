@@ -8,12 +8,12 @@ mod clock;
 mod config;
 mod credential;
 mod export;
+mod global_flags;
 mod import;
 mod key;
 mod keyring_key;
 mod migrate;
 pub(crate) mod output;
-mod place;
 mod policy;
 mod restore;
 mod secret;
@@ -25,14 +25,14 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::serve::supervise::Handlers;
-use place::Place;
+use global_flags::GlobalFlags;
 
 /// The token service in front of an IoT platform's northbound APIs.
 #[derive(Parser)]
 #[command(name = "northgate", version, arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
-    place: Place,
+    flags: GlobalFlags,
     #[command(subcommand)]
     command: Command,
 }
@@ -75,19 +75,19 @@ pub fn run() -> ExitCode {
         output::remark(&format!("error: {sentence}"));
         return ExitCode::from(WRONG_USAGE);
     }
-    let Cli { place, command } = Cli::parse();
+    let Cli { flags, command } = Cli::parse();
     let done = match command {
-        Command::Serve(serve) => return serve.run(place, handlers.unwrap_or_else(Handlers::install)),
-        Command::App(app) => wait_for(app.run(&place)),
-        Command::Key(key) => wait_for(key.run(&place)),
-        Command::Clock(clock) => wait_for(clock.run(&place)),
-        Command::KeyringKey(key) => key.run(&place),
-        Command::Migrate(migrate) => wait_for(migrate.run(&place)),
-        Command::Backup(backup) => wait_for(backup.run(&place)),
-        Command::Export(export) => wait_for(export.run(&place)),
-        Command::Import(import) => wait_for(import.run(&place)),
-        Command::Restore(restore) => restore.run(&place),
-        Command::Config(config) => config.run(&place),
+        Command::Serve(serve) => return serve.run(flags, handlers.unwrap_or_else(Handlers::install)),
+        Command::App(app) => wait_for(app.run(&flags)),
+        Command::Key(key) => wait_for(key.run(&flags)),
+        Command::Clock(clock) => wait_for(clock.run(&flags)),
+        Command::KeyringKey(key) => key.run(&flags),
+        Command::Migrate(migrate) => wait_for(migrate.run(&flags)),
+        Command::Backup(backup) => wait_for(backup.run(&flags)),
+        Command::Export(export) => wait_for(export.run(&flags)),
+        Command::Import(import) => wait_for(import.run(&flags)),
+        Command::Restore(restore) => restore.run(&flags),
+        Command::Config(config) => config.run(&flags),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_is_named_before_or_after_the_command() {
+    fn the_global_flags_stand_before_or_after_the_command() {
         assert!(is_usage("northgate --data-dir d app list --admin-listen 127.0.0.1:1"));
         assert!(is_usage("northgate serve --config c --data-dir d --listen 127.0.0.1:1 --dev"));
     }

@@ -7,9 +7,9 @@ pub mod layers;
 pub mod limits;
 pub mod log;
 pub mod oauth;
+mod parse;
 mod policy;
 pub mod proxies;
-mod taking;
 pub mod tls;
 pub mod verify;
 
@@ -78,7 +78,7 @@ pub struct Config {
 impl Config {
     /// Resolves all layers, or says in a sentence which setting is wrong, where it was set and what to write.
     pub fn load(sources: Sources) -> Result<Config, ConfigError> {
-        let mut settings = Settings::gather(sources)?;
+        let mut settings = Settings::merge(sources)?;
         let described = describe(&settings);
         let data_dir = settings.text("data_dir", "a directory, such as \"/var/lib/northgate\"", not_empty)?;
         let data_dir = PathBuf::from(data_dir);
@@ -160,7 +160,7 @@ pub enum ConfigError {
     Unknown { key: String, origin: String, nearest: String },
     /// A value that cannot be used.
     #[error("{key} = {value} ({origin}): write {instead}")]
-    Wrong { key: String, value: String, origin: String, instead: String },
+    Invalid { key: String, value: String, origin: String, instead: String },
     /// `config.default.toml` has a line that nothing reads: an error of ours.
     #[error("nothing reads the setting {key}")]
     Unread { key: String },

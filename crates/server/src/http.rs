@@ -44,7 +44,7 @@ use crate::config::log::LoggedRequests;
 use crate::config::oauth::OAuth;
 use crate::config::verify::TrustedHeaders;
 use crate::jwt;
-use crate::jwt::checked::Checked;
+use crate::jwt::signature_cache::SignatureCache;
 use crate::metrics::Metrics;
 use body::Bounds;
 use dispatch::Dispatch;
@@ -70,7 +70,7 @@ pub struct Api {
     /// What a gateway says beside the call that `/verify` believes.
     pub trusted_headers: TrustedHeaders,
     /// Signed tokens that were found good.
-    pub checked: Checked,
+    pub signatures: SignatureCache,
     /// Whether clients can show certificates.
     pub asks_certificates: bool,
     /// What the private listener may be called.
@@ -88,8 +88,8 @@ impl Api {
     /// What a token says, in either form, once it is found to be ours.
     fn open(&self, token: &str) -> Result<Claims, TokenError> {
         let keyring = self.auth.keyring();
-        if jwt::is_one(token) {
-            jwt::open(token, &self.oauth, &keyring, &self.checked)
+        if jwt::is_jwt(token) {
+            jwt::authenticate(token, &self.oauth, &keyring, &self.signatures)
         } else {
             Claims::authenticate(token, &keyring)
         }

@@ -1,6 +1,6 @@
 //! Signed access tokens (RFC 9068): the claims of an opaque token as a JWT, which gateways can verify offline.
 
-pub mod checked;
+pub mod signature_cache;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::oauth::OAuth;
 use crate::jose::jws::{self, Jws, Malformed};
-use checked::Checked;
+use signature_cache::SignatureCache;
 
 /// The media type of an access token (RFC 9068 §2.1).
 const TYPE: &str = "at+jwt";
@@ -48,7 +48,7 @@ struct Payload {
     scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
-    northgate: Place,
+    northgate: GrantClaim,
 }
 
 /// What the holder has to show (RFC 7800): `x5t#S256` or `jkt`.
@@ -62,14 +62,14 @@ enum Confirmation {
 
 /// Where the token belongs, so that it can be revoked: what the feed of revocations speaks of.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct GrantClaim {
     application: u32,
     grant: String,
     generation: u32,
 }
 
 /// Whether `token` has the shape of a JWT, which an opaque token never has.
-pub fn is_one(token: &str) -> bool {
+pub fn is_jwt(token: &str) -> bool {
     token.contains('.')
 }
 
@@ -105,7 +105,7 @@ pub fn mint(
         jti: signing::unique(),
         scope: "default".to_owned(),
         cnf: claims.binding.map(Confirmation::of),
-        northgate: Place {
+        northgate: GrantClaim {
             application: claims.grant.application.0,
             grant: claims.grant.id.to_string(),
             generation: claims.generation,
@@ -115,7 +115,12 @@ pub fn mint(
 }
 
 /// What `token` says, once its signature is found to be ours. Whether it is still good is for the caller to ask.
-pub fn open(token: &str, names: &OAuth, keyring: &Keyring, checked: &Checked) -> Result<Claims, TokenError> {
+pub fn authenticate(
+    token: &str,
+    names: &OAuth,
+    keyring: &Keyring,
+    signatures: &SignatureCache,
+) -> Result<Claims, TokenError> {
     if token.len() > LONGEST {
         return Err(TokenError::Malformed);
     }
@@ -130,7 +135,7 @@ pub fn open(token: &str, names: &OAuth, keyring: &Keyring, checked: &Checked) ->
     // The key says how it signs. The header is what a forger writes.
     let key = keyring.signing_key(&header.kid).ok_or(TokenError::Forged)?;
     let is_signed = || key.has_signed(jws.signed.as_bytes(), &signature);
-    if header.alg != key.algorithm().as_str() || !checked.is_good(token, is_signed) {
+    if header.alg != key.algorithm().as_str() || !signatures.is_good(token, is_signed) {
         return Err(TokenError::Forged);
     }
     let payload: Payload = jws.payload().map_err(malformed)?;
@@ -143,13 +148,13 @@ pub fn open(token: &str, names: &OAuth, keyring: &Keyring, checked: &Checked) ->
 impl Payload {
     fn claims(&self) -> Option<Claims> {
         let at = |seconds: u64| Timestamp::from_millis(seconds.saturating_mul(1000));
-        let place = &self.northgate;
-        let id = GrantId(u64::from_str_radix(&place.grant, 16).ok()?);
+        let grant = &self.northgate;
+        let id = GrantId(u64::from_str_radix(&grant.grant, 16).ok()?);
         Some(Claims {
             kind: Kind::Access,
             binding: self.cnf.as_ref().map_or(Some(None), |cnf| cnf.binding().map(Some))?,
-            grant: GrantKey { application: AppNumber(place.application), id },
-            generation: place.generation,
+            grant: GrantKey { application: AppNumber(grant.application), id },
+            generation: grant.generation,
             issued_at: at(self.iat),
             expires_at: at(self.exp),
         })

@@ -28,7 +28,7 @@ use crate::http::admin::{Admin, Exclusive};
 use crate::http::body::Bounds;
 use crate::http::hosts::Hosts;
 use crate::http::{self, Api, Attention, WhyNotReady, admin};
-use crate::jwt::checked::Checked;
+use crate::jwt::signature_cache::SignatureCache;
 use crate::keys::admin_token::{AdminToken, AdminTokenError};
 use crate::keys::keyring_database::DatabaseKeyringError;
 use crate::keys::keyring_file::KeyringFileError;
@@ -225,7 +225,7 @@ fn api(
         dialect: config.api.dialect,
         oauth: config.oauth.at(config.listen),
         trusted_headers: config.verify.trusted_headers,
-        checked: Checked::default(),
+        signatures: SignatureCache::default(),
         asks_certificates: takes_certificates(config),
         private_hosts,
         body: Bounds { size: config.limits.body, time: config.limits.body_time },

@@ -30,7 +30,7 @@ use crate::http::verify::{call, holder};
 use crate::http::{dpop, hosts::Hosts};
 use crate::jose::jwk;
 use crate::jwt;
-use crate::jwt::checked::Checked;
+use crate::jwt::signature_cache::SignatureCache;
 use crate::listener::connection::{Peer, Remote};
 use crate::listener::forwarded::Proxy;
 use crate::listener::proxy_protocol;
@@ -118,8 +118,8 @@ fn basic(encoded: &[u8]) {
 }
 
 fn access_token(text: &str) {
-    if jwt::is_one(text) {
-        keep(jwt::open(text, &NAMES, &KEYRING, &Checked::default()));
+    if jwt::is_jwt(text) {
+        keep(jwt::authenticate(text, &NAMES, &KEYRING, &SignatureCache::default()));
     } else {
         keep(Claims::authenticate(text, &KEYRING));
     }
@@ -136,7 +136,7 @@ fn own_header() -> String {
 
 fn proof(input: &[u8]) {
     let call = dpop::Call { method: "GET", uri: "https://api.example/a", access_token: None };
-    keep(dpop::check(input, &call, NOW));
+    keep(dpop::verify(input, &call, NOW));
 }
 
 fn dpop_header(key: &[u8]) -> Vec<u8> {

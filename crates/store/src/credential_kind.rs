@@ -1,6 +1,6 @@
 //! What is registered of a credential, as both stores write it: a word for its kind, and bytes.
 
-use northgate_core::credential::{CertificateName, CredentialKind, NameField, PublicKey};
+use northgate_core::credential::{AssertionKey, CertificateName, CredentialKind, NameField};
 
 const KEY: &str = "key";
 const CERTIFICATE: &str = "certificate";
@@ -18,7 +18,7 @@ pub fn write(kind: &CredentialKind) -> (&'static str, &[u8]) {
 /// What was written; `None` where it is damaged.
 pub fn read(word: &str, value: Vec<u8>) -> Option<CredentialKind> {
     match (word, NameField::parse(word)) {
-        (KEY, _) => PublicKey::stored(&value).ok().map(CredentialKind::Key),
+        (KEY, _) => AssertionKey::stored(&value).ok().map(CredentialKind::Key),
         (CERTIFICATE, _) => value.try_into().ok().map(CredentialKind::Certificate),
         (_, Some(field)) => {
             let value = String::from_utf8(value).ok()?;

@@ -12,7 +12,7 @@ use northgate_server::config::log::LoggedRequests;
 use northgate_server::config::tls::{ClientCertificates, MinimumTls, TlsSettings};
 use northgate_server::http::hosts::Hosts;
 use northgate_server::http::{self, Api, body::Bounds};
-use northgate_server::jwt::checked::Checked;
+use northgate_server::jwt::signature_cache::SignatureCache;
 use northgate_server::metrics::Metrics;
 use northgate_server::tls::tickets::TicketSeeds;
 use northgate_server::tls::{Tls, dev};
@@ -265,7 +265,7 @@ fn api(world: &World) -> Arc<Api> {
         dialect: SETUP.dialect,
         oauth: world.api.oauth.clone(),
         trusted_headers: world.api.trusted_headers,
-        checked: Checked::default(),
+        signatures: SignatureCache::default(),
         asks_certificates: false,
         private_hosts: Hosts::new(Vec::new(), None),
         body: Bounds { size: BODY_MAX, time: Duration::from_secs(10) },

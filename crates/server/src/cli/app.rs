@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::client::Client;
 use super::credential::CredentialCommand;
+use super::global_flags::GlobalFlags;
 use super::import::Import;
 use super::output;
-use super::place::Place;
 use super::policy::PolicyFlags;
 use super::secret::{self, SecretCommand};
 use crate::http::admin::answer::{CreatedApplication, Details, Line, Page};
@@ -99,17 +99,17 @@ struct Set {
 }
 
 impl App {
-    pub async fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
-        let client = place.client()?;
+    pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
+        let client = flags.client()?;
         let json = self.json;
         match self.command {
             Command::Create(create) => create.run(&client, json).await,
             Command::List { name } => list(&client, name.as_deref().unwrap_or_default(), json).await,
-            Command::Show { app_id } => details(json, &client.ask(Method::GET, &path(&app_id)).await?),
+            Command::Show { app_id } => details(json, &client.request(Method::GET, &path(&app_id)).await?),
             Command::Set(set) => set.run(&client, json).await,
-            Command::Freeze { app_id } => ask_to(&client, &app_id, "freeze", json).await,
-            Command::Unfreeze { app_id } => ask_to(&client, &app_id, "unfreeze", json).await,
-            Command::Revoke { app_id } => ask_to(&client, &app_id, "revoke", json).await,
+            Command::Freeze { app_id } => post(&client, &app_id, "freeze", json).await,
+            Command::Unfreeze { app_id } => post(&client, &app_id, "unfreeze", json).await,
+            Command::Revoke { app_id } => post(&client, &app_id, "revoke", json).await,
             Command::Delete { app_id, yes } => delete(&client, &app_id, yes, json).await,
             Command::Import(import) => import.run(&client, json).await,
             Command::Secret(command) => command.run(&client, json).await,
@@ -132,7 +132,7 @@ impl Create {
         if self.secret_stdin {
             body["secret"] = secret::from_stdin()?.into();
         }
-        let answer = client.tell(Method::POST, "/admin/applications", &body).await?;
+        let answer = client.request_json(Method::POST, "/admin/applications", &body).await?;
         if json {
             output::line(&answer);
             return Ok(());
@@ -162,7 +162,7 @@ impl Set {
         if let Some(name) = self.name {
             body["name"] = name.into();
         }
-        details(json, &client.tell(Method::PATCH, &path(&self.app_id), &body).await?)
+        details(json, &client.request_json(Method::PATCH, &path(&self.app_id), &body).await?)
     }
 }
 
@@ -186,7 +186,7 @@ async fn all(client: &Client, name: &str) -> Result<Vec<Line>, Box<dyn Error>> {
     loop {
         let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
         let path = format!("/admin/applications?limit=1000&name={name}{after}");
-        let page: Page = serde_json::from_str(&client.ask(Method::GET, &path).await?)?;
+        let page: Page = serde_json::from_str(&client.request(Method::GET, &path).await?)?;
         applications.extend(page.applications);
         match page.next {
             Some(number) => after = format!("&after={number}"),
@@ -195,8 +195,8 @@ async fn all(client: &Client, name: &str) -> Result<Vec<Line>, Box<dyn Error>> {
     }
 }
 
-async fn ask_to(client: &Client, app_id: &str, verb: &str, json: bool) -> Result<(), Box<dyn Error>> {
-    details(json, &client.ask(Method::POST, &format!("{}/{verb}", path(app_id))).await?)
+async fn post(client: &Client, app_id: &str, verb: &str, json: bool) -> Result<(), Box<dyn Error>> {
+    details(json, &client.request(Method::POST, &format!("{}/{verb}", path(app_id))).await?)
 }
 
 async fn delete(client: &Client, app_id: &str, yes: bool, json: bool) -> Result<(), Box<dyn Error>> {
@@ -206,7 +206,7 @@ async fn delete(client: &Client, app_id: &str, yes: bool, json: bool) -> Result<
         )
         .into());
     }
-    client.ask(Method::DELETE, &path(app_id)).await?;
+    client.request(Method::DELETE, &path(app_id)).await?;
     let deleted = || json!({ "appId": app_id, "deleted": true }).to_string();
     output::line(&if json { deleted() } else { format!("{app_id} is deleted") });
     Ok(())

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::global_flags::GlobalFlags;
 use super::output;
-use super::place::Place;
 use crate::private_file::Draft;
 
 #[derive(Args)]
@@ -19,7 +19,7 @@ pub struct Backup {
 }
 
 impl Backup {
-    pub async fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
+    pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         let shown = self.file.display();
         if !self.force && self.file.try_exists()? {
             return Err(
@@ -27,7 +27,7 @@ impl Backup {
             );
         }
         let unwritable = |cause| format!("could not write {shown}: {cause}");
-        let client = place.client()?;
+        let client = flags.client()?;
         let mut draft = Draft::create(&self.file).map_err(unwritable)?;
         let length = client.download("/admin/backup", |piece| draft.write(piece)).await?;
         draft.publish().map_err(unwritable)?;

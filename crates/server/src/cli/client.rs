@@ -65,12 +65,12 @@ impl Client {
     }
 
     /// The text of a successful answer.
-    pub async fn ask(&self, method: Method, path: &str) -> Result<String, ClientError> {
+    pub async fn request(&self, method: Method, path: &str) -> Result<String, ClientError> {
         self.text(self.send(method, path, Bytes::new()).await?).await
     }
 
     /// The text of a successful answer to a request with a JSON body.
-    pub async fn tell(
+    pub async fn request_json(
         &self,
         method: Method,
         path: &str,

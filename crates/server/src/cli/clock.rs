@@ -5,8 +5,8 @@ use std::error::Error;
 use clap::{Args, Subcommand};
 use hyper::Method;
 
+use super::global_flags::GlobalFlags;
 use super::output;
-use super::place::Place;
 use crate::http::admin::clock::{AheadLine, ClockReport};
 
 #[derive(Args)]
@@ -31,15 +31,15 @@ enum Command {
 }
 
 impl Clock {
-    pub async fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
-        let client = place.client()?;
+    pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
+        let client = flags.client()?;
         let is_repair = matches!(self.command, Command::Repair { .. });
         let answer = match self.command {
-            Command::Check => client.ask(Method::GET, "/admin/clock").await?,
-            Command::Repair { yes: true } => client.ask(Method::POST, "/admin/clock/repair").await?,
+            Command::Check => client.request(Method::GET, "/admin/clock").await?,
+            Command::Repair { yes: true } => client.request(Method::POST, "/admin/clock/repair").await?,
             Command::Repair { yes: false } => {
                 let report: ClockReport =
-                    serde_json::from_str(&client.ask(Method::GET, "/admin/clock").await?)?;
+                    serde_json::from_str(&client.request(Method::GET, "/admin/clock").await?)?;
                 return Err(format!(
                     "the server's clock says {}: where that is right, repeat it with --yes; by a clock that is behind, revoked \
                      tokens would become good again",

@@ -4,8 +4,8 @@ use std::error::Error;
 
 use clap::{Args, Subcommand};
 
+use super::global_flags::GlobalFlags;
 use super::output;
-use super::place::Place;
 
 #[derive(Args)]
 pub struct Config {
@@ -20,10 +20,10 @@ enum Command {
 }
 
 impl Config {
-    pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
+    pub fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         match self.command {
             Command::Check => {
-                let (config, _) = place.resolve(Vec::new())?;
+                let (config, _) = flags.resolve(Vec::new())?;
                 output::line(config.describe().trim_end());
                 Ok(())
             }

@@ -67,7 +67,7 @@ impl CredentialCommand {
         match self {
             CredentialCommand::Add(add) => {
                 let path = format!("{}/credentials", path(&add.app_id));
-                let answer = client.tell(Method::POST, &path, &add.body()?).await?;
+                let answer = client.request_json(Method::POST, &path, &add.body()?).await?;
                 if json {
                     output::line(&answer);
                 } else {
@@ -77,11 +77,11 @@ impl CredentialCommand {
             }
             CredentialCommand::List { app_id } => {
                 let path = format!("{}/credentials", path(&app_id));
-                listed(json, &client.ask(Method::GET, &path).await?)
+                listed(json, &client.request(Method::GET, &path).await?)
             }
             CredentialCommand::Remove { app_id, credential_id } => {
                 let path = format!("{}/credentials/{credential_id}", path(&app_id));
-                listed(json, &client.ask(Method::DELETE, &path).await?)
+                listed(json, &client.request(Method::DELETE, &path).await?)
             }
         }
     }

@@ -9,8 +9,8 @@ use northgate_store::embedded::{self, DATABASE, EmbeddedStore};
 use northgate_store::export::Counts;
 use northgate_store::postgres::{self, PostgresSettings, SealedKeyring};
 
+use super::global_flags::{DatabaseUrl, GlobalFlags};
 use super::output;
-use super::place::{DatabaseUrl, Place};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::database::DatabaseSettings;
@@ -37,8 +37,8 @@ pub struct Import {
 }
 
 impl Export {
-    pub async fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
-        let (config, _) = place.resolve(self.database.setting())?;
+    pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
+        let (config, _) = flags.resolve(self.database.setting())?;
         if self.file.try_exists()? {
             return Err(format!("{} is there already: choose another name", self.file.display()).into());
         }
@@ -53,8 +53,8 @@ impl Export {
 }
 
 impl Import {
-    pub async fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
-        let (config, _) = place.resolve(self.database.setting())?;
+    pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
+        let (config, _) = flags.resolve(self.database.setting())?;
         let reader = Reader::open(&self.file)?;
         let counts = match &config.database {
             None => import_embedded(&config, reader)?,

@@ -5,8 +5,8 @@ use std::error::Error;
 use clap::{Args, Subcommand};
 use hyper::Method;
 
+use super::global_flags::GlobalFlags;
 use super::output;
-use super::place::Place;
 use crate::http::admin::answer::Keys;
 
 #[derive(Args)]
@@ -32,13 +32,13 @@ enum Command {
 }
 
 impl Key {
-    pub async fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
-        let client = place.client()?;
+    pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
+        let client = flags.client()?;
         let answer = match self.command {
-            Command::List => client.ask(Method::GET, "/admin/keys").await?,
+            Command::List => client.request(Method::GET, "/admin/keys").await?,
             Command::Rotate { at_once } => {
                 let rotation = serde_json::json!({ "atOnce": at_once });
-                client.tell(Method::POST, "/admin/keys/rotate", &rotation).await?
+                client.request_json(Method::POST, "/admin/keys/rotate", &rotation).await?
             }
         };
         if self.json {

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
+use super::global_flags::GlobalFlags;
 use super::output;
-use super::place::Place;
 use crate::keys::keyring_key;
 
 #[derive(Args)]
@@ -25,10 +25,10 @@ enum Command {
 }
 
 impl KeyringKey {
-    pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
+    pub fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         match self.command {
             Command::Create => {
-                let (config, _) = place.resolve(Vec::new())?;
+                let (config, _) = flags.resolve(Vec::new())?;
                 make_parent(&config.keyring_key)?;
                 let key = keyring_key::KeyringKey::create(&config.keyring_key)?;
                 output::line(&format!("{} was made", key.path().display()));

@@ -5,8 +5,8 @@ use std::error::Error;
 use clap::Args;
 use northgate_store::postgres;
 
+use super::global_flags::{DatabaseUrl, GlobalFlags};
 use super::output;
-use super::place::{DatabaseUrl, Place};
 
 #[derive(Args)]
 pub struct Migrate {
@@ -15,8 +15,8 @@ pub struct Migrate {
 }
 
 impl Migrate {
-    pub async fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
-        let (config, _) = place.resolve(self.database.setting())?;
+    pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
+        let (config, _) = flags.resolve(self.database.setting())?;
         let Some(database) = &config.database else {
             return Err(
                 "name the database to migrate with --database-url or database.url; the embedded store \

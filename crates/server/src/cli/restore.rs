@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use northgate_store::embedded;
 
+use super::global_flags::GlobalFlags;
 use super::output;
-use super::place::Place;
 
 #[derive(Args)]
 pub struct Restore {
@@ -16,8 +16,8 @@ pub struct Restore {
 }
 
 impl Restore {
-    pub fn run(self, place: &Place) -> Result<(), Box<dyn Error>> {
-        let (config, _) = place.resolve(Vec::new())?;
+    pub fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
+        let (config, _) = flags.resolve(Vec::new())?;
         if config.database.is_some() {
             return Err(
                 "a shared database is restored by its own means; this is for the embedded store".into()

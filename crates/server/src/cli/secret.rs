@@ -56,10 +56,10 @@ impl SecretCommand {
                 let secret = if secret_stdin { Some(from_stdin()?) } else { None };
                 let body = members([("label", label), ("secret", secret)]);
                 let path = format!("{}/secrets", path(&app_id));
-                added(json, &client.tell(Method::POST, &path, &body).await?)
+                added(json, &client.request_json(Method::POST, &path, &body).await?)
             }
             SecretCommand::List { app_id } => {
-                listed(json, &client.ask(Method::GET, &format!("{}/secrets", path(&app_id))).await?)
+                listed(json, &client.request(Method::GET, &format!("{}/secrets", path(&app_id))).await?)
             }
             SecretCommand::Retire { app_id, secret_id, at, after, revoke } => {
                 let mut body = members([("at", at), ("after", after)]);
@@ -67,7 +67,7 @@ impl SecretCommand {
                     body["revoke"] = true.into();
                 }
                 let path = format!("{}/secrets/{secret_id}/retire", path(&app_id));
-                listed(json, &client.tell(Method::POST, &path, &body).await?)
+                listed(json, &client.request_json(Method::POST, &path, &body).await?)
             }
         }
     }

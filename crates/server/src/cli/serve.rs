@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::place::{DatabaseUrl, Place};
+use super::global_flags::{DatabaseUrl, GlobalFlags};
 use crate::serve;
 use crate::serve::supervise::{self, Handlers, Signals};
 
@@ -25,14 +25,14 @@ pub struct Serve {
 
 impl Serve {
     /// Runs until a signal stops it. The configuration is read when signals are handled: it may hang, too.
-    pub fn run(self, place: Place, handlers: io::Result<Handlers>) -> ExitCode {
-        supervise::run(handlers, move |signals| self.serve(&place, signals))
+    pub fn run(self, flags: GlobalFlags, handlers: io::Result<Handlers>) -> ExitCode {
+        supervise::run(handlers, move |signals| self.serve(&flags, signals))
     }
 
-    fn serve(self, place: &Place, signals: Signals) -> Result<(), Box<dyn Error>> {
+    fn serve(self, flags: &GlobalFlags, signals: Signals) -> Result<(), Box<dyn Error>> {
         let listen = self.listen.map(|address| ("listen".to_owned(), address));
         let set = self.database.setting().into_iter().chain(listen).collect();
-        let (mut config, admin_token) = place.resolve(set)?;
+        let (mut config, admin_token) = flags.resolve(set)?;
         if self.dev {
             config.listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
             config.admin_listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));

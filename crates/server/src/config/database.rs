@@ -8,7 +8,7 @@ use northgate_store::postgres::{Database, PostgresSettings, Source, UrlError};
 
 use crate::blanks::{self, Blank};
 use crate::config::layers::Settings;
-use crate::config::taking::wrong;
+use crate::config::parse::invalid;
 use crate::config::{ConfigError, HOUR, MINUTE};
 use crate::private_file::{self, PrivateFileError};
 
@@ -87,7 +87,7 @@ impl DatabaseSettings {
             (false, None) => taken(Url::Given(url)).map(Some),
             (true, Some(file)) => taken(Url::InFile(file)).map(Some),
             (false, Some(_)) => {
-                Err(wrong("database.url_file", &written, "\"\", because database.url is given as well"))
+                Err(invalid("database.url_file", &written, "\"\", because database.url is given as well"))
             }
         }
     }

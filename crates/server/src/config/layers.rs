@@ -68,7 +68,7 @@ pub(super) struct Setting {
 pub(super) struct Settings(BTreeMap<String, Setting>);
 
 impl Settings {
-    pub fn gather(sources: Sources) -> Result<Settings, ConfigError> {
+    pub fn merge(sources: Sources) -> Result<Settings, ConfigError> {
         let mut settings = Settings(BTreeMap::new());
         for (key, value) in leaves(DEFAULTS, Path::new("config.default.toml"))? {
             settings.0.insert(key, Setting { value, origin: Origin::Default });
@@ -153,7 +153,7 @@ fn named_file(flag: Option<PathBuf>, environment: &BTreeMap<String, String>) -> 
 
 fn check_path(path: &Path, origin: &Origin) -> Result<(), ConfigError> {
     let Some(Err(blank)) = path.to_str().map(blanks::check) else { return Ok(()) };
-    Err(ConfigError::Wrong {
+    Err(ConfigError::Invalid {
         key: "config".to_owned(),
         value: format!("{path:?}"),
         origin: origin.to_string(),

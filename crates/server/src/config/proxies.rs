@@ -8,7 +8,7 @@ use toml::Value;
 
 use crate::config::ConfigError;
 use crate::config::layers::Settings;
-use crate::config::taking::wrong;
+use crate::config::parse::invalid;
 
 /// Proxies in front of Northgate, and how they state the client's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Proxies {
         if protocol == ProxyProtocol::On && trusted.is_empty() {
             let instead = "\"off\", or the addresses of the proxies in proxies.trusted: without them, every connection \
                 is closed";
-            return Err(wrong("proxies.protocol", &written, instead));
+            return Err(invalid("proxies.protocol", &written, instead));
         }
         Ok(Proxies { trusted, protocol })
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::layers::Settings;
-use crate::config::taking::wrong;
+use crate::config::parse::invalid;
 use crate::config::{ConfigError, HOUR};
 
 /// A certificate chain and its key, both PEM.
@@ -77,7 +77,7 @@ fn certificates(settings: &mut Settings, data_dir: &Path) -> Result<Vec<Certific
     let keys = settings.paths("tls.keys")?;
     if chains.len() != keys.len() {
         let instead = format!("one key file for each certificate file, which are {}", chains.len());
-        return Err(wrong("tls.keys", &written, &instead));
+        return Err(invalid("tls.keys", &written, &instead));
     }
     if chains.is_empty() {
         return Ok(vec![CertificateFiles::in_data_dir(data_dir)]);
@@ -96,6 +96,6 @@ fn client_certificates(settings: &mut Settings) -> Result<ClientCertificates, Co
     ];
     settings.choice("tls.client_certificates", &words)?.ok_or_else(|| {
         let instead = "a PEM file with the authorities that tls.client_certificates = \"require\" needs";
-        wrong("tls.client_ca", &written, instead)
+        invalid("tls.client_ca", &written, instead)
     })
 }

@@ -23,10 +23,10 @@ pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 const TYPE: &str = "dpop+jwt";
 
 /// How long after it was made a proof is accepted: a slow connection, and clocks that differ.
-pub const OLD_MAX: Duration = Duration::from_secs(60);
+pub const MAX_AGE: Duration = Duration::from_secs(60);
 
 /// How far ahead a client's clock may be.
-pub const AHEAD_MAX: Duration = Duration::from_secs(30);
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
 
 /// Proofs with the keys that we know are below 1,000 characters; a long URI may be in it.
 pub const LONGEST: usize = 8_192;
@@ -140,7 +140,7 @@ struct Payload {
 
 /// Verifies a proof about this call. The replay cache is asked when its sender is authenticated: until then it takes no room, and a
 /// refused request does not use it up.
-pub fn check(proof: &[u8], call: &Call<'_>, now: Timestamp) -> Result<KeyProof, ProofError> {
+pub fn verify(proof: &[u8], call: &Call<'_>, now: Timestamp) -> Result<KeyProof, ProofError> {
     if proof.len() > LONGEST {
         return Err(ProofError::TooLong);
     }
@@ -166,7 +166,7 @@ pub fn check(proof: &[u8], call: &Call<'_>, now: Timestamp) -> Result<KeyProof, 
     let key = jwk::thumbprint(&key);
     let mut half = [0; 16];
     half.copy_from_slice(&digest(&SHA256, &[&key[..], payload.jti.as_bytes()].concat()).as_ref()[..16]);
-    Ok(KeyProof { key, digest: half, good_until: payload.made_at().plus(OLD_MAX) })
+    Ok(KeyProof { key, digest: half, good_until: payload.made_at().plus(MAX_AGE) })
 }
 
 impl Payload {
@@ -174,15 +174,15 @@ impl Payload {
         if self.htm != call.method {
             return Err(ProofError::Method);
         }
-        if uri::normal(&self.htu).is_none_or(|htu| uri::normal(call.uri) != Some(htu)) {
+        if uri::normalize(&self.htu).is_none_or(|htu| uri::normalize(call.uri) != Some(htu)) {
             return Err(ProofError::Uri);
         }
         let made_at = self.made_at();
-        if now.since(made_at) > OLD_MAX || made_at.since(now) > AHEAD_MAX {
+        if now.since(made_at) > MAX_AGE || made_at.since(now) > MAX_CLOCK_SKEW {
             return Err(ProofError::Time);
         }
-        let is_over = self.exp.is_some_and(|end| now >= numeric_date(end).plus(AHEAD_MAX));
-        if is_over || self.nbf.is_some_and(|begin| numeric_date(begin) > now.plus(AHEAD_MAX)) {
+        let is_over = self.exp.is_some_and(|end| now >= numeric_date(end).plus(MAX_CLOCK_SKEW));
+        if is_over || self.nbf.is_some_and(|begin| numeric_date(begin) > now.plus(MAX_CLOCK_SKEW)) {
             return Err(ProofError::Validity);
         }
         let hash = call.access_token.map(|token| digest(&SHA256, token.as_bytes()));

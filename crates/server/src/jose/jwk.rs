@@ -57,11 +57,11 @@ impl Jwk {
     }
 
     /// The key of a credential that signs client assertions.
-    pub fn credential(&self) -> Result<credential::PublicKey, JwkError> {
+    pub fn credential(&self) -> Result<credential::AssertionKey, JwkError> {
         let key = match self {
-            Jwk::Ed25519 { x } => credential::PublicKey::ed25519(x),
-            Jwk::P256 { x, y } => credential::PublicKey::p256(x, y),
-            Jwk::Rsa { n, e } => credential::PublicKey::rsa(n, e),
+            Jwk::Ed25519 { x } => credential::AssertionKey::ed25519(x),
+            Jwk::P256 { x, y } => credential::AssertionKey::p256(x, y),
+            Jwk::Rsa { n, e } => credential::AssertionKey::rsa(n, e),
         };
         Ok(key?)
     }
@@ -142,7 +142,7 @@ mod tests {
     const P256_JWK: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"enc","kid":"1"}"#;
     const RSA_JWK: &str = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB"}"#;
 
-    fn credential(json: &str) -> Result<credential::PublicKey, JwkError> {
+    fn credential(json: &str) -> Result<credential::AssertionKey, JwkError> {
         Jwk::read(&serde_json::from_str(json).expect("JSON"))?.credential()
     }
 

@@ -49,14 +49,14 @@ proptest! {
         let algorithm = if es256 { Algorithm::Es256 } else { Algorithm::EdDsa };
         let app = AppId::parse(&app).expect("an appId");
         let token = mint(&claims, &app, algorithm, &names, &keyring, NOW);
-        prop_assert!(is_one(&token) && token.len() <= LONGEST);
-        let checked = Checked::default();
-        prop_assert_eq!(open(&token, &names, &keyring, &checked), Ok(claims));
+        prop_assert!(is_jwt(&token) && token.len() <= LONGEST);
+        let signatures = SignatureCache::default();
+        prop_assert_eq!(authenticate(&token, &names, &keyring, &signatures), Ok(claims));
         // A second time it is remembered, which helps only the very same token, and only while its key is there.
-        prop_assert_eq!(open(&token, &names, &keyring, &checked), Ok(claims));
+        prop_assert_eq!(authenticate(&token, &names, &keyring, &signatures), Ok(claims));
         let longer = format!("{token}A");
-        prop_assert!(open(&longer, &names, &keyring, &checked).is_err());
-        prop_assert!(open(&token, &names, &self::keyring(), &checked).is_err());
+        prop_assert!(authenticate(&longer, &names, &keyring, &signatures).is_err());
+        prop_assert!(authenticate(&token, &names, &self::keyring(), &signatures).is_err());
     }
 
     #[test]
@@ -64,7 +64,7 @@ proptest! {
         let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let encoded = format!("{}.{}.{}", encode(&header), encode(&said), encode(&signature));
         for text in [format!("{header}.{said}.{signature}"), encoded] {
-            prop_assert!(open(&text, &names(), &keyring(), &Checked::default()).is_err());
+            prop_assert!(authenticate(&text, &names(), &keyring(), &SignatureCache::default()).is_err());
         }
     }
 }
@@ -77,11 +77,11 @@ fn times_are_whole_seconds_and_never_later() {
     let claims =
         Claims { kind: Kind::Access, binding: None, grant, generation: 0, issued_at: NOW, expires_at };
     let (keyring, names, app) = (keyring(), names(), AppId::parse("a").expect("an appId"));
-    let opened = open(
+    let opened = authenticate(
         &mint(&claims, &app, Algorithm::EdDsa, &names, &keyring, NOW),
         &names,
         &keyring,
-        &Checked::default(),
+        &SignatureCache::default(),
     );
     let floor = |at: Timestamp| Timestamp::from_millis(at.as_millis() / 1000 * 1000);
     let expected = Claims { issued_at: floor(NOW), expires_at: floor(expires_at), ..claims };

@@ -7,7 +7,7 @@ use northgate_core::allow::Allow;
 use northgate_core::application::{Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::{
-    CertificateName, Credential, CredentialId, CredentialKind, NameField, PublicKey,
+    AssertionKey, CertificateName, Credential, CredentialId, CredentialKind, NameField,
 };
 use northgate_core::grant::{GrantId, GrantKey};
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
@@ -125,7 +125,7 @@ fn credentials(created_at: Timestamp) -> Vec<Credential> {
     let ed25519 = [&b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00\x58"[..], &[0x66; 31]].concat();
     let name = |field, value: &str| CredentialKind::Name(CertificateName { field, value: value.to_owned() });
     let kinds = [
-        CredentialKind::Key(PublicKey::parse(&ed25519).unwrap()),
+        CredentialKind::Key(AssertionKey::parse(&ed25519).unwrap()),
         CredentialKind::Certificate([9; 32]),
         name(NameField::Subject, "CN=a,O=\u{e9}"),
         name(NameField::SanDns, "a.example"),

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use northgate_core::administer::Change;
 use northgate_core::app_id::AppId;
 use northgate_core::application::Application;
-use northgate_core::credential::{CredentialId, CredentialKind, NameField, PublicKey};
+use northgate_core::credential::{AssertionKey, CredentialId, CredentialKind, NameField};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use serde::Deserialize;
@@ -126,7 +126,9 @@ fn jwk(jwk: &Value) -> Result<CredentialKind, AdminProblem> {
 }
 
 fn key(spki: &[u8]) -> Result<CredentialKind, AdminProblem> {
-    PublicKey::parse(spki).map(CredentialKind::Key).map_err(|error| AdminProblem::invalid(error.to_string()))
+    AssertionKey::parse(spki)
+        .map(CredentialKind::Key)
+        .map_err(|error| AdminProblem::invalid(error.to_string()))
 }
 
 fn certificate(pem: &str) -> Result<CredentialKind, AdminProblem> {

@@ -2,7 +2,7 @@
 
 /// `uri` normalized by its syntax and scheme (RFC 3986 §6.2.2, §6.2.3); nothing where it is not one of http or https. Dot segments stay:
 /// a call with one is refused as ambiguous.
-pub fn normal(uri: &str) -> Option<String> {
+pub fn normalize(uri: &str) -> Option<String> {
     let end = uri.find(['?', '#']).unwrap_or(uri.len());
     let (scheme, rest) = uri[..end].split_once("://")?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -14,11 +14,11 @@ pub fn normal(uri: &str) -> Option<String> {
     };
     let host = authority.strip_suffix(default_port).unwrap_or(&authority);
     let path = if path.is_empty() { "/" } else { path };
-    (!host.is_empty()).then(|| format!("{scheme}://{host}{}", normal_escapes(path)))
+    (!host.is_empty()).then(|| format!("{scheme}://{host}{}", normalize_escapes(path)))
 }
 
 /// Decodes escapes of unreserved characters, and writes the others in upper case (RFC 3986 §6.2.2.1, §6.2.2.2).
-fn normal_escapes(path: &str) -> String {
+fn normalize_escapes(path: &str) -> String {
     let mut parts = path.split('%');
     let mut normal = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -45,13 +45,13 @@ mod tests {
     #[test]
     fn uris_that_are_written_in_another_way_are_the_same() {
         for same in ["HTTPS://A.example:443/b", "https://a.example/b?c=d", "https://a.example/b#c"] {
-            assert_eq!(normal(same).as_deref(), Some("https://a.example/b"));
+            assert_eq!(normalize(same).as_deref(), Some("https://a.example/b"));
         }
         // Clients and gateways escape differently: a right proof was about another URL.
         for same in
             ["https://a/%7eb/caf%c3%a9%2f", "https://a/~b/caf%C3%A9%2F", "https://a/%7E%62/caf%C3%a9%2f"]
         {
-            assert_eq!(normal(same).as_deref(), Some("https://a/~b/caf%C3%A9%2F"));
+            assert_eq!(normalize(same).as_deref(), Some("https://a/~b/caf%C3%A9%2F"));
         }
         for other in [
             "https://a/%2",
@@ -61,16 +61,16 @@ mod tests {
             "https://a/%25zz",
             "https://a/%252F",
         ] {
-            assert_eq!(normal(other).as_deref(), Some(other));
+            assert_eq!(normalize(other).as_deref(), Some(other));
         }
-        assert_eq!(normal("http://a:80").as_deref(), Some("http://a/"));
-        assert_eq!(normal("https://a:80/").as_deref(), Some("https://a:80/"));
+        assert_eq!(normalize("http://a:80").as_deref(), Some("http://a/"));
+        assert_eq!(normalize("https://a:80/").as_deref(), Some("https://a:80/"));
     }
 
     #[test]
     fn what_is_no_uri_of_a_call_is_none() {
         for bad in ["", "/b", "https://", "https:///b", "ftp://a/b"] {
-            assert_eq!(normal(bad), None, "{bad}");
+            assert_eq!(normalize(bad), None, "{bad}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use northgate_core::assertion::Assertion;
-use northgate_core::credential::Algorithm;
+use northgate_core::credential::AssertionAlgorithm;
 use northgate_core::text::check_text;
 use serde::Deserialize;
 use serde_json::Value;
@@ -160,8 +160,14 @@ impl AssertionError {
 /// key are none of them.
 pub const ALGORITHMS: [&str; 5] = ["EdDSA", "Ed25519", "ES256", "RS256", "PS256"];
 
-fn algorithm(word: &str) -> Option<Algorithm> {
-    let known = [Algorithm::EdDsa, Algorithm::EdDsa, Algorithm::Es256, Algorithm::Rs256, Algorithm::Ps256];
+fn algorithm(word: &str) -> Option<AssertionAlgorithm> {
+    let known = [
+        AssertionAlgorithm::EdDsa,
+        AssertionAlgorithm::EdDsa,
+        AssertionAlgorithm::Es256,
+        AssertionAlgorithm::Rs256,
+        AssertionAlgorithm::Ps256,
+    ];
     ALGORITHMS.into_iter().zip(known).find(|(name, _)| *name == word).map(|(_, algorithm)| algorithm)
 }
 

@@ -95,7 +95,7 @@ fn possession(api: &Api, sender: &Sender, now: Timestamp) -> Result<Possession, 
     let call = dpop::Call { method: "POST", uri: &uri, access_token: None };
     match sender.dpop.as_slice() {
         [] => Ok(Possession::NotShown),
-        [proof] => Ok(Possession::Proof(dpop::check(proof.as_bytes(), &call, now)?)),
+        [proof] => Ok(Possession::Proof(dpop::verify(proof.as_bytes(), &call, now)?)),
         [_, _, ..] => Err(ProofError::Two),
     }
 }

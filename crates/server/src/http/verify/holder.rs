@@ -37,7 +37,7 @@ pub(super) fn check(
             let call =
                 dpop::Call { method: call.method(), uri: &uri, access_token: Some(credentials.access_token) };
             let proof = proof.ok_or(ProofError::Missing)?;
-            Ok(vec![Evidence::Key(dpop::check(proof.as_bytes(), &call, now)?)])
+            Ok(vec![Evidence::Key(dpop::verify(proof.as_bytes(), &call, now)?)])
         }
     }
 }

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use northgate_core::credential::PublicKey;
+use northgate_core::credential::AssertionKey;
 use serde_json::{Value, json};
 
 /// A private key of a client.
@@ -40,13 +40,13 @@ impl Key {
         }
     }
 
-    pub fn public(&self) -> PublicKey {
+    pub fn public(&self) -> AssertionKey {
         let spki = match self {
             Key::Ed25519(key) => key.public_key().as_der().unwrap().as_ref().to_vec(),
             Key::P256(key) => key.public_key().as_der().unwrap().as_ref().to_vec(),
             Key::Rsa(key, _) => key.public_key().as_der().unwrap().as_ref().to_vec(),
         };
-        PublicKey::parse(&spki).unwrap()
+        AssertionKey::parse(&spki).unwrap()
     }
 
     pub fn sign(&self, text: &str) -> Vec<u8> {

@@ -25,7 +25,7 @@ use northgate_server::config::oauth::{Issuer, OAuth};
 use northgate_server::config::verify::TrustedHeaders;
 use northgate_server::http::hosts::Hosts;
 use northgate_server::http::{self, Api, body::Bounds};
-use northgate_server::jwt::checked::Checked;
+use northgate_server::jwt::signature_cache::SignatureCache;
 use northgate_server::listener::{self, Rules, connection::Routes};
 use northgate_server::metrics::Metrics;
 use northgate_server::metrics::connections::ConnectionMetrics;
@@ -142,7 +142,7 @@ impl World {
                 audience: "https://api.example.com".to_owned(),
             },
             trusted_headers: setup.trusted_headers,
-            checked: Checked::default(),
+            signatures: SignatureCache::default(),
             asks_certificates: false,
             private_hosts: Hosts::new(vec!["h".to_owned(), "northgate".to_owned()], None),
             body: Bounds { size: BODY_MAX, time: setup.body_time },

@@ -113,14 +113,14 @@ impl Settings {
     ) -> Result<T, ConfigError> {
         let setting = self.take(key)?;
         if let Some(blank) = blank(&setting.value) {
-            return Err(wrong(key, &setting, &format!("it without {blank}")));
+            return Err(invalid(key, &setting, &format!("it without {blank}")));
         }
-        parse(&setting.value).ok_or_else(|| wrong(key, &setting, instead))
+        parse(&setting.value).ok_or_else(|| invalid(key, &setting, instead))
     }
 }
 
-pub(super) fn wrong(key: &str, setting: &Setting, instead: &str) -> ConfigError {
-    ConfigError::Wrong {
+pub(super) fn invalid(key: &str, setting: &Setting, instead: &str) -> ConfigError {
+    ConfigError::Invalid {
         key: key.to_owned(),
         value: shown(key, &setting.value),
         origin: setting.origin.to_string(),

@@ -13,7 +13,7 @@ use crate::tls::trust;
 
 /// The settings that every command knows. Each is also an environment variable and a line of the configuration file.
 #[derive(Args)]
-pub struct Place {
+pub struct GlobalFlags {
     /// The configuration file [env: NORTHGATE_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<std::path::PathBuf>,
@@ -40,7 +40,7 @@ impl DatabaseUrl {
     }
 }
 
-impl Place {
+impl GlobalFlags {
     /// The configuration, and the admin token where the environment has it.
     pub fn resolve(&self, more: Vec<(String, String)>) -> Result<(Config, Option<String>), Box<dyn Error>> {
         let named = [("data_dir", &self.data_dir), ("admin_listen", &self.admin_listen)];

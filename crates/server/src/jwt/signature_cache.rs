@@ -7,12 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
 /// Tokens that are remembered in each of two generations; 32 bytes each and some overhead, 8 MiB in all. With more of them
-/// in use at once their signatures are checked more often.
+/// in use at once their signatures are cache more often.
 const REMEMBERED_MAX: usize = 65_536;
 
 /// The tokens that were found good of late.
 #[derive(Default)]
-pub struct Checked(Mutex<Generations>);
+pub struct SignatureCache(Mutex<Generations>);
 
 type Digest = [u8; SHA256_OUTPUT_LEN];
 
@@ -22,7 +22,7 @@ struct Generations {
     before: HashSet<Digest>,
 }
 
-impl Checked {
+impl SignatureCache {
     /// Whether the signature of `token` is good, as `check` found once or finds now. Nothing is remembered of one that is not,
     /// so that forgers push nobody out.
     pub fn is_good(&self, token: &str, check: impl FnOnce() -> bool) -> bool {
@@ -65,9 +65,9 @@ impl Generations {
 mod tests {
     use super::*;
 
-    fn is_checked(checked: &Checked, token: &str) -> bool {
+    fn is_checked(signatures: &SignatureCache, token: &str) -> bool {
         let mut is_checked = false;
-        let is_good = checked.is_good(token, || {
+        let is_good = cache.is_good(token, || {
             is_checked = true;
             true
         });
@@ -77,21 +77,21 @@ mod tests {
 
     #[test]
     fn a_good_signature_is_checked_once_and_a_bad_one_each_time() {
-        let checked = Checked::default();
-        assert!(is_checked(&checked, "a.b.c") && !is_checked(&checked, "a.b.c"));
-        assert!(!checked.is_good("a.b.d", || false) && !checked.is_good("a.b.d", || false));
-        assert!(is_checked(&checked, "a.b.d"));
+        let cache = SignatureCache::default();
+        assert!(is_checked(&cache, "a.b.c") && !is_checked(&cache, "a.b.c"));
+        assert!(!cache.is_good("a.b.d", || false) && !cache.is_good("a.b.d", || false));
+        assert!(is_checked(&cache, "a.b.d"));
     }
 
     #[test]
     fn what_is_remembered_is_bounded_and_one_in_use_stays() {
-        let checked = Checked::default();
-        assert!(is_checked(&checked, "in use"));
+        let cache = SignatureCache::default();
+        assert!(is_checked(&cache, "in use"));
         for number in 0..3 * REMEMBERED_MAX {
-            is_checked(&checked, &number.to_string());
-            assert!(number % 1000 > 0 || !is_checked(&checked, "in use"));
+            is_checked(&cache, &number.to_string());
+            assert!(number % 1000 > 0 || !is_checked(&cache, "in use"));
         }
-        let kept = checked.generations(|generations| generations.present.len() + generations.before.len());
+        let kept = cache.generations(|generations| generations.present.len() + generations.before.len());
         assert!(kept <= 2 * REMEMBERED_MAX);
     }
 }
