@@ -23,11 +23,11 @@ use signature_cache::SignatureCache;
 /// The media type of an access token (RFC 9068 §2.1).
 const TYPE: &str = "at+jwt";
 
-/// Ours are below 1,000 characters; an appId may take 3,000 and the names of issuer and audience some more. A head with a
-/// longer one would not come through most gateways.
+/// The longest token that is parsed. Issued tokens stay below 1,000 characters; an appId may add 3,000, issuer and audience
+/// some more. Most gateways reject a request head with a longer one.
 const LONGEST: usize = 8_192;
 
-/// Ours has no other member, so that there is none that would have to be understood (RFC 7515 §4.1.11).
+/// The JOSE header. Other members are rejected, `crit` included (RFC 7515 §4.1.11): no issued token has any.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -36,6 +36,7 @@ struct Header {
     kid: String,
 }
 
+/// The claims of an access token (RFC 9068 §2.2).
 #[derive(Serialize, Deserialize)]
 struct Payload {
     iss: String,
@@ -51,7 +52,7 @@ struct Payload {
     northgate: GrantClaim,
 }
 
-/// What the holder has to show (RFC 7800): `x5t#S256` or `jkt`.
+/// The confirmation claim `cnf` (RFC 7800 §3.1): `x5t#S256` of a certificate (RFC 8705 §3.1) or `jkt` of a DPoP key (RFC 9449 §6.1).
 #[derive(Serialize, Deserialize)]
 enum Confirmation {
     #[serde(rename = "x5t#S256")]
@@ -60,7 +61,7 @@ enum Confirmation {
     Key(String),
 }
 
-/// Where the token belongs, so that it can be revoked: what the feed of revocations speaks of.
+/// The grant of the token, in the terms of the revocation feed, so that a gateway can reject revoked tokens.
 #[derive(Serialize, Deserialize)]
 struct GrantClaim {
     application: u32,
@@ -68,13 +69,12 @@ struct GrantClaim {
     generation: u32,
 }
 
-/// Whether `token` has the shape of a JWT, which an opaque token never has.
+/// Whether `token` has the form of a JWT. Opaque tokens have no dot.
 pub fn is_jwt(token: &str) -> bool {
     token.contains('.')
 }
 
-/// What identifies a token, without being it: the `jti` of a signed one, whose signature was checked before, and of an opaque
-/// one half of its SHA-256.
+/// The `jti` of an authenticated token, for introspection; of an opaque token, the first half of its SHA-256.
 pub fn identifier(token: &str) -> String {
     let payload = Jws::split(token).and_then(|jws| jws.payload::<Payload>()).ok();
     payload.map_or_else(
@@ -83,7 +83,7 @@ pub fn identifier(token: &str) -> String {
     )
 }
 
-/// The token that says `claims` of the application `app`, under the key that is current at `now`.
+/// Mints a JWT with `claims` for the application `app`, signed by the key that is current at `now`.
 pub fn mint(
     claims: &Claims,
     app: &AppId,
@@ -114,7 +114,9 @@ pub fn mint(
     jws::sign(&header, &payload, |signed| key.sign(signed))
 }
 
-/// What `token` says, once its signature is found to be ours. Whether it is still good is for the caller to ask.
+/// Authenticates a JWT: verifies its signature, type, issuer and audience, and returns its claims.
+///
+/// Expiry and revocation are not checked here: `core/src/verify.rs` does so for tokens in both forms.
 pub fn authenticate(
     token: &str,
     names: &OAuth,
@@ -132,10 +134,10 @@ pub fn authenticate(
     if !is_access_token {
         return Err(TokenError::Malformed);
     }
-    // The key says how it signs. The header is what a forger writes.
+    // The key determines the algorithm, never the header (RFC 8725 §3.1): the header is what a forger writes.
     let key = keyring.signing_key(&header.kid).ok_or(TokenError::Forged)?;
     let is_signed = || key.has_signed(jws.signed.as_bytes(), &signature);
-    if header.alg != key.algorithm().as_str() || !signatures.is_good(token, is_signed) {
+    if header.alg != key.algorithm().as_str() || !signatures.is_valid(token, is_signed) {
         return Err(TokenError::Forged);
     }
     let payload: Payload = jws.payload().map_err(malformed)?;

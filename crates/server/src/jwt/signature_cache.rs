@@ -1,16 +1,18 @@
-//! Tokens whose signature was found to be ours: a gateway shows the same one with call after call, and checking a
-//! signature takes some times as long as all the rest. What a token says, and whether that still holds, is looked at each time.
+//! Signature cache: tokens whose signature was verified, so that a repeated token skips the public-key operation.
+//!
+//! A gateway sends the same token with call after call. The cache spares only the signature: expiry and revocation are checked
+//! on every call.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
-/// Tokens that are remembered in each of two generations; 32 bytes each and some overhead, 8 MiB in all. With more of them
-/// in use at once their signatures are cache more often.
-const REMEMBERED_MAX: usize = 65_536;
+/// Entries in each of the two generations: 32 bytes each and some overhead, 8 MiB in all. With more tokens in use at once,
+/// signatures are verified more often.
+const GENERATION_MAX: usize = 65_536;
 
-/// The tokens that were found good of late.
+/// Digests of tokens with a valid signature, in two generations: when the present one is full, the previous one is evicted.
 #[derive(Default)]
 pub struct SignatureCache(Mutex<Generations>);
 
@@ -19,23 +21,23 @@ type Digest = [u8; SHA256_OUTPUT_LEN];
 #[derive(Default)]
 struct Generations {
     present: HashSet<Digest>,
-    before: HashSet<Digest>,
+    previous: HashSet<Digest>,
 }
 
 impl SignatureCache {
-    /// Whether the signature of `token` is good, as `check` found once or finds now. Nothing is remembered of one that is not,
-    /// so that forgers push nobody out.
-    pub fn is_good(&self, token: &str, check: impl FnOnce() -> bool) -> bool {
-        let mut name = Digest::default();
-        name.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-        if self.generations(|generations| generations.knows(name)) {
+    /// Whether the signature of `token` is valid, by the cache or by `verify`. Invalid tokens are not cached, so that forgers
+    /// cannot evict entries.
+    pub fn is_valid(&self, token: &str, verify: impl FnOnce() -> bool) -> bool {
+        let mut key = Digest::default();
+        key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        if self.generations(|generations| generations.contains(key)) {
             return true;
         }
-        let is_good = check();
-        if is_good {
-            self.generations(|generations| generations.remember(name));
+        let is_valid = verify();
+        if is_valid {
+            self.generations(|generations| generations.insert(key));
         }
-        is_good
+        is_valid
     }
 
     fn generations<T>(&self, look: impl FnOnce(&mut Generations) -> T) -> T {
@@ -44,20 +46,20 @@ impl SignatureCache {
 }
 
 impl Generations {
-    /// One that is in use stays.
-    fn knows(&mut self, name: Digest) -> bool {
-        let was_before = !self.present.contains(&name) && self.before.contains(&name);
-        if was_before {
-            self.remember(name);
+    /// Whether the digest is cached. A hit in the previous generation moves it to the present one, so that a token in use stays.
+    fn contains(&mut self, digest: Digest) -> bool {
+        let was_previous = !self.present.contains(&digest) && self.previous.contains(&digest);
+        if was_previous {
+            self.insert(digest);
         }
-        was_before || self.present.contains(&name)
+        was_previous || self.present.contains(&digest)
     }
 
-    fn remember(&mut self, name: Digest) {
-        if self.present.len() >= REMEMBERED_MAX {
-            self.before = std::mem::take(&mut self.present);
+    fn insert(&mut self, digest: Digest) {
+        if self.present.len() >= GENERATION_MAX {
+            self.previous = std::mem::take(&mut self.present);
         }
-        self.present.insert(name);
+        self.present.insert(digest);
     }
 }
 
@@ -65,9 +67,9 @@ impl Generations {
 mod tests {
     use super::*;
 
-    fn is_checked(signatures: &SignatureCache, token: &str) -> bool {
+    fn is_checked(cache: &SignatureCache, token: &str) -> bool {
         let mut is_checked = false;
-        let is_good = cache.is_good(token, || {
+        let is_good = cache.is_valid(token, || {
             is_checked = true;
             true
         });
@@ -79,7 +81,7 @@ mod tests {
     fn a_good_signature_is_checked_once_and_a_bad_one_each_time() {
         let cache = SignatureCache::default();
         assert!(is_checked(&cache, "a.b.c") && !is_checked(&cache, "a.b.c"));
-        assert!(!cache.is_good("a.b.d", || false) && !cache.is_good("a.b.d", || false));
+        assert!(!cache.is_valid("a.b.d", || false) && !cache.is_valid("a.b.d", || false));
         assert!(is_checked(&cache, "a.b.d"));
     }
 
@@ -87,11 +89,11 @@ mod tests {
     fn what_is_remembered_is_bounded_and_one_in_use_stays() {
         let cache = SignatureCache::default();
         assert!(is_checked(&cache, "in use"));
-        for number in 0..3 * REMEMBERED_MAX {
+        for number in 0..3 * GENERATION_MAX {
             is_checked(&cache, &number.to_string());
             assert!(number % 1000 > 0 || !is_checked(&cache, "in use"));
         }
-        let kept = cache.generations(|generations| generations.present.len() + generations.before.len());
-        assert!(kept <= 2 * REMEMBERED_MAX);
+        let kept = cache.generations(|generations| generations.present.len() + generations.previous.len());
+        assert!(kept <= 2 * GENERATION_MAX);
     }
 }

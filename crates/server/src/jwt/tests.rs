@@ -1,4 +1,4 @@
-//! Laws of signed tokens, over any claims and any text.
+//! Property tests of signed tokens: minting and authenticating over arbitrary claims and texts.
 
 use northgate_core::keyring::KeyringRecord;
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ proptest! {
         prop_assert!(is_jwt(&token) && token.len() <= LONGEST);
         let signatures = SignatureCache::default();
         prop_assert_eq!(authenticate(&token, &names, &keyring, &signatures), Ok(claims));
-        // A second time it is remembered, which helps only the very same token, and only while its key is there.
+        // The signature cache helps only the same token, and only while its key is in the keyring.
         prop_assert_eq!(authenticate(&token, &names, &keyring, &signatures), Ok(claims));
         let longer = format!("{token}A");
         prop_assert!(authenticate(&longer, &names, &keyring, &signatures).is_err());
