@@ -11,7 +11,7 @@ use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::credential::{Credential, CredentialId, CredentialKind, MAX_CREDENTIALS};
 use crate::keyring::{KeyringError, KeyringRecord};
-use crate::policy::{Overrides, Policy};
+use crate::policy::{Overrides, Policy, PolicyChange};
 use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText, Secrets};
 use crate::store::{Created, Deleted, NewApplication, Replaced, StoreError};
 
@@ -42,7 +42,7 @@ pub enum Change {
     /// Puts what is set over what was set before, and a new name and allow rules in place of the old ones.
     Set {
         name: Option<String>,
-        overrides: Overrides,
+        policy: PolicyChange,
         allow: Option<Allow>,
     },
     /// Adds a secret with a label.
@@ -253,8 +253,8 @@ fn changed(
     let mut application = Application { revision: present.revision + 1, ..present.clone() };
     match change {
         Change::State(state) => application.state = *state,
-        Change::Set { name, overrides, allow } => {
-            application.overrides = present.overrides.merge(overrides);
+        Change::Set { name, policy, allow } => {
+            application.overrides = policy.apply(&present.overrides);
             application.name = name.as_ref().unwrap_or(&present.name).clone();
             application.allow = allow.as_ref().unwrap_or(&present.allow).clone();
         }

@@ -4,6 +4,7 @@
 //! lines before it, so that a file that is torn or was changed is found out.
 
 pub mod line;
+mod policy;
 mod read;
 mod write;
 

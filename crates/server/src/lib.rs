@@ -15,6 +15,7 @@ pub mod keys;
 pub mod listener;
 pub mod metrics;
 pub mod outcome;
+mod policy_text;
 mod private_file;
 mod rfc3339;
 pub mod serve;

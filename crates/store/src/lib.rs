@@ -4,4 +4,5 @@ mod clock_jump;
 pub mod credential_kind;
 pub mod embedded;
 pub mod export;
+mod policy_row;
 pub mod postgres;

@@ -1,65 +1,117 @@
-//! The flags of a policy, named as in the configuration. The server says which values are good.
+//! The flags of a policy: one for each field, named as in the configuration.
 
-use clap::Args;
+use clap::builder::{PossibleValuesParser, ValueParser};
+use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
+use northgate_core::policy::{Field, Values};
+use serde_json::Value as Json;
 
 use crate::http::admin::policy::PolicyMembers;
+use crate::policy_text;
 
-#[derive(Args)]
-#[command(next_help_heading = "Policy")]
-pub struct PolicyFlags {
-    /// Whether each refresh gives a new refresh token
-    #[arg(long, value_name = "once|reusable", value_parser = ["once", "reusable"])]
-    rotation: Option<String>,
-    /// How long the refresh token before the last one still gets the same answer again, such as 60s
-    #[arg(long, value_name = "TIME")]
-    retry_window: Option<String>,
-    /// What a used refresh token does after that: it is refused, or its grant is closed as well
-    #[arg(long, value_name = "deny|close", value_parser = ["deny", "close"])]
-    on_reuse: Option<String>,
-    /// Whether a login ends the ones before it
-    #[arg(long, value_name = "many|last-only", value_parser = ["many", "last-only"])]
-    logins: Option<String>,
-    /// How many grants live at once
-    #[arg(long, value_name = "COUNT")]
-    max_grants: Option<u32>,
-    /// How long an access token is good, such as 1h
-    #[arg(long, value_name = "TIME")]
-    access_lifetime: Option<String>,
-    /// How long a refresh token is good, such as 30d
-    #[arg(long, value_name = "TIME")]
-    refresh_lifetime: Option<String>,
-    /// How many logins, refreshes and logouts in a minute, and how many calls verified; 0 is no limit
-    #[arg(long, value_name = "COUNT")]
-    calls_per_minute: Option<u32>,
-    /// Whether OAuth binds an access token to any client certificate on the connection
-    #[arg(long, value_name = "authenticated|presented", value_parser = ["authenticated", "presented"])]
-    bind_tokens: Option<String>,
-    /// What access tokens that OAuth issues look like: only Northgate can read them, or gateways can check them as well
-    #[arg(
-        long,
-        value_name = "opaque|jwt-eddsa|jwt-es256",
-        value_parser = ["opaque", "jwt-eddsa", "jwt-es256"]
-    )]
-    access_tokens: Option<String>,
-    /// When OAuth binds an access token to a key that the application proves to have (DPoP): never, with a proof, always
-    #[arg(long, value_name = "off|presented|required", value_parser = ["off", "presented", "required"])]
-    dpop: Option<String>,
-}
+/// The word that returns a field to the default of the configuration.
+const DEFAULT: &str = "default";
+
+/// The fields that were given, as members of the admin API.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyFlags(PolicyMembers);
 
 impl PolicyFlags {
     pub fn members(self) -> PolicyMembers {
-        PolicyMembers {
-            rotation: self.rotation,
-            retry_window: self.retry_window,
-            on_reuse: self.on_reuse,
-            logins: self.logins,
-            max_grants: self.max_grants,
-            access_lifetime: self.access_lifetime,
-            refresh_lifetime: self.refresh_lifetime,
-            calls_per_minute: self.calls_per_minute,
-            bind_tokens: self.bind_tokens,
-            access_tokens: self.access_tokens,
-            dpop: self.dpop,
+        self.0
+    }
+}
+
+fn help(field: Field) -> &'static str {
+    match field {
+        Field::Rotation => "Whether each refresh gives a new refresh token",
+        Field::RetryWindow => {
+            "How long the refresh token before the last one still gets the same answer again, such as 60s"
         }
+        Field::OnReuse => {
+            "What a used refresh token does after that: it is refused, or its grant is closed as well"
+        }
+        Field::Logins => "Whether a login ends the ones before it",
+        Field::MaxGrants => "How many grants live at once",
+        Field::AccessLifetime => "How long an access token is valid, such as 1h",
+        Field::RefreshLifetime => "How long a refresh token is valid, such as 30d",
+        Field::CallsPerMinute => {
+            "Rate limit: logins, refreshes and logouts in a minute, and as many verified calls; 0 is no limit"
+        }
+        Field::BindTokens => {
+            "Whether OAuth binds an access token to any client certificate on the connection"
+        }
+        Field::AccessTokens => {
+            "The form of access tokens that OAuth issues: opaque, or signed for gateways that verify offline"
+        }
+        Field::Dpop => {
+            "When OAuth binds an access token to a key of the client (DPoP): never, with a proof, always"
+        }
+    }
+}
+
+/// Checks the value as the server does, so that the error names the flag.
+fn parser(field: Field) -> ValueParser {
+    match field.values() {
+        Values::Words(words) => PossibleValuesParser::new(words.into_iter().chain([DEFAULT])).into(),
+        Values::Counts(_) | Values::Durations(_) => ValueParser::new(move |text: &str| {
+            let json = given(field, text);
+            let is_good = json.is_null() || policy_text::read(field, &json).is_some();
+            is_good
+                .then(|| text.to_owned())
+                .ok_or_else(|| format!("{}, or {DEFAULT}", policy_text::values(field)))
+        }),
+    }
+}
+
+/// A value of a flag as a member of the admin API.
+fn given(field: Field, text: &str) -> Json {
+    match field.values() {
+        _ if text == DEFAULT => Json::Null,
+        Values::Counts(_) => text.parse::<u32>().map_or_else(|_| Json::from(text), Json::from),
+        Values::Words(_) | Values::Durations(_) => Json::from(text),
+    }
+}
+
+fn value_name(field: Field) -> String {
+    match field.values() {
+        Values::Words(words) => words.join("|"),
+        Values::Counts(_) => "COUNT".to_owned(),
+        Values::Durations(_) => "TIME".to_owned(),
+    }
+}
+
+impl Args for PolicyFlags {
+    fn augment_args(command: Command) -> Command {
+        let flag = |field: Field| {
+            Arg::new(field.name())
+                .long(policy_text::flag(field))
+                .value_name(value_name(field))
+                .value_parser(parser(field))
+                .hide_possible_values(true)
+                .help(help(field))
+                .help_heading("Policy (\"default\" returns a field to the configuration)")
+        };
+        command.args(Field::ALL.map(flag))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        PolicyFlags::augment_args(command)
+    }
+}
+
+impl FromArgMatches for PolicyFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<PolicyFlags, Error> {
+        let mut members = PolicyMembers::default();
+        for field in Field::ALL {
+            if let Some(text) = matches.get_one::<String>(field.name()) {
+                members.add(field, given(field, text));
+            }
+        }
+        Ok(PolicyFlags(members))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = PolicyFlags::from_arg_matches(matches)?;
+        Ok(())
     }
 }

@@ -1,37 +1,24 @@
-//! `[policy]`: what an application gets unless it was created with something else.
+//! `[policy]`: the defaults for applications.
 
-use std::time::Duration;
+use northgate_core::policy::{Field, Overrides, Policy, Value, Values};
 
-use northgate_core::policy::{
-    AccessTokens, BindTokens, Dpop, Logins, MAX_GRANTS_LIMIT, OnReuse, Policy, Rotation,
-};
-use northgate_core::throttle::Rate;
-
+use crate::config::ConfigError;
 use crate::config::layers::Settings;
-use crate::config::{ConfigError, HOUR};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-const SECOND: Duration = Duration::from_secs(1);
-
-/// The policy that holds where an application has no other.
+/// The policy of applications for which nothing else is set.
 pub(super) fn take(settings: &mut Settings) -> Result<Policy, ConfigError> {
-    let rotations = [("once", Rotation::Once), ("reusable", Rotation::Reusable)];
-    let reuses = [("deny", OnReuse::Deny), ("close", OnReuse::Close)];
-    let access_tokens = AccessTokens::ALL.map(|kind| (kind.as_str(), kind));
-    let dpop = Dpop::ALL.map(|rule| (rule.as_str(), rule));
-    let logins = [("many", Logins::Many), ("last-only", Logins::LastOnly)];
-    let bindings = [("authenticated", BindTokens::Authenticated), ("presented", BindTokens::Presented)];
-    Ok(Policy {
-        rotation: settings.choice("policy.rotation", &rotations)?,
-        retry_window: settings.duration("policy.retry_window", Duration::ZERO..=HOUR)?,
-        on_reuse: settings.choice("policy.on_reuse", &reuses)?,
-        logins: settings.choice("policy.logins", &logins)?,
-        max_grants: settings.count("policy.max_grants", 1..=MAX_GRANTS_LIMIT)?,
-        access_lifetime: settings.duration("policy.access_lifetime", SECOND..=30 * DAY)?,
-        refresh_lifetime: settings.duration("policy.refresh_lifetime", SECOND..=3650 * DAY)?,
-        calls_per_minute: settings.count("policy.calls_per_minute", 0..=Rate::MAX)?,
-        bind_tokens: settings.choice("policy.bind_tokens", &bindings)?,
-        access_tokens: settings.choice("policy.access_tokens", &access_tokens)?,
-        dpop: settings.choice("policy.dpop", &dpop)?,
-    })
+    let mut policy = Overrides::default();
+    for field in Field::ALL {
+        let key = format!("policy.{}", field.name());
+        let value = match field.values() {
+            Values::Words(words) => {
+                let words: Vec<_> = words.into_iter().map(|word| (word, word)).collect();
+                Value::Word(settings.choice(&key, &words)?)
+            }
+            Values::Counts(range) => Value::Count(settings.count(&key, range)?),
+            Values::Durations(range) => Value::Duration(settings.duration(&key, range)?),
+        };
+        policy.set(field, Some(value)).expect("a value of the field");
+    }
+    Ok(policy.complete().expect("every field was set"))
 }

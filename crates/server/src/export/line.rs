@@ -16,7 +16,7 @@ use northgate_store::credential_kind;
 use northgate_store::export::{Counts, Holding};
 use serde::{Deserialize, Serialize};
 
-use crate::http::admin::policy::PolicyMembers;
+use super::policy::ExportedPolicy;
 use crate::keys::keyring_file::document;
 
 /// What every version of the first line has.
@@ -74,7 +74,7 @@ pub struct ApplicationLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tokens_from: Option<u64>,
     revision: u32,
-    policy: PolicyMembers,
+    policy: ExportedPolicy,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     allow: Vec<String>,
     secrets: Vec<SecretMembers>,
@@ -129,7 +129,7 @@ impl ApplicationLine {
             created_at: millis(application.created_at),
             tokens_from: application.tokens_from.map(millis),
             revision: application.revision,
-            policy: PolicyMembers::set(&application.overrides),
+            policy: ExportedPolicy::of(&application.overrides),
             allow: application.allow.texts(),
             secrets: application.secrets.iter().map(|secret| SecretMembers::of(secret)).collect(),
             credentials: application.credentials.iter().map(CredentialMembers::of).collect(),
@@ -147,7 +147,7 @@ impl ApplicationLine {
     /// What the line holds, or what is wrong with it.
     pub fn holding(self) -> Result<Holding, String> {
         let id = AppId::parse(&self.app_id).map_err(|error| format!("its appId {error}"))?;
-        let overrides = self.policy.overrides().map_err(|_| "its policy is not one".to_owned())?;
+        let overrides = self.policy.overrides().ok_or("its policy has an unknown field or a bad value")?;
         let secrets = self.secrets.into_iter().map(|secret| Ok(Arc::new(secret.secret()?)));
         let credentials = self.credentials.into_iter().map(CredentialMembers::credential);
         let application = Application {

@@ -1,20 +1,21 @@
 //! Applications and their secrets as rows.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
 use northgate_core::application::{AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
-use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{Field, Overrides};
 use northgate_core::secret::{Digest, Kept, Secret, SecretId, Secrets};
 use northgate_core::store::NewApplication;
+use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Row, params};
 
 use super::codec::Damaged;
 use super::credentials;
 use super::load::{OpenError, number_in};
+use crate::policy_row::{self, column};
 
 /// Adds an application and learns its number.
 pub(crate) fn insert(connection: &Connection, new: NewApplication) -> rusqlite::Result<Application> {
@@ -33,45 +34,28 @@ pub(crate) fn insert(connection: &Connection, new: NewApplication) -> rusqlite::
 
 /// Writes all that can change of an application.
 pub(crate) fn update(connection: &Connection, application: &Application) -> rusqlite::Result<()> {
-    let Overrides {
-        rotation,
-        retry_window,
-        on_reuse,
-        logins,
-        max_grants,
-        access_lifetime,
-        refresh_lifetime,
-        calls_per_minute,
-        bind_tokens,
-        access_tokens,
-        dpop,
-    } = application.overrides;
-    connection
-        .prepare_cached(
-            "UPDATE applications SET name = ?2, state = ?3, revision = ?4, rotation = ?5, retry_window_ms = ?6,
-             on_reuse = ?7, logins = ?8, max_grants = ?9, access_lifetime_ms = ?10, refresh_lifetime_ms = ?11,
-             calls_per_minute = ?12, allow = ?13, bind_tokens = ?14, access_tokens = ?15, dpop = ?16,
-             tokens_from = ?17 WHERE number = ?1",
-        )?
-        .execute(params![
-            application.number.0,
-            application.name,
-            application.state.as_str(),
-            application.revision,
-            rotation.map(Rotation::as_str),
-            retry_window.map(duration_millis),
-            on_reuse.map(OnReuse::as_str),
-            logins.map(Logins::as_str),
-            max_grants,
-            access_lifetime.map(duration_millis),
-            refresh_lifetime.map(duration_millis),
-            calls_per_minute,
-            allow_text(&application.allow),
-            bind_tokens.map(BindTokens::as_str),
-            access_tokens.map(AccessTokens::as_str),
-            dpop.map(Dpop::as_str),
-            application.tokens_from.map(millis),
-        ])?;
+    // From the seventh parameter on, a column for each field of the policy.
+    let policy = (7..).zip(Field::ALL).map(|(number, field)| format!("{} = ?{number}", column(field)));
+    let update = format!(
+        "UPDATE applications SET name = ?2, state = ?3, revision = ?4, allow = ?5, tokens_from = ?6, {} WHERE number = ?1",
+        policy.collect::<Vec<_>>().join(", ")
+    );
+    let mut update = connection.prepare_cached(&update)?;
+    let values = Field::ALL.map(|field| match policy_row::kept(&application.overrides, field) {
+        Some(policy_row::Kept::Text(word)) => Value::from(word.to_owned()),
+        Some(policy_row::Kept::Number(number)) => Value::from(number),
+        None => Value::Null,
+    });
+    update.raw_bind_parameter(1, application.number.0)?;
+    update.raw_bind_parameter(2, &application.name)?;
+    update.raw_bind_parameter(3, application.state.as_str())?;
+    update.raw_bind_parameter(4, application.revision)?;
+    update.raw_bind_parameter(5, allow_text(&application.allow))?;
+    update.raw_bind_parameter(6, application.tokens_from.map(millis))?;
+    for (number, value) in (7..).zip(values) {
+        update.raw_bind_parameter(number, value)?;
+    }
+    update.raw_execute()?;
     credentials::write(connection, application.number, &application.credentials)?;
     connection
         .prepare_cached("DELETE FROM secrets WHERE application = ?")?
@@ -130,11 +114,10 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
         read_secret(row).map_err(|error| error.in_row("secrets", key))
     };
     let mut secrets = select.query_and_then([], named)?.peekable();
-    let mut select = connection.prepare(
-        "SELECT number, app_id, name, state, created_at, revision, rotation, retry_window_ms, on_reuse, logins,
-         max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow, bind_tokens, access_tokens,
-         dpop, tokens_from FROM applications ORDER BY number",
-    )?;
+    let mut select = connection.prepare(&format!(
+        "SELECT number, app_id, name, state, created_at, revision, allow, tokens_from, {} FROM applications ORDER BY number",
+        policy_row::columns()
+    ))?;
     let mut credentials = credentials::load(connection)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
@@ -170,22 +153,10 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
         name: row.get(2)?,
         state,
         created_at: time(row.get(4)?),
-        tokens_from: row.get::<_, Option<u64>>(18)?.map(time),
+        tokens_from: row.get::<_, Option<u64>>(7)?.map(time),
         revision: row.get(5)?,
-        overrides: Overrides {
-            rotation: word(row, 6, Rotation::parse)?,
-            retry_window: row.get::<_, Option<u64>>(7)?.map(Duration::from_millis),
-            on_reuse: word(row, 8, OnReuse::parse)?,
-            logins: word(row, 9, Logins::parse)?,
-            max_grants: row.get(10)?,
-            access_lifetime: row.get::<_, Option<u64>>(11)?.map(Duration::from_millis),
-            refresh_lifetime: row.get::<_, Option<u64>>(12)?.map(Duration::from_millis),
-            calls_per_minute: row.get(13)?,
-            bind_tokens: word(row, 15, BindTokens::parse)?,
-            access_tokens: word(row, 16, AccessTokens::parse)?,
-            dpop: word(row, 17, Dpop::parse)?,
-        },
-        allow: allow(row, 14)?,
+        overrides: policy(row)?,
+        allow: allow(row, 6)?,
         secrets: Secrets::new(),
         credentials: Vec::new(),
         calls: Arc::default(),
@@ -203,11 +174,21 @@ fn allow(row: &Row<'_>, column: usize) -> Result<Allow, OpenError> {
     Ok(Allow::parse(&lines).map_err(|_| Damaged)?)
 }
 
-fn word<T>(row: &Row<'_>, column: usize, parse: fn(&str) -> Option<T>) -> Result<Option<T>, OpenError> {
-    match row.get::<_, Option<String>>(column)? {
-        None => Ok(None),
-        Some(word) => Ok(Some(parse(&word).ok_or(Damaged)?)),
+/// The columns of the policy follow the eight others.
+fn policy(row: &Row<'_>) -> Result<Overrides, OpenError> {
+    let mut overrides = Overrides::default();
+    for (field, column) in Field::ALL.into_iter().zip(8..) {
+        let kept = match row.get_ref(column)? {
+            ValueRef::Null => None,
+            ValueRef::Integer(number) => Some(policy_row::Kept::Number(number)),
+            ValueRef::Text(text) => {
+                Some(policy_row::Kept::Text(std::str::from_utf8(text).map_err(|_| Damaged)?))
+            }
+            ValueRef::Real(_) | ValueRef::Blob(_) => return Err(Damaged.into()),
+        };
+        policy_row::restore(&mut overrides, field, kept).map_err(|_| Damaged)?;
     }
+    Ok(overrides)
 }
 
 fn read_secret(row: &Row<'_>) -> Result<(AppNumber, Secret), OpenError> {
@@ -223,10 +204,6 @@ fn read_secret(row: &Row<'_>) -> Result<(AppNumber, Secret), OpenError> {
 
 fn millis(at: Timestamp) -> u64 {
     at.as_millis()
-}
-
-fn duration_millis(duration: Duration) -> u64 {
-    duration.as_millis() as u64
 }
 
 fn time(millis: u64) -> Timestamp {

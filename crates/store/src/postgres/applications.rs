@@ -104,8 +104,10 @@ impl Applications {
     async fn create(&self, client: &mut Client, new: Application) -> Result<Option<Created>, DatabaseError> {
         let transaction = client.transaction().await?;
         let insert = format!(
-            "INSERT INTO applications ({APPLICATION}, changed_at) VALUES ({APPLICATION_VALUES}, {DATABASE_NOW})
-             ON CONFLICT (app_id) DO NOTHING"
+            "INSERT INTO applications ({application}, changed_at) VALUES ({values}, {DATABASE_NOW})
+             ON CONFLICT (app_id) DO NOTHING",
+            application = *APPLICATION,
+            values = *APPLICATION_VALUES
         );
         let is_new = transaction.execute(&insert, &borrowed(&rows::application_values(&new))).await? > 0;
         if is_new {
@@ -140,8 +142,10 @@ impl Applications {
             }
             // Last, so that little time passes between what it says of the time and the commit.
             let update = format!(
-                "UPDATE applications SET ({APPLICATION}, changed_at) = ({APPLICATION_VALUES}, {DATABASE_NOW})
-                 WHERE number = $1"
+                "UPDATE applications SET ({application}, changed_at) = ({values}, {DATABASE_NOW})
+                 WHERE number = $1",
+                application = *APPLICATION,
+                values = *APPLICATION_VALUES
             );
             transaction.execute(&update, &borrowed(&rows::application_values(to))).await?;
             transaction.commit().await?;
@@ -186,7 +190,8 @@ async fn read(client: &impl GenericClient, by: By<'_>) -> Result<Option<Applicat
         By::Number(number) => ("number", Box::new(rows::number(number))),
         By::Id(id) => ("app_id", Box::new(id.as_str().to_owned())),
     };
-    let select = format!("SELECT {APPLICATION} FROM applications WHERE {column} = $1");
+    let select =
+        format!("SELECT {application} FROM applications WHERE {column} = $1", application = *APPLICATION);
     let Some(row) = client.query_opt(&select, &[&*value as _]).await? else { return Ok(None) };
     let mut application = rows::application(&row)?;
     let select = format!("SELECT {SECRET} FROM secrets WHERE application = $1 ORDER BY id");

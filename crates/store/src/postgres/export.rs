@@ -84,7 +84,8 @@ impl Export {
     /// The next applications in the order of their numbers; none when all were read.
     pub async fn page(&mut self) -> Result<Vec<Holding>, ExportError> {
         let select = format!(
-            "SELECT {APPLICATION} FROM applications WHERE number > $1::int8 ORDER BY number LIMIT {PAGE}"
+            "SELECT {application} FROM applications WHERE number > $1::int8 ORDER BY number LIMIT {PAGE}",
+            application = *APPLICATION
         );
         let mut page = Vec::new();
         for row in self.client.query(&select, &[&self.after]).await? {
@@ -146,7 +147,9 @@ impl Import {
 
     pub async fn add(&self, page: &[Holding]) -> Result<(), ExportError> {
         let insert = format!(
-            "INSERT INTO applications ({APPLICATION}, changed_at) VALUES ({APPLICATION_VALUES}, {DATABASE_NOW})"
+            "INSERT INTO applications ({application}, changed_at) VALUES ({values}, {DATABASE_NOW})",
+            application = *APPLICATION,
+            values = *APPLICATION_VALUES
         );
         let values = page.iter().map(|holding| rows::application_values(&holding.application));
         self.insert(&insert, values.collect()).await?;

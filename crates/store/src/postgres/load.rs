@@ -55,7 +55,7 @@ pub(crate) async fn all(client: &Client) -> Result<All, DatabaseError> {
         Ok(())
     })
     .await?;
-    each(client, &format!("SELECT {APPLICATION} FROM applications"), |row| {
+    each(client, &format!("SELECT {application} FROM applications", application = *APPLICATION), |row| {
         found.add_application(row);
         Ok(())
     })
@@ -138,7 +138,10 @@ pub(crate) struct Look {
 impl Look {
     pub async fn prepare(client: &Client) -> Result<Look, DatabaseError> {
         let at = format!("SELECT {DATABASE_NOW}");
-        let applications = format!("SELECT {APPLICATION} FROM applications WHERE changed_at >= $1");
+        let applications = format!(
+            "SELECT {application} FROM applications WHERE changed_at >= $1",
+            application = *APPLICATION
+        );
         let secrets = format!(
             "SELECT {SECRET} FROM secrets WHERE application IN (SELECT number FROM applications WHERE changed_at >= $1)
              ORDER BY application, id"

@@ -1,14 +1,14 @@
-//! Applications, secrets and grants as rows. Who adds a field to one of them adds it here and in a migration.
+//! Applications, secrets and grants as rows. A new field of one of them belongs here and in a migration.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
 use northgate_core::application::{AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
-use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
+use northgate_core::policy::{Field, Kind, Overrides};
 use northgate_core::registry::Revocation;
 use northgate_core::secret::{Digest, Kept, Secret, SecretId, Secrets};
 use tokio_postgres::Row;
@@ -16,17 +16,25 @@ use tokio_postgres::types::ToSql;
 
 use super::connect::DatabaseError;
 use super::credentials;
+use crate::policy_row;
 
 /// The database's clock, in milliseconds.
 pub(crate) const DATABASE_NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::int8";
 
-/// In the order of [`application_values`] and [`application`].
-pub(crate) const APPLICATION: &str = "number, app_id, name, state, created_at, revision, rotation, retry_window_ms, \
-    on_reuse, logins, max_grants, access_lifetime_ms, refresh_lifetime_ms, calls_per_minute, allow, \
-    bind_tokens, access_tokens, dpop, tokens_from, credential_ids, credential_labels, credential_times, credential_kinds, credential_values";
-/// As many as those.
-pub(crate) const APPLICATION_VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
-    $18, $19, $20, $21, $22, $23, $24";
+/// The columns of an application, in the order of [`application_values`] and [`application`].
+pub(crate) static APPLICATION: LazyLock<String> =
+    LazyLock::new(|| format!("{COLUMNS}, {}", policy_row::columns()));
+/// A placeholder for each of them.
+pub(crate) static APPLICATION_VALUES: LazyLock<String> = LazyLock::new(|| {
+    let placeholders = (1..=POLICY + Field::ALL.len()).map(|number| format!("${number}"));
+    placeholders.collect::<Vec<_>>().join(", ")
+});
+
+const COLUMNS: &str = "number, app_id, name, state, created_at, revision, allow, tokens_from, \
+    credential_ids, credential_labels, credential_times, credential_kinds, credential_values";
+/// The first of the columns of the credentials, and of the policy.
+const CREDENTIALS: usize = 8;
+const POLICY: usize = 13;
 
 /// In the order of [`secret_values`] and [`secret`].
 pub(crate) const SECRET: &str =
@@ -37,19 +45,6 @@ pub(crate) const SECRET_VALUES: &str = "$1, $2, $3, $4, $5, $6, $7, $8";
 pub(crate) type Value = Box<dyn ToSql + Sync + Send>;
 
 pub(crate) fn application_values(application: &Application) -> Vec<Value> {
-    let Overrides {
-        rotation,
-        retry_window,
-        on_reuse,
-        logins,
-        max_grants,
-        access_lifetime,
-        refresh_lifetime,
-        calls_per_minute,
-        bind_tokens,
-        access_tokens,
-        dpop,
-    } = application.overrides;
     let mut values: Vec<Value> = vec![
         Box::new(number(application.number)),
         Box::new(application.id.as_str().to_owned()),
@@ -57,22 +52,36 @@ pub(crate) fn application_values(application: &Application) -> Vec<Value> {
         Box::new(application.state.as_str()),
         Box::new(millis(application.created_at)),
         Box::new(application.revision as i32),
-        Box::new(rotation.map(Rotation::as_str)),
-        Box::new(retry_window.map(duration_millis)),
-        Box::new(on_reuse.map(OnReuse::as_str)),
-        Box::new(logins.map(Logins::as_str)),
-        Box::new(max_grants.map(i64::from)),
-        Box::new(access_lifetime.map(duration_millis)),
-        Box::new(refresh_lifetime.map(duration_millis)),
-        Box::new(calls_per_minute.map(i64::from)),
         Box::new(allow_text(&application.allow)),
-        Box::new(bind_tokens.map(BindTokens::as_str)),
-        Box::new(access_tokens.map(AccessTokens::as_str)),
-        Box::new(dpop.map(Dpop::as_str)),
         Box::new(application.tokens_from.map(millis)),
     ];
     values.extend(credentials::values(&application.credentials));
+    values.extend(Field::ALL.map(|field| policy_value(&application.overrides, field)));
     values
+}
+
+fn policy_value(overrides: &Overrides, field: Field) -> Value {
+    match (field.kind(), policy_row::kept(overrides, field)) {
+        (_, Some(policy_row::Kept::Text(word))) => Box::new(word),
+        (_, Some(policy_row::Kept::Number(number))) => Box::new(number),
+        // A null has the type of its column.
+        (Kind::Word, None) => Box::new(None::<&str>),
+        (Kind::Count | Kind::Duration, None) => Box::new(None::<i64>),
+    }
+}
+
+fn policy(row: &Row) -> Result<Overrides, DatabaseError> {
+    let mut overrides = Overrides::default();
+    for (field, column) in Field::ALL.into_iter().zip(POLICY..) {
+        let kept = match field.kind() {
+            Kind::Word => row.try_get::<_, Option<&str>>(column)?.map(policy_row::Kept::Text),
+            Kind::Count | Kind::Duration => {
+                row.try_get::<_, Option<i64>>(column)?.map(policy_row::Kept::Number)
+            }
+        };
+        policy_row::restore(&mut overrides, field, kept).map_err(|_| DatabaseError::Damaged)?;
+    }
+    Ok(overrides)
 }
 
 pub(crate) fn application(row: &Row) -> Result<Application, DatabaseError> {
@@ -94,24 +103,12 @@ fn read_application(row: &Row) -> Result<Application, DatabaseError> {
         name: row.try_get(2)?,
         state,
         created_at: time(row.try_get(4)?),
-        tokens_from: row.try_get::<_, Option<i64>>(18)?.map(time),
+        tokens_from: row.try_get::<_, Option<i64>>(7)?.map(time),
         revision: row.try_get::<_, i32>(5)? as u32,
-        overrides: Overrides {
-            rotation: word(row, 6, Rotation::parse)?,
-            retry_window: duration(row, 7)?,
-            on_reuse: word(row, 8, OnReuse::parse)?,
-            logins: word(row, 9, Logins::parse)?,
-            max_grants: count(row, 10)?,
-            access_lifetime: duration(row, 11)?,
-            refresh_lifetime: duration(row, 12)?,
-            calls_per_minute: count(row, 13)?,
-            bind_tokens: word(row, 15, BindTokens::parse)?,
-            access_tokens: word(row, 16, AccessTokens::parse)?,
-            dpop: word(row, 17, Dpop::parse)?,
-        },
-        allow: allow(row, 14)?,
+        overrides: policy(row)?,
+        allow: allow(row, 6)?,
         secrets: Secrets::new(),
-        credentials: credentials::read(row, 19)?,
+        credentials: credentials::read(row, CREDENTIALS)?,
         calls: Arc::default(),
     })
 }
@@ -216,27 +213,4 @@ fn allow_text(allow: &Allow) -> Option<String> {
 fn allow(row: &Row, column: usize) -> Result<Allow, DatabaseError> {
     let text = row.try_get::<_, Option<&str>>(column)?.unwrap_or_default();
     Allow::parse(&text.lines().collect::<Vec<_>>()).map_err(|_| DatabaseError::Damaged)
-}
-
-fn duration_millis(duration: Duration) -> i64 {
-    duration.as_millis() as i64
-}
-
-fn duration(row: &Row, column: usize) -> Result<Option<Duration>, DatabaseError> {
-    let millis = row.try_get::<_, Option<i64>>(column)?;
-    millis
-        .map(|millis| u64::try_from(millis).map(Duration::from_millis))
-        .transpose()
-        .map_err(|_| DatabaseError::Damaged)
-}
-
-fn count(row: &Row, column: usize) -> Result<Option<u32>, DatabaseError> {
-    row.try_get::<_, Option<i64>>(column)?.map(u32::try_from).transpose().map_err(|_| DatabaseError::Damaged)
-}
-
-fn word<T>(row: &Row, column: usize, parse: fn(&str) -> Option<T>) -> Result<Option<T>, DatabaseError> {
-    match row.try_get::<_, Option<&str>>(column)? {
-        None => Ok(None),
-        Some(word) => Ok(Some(parse(word).ok_or(DatabaseError::Damaged)?)),
-    }
 }

@@ -249,7 +249,7 @@ impl World {
     }
 
     pub async fn set(&self, customer: &Customer, overrides: Overrides) {
-        self.change(customer, Change::Set { name: None, overrides, allow: None }).await;
+        self.change(customer, Change::Set { name: None, policy: overrides.into(), allow: None }).await;
     }
 
     pub async fn freeze(&self, customer: &Customer) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use northgate_core::administer::Change;
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId};
-use northgate_core::policy::Overrides;
+use northgate_core::policy::{Overrides, PolicyChange};
 use northgate_core::store::{Advanced, Opened, Opening, Step, Store, StoreError};
 use northgate_store::postgres::PostgresSettings;
 use tokio::task::JoinSet;
@@ -147,7 +147,7 @@ async fn what_others_changed_while_the_connection_was_lost_is_seen_after_it() {
     near.auth
         .change(
             &app.id,
-            &Change::Set { name: Some("renamed".to_owned()), overrides: Overrides::default(), allow: None },
+            &Change::Set { name: Some("renamed".to_owned()), policy: PolicyChange::default(), allow: None },
             NOW,
         )
         .await

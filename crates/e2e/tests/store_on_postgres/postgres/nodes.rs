@@ -7,7 +7,7 @@ use northgate_core::administer::Change;
 use northgate_core::application::State;
 use northgate_core::clock::Timestamp;
 use northgate_core::high_water::Marks;
-use northgate_core::policy::{Logins, Overrides};
+use northgate_core::policy::{Logins, Overrides, PolicyChange};
 use northgate_core::refresh::How;
 use northgate_core::store::{Replaced, Store};
 use northgate_store::postgres::PostgresSettings;
@@ -96,7 +96,7 @@ async fn what_is_changed_on_one_node_holds_on_the_other_with_and_without_notific
         a.auth
             .change(
                 &app.id,
-                &Change::Set { name: Some("renamed".to_owned()), overrides: last_only, allow: None },
+                &Change::Set { name: Some("renamed".to_owned()), policy: last_only.into(), allow: None },
                 NOW,
             )
             .await
@@ -144,7 +144,7 @@ async fn a_node_never_goes_back_behind_a_change_of_its_own() {
         node.auth
             .change(
                 &app.id,
-                &Change::Set { name: Some(n.to_string()), overrides: Overrides::default(), allow: None },
+                &Change::Set { name: Some(n.to_string()), policy: PolicyChange::default(), allow: None },
                 NOW,
             )
             .await

@@ -1,10 +1,12 @@
 //! One application for people to read.
 
+use northgate_core::policy::Field;
+
 use crate::cli::credential;
 use crate::cli::output;
 use crate::cli::secret;
 use crate::http::admin::answer::{Details, GrantLine};
-use crate::http::admin::policy::PolicyMembers;
+use crate::policy_text;
 
 pub fn show(details: &Details) {
     let mut pairs = vec![
@@ -37,27 +39,16 @@ pub fn show(details: &Details) {
 }
 
 fn policy(details: &Details) -> Vec<Vec<String>> {
-    let row = |(flag, value): (&str, Option<String>), is_set: bool| {
-        let from = if is_set { "this application" } else { "the configuration" };
-        vec![flag.to_owned(), value.unwrap_or_default(), from.to_owned()]
+    let row = |field| {
+        let value = details
+            .policy
+            .get(field)
+            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let from = match details.overrides.get(field) {
+            Some(_) => "this application",
+            None => "the configuration",
+        };
+        vec![policy_text::flag(field), value.unwrap_or_default(), from.to_owned()]
     };
-    let set = members(&details.overrides).map(|(_, value)| value.is_some());
-    members(&details.policy).into_iter().zip(set).map(|(member, is_set)| row(member, is_set)).collect()
-}
-
-/// The members under the names of their flags.
-fn members(policy: &PolicyMembers) -> [(&'static str, Option<String>); 11] {
-    [
-        ("rotation", policy.rotation.clone()),
-        ("retry-window", policy.retry_window.clone()),
-        ("on-reuse", policy.on_reuse.clone()),
-        ("logins", policy.logins.clone()),
-        ("max-grants", policy.max_grants.map(|count| count.to_string())),
-        ("access-lifetime", policy.access_lifetime.clone()),
-        ("refresh-lifetime", policy.refresh_lifetime.clone()),
-        ("calls-per-minute", policy.calls_per_minute.map(|count| count.to_string())),
-        ("bind-tokens", policy.bind_tokens.clone()),
-        ("access-tokens", policy.access_tokens.clone()),
-        ("dpop", policy.dpop.clone()),
-    ]
+    Field::ALL.map(row).to_vec()
 }

@@ -41,7 +41,7 @@ pub async fn create(
         id: Some(id.clone()),
         name: create.name.0,
         secret: create.secret.map(|given| given.0),
-        overrides: create.policy.overrides()?,
+        overrides: create.policy.change()?.set,
         allow: create.allow.map(|given| given.0).unwrap_or_default(),
     };
     let creation = admin.auth.create(wanted, admin.clock.now()).await;
@@ -109,7 +109,7 @@ pub async fn set(
     let id = app_id(path)?;
     let wanted = Change::Set {
         name: set.name.map(|name| name.0),
-        overrides: set.policy.overrides()?,
+        policy: set.policy.change()?,
         allow: set.allow.map(|given| given.0),
     };
     let application = change(&admin, &id, &wanted).await?;

@@ -1,221 +1,134 @@
-//! A policy in requests and answers: words, and durations as people write them ("60s", "30d").
+//! A policy in the admin API: an object with a member for each field. `null` returns a field to the default.
 
-use std::ops::RangeInclusive;
-use std::time::Duration;
+use std::fmt;
 
-use northgate_core::policy::{
-    AccessTokens, BindTokens, Dpop, Logins, MAX_GRANTS_LIMIT, OnReuse, Overrides, Policy, Rotation,
-};
-use northgate_core::throttle::Rate;
-use serde::{Deserialize, Serialize};
+use northgate_core::policy::{Field, Overrides, Policy, PolicyChange};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value as Json;
 
 use super::problem::AdminProblem;
+use crate::policy_text;
 
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(60 * 60);
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-// The same bounds as those of the defaults in the configuration.
-const RETRY_WINDOW: RangeInclusive<Duration> = Duration::ZERO..=HOUR;
-const ACCESS_LIFETIME: RangeInclusive<Duration> = SECOND..=Duration::from_secs(30 * 24 * 60 * 60);
-const REFRESH_LIFETIME: RangeInclusive<Duration> = SECOND..=Duration::from_secs(3650 * 24 * 60 * 60);
-
-/// The members of a policy; what a request leaves out stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PolicyMembers {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rotation: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_window: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub on_reuse: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logins: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_grants: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub access_lifetime: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub refresh_lifetime: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub calls_per_minute: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bind_tokens: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub access_tokens: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dpop: Option<String>,
-}
+/// The members of a policy in the order of their fields. A request leaves out what stays as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PolicyMembers(Vec<(Field, Json)>);
 
 impl PolicyMembers {
     /// The policy that holds, with all its members.
     pub fn of(policy: &Policy) -> PolicyMembers {
-        PolicyMembers {
-            rotation: Some(policy.rotation.as_str().to_owned()),
-            retry_window: Some(written(policy.retry_window)),
-            on_reuse: Some(policy.on_reuse.as_str().to_owned()),
-            logins: Some(policy.logins.as_str().to_owned()),
-            max_grants: Some(policy.max_grants),
-            access_lifetime: Some(written(policy.access_lifetime)),
-            refresh_lifetime: Some(written(policy.refresh_lifetime)),
-            calls_per_minute: Some(policy.calls_per_minute),
-            bind_tokens: Some(policy.bind_tokens.as_str().to_owned()),
-            access_tokens: Some(policy.access_tokens.as_str().to_owned()),
-            dpop: Some(policy.dpop.as_str().to_owned()),
-        }
+        PolicyMembers::set(&Overrides::from(policy))
     }
 
-    /// What the operator set for one application and nothing else.
+    /// The fields that the operator set for one application.
     pub fn set(overrides: &Overrides) -> PolicyMembers {
-        PolicyMembers {
-            rotation: overrides.rotation.map(|rotation| rotation.as_str().to_owned()),
-            retry_window: overrides.retry_window.map(written),
-            on_reuse: overrides.on_reuse.map(|reaction| reaction.as_str().to_owned()),
-            logins: overrides.logins.map(|rule| rule.as_str().to_owned()),
-            max_grants: overrides.max_grants,
-            access_lifetime: overrides.access_lifetime.map(written),
-            refresh_lifetime: overrides.refresh_lifetime.map(written),
-            calls_per_minute: overrides.calls_per_minute,
-            bind_tokens: overrides.bind_tokens.map(|rule| rule.as_str().to_owned()),
-            access_tokens: overrides.access_tokens.map(|kind| kind.as_str().to_owned()),
-            dpop: overrides.dpop.map(|rule| rule.as_str().to_owned()),
-        }
+        let member = |field| Some((field, policy_text::json(overrides.value(field)?)));
+        PolicyMembers(Field::ALL.into_iter().filter_map(member).collect())
     }
 
-    /// The overrides that these members ask for, or a sentence about the first one that cannot be.
-    pub fn overrides(&self) -> Result<Overrides, AdminProblem> {
-        Ok(Overrides {
-            rotation: word("rotation", &self.rotation, Rotation::parse, "once or reusable")?,
-            retry_window: duration("retryWindow", &self.retry_window, RETRY_WINDOW)?,
-            on_reuse: word("onReuse", &self.on_reuse, OnReuse::parse, "deny or close")?,
-            logins: word("logins", &self.logins, Logins::parse, "many or last-only")?,
-            max_grants: count("maxGrants", self.max_grants, 1..=MAX_GRANTS_LIMIT)?,
-            access_lifetime: duration("accessLifetime", &self.access_lifetime, ACCESS_LIFETIME)?,
-            refresh_lifetime: duration("refreshLifetime", &self.refresh_lifetime, REFRESH_LIFETIME)?,
-            calls_per_minute: count("callsPerMinute", self.calls_per_minute, 0..=Rate::MAX)?,
-            bind_tokens: word(
-                "bindTokens",
-                &self.bind_tokens,
-                BindTokens::parse,
-                "authenticated or presented",
-            )?,
-            access_tokens: word(
-                "accessTokens",
-                &self.access_tokens,
-                AccessTokens::parse,
-                "opaque, jwt-eddsa or jwt-es256",
-            )?,
-            dpop: word("dpop", &self.dpop, Dpop::parse, "off, presented or required")?,
-        })
+    /// Adds a member; `null` returns the field to the default.
+    pub fn add(&mut self, field: Field, value: Json) {
+        self.0.push((field, value));
+    }
+
+    /// The value of a field, if it is there.
+    pub fn get(&self, field: Field) -> Option<&Json> {
+        self.0.iter().find(|(known, _)| *known == field).map(|(_, value)| value)
+    }
+
+    /// The change that these members ask for, or a sentence about the first bad one.
+    pub fn change(&self) -> Result<PolicyChange, AdminProblem> {
+        let mut change = PolicyChange::default();
+        for (field, json) in &self.0 {
+            if json.is_null() {
+                change.unset.push(*field);
+                continue;
+            }
+            let bad = || {
+                let (name, values) = (policy_text::member(*field), policy_text::values(*field));
+                AdminProblem::invalid(format!("{name} is {values}, and not {json}"))
+            };
+            let value = policy_text::read(*field, json).ok_or_else(bad)?;
+            change.set.set(*field, Some(value)).map_err(|_| bad())?;
+        }
+        Ok(change)
     }
 
     /// Whether no member is there.
     pub fn is_empty(&self) -> bool {
-        *self == PolicyMembers::default()
+        self.0.is_empty()
     }
 }
 
-fn word<T>(
-    name: &str,
-    given: &Option<String>,
-    parse: impl Fn(&str) -> Option<T>,
-    words: &str,
-) -> Result<Option<T>, AdminProblem> {
-    let Some(given) = given else { return Ok(None) };
-    let parsed =
-        parse(given).ok_or_else(|| AdminProblem::invalid(format!("{name} is {words}, and not {given:?}")))?;
-    Ok(Some(parsed))
+impl Serialize for PolicyMembers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(field, value)| (policy_text::member(*field), value)))
+    }
 }
 
-fn count(name: &str, given: Option<u32>, range: RangeInclusive<u32>) -> Result<Option<u32>, AdminProblem> {
-    match given {
-        Some(count) if !range.contains(&count) => {
-            let (from, to) = (range.start(), range.end());
-            Err(AdminProblem::invalid(format!("{name} is {from} to {to}, and not {count}")))
+impl<'de> Deserialize<'de> for PolicyMembers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PolicyMembers, D::Error> {
+        deserializer.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = PolicyMembers;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a policy")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<PolicyMembers, M::Error> {
+        let mut members = PolicyMembers::default();
+        while let Some(name) = map.next_key::<String>()? {
+            let field = policy_text::field(&name).ok_or_else(|| {
+                let known = Field::ALL.map(policy_text::member).join(", ");
+                M::Error::custom(format!("unknown field `{name}`, expected one of {known}"))
+            })?;
+            if members.get(field).is_some() {
+                return Err(M::Error::custom(format!("duplicate field `{name}`")));
+            }
+            members.add(field, map.next_value()?);
         }
-        Some(_) | None => Ok(given),
-    }
-}
-
-/// Whole seconds, because tokens and timers count in them.
-fn duration(
-    name: &str,
-    given: &Option<String>,
-    range: RangeInclusive<Duration>,
-) -> Result<Option<Duration>, AdminProblem> {
-    let Some(given) = given else { return Ok(None) };
-    match humantime::parse_duration(given) {
-        Ok(duration) if duration.subsec_nanos() == 0 && range.contains(&duration) => Ok(Some(duration)),
-        Ok(_) | Err(_) => {
-            let (from, to) = (written(*range.start()), written(*range.end()));
-            Err(AdminProblem::invalid(format!(
-                "{name} is a number and s, m, h or d, such as \"15m\", from {from} to {to}, and not {given:?}"
-            )))
-        }
-    }
-}
-
-/// As `humantime` reads it again. Its own writer counts in months of 30.44 days, which nobody means by "30d".
-pub fn written(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let days = seconds / DAY.as_secs();
-    let rest = humantime::format_duration(Duration::from_secs(seconds % DAY.as_secs())).to_string();
-    match (days, seconds % DAY.as_secs()) {
-        (0, _) => rest,
-        (_, 0) => format!("{days}d"),
-        (_, _) => format!("{days}d {rest}"),
+        Ok(members)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use northgate_core::signing::Algorithm;
+    use northgate_core::policy::Rotation;
+    use serde_json::json;
 
-    fn retry_window(text: &str) -> Result<Option<Duration>, AdminProblem> {
-        let members = PolicyMembers { retry_window: Some(text.to_owned()), ..PolicyMembers::default() };
-        Ok(members.overrides()?.retry_window)
+    fn members(json: Json) -> Result<PolicyMembers, String> {
+        serde_json::from_value(json).map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_policy_is_read_as_it_was_written() {
-        let overrides = Overrides {
-            rotation: Some(Rotation::Reusable),
-            retry_window: Some(Duration::ZERO),
-            on_reuse: Some(OnReuse::Close),
-            logins: Some(Logins::LastOnly),
-            max_grants: Some(1),
-            access_lifetime: Some(90 * SECOND),
-            refresh_lifetime: Some(30 * DAY + HOUR),
-            calls_per_minute: Some(0),
-            bind_tokens: Some(BindTokens::Presented),
-            access_tokens: Some(AccessTokens::Jwt(Algorithm::Es256)),
-            dpop: Some(Dpop::Required),
-        };
-        let members = PolicyMembers::set(&overrides);
-        assert_eq!(members.refresh_lifetime.as_deref(), Some("30d 1h"));
-        assert_eq!(members.overrides().expect("good"), overrides);
+        let overrides =
+            Overrides { rotation: Some(Rotation::Reusable), max_grants: Some(3), ..Overrides::default() };
+        let written = serde_json::to_value(PolicyMembers::set(&overrides)).expect("JSON");
+        assert_eq!(written, json!({ "rotation": "reusable", "maxGrants": 3 }));
+        assert_eq!(members(written).expect("good").change().expect("good"), overrides.into());
     }
 
     #[test]
-    fn what_is_left_out_is_not_overridden() {
-        assert_eq!(PolicyMembers::default().overrides().expect("good"), Overrides::default());
-        assert!(PolicyMembers::default().is_empty());
+    fn null_returns_a_field_to_the_default() {
+        let change =
+            members(json!({ "maxGrants": null, "dpop": "off" })).expect("good").change().expect("good");
+        assert_eq!(change.unset, [Field::MaxGrants]);
+        let before = Overrides { max_grants: Some(3), ..Overrides::default() };
+        assert_eq!(change.apply(&before).max_grants, None);
     }
 
     #[test]
-    fn durations_outside_their_bounds_are_refused() {
-        assert_eq!(retry_window("1h").expect("good"), Some(HOUR));
-        for text in ["", "1", "61m", "1ms", "soon"] {
-            assert!(retry_window(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_month_of_lifetime_is_written_in_days() {
-        assert_eq!(written(30 * DAY), "30d");
-        assert_eq!(written(HOUR), "1h");
-        assert_eq!(written(Duration::ZERO), "0s");
+    fn unknown_and_repeated_members_are_refused() {
+        assert!(members(json!({ "max_grants": 1 })).expect_err("bad").contains("maxGrants"));
+        let twice = serde_json::from_str::<PolicyMembers>(r#"{"dpop":"off","dpop":"off"}"#);
+        assert!(twice.expect_err("bad").to_string().contains("duplicate field `dpop`"));
     }
 }

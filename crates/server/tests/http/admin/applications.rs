@@ -128,6 +128,21 @@ async fn an_application_shows_the_policy_that_holds_and_what_of_it_was_set() {
 }
 
 #[tokio::test]
+async fn null_returns_a_field_of_the_policy_to_the_default() {
+    let world = World::start().await;
+    world.application("a").await;
+    let set = json!({"policy": {"rotation": "reusable", "refreshLifetime": "31d", "maxGrants": 2}});
+    world.ask(Method::PATCH, "/admin/applications/a", set).await;
+    let unset = json!({"policy": {"rotation": null, "refreshLifetime": null, "callsPerMinute": 7}});
+    let (status, shown) = world.ask(Method::PATCH, "/admin/applications/a", unset).await;
+    assert_eq!((status, &shown["overrides"]), (200, &json!({"maxGrants": 2, "callsPerMinute": 7})));
+    assert_eq!(
+        (&shown["policy"]["rotation"], &shown["policy"]["refreshLifetime"]),
+        (&json!("once"), &json!("30d"))
+    );
+}
+
+#[tokio::test]
 async fn a_frozen_application_cannot_log_in_until_it_is_unfrozen() {
     let world = World::start().await;
     let secret = world.application("a").await;

@@ -77,6 +77,35 @@ async fn app_create_takes_the_secret_that_the_application_has_from_standard_inpu
 }
 
 #[tokio::test]
+async fn the_word_default_returns_a_field_of_the_policy_to_the_configuration() {
+    let world = World::start().await;
+    world.application("a").await;
+    assert_eq!(
+        world.run(&["app", "set", "a", "--max-grants", "3", "--rotation", "reusable"], "").await.code,
+        0
+    );
+    let said = world.run(&["app", "set", "a", "--max-grants", "default", "--rotation", "default"], "").await;
+    assert_eq!(said.code, 0, "{said:?}");
+    let shown = world.run(&["app", "show", "a", "--json"], "").await.json();
+    assert_eq!((&shown["overrides"], &shown["policy"]["maxGrants"]), (&json!({}), &json!(32)));
+}
+
+#[tokio::test]
+async fn a_bad_value_of_a_policy_flag_is_refused_with_the_name_of_the_flag() {
+    let world = World::start().await;
+    for (flag, value, values) in [
+        ("--max-grants", "0", "1 to 1024, or default"),
+        ("--max-grants", "many", "1 to 1024, or default"),
+        ("--access-lifetime", "31d", "from 1s to 30d, or default"),
+        ("--on-reuse", "forget", "deny, close, default"),
+    ] {
+        let said = world.run(&["app", "set", "a", flag, value], "").await;
+        assert_eq!(said.code, 2, "{said:?}");
+        assert!(said.err.contains(flag) && said.err.contains(values), "{said:?}");
+    }
+}
+
+#[tokio::test]
 async fn people_are_told_that_a_secret_is_shown_once() {
     let world = World::start().await;
     let said = world.run(&["app", "create", "Meters", "--app-id", "a"], "").await;

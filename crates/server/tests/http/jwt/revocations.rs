@@ -46,7 +46,7 @@ async fn a_snapshot_names_the_applications_with_good_tokens_in_runs() {
     }
     let access_lifetime = Some(Duration::from_secs(60));
     let overrides = Overrides { access_lifetime, ..Overrides::default() };
-    let shorter = Change::Set { name: None, overrides, allow: None };
+    let shorter = Change::Set { name: None, policy: overrides.into(), allow: None };
     world.auth.change(&AppId::parse("d").unwrap(), &shorter, world.clock.now()).await.unwrap();
     world.auth.delete(&AppId::parse("b").unwrap()).await.unwrap();
     let news = ask(&world, "").await;
@@ -121,7 +121,7 @@ async fn what_changes_no_token_is_no_news() {
     let begin = ask(&world, "").await;
     world.login().await;
     let (name, overrides) = (Some("new name".to_owned()), Overrides::default());
-    change(&world, Change::Set { name, overrides, allow: None }).await;
+    change(&world, Change::Set { name, policy: overrides.into(), allow: None }).await;
     assert_eq!(since(&world, &begin).await["cursor"], begin["cursor"]);
 }
 

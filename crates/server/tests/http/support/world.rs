@@ -13,7 +13,9 @@ use northgate_core::application::State;
 use northgate_core::auth::{Auth, Settings};
 use northgate_core::clock::Timestamp;
 use northgate_core::keyring::{Keyring, KeyringRecord};
-use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, Rotation};
+use northgate_core::policy::{
+    AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Policy, PolicyChange, Rotation,
+};
 use northgate_core::signing::Algorithms;
 use northgate_server::clock::Clock;
 use northgate_server::config::Config;
@@ -189,7 +191,7 @@ impl World {
     /// Lets `demo` make these calls only.
     pub async fn allow(&self, rules: &[&str]) {
         let allow = Some(Allow::parse(rules).unwrap());
-        let change = Change::Set { name: None, overrides: Overrides::default(), allow };
+        let change = Change::Set { name: None, policy: PolicyChange::default(), allow };
         self.auth.change(&AppId::parse("demo").unwrap(), &change, self.clock.now()).await.unwrap();
     }
 
