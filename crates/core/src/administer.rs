@@ -15,20 +15,20 @@ use crate::policy::{Overrides, Policy, PolicyChange};
 use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText, Secrets};
 use crate::store::{Created, Deleted, NewApplication, Replaced, StoreError};
 
-/// An application that an operator wants to have.
+/// An application that an operator asks for.
 pub struct Wanted {
-    /// Given where the application has one already; else we allocate it.
+    /// The application's existing appId, if it has one; otherwise the server allocates it.
     pub id: Option<AppId>,
     pub name: String,
-    /// Given where the application uses one already; else we allocate it.
+    /// The application's existing secret, if it has one; otherwise the server allocates it.
     pub secret: Option<SecretText>,
     pub overrides: Overrides,
     pub allow: Allow,
 }
 
-/// What became of [`Auth::create`].
+/// The result of [`Auth::create`].
 pub enum Creation {
-    /// With the secret that we allocated, which is never shown again; `None` where it was given.
+    /// With the allocated secret, which is never shown again; `None` where the operator gave one.
     Created(Arc<Application>, Option<SecretText>),
     /// The appId is taken, by an application that has the given secret.
     Same(Arc<Application>),
@@ -39,7 +39,7 @@ pub enum Creation {
 /// A change to one application.
 pub enum Change {
     State(State),
-    /// Puts what is set over what was set before, and a new name and allow rules in place of the old ones.
+    /// Merges the policy change into the overrides; a name and allow rules replace the old ones.
     Set {
         name: Option<String>,
         policy: PolicyChange,
@@ -47,30 +47,30 @@ pub enum Change {
     },
     /// Adds a secret with a label.
     AddSecret(String, Kept),
-    /// Refuses a secret from a time on.
+    /// Refuses a secret after a time.
     RetireSecret(SecretId, Timestamp),
-    /// Refuses a secret from now on, and ends all tokens: no grant remembers which secret opened it.
+    /// Refuses a secret at once, and revokes all tokens: a grant does not record which secret opened it.
     EndSecret(SecretId),
-    /// Ends all tokens that are out. The application goes on and logs in again.
+    /// Revokes all issued tokens. The application may log in again.
     Revoke,
-    /// Puts a not-before of now in place of one that a clock far ahead wrote.
+    /// Replaces a not-before that a clock far ahead wrote with one of now.
     RepairNotBefore,
     /// Adds a credential with a label.
     AddCredential(String, CredentialKind),
-    /// Refuses a credential from now on and forgets it.
+    /// Refuses a credential at once and removes it.
     RemoveCredential(CredentialId),
 }
 
-/// When a new key is used.
+/// The time from which a new key issues tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UseFrom {
-    /// When everybody can be expected to know it.
+    /// After the lead in which every node and gateway learns the key.
     Lead,
-    /// After so long and no later, because the one before has leaked.
+    /// After this time and no later, because the previous key has leaked.
     After(Duration),
 }
 
-/// Why an administrative operation did not succeed.
+/// Reason why an administrative operation did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdministerError {
     #[error("there is no application with this appId")]
@@ -115,7 +115,7 @@ impl Auth {
         }
     }
 
-    /// Adds a secret, given or allocated by us; returns the allocated one, which is never shown again.
+    /// Adds a secret, given or allocated; returns the allocated one, which is never shown again.
     pub async fn add_secret(
         &self,
         id: &AppId,
@@ -127,7 +127,7 @@ impl Auth {
         Ok((self.change(id, &Change::AddSecret(label, kept), now).await?, allocated))
     }
 
-    /// Changes an application, whatever others change at the same time.
+    /// Changes an application by optimistic concurrency: a lost race is decided again on the present state.
     pub async fn change(
         &self,
         id: &AppId,
@@ -150,7 +150,7 @@ impl Auth {
         }
     }
 
-    /// Ends all tokens of an application that are out; `None` where the application is gone.
+    /// Revokes all issued tokens of an application; `None` where the application is gone.
     pub(crate) async fn end_all(
         &self,
         id: &AppId,
@@ -159,7 +159,7 @@ impl Auth {
         match self.change(id, &Change::Revoke, now).await {
             Ok(application) => Ok(Some(application)),
             Err(AdministerError::Store(error)) => Err(error),
-            // The others are about secrets and credentials, of which this changes none.
+            // The other errors concern secrets and credentials, which this change leaves alone.
             Err(
                 AdministerError::UnknownApplication
                 | AdministerError::UnknownSecret(_)
@@ -191,7 +191,7 @@ impl Auth {
         Ok(())
     }
 
-    /// The keyring with a new key; the caller makes it durable and then calls [`Auth::replace_keyring`].
+    /// The rotated keyring; the caller makes it durable and then calls [`Auth::replace_keyring`].
     pub fn rotated_keyring(&self, use_from: UseFrom, now: Timestamp) -> Result<KeyringRecord, KeyringError> {
         let lead = match use_from {
             UseFrom::Lead => self.settings.key_lead,
@@ -204,7 +204,7 @@ impl Auth {
         self.longest(|policy| policy.refresh_lifetime.max(policy.access_lifetime))
     }
 
-    /// How long an access token that is issued now can be good.
+    /// The longest time for which an access token that is issued now can be valid.
     pub(crate) fn longest_access_lifetime(&self) -> Duration {
         self.longest(|policy| policy.access_lifetime)
     }
@@ -215,7 +215,7 @@ impl Auth {
         longest + self.settings.leeway
     }
 
-    /// How to keep a secret: an allocated one as a digest, a given one, which may be weak, as Argon2id.
+    /// The stored form of a secret: a digest of an allocated one, Argon2id of a given one, which may be weak.
     async fn keep(
         &self,
         id: &AppId,
@@ -243,7 +243,7 @@ impl Auth {
     }
 }
 
-/// The application after a change: a pure function, decided again when somebody else was faster.
+/// The application after a change. A pure function, because a lost race decides again.
 fn changed(
     present: &Application,
     change: &Change,
@@ -280,7 +280,7 @@ fn changed(
     Ok(application)
 }
 
-/// One that retires at once stays so when a clock that was ahead is set back.
+/// Retires a secret. A secret that retires at once stays retired when a clock that was ahead is set back.
 fn retire(
     secrets: &mut [Arc<Secret>],
     id: SecretId,
@@ -295,7 +295,7 @@ fn retire(
     Ok(())
 }
 
-/// Retired secrets are kept for the operator to see until a new one needs their place.
+/// Drops the oldest retired secrets when a new one needs their place; until then operators see them.
 fn make_room(secrets: &mut Secrets, now: Timestamp) -> Result<(), AdministerError> {
     if secrets.len() < MAX_SECRETS {
         return Ok(());
@@ -305,7 +305,7 @@ fn make_room(secrets: &mut Secrets, now: Timestamp) -> Result<(), AdministerErro
     Ok(())
 }
 
-/// Ids count up from the last one that is there; that of a removed one may be given again, since nothing refers to it.
+/// Appends a credential. Ids count up from the last one present; an id may be used again, since nothing refers to it.
 fn add_credential(
     application: &mut Application,
     label: &str,

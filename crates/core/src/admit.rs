@@ -1,4 +1,4 @@
-//! Admit: who a caller is, by a secret, an assertion or a certificate, and whether it may ask for anything now.
+//! Admission: client authentication by secret, assertion or certificate, then the frozen state and the rate limit.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,51 +15,51 @@ use crate::possession::Possession;
 use crate::secret::SecretText;
 use crate::store::{Recorded, SingleUse, StoreError};
 
-/// Who asks for something, and how it shows that it is the one.
+/// A client with its appId and its authentication.
 pub struct Caller<'a> {
     pub app: &'a AppId,
     pub proof: Proof<'a>,
-    /// The certificate on its connection.
+    /// The certificate on the client's connection.
     pub certificate: Option<&'a PresentedCertificate>,
-    /// Whether it proves to have a key as well.
+    /// The client's proof of possession of a key.
     pub possession: Possession,
     pub from: IpAddr,
 }
 
-/// What shows that a caller is the application that it says it is.
+/// Client authentication by one of three methods.
 pub enum Proof<'a> {
     Secret(&'a SecretText),
-    /// What it has signed for one of the names that we go by.
+    /// A signed assertion, with the audiences that name this server.
     Assertion(&'a Assertion, &'a [String]),
-    /// The certificate on its connection.
+    /// The certificate on the connection.
     Certificate,
 }
 
 impl<'a> Caller<'a> {
-    /// The caller that presents this secret.
+    /// A client that authenticates by this secret.
     pub fn with_secret(app: &'a AppId, secret: &'a SecretText, from: IpAddr) -> Caller<'a> {
         let (proof, possession) = (Proof::Secret(secret), Possession::NotAsked);
         Caller { app, proof, certificate: None, possession, from }
     }
 }
 
-/// Why a caller is not let in.
+/// Reason why a client is not admitted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
-    /// The application is unknown or the secret is not one of its own: never said which.
+    /// Unknown application or wrong secret; the answer does not tell them apart.
     #[error("the appId or the secret is not right")]
     Rejected,
-    /// Too many were wrong before; whether this one is was perhaps not even looked at.
+    /// Rate limit on failures. The secret of this request may not have been compared at all.
     #[error("too many were wrong; the next one is looked at in {}s", .0.as_secs_f32())]
     Throttled(Duration),
-    /// The same for what can be shown instead of a secret.
+    /// The same two cases for assertions and certificates.
     #[error("the client did not prove itself")]
     Unproven(#[source] AuthFailure),
     #[error("too many imported secrets wait to be checked")]
     Busy,
     #[error("the application is frozen")]
     Frozen,
-    /// It calls more often than its policy allows.
+    /// The rate limit of the application's policy.
     #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
     #[error("the application has used {MAX_ASSERTIONS} assertions that have not expired yet")]
@@ -69,7 +69,7 @@ pub enum AdmissionError {
 }
 
 impl Auth {
-    /// The caller with its policy, if it is recognised, not frozen and not calling too often: asked in this order.
+    /// Admits a client: authentication, then the frozen state, then the rate limit, in this order.
     pub(crate) async fn admit(
         &self,
         caller: &Caller<'_>,
@@ -93,15 +93,15 @@ impl Auth {
         }
         let policy = self.policy(&application);
         application.calls.use_grant(policy.calls_per_minute, now).map_err(AdmissionError::TooManyCalls)?;
-        // Last, since it is a write: who calls too often causes none.
+        // Last, because it writes: a client above its rate limit causes no write.
         if let Proof::Assertion(assertion, _) = &caller.proof {
             self.record_once(&application, assertion, caller, now).await?;
         }
         Ok((application, policy))
     }
 
-    /// The application, if its credential was found to be right. One that is wrong is a failure like a wrong secret, and
-    /// an unknown application is told the same.
+    /// The application, if its credential is right. A wrong credential counts as a failure like a wrong secret; an unknown
+    /// application gets the same answer.
     fn proved(
         &self,
         application: Option<Arc<Application>>,
@@ -114,7 +114,7 @@ impl Auth {
             (Some(application), Err(failure)) => {
                 Err(self.unproven(failure, Some(application.number), caller, now))
             }
-            // Without an application nothing is found to be right; either way it is the same answer.
+            // Without an application no credential is right; both cases get the same answer.
             (None, checked) => {
                 Err(self.unproven(checked.err().unwrap_or(AuthFailure::Signature), None, caller, now))
             }
@@ -134,7 +134,7 @@ impl Auth {
         }
     }
 
-    /// Makes an assertion one that was used.
+    /// Records the `jti` of an assertion as a single-use identifier.
     async fn record_once(
         &self,
         application: &Application,
@@ -142,7 +142,7 @@ impl Auth {
         caller: &Caller<'_>,
         now: Timestamp,
     ) -> Result<(), AdmissionError> {
-        // By the clock it lasts, and whether it was used is not known any more: the clock was set back.
+        // Valid by the clock, but its record may be forgotten: the clock was set back.
         if assertion.forget_at() <= self.registry().high_water().get().single_use {
             return Err(self.unproven(AuthFailure::Expired, Some(application.number), caller, now));
         }
@@ -163,7 +163,7 @@ impl Auth {
     }
 }
 
-/// Whether a certificate is registered for the application, or a name in it that an authority vouches for.
+/// Matches the certificate with the registered ones, or a name in it that a trusted authority signed.
 fn check_certificate(
     application: Option<&Application>,
     certificate: Option<&PresentedCertificate>,

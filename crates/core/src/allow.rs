@@ -5,22 +5,22 @@
 
 use std::fmt;
 
-/// Rules of one application. It bounds what a call is compared with.
+/// The most rules of one application; it bounds the comparisons for each call.
 pub const MAX_RULES: usize = 64;
 
 /// The longest rule, in bytes.
 pub const MAX_RULE: usize = 256;
 
-/// The rules of one application; without any, everything is allowed.
+/// The allow rules of one application; an application without rules may make every call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allow(Vec<Rule>);
 
-/// These methods under this path, written as `GET,POST /iocm/app/cmd`, or `* /iocm/app/dm` for any method.
+/// One rule: methods and a path prefix, written as `GET,POST /iocm/app/cmd`, or `* /iocm/app/dm` for any method.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     /// Empty for any.
     methods: Vec<String>,
-    /// Without a slash at its end; empty for all paths.
+    /// Without a trailing slash; empty for all paths.
     prefix: String,
 }
 
@@ -38,7 +38,7 @@ pub struct Call<'a> {
 pub struct AmbiguousPath;
 
 impl<'a> Call<'a> {
-    /// The call with this method and this target of the request line, whose query may be anything.
+    /// Parses a call from its method and the target of the request line; the query may be anything.
     pub fn parse(method: &'a str, target: &'a str) -> Result<Call<'a>, AmbiguousPath> {
         let path = target.split_once('?').map_or(target, |(path, _)| path);
         if is_unambiguous(path) { Ok(Call { method, target, path }) } else { Err(AmbiguousPath) }
@@ -54,7 +54,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Why texts are no rules.
+/// Reason why texts are not rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AllowError {
     #[error("an application has at most {MAX_RULES} rules: name a shorter path instead of many longer ones")]
@@ -70,7 +70,7 @@ pub enum AllowError {
 }
 
 impl Allow {
-    /// The rules that these texts are.
+    /// Parses rules.
     pub fn parse<T: AsRef<str>>(rules: &[T]) -> Result<Allow, AllowError> {
         if rules.len() > MAX_RULES {
             return Err(AllowError::TooMany);
@@ -78,12 +78,12 @@ impl Allow {
         rules.iter().map(|rule| Rule::parse(rule.as_ref())).collect::<Result<_, _>>().map(Allow)
     }
 
-    /// The rules as texts, which can be parsed again.
+    /// The rules as texts that [`Allow::parse`] reads.
     pub fn texts(&self) -> Vec<String> {
         self.0.iter().map(Rule::to_string).collect()
     }
 
-    /// Whether `call` may be made. A call that is not known may only where there are no rules.
+    /// Whether the rules permit `call`. An unknown call is permitted only without rules.
     pub fn permits(&self, call: Option<Call<'_>>) -> bool {
         if self.0.is_empty() {
             return true;
@@ -145,12 +145,12 @@ fn is_unambiguous(path: &str) -> bool {
         && escapes_are_text(path)
 }
 
-/// What some server takes for more than a character of a name. The slash and the dots are looked at in their places.
+/// Whether some server takes the byte for more than a character of a name. Slashes and dots are checked in their places.
 fn is_structure(byte: u8) -> bool {
     matches!(byte, b';' | b'\\' | b'#' | b'?')
 }
 
-/// Whether all that is escaped is text: UTF-8, and nothing that has a meaning of its own in a path.
+/// Whether every escape is plain text: UTF-8, and no character with a meaning of its own in a path.
 fn escapes_are_text(path: &str) -> bool {
     if !path.contains('%') {
         return true;
@@ -173,11 +173,11 @@ fn escapes_are_text(path: &str) -> bool {
         }
         decoded.push(byte);
     }
-    // An overlong encoding is a dot or a slash to some.
+    // Some servers decode an overlong encoding to a dot or a slash.
     std::str::from_utf8(&decoded).is_ok()
 }
 
-/// What stands for itself in a path. `/%61dmin` is `/admin` to the servers that unescape before they route, and to others not.
+/// Characters that stand for themselves in a path. `/%61dmin` is `/admin` only to servers that unescape before they route.
 fn is_never_escaped(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'%')
 }
@@ -230,8 +230,8 @@ mod tests {
         }
     }
 
-    /// Only applications with allow rules were protected from these: `/iodm/../admin` and `/iodm/..;/manager` passed through
-    /// gateways to the platform, which read another path in them than the gateway had.
+    /// Regression: only applications with allow rules were protected. `/iodm/../admin` and `/iodm/..;/manager` passed through
+    /// gateways to the platform, which reads another path in them than the gateway.
     #[test]
     fn a_path_that_servers_read_in_different_ways_makes_no_call() {
         let dots = [

@@ -11,7 +11,7 @@ use crate::text::{TextError, check_text};
 pub struct AppId(Arc<str>);
 
 impl AppId {
-    /// The appId that `text` is.
+    /// Parses an appId.
     pub fn parse(text: &str) -> Result<AppId, TextError> {
         check_text(text)?;
         Ok(AppId(text.into()))

@@ -1,26 +1,26 @@
-//! A set of applications: a bit each, by their numbers, which are dense. With 100,000 of them it stays in the caches, where each
-//! refresh adds to it; a tree does not.
+//! A set of applications as a bitmap over their dense numbers. With 100,000 applications it stays in the processor's caches,
+//! where each refresh adds to it; a tree does not.
 
 use fixedbitset::FixedBitSet;
 
 use crate::application::AppNumber;
 
-/// Some of the applications. It takes up a bit for each number up to the highest that was in it.
+/// A subset of the applications: one bit for each number up to the highest one that was ever in it.
 #[derive(Debug, Default)]
 pub struct AppSet(FixedBitSet);
 
 impl AppSet {
-    /// Puts one in, if it is not there yet.
+    /// Inserts an application; a no-op if it is present.
     pub fn insert(&mut self, number: AppNumber) {
         self.0.grow_and_insert(number.0 as usize);
     }
 
-    /// Whether none is in it.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_clear()
     }
 
-    /// Takes out those with the lowest numbers, at most `limit`, in their order.
+    /// Removes and returns the lowest numbers, at most `limit`, in ascending order.
     pub fn take(&mut self, limit: usize) -> Vec<AppNumber> {
         let taken: Vec<_> = self.0.ones().take(limit).collect();
         taken.iter().for_each(|number| self.0.remove(*number));

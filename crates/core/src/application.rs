@@ -1,4 +1,4 @@
-//! An application: a customer's server that may log in.
+//! An application: a customer's server that may log in (OAuth: the client).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,25 +11,25 @@ use crate::policy::Overrides;
 use crate::secret::Secrets;
 use crate::throttle::Calls;
 
-/// How far ahead of now a not-before lies: other nodes hear of it within a second, and their clocks may be ahead.
+/// How far ahead of now a not-before lies: other nodes learn it within a second, and their clocks may be ahead.
 const REVOKED_AHEAD: Duration = CLOCK_SKEW.saturating_add(SECOND);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The number of an application within the installation, in the order of creation and never given twice. Tokens
-/// carry it, since it is shorter than the appId.
+/// The number of an application within the installation, assigned in the order of creation and never reused. Tokens carry it,
+/// since it is shorter than the appId.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AppNumber(pub u32);
 
-/// Whether an application may use the API.
+/// The state of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Active,
-    /// The operator stopped it: no login, no refresh, and its tokens do not verify.
+    /// Frozen by the operator: login and refresh are refused, and its tokens do not verify.
     Frozen,
 }
 
 impl State {
-    /// The word for it in answers and the database.
+    /// The word in answers and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             State::Active => "active",
@@ -38,61 +38,61 @@ impl State {
     }
 }
 
-/// An application as the registry knows it. It is replaced, never changed, so that a reader sees one state of it.
+/// An application in the registry. Changes replace it as a whole, so that a reader sees one state of it.
 #[derive(Clone, Debug)]
 pub struct Application {
     pub number: AppNumber,
     pub id: AppId,
-    /// What the operator calls it; need not be unique.
+    /// The operator's name for it; need not be unique.
     pub name: String,
     pub state: State,
     pub overrides: Overrides,
-    /// Which calls it may make on the platform.
+    /// The calls that it may make on the platform.
     pub allow: Allow,
     pub created_at: Timestamp,
-    /// Tokens that were issued before are not good any more; a whole second, since signed tokens know no parts of it.
+    /// The not-before: tokens issued earlier are revoked. A whole second, since `iat` in signed tokens has no fraction.
     pub tokens_from: Option<Timestamp>,
-    /// How many times it was changed: the guard of the next change.
+    /// Count of changes: the guard for optimistic concurrency.
     pub revision: u32,
     /// At most [`crate::secret::MAX_SECRETS`], in the order of their ids.
     pub secrets: Secrets,
     /// At most [`crate::credential::MAX_CREDENTIALS`], in the order of their ids.
     pub credentials: Vec<Credential>,
-    /// How often it called lately; stays with it when it is replaced.
+    /// The rate limiter's buckets; they survive the replacement of the application.
     pub calls: Arc<Calls>,
 }
 
 impl Application {
-    /// Whether the operator stopped it.
+    /// Whether the operator froze it.
     pub fn is_frozen(&self) -> bool {
         self.state == State::Frozen
     }
 
-    /// Whether the operator ended all tokens that were issued when this one was.
+    /// Whether the not-before revokes a token with this issue time.
     pub fn has_revoked(&self, issued_at: Timestamp) -> bool {
         self.tokens_from.is_some_and(|tokens_from| issued_at < tokens_from)
     }
 
-    /// What a token that is issued now says of when it was: never earlier than what is good. Its end does not depend on
-    /// this: a not-before of a clock that was ahead makes no token last longer.
+    /// The issue time of a new token: at or after the not-before. The expiry does not depend on it: a not-before from a clock
+    /// that was ahead makes no token last longer.
     pub(crate) fn issues_at(&self, now: Timestamp) -> Timestamp {
         self.tokens_from.map_or(now, |tokens_from| now.max(tokens_from))
     }
 
-    /// The next not-before: later than any token that is out now, or that another node issues until it hears of this.
+    /// The new not-before: later than any token already issued here or on a lagging node.
     pub(crate) fn revoking_at(&self, now: Timestamp) -> Timestamp {
-        // Tokens of today may be from the last such time, where that is still ahead.
+        // Today's tokens may carry the previous not-before, if that still lies ahead.
         let after_the_last = self.tokens_from.map_or(now, |last| last.plus(SECOND));
         not_before(now).max(after_the_last)
     }
 
-    /// The not-before that takes the place of one that a clock far ahead wrote: later than any token of a right clock.
+    /// The not-before that replaces one from a clock far ahead: later than any token of a right clock.
     pub(crate) fn repaired_not_before(&self, now: Timestamp) -> Option<Timestamp> {
         self.tokens_from.map(|last| if last.is_ahead_of(now) { not_before(now) } else { last })
     }
 }
 
-/// A whole second, since signed tokens know no parts of it.
+/// Rounds up to a whole second, since `iat` in signed tokens has no fraction.
 fn not_before(now: Timestamp) -> Timestamp {
     Timestamp::from_millis(now.plus(REVOKED_AHEAD).as_millis().div_ceil(1_000) * 1_000)
 }

@@ -1,4 +1,4 @@
-//! Assertion: a client shows who it is by a statement that it has signed for us and that is good once (RFC 7523 §3).
+//! Client assertions: authentication by a signed, single-use JWT (RFC 7523 §3).
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use crate::application::Application;
 use crate::clock::Timestamp;
 use crate::credential::{self, AssertionAlgorithm, CredentialKind};
 
-/// How long an assertion is accepted: its `jti` has to be remembered for as long. Clients make one for each request.
+/// The longest validity of an assertion; its `jti` stays in the replay cache for as long. Clients make one for each request.
 pub const MAX_LIFETIME: Duration = Duration::from_secs(300);
 
 /// Tolerated clock skew: how much the clock of a client may differ from ours, either way.
 pub const SKEW: Duration = Duration::from_secs(30);
 
-/// Assertions of one application that are remembered at once: some 180 a second, each for the limit and the skew on both sides.
+/// The most recorded assertions of one application: some 180 a second, each kept for the limit and the skew on both sides.
 pub const MAX_ASSERTIONS: usize = 65_536;
 
-/// An assertion as the edge has taken it apart; nothing of it is checked yet.
+/// An assertion as the edge has parsed it; nothing is checked yet.
 #[derive(Clone, Debug)]
 pub struct Assertion {
     pub algorithm: AssertionAlgorithm,
-    /// What is signed, and the signature.
+    /// The signing input (RFC 7515 §5.1).
     pub signed: Vec<u8>,
     pub signature: Vec<u8>,
     pub issuer: String,
@@ -32,12 +32,12 @@ pub struct Assertion {
     pub expires_at: Timestamp,
     pub issued_at: Option<Timestamp>,
     pub not_before: Option<Timestamp>,
-    /// What makes it one of its kind (`jti`).
+    /// The unique identifier (`jti`).
     pub id: String,
 }
 
-/// Why a credential does not authenticate its client. Apart from [`AuthFailure::Replayed`], which only a client with a good signature
-/// reaches, each depends on the request alone or is the same for an unknown client: a stranger may hear which one it is.
+/// Reason why a credential does not authenticate its client. Each depends on the request alone, or is the same for an unknown
+/// client, so that the answer may name it. Only [`AuthFailure::Replayed`] needs a valid signature first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthFailure {
     #[error("the assertion is not signed by a registered key of the application")]
@@ -65,10 +65,10 @@ pub enum AuthFailure {
 }
 
 impl Assertion {
-    /// Whether `application`, if there is one, made this for one of `audiences`.
+    /// Checks the assertion against the keys of `application`, if it exists, and against `audiences`.
     ///
-    /// The claims come first: what is wrong in them shows in the request itself. The signature comes last, with the same
-    /// effort and the same outcome whether or not the application exists or has a key.
+    /// The claims come first: a fault in them shows in the request itself. The signature comes last, with the same effort and the
+    /// same outcome whether or not the application exists or has a key.
     pub(crate) fn check(
         &self,
         app: &AppId,
@@ -86,7 +86,7 @@ impl Assertion {
         if self.is_signed_by(application) { Ok(()) } else { Err(AuthFailure::Signature) }
     }
 
-    /// Libraries set `exp` as they like, some an hour ahead; with `iat` the age limits it instead.
+    /// Limits the age by `iat` where it is present: libraries set `exp` as they like, some an hour ahead.
     fn check_times(&self, now: Timestamp) -> Result<(), AuthFailure> {
         if now >= self.expires_at.plus(SKEW) {
             return Err(AuthFailure::Expired);
@@ -117,7 +117,7 @@ impl Assertion {
         keys.any(|key| key.verifies(self.algorithm, &self.signed, &self.signature))
     }
 
-    /// What is remembered of it, so that it is good once.
+    /// The digest under which its single use is recorded.
     pub(crate) fn digest(&self) -> [u8; 16] {
         let whole = digest(&SHA256, self.id.as_bytes());
         let mut half = [0; 16];
@@ -125,7 +125,7 @@ impl Assertion {
         half
     }
 
-    /// The first moment at which it is not accepted any more, clock skew included: until then its `jti` is remembered.
+    /// The first moment at which the assertion is rejected as expired, clock skew included; until then its `jti` is kept.
     pub(crate) fn forget_at(&self) -> Timestamp {
         let by_age = self.issued_at.map_or(Timestamp::MAX, |issued_at| issued_at.plus(MAX_LIFETIME));
         self.expires_at.min(by_age).plus(SKEW)
@@ -154,8 +154,8 @@ mod tests {
         }
     }
 
-    /// Whatever an assertion says of its times, its `jti` must be in the replay memory for as long as the assertion would be
-    /// accepted, and that is bounded.
+    /// Whatever times an assertion claims, its `jti` stays in the replay cache for as long as the assertion is accepted, and that
+    /// time is bounded.
     #[test]
     fn an_assertion_is_never_accepted_after_it_is_forgotten_and_forgotten_in_bounded_time() {
         let seconds = |from: u64| (from..from + 1_000).step_by(10);

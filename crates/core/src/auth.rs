@@ -17,33 +17,33 @@ use crate::signing::Algorithms;
 use crate::store::{Store, StoreError};
 use crate::throttle::Failures;
 
-/// The rules over a store. The verbs are its methods, each in the file of its name.
+/// The rules over a store. Its methods are the operations, each in the file of its name.
 pub struct Auth {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) settings: Settings,
     pub(crate) hashing: Hashing,
     pub(crate) failures: Failures,
-    /// DPoP proofs that were used at the token endpoint.
+    /// Replay cache of DPoP proofs at the token endpoint.
     pub(crate) token_proofs: ReplayCache,
-    /// DPoP proofs that were used with calls on the platform.
+    /// Replay cache of DPoP proofs with calls on the platform.
     pub(crate) call_proofs: ReplayCache,
-    /// Algorithms that no policy names any more, while their tokens may be good.
+    /// Algorithms that no policy names any more, while their tokens may still be valid.
     pub(crate) given_up: Mutex<[GivenUp; 2]>,
     keyring: RwLock<Arc<Keyring>>,
-    /// The latest time at which this process issued a token, which may lie ahead of a clock that was set back since.
+    /// The latest issue time of this process. It may lie ahead of a clock that was set back since.
     pub(crate) issued_until: AtomicU64,
 }
 
-/// What the configuration says about the rules.
+/// The settings of the rules.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// The policy of applications for which nothing else is set.
+    /// The default policy.
     pub policy: Policy,
-    /// How long after its end an access token still verifies: some clients replace it at the very moment it ends.
+    /// Leeway after the expiry in which an access token still verifies: some clients replace it at the very moment of its expiry.
     pub leeway: Duration,
-    /// Closed grants of one application with unexpired access tokens, above which it may not log in.
+    /// The most closed grants of one application with unexpired access tokens; above it logins are refused.
     pub closed_grants: usize,
-    /// How long a new key of the keyring is known before it is used.
+    /// The time from the publication of a new key to its use.
     pub key_lead: Duration,
     /// Algorithms whose keys are published although no policy names them yet.
     pub published: Algorithms,
@@ -84,17 +84,17 @@ impl Auth {
         self.store.registry()
     }
 
-    /// How long after its end an access token still verifies.
+    /// The leeway after the expiry in which an access token still verifies.
     pub fn leeway(&self) -> Duration {
         self.settings.leeway
     }
 
-    /// How long a new key of the keyring is known before it is used.
+    /// The time from the publication of a new key to its use.
     pub fn key_lead(&self) -> Duration {
         self.settings.key_lead
     }
 
-    /// The policy that holds for `application`.
+    /// The effective policy of `application`.
     pub fn policy(&self, application: &Application) -> Policy {
         application.overrides.over(&self.settings.policy)
     }
@@ -112,7 +112,7 @@ impl Auth {
         Arc::clone(&self.keyring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Uses another keyring from now on. It must be durable already, since tokens made with it outlive a restart.
+    /// Switches to another keyring. It must be durable already, since its tokens outlive a restart.
     pub fn replace_keyring(&self, keyring: Keyring) {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
     }

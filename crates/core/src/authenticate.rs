@@ -12,9 +12,9 @@ use crate::secret::{Busy, Digest, Kept, Secret, SecretText};
 
 impl Auth {
     /// Authenticates an application by its secret. An unknown application costs the same work as a wrong secret, so that the time
-    /// does not tell which it was.
+    /// does not reveal which it was.
     ///
-    /// A right allocated secret passes before any rate limit is asked: an attacker cannot lock its owner out.
+    /// A right allocated secret passes before any rate limit: an attacker cannot lock its owner out.
     pub(crate) async fn authenticate(
         &self,
         app: &AppId,
@@ -27,7 +27,7 @@ impl Auth {
         let digest = self.keyring().pepper().digest(app, secret);
         let matched = match allocated(secrets, &digest, now) {
             Some(matched) => Some(matched),
-            // Boxed: few requests come here, and the future of all would be as large.
+            // Boxed: few requests come here, and it would enlarge the future of all others.
             None => {
                 Box::pin(self.authenticate_imported(app, application.as_deref(), secret, digest, from, now))
                     .await?
@@ -46,7 +46,7 @@ impl Auth {
         Ok(Arc::clone(application))
     }
 
-    /// Matches imported secrets, which may be weak: the rate limits on failures come first.
+    /// Authenticates by an imported secret, which may be weak: the rate limits on failures come first.
     async fn authenticate_imported<'a>(
         &self,
         app: &AppId,
@@ -121,7 +121,7 @@ fn allocated<'a>(secrets: &'a [Arc<Secret>], digest: &Digest, now: Timestamp) ->
     same(secrets.iter().filter(|secret| secret.is_live(now) && !secret.is_imported()), digest)
 }
 
-/// The secret with this digest. All are compared, so that the time does not tell which one matched.
+/// The secret with this digest. All are compared, so that the time does not reveal the match.
 fn same<'a>(secrets: impl Iterator<Item = &'a Arc<Secret>>, digest: &Digest) -> Option<&'a Secret> {
     let matches = |secret: &&Arc<Secret>| secret.digest().is_some_and(|kept| kept.matches(digest));
     secrets.filter(matches).fold(None, |_, matched| Some(matched))

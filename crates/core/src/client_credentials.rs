@@ -1,8 +1,7 @@
-//! Client credentials: an application shows that it is itself and gets an access token, and nothing to refresh it with
-//! (RFC 6749 §4.4).
+//! Client credentials grant: an authenticated application gets an access token without a refresh token (RFC 6749 §4.4).
 //!
-//! Each token belongs to a grant of its own, of which nothing is stored: issuing writes nothing, and who shows its
-//! credentials can always do so again. A logout or a revocation of it writes that the grant is over, as of any other.
+//! Each token belongs to a grant of its own that is not stored: issuing writes nothing, since the client can always authenticate
+//! again. A logout or a revocation records that the grant is closed, as for any other grant.
 
 use std::time::Duration;
 
@@ -14,30 +13,30 @@ use crate::policy::AccessTokens;
 use crate::possession::PossessionError;
 use crate::token::Claims;
 
-/// An access token that stands alone.
+/// An access token without a refresh token.
 pub struct Issued {
     pub access_token: String,
-    /// From now to its end.
+    /// Time from now to its expiry.
     pub expires_in: Duration,
-    /// What it says, and in which form it is given.
+    /// The claims, and the form of the token.
     pub claims: Claims,
     pub access_tokens: AccessTokens,
 }
 
-/// Why no token was issued.
+/// Reason why no token was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientCredentialsError {
     #[error(transparent)]
     Admission(#[from] AdmissionError),
     #[error(transparent)]
     Possession(#[from] PossessionError),
-    /// What is issued could not be revoked any more.
+    /// The revocations have reached their bound, so that a new token could not be revoked.
     #[error("the application has closed too many grants within the lifetime of their access tokens")]
     TooManyClosed,
 }
 
 impl Auth {
-    /// Issues an access token to the caller.
+    /// Issues an access token to the client.
     pub async fn client_credentials(
         &self,
         caller: &Caller<'_>,

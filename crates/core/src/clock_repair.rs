@@ -1,8 +1,7 @@
-//! Set right: what a clock that was far ahead has written, and the operator's way to put it right once the clock is.
+//! Clock repair: finds stored times that a clock far ahead wrote, and lets an operator correct them.
 //!
-//! Stored times are compared with the clock for as long as they are kept: one that lies ahead by more than
-//! [`CLOCK_TOLERANCE`](crate::clock::CLOCK_TOLERANCE) came from a clock that was wrong. None of them makes a token last longer
-//! than it should; what each costs until it is set right is said at [`What`].
+//! A stored time that lies ahead by more than [`CLOCK_TOLERANCE`](crate::clock::CLOCK_TOLERANCE) came from a wrong clock. None
+//! makes a token last longer than it should; [`What`] says what each costs until it is corrected.
 
 use std::time::Duration;
 
@@ -26,23 +25,23 @@ pub struct Ahead {
     pub at: Timestamp,
 }
 
-/// What the time is of.
+/// The kind of a stored time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// The not-before of an application. Its new tokens say that they were issued at it, and libraries refuse signed ones.
+    /// The not-before of an application. New tokens carry it as their issue time, and libraries reject signed ones.
     NotBefore,
-    /// A grant, which can be refreshed for as much longer until it is refreshed once.
+    /// A grant, whose refresh token is valid for as much longer until its next refresh.
     Grant(GrantId),
-    /// A key of the keyring, which is not used yet. The next rotation puts it right.
+    /// A key of the keyring that is not in use yet. The next rotation corrects it.
     Key(KeyId),
-    /// The high-water mark of forgotten revocations. New tokens say that they were issued at it.
+    /// The high-water mark of forgotten revocations. New tokens carry it as their issue time.
     ForgottenTokens,
     /// The high-water mark of forgotten single-use identifiers. Assertions that end before it are refused.
     ForgottenSingleUse,
 }
 
 impl What {
-    /// The word for it.
+    /// The word in answers and log lines.
     pub fn as_str(self) -> &'static str {
         match self {
             What::NotBefore => "not-before",
@@ -55,11 +54,11 @@ impl What {
 }
 
 impl Auth {
-    /// The times far ahead that belong to no application: of the keyring and the high-water marks.
+    /// Times far ahead in the keyring and the high-water marks, which belong to no application.
     pub fn installation_ahead(&self, now: Timestamp) -> Vec<Ahead> {
         let Marks { tokens, single_use } = self.registry().high_water().get();
         let keyring = self.keyring();
-        // One that has a successor is not used at all.
+        // A key that has a successor is not used at all.
         let newest = keyring.record().keys.iter().filter(|key| key.retire_at.is_none());
         let keys = newest.map(|key| (What::Key(key.id), key.created_at));
         let marks = [(What::ForgottenTokens, tokens), (What::ForgottenSingleUse, single_use)];
@@ -82,8 +81,8 @@ impl Auth {
         Ok(ahead)
     }
 
-    /// Lowers the high-water marks to where no token or assertion of a right clock ends later. What was forgotten stays
-    /// refused.
+    /// Lowers the high-water marks to the latest expiry of any token or assertion of a right clock. Forgotten tokens stay
+    /// rejected.
     pub async fn set_marks_right(&self, now: Timestamp) -> Result<(), StoreError> {
         let applications = self.registry().all();
         let longest = applications.iter().map(|application| self.policy(application).access_lifetime).max();
@@ -93,9 +92,9 @@ impl Auth {
         self.store.lower_forgotten(to).await
     }
 
-    /// Sets right the times far ahead of one application; returns those that were. Grants that its not-before had ended are
-    /// closed, since the one that takes its place would let them live again; access tokens from its time are refused, and
-    /// the refresh tokens of live grants give others.
+    /// Corrects the times far ahead of one application and returns the old ones. Closes the grants that its not-before had
+    /// revoked, since the new one would revive them. Access tokens from that time are rejected; refresh tokens of live grants
+    /// yield new ones.
     pub async fn set_application_right(
         &self,
         application: &Application,
@@ -119,7 +118,7 @@ impl Auth {
         };
         let expires_at = now.plus(self.policy(application).refresh_lifetime);
         for grant in live {
-            // To the same generation: its refresh token goes on. One that moves on meanwhile is right by that.
+            // Same generation, so that its refresh token stays valid. A grant that advances meanwhile is corrected by that.
             let to = Grant { refreshed_at, expires_at, ..*grant };
             let step = Step { application: application.number, from: grant.generation, to };
             self.store.advance(step).await.map_err(AdministerError::Store)?;
@@ -127,12 +126,12 @@ impl Auth {
         Ok(ahead)
     }
 
-    /// While the clock is behind the high-water mark, a not-before lies behind it.
+    /// While the clock is behind the high-water mark, a not-before lies behind the mark.
     fn is_not_before_ahead(&self, at: Timestamp, now: Timestamp) -> bool {
         at.is_ahead_of(now.max(self.registry().high_water().tokens()))
     }
 
-    /// For as long as the clock that was ahead let its access tokens live.
+    /// Keeps the revocations for as long as the clock that was ahead let access tokens live.
     pub(crate) async fn close_ahead(
         &self,
         application: &Application,
@@ -145,5 +144,5 @@ impl Auth {
     }
 }
 
-/// From its first use to the end of the time for which an assertion is remembered.
+/// From the first use of an assertion to the end of its record.
 const LONGEST_ASSERTION: Duration = assertion::MAX_LIFETIME.saturating_add(assertion::SKEW.saturating_mul(2));

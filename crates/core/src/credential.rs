@@ -1,5 +1,4 @@
-//! Credentials: what an application can show instead of a secret. Nothing in them is secret: keys are public, and
-//! certificates are shown to everybody.
+//! Credentials: public keys and certificates that authenticate an application instead of a secret. None is confidential.
 
 use std::sync::Arc;
 
@@ -10,27 +9,27 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
 use crate::clock::Timestamp;
 use crate::ed25519_point;
 
-/// Credentials that one application can have. Two are in use while one replaces the other.
+/// The most credentials of one application. Two are in use while one replaces the other.
 pub const MAX_CREDENTIALS: usize = 8;
 
-/// Names a credential within its application, counting from 1.
+/// Identifies a credential within its application, counting from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CredentialId(pub u32);
 
-/// One of an application's credentials.
+/// A credential of an application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     pub id: CredentialId,
-    /// What the operator calls it.
+    /// The operator's name for it.
     pub label: String,
     pub kind: CredentialKind,
     pub created_at: Timestamp,
 }
 
-/// What is registered.
+/// The kinds of credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialKind {
-    /// A key that signs assertions (RFC 7523).
+    /// A public key that verifies assertions (RFC 7523).
     Key(AssertionKey),
     /// The certificate with this SHA-256 thumbprint (RFC 8705 §2.2).
     Certificate([u8; 32]),
@@ -38,17 +37,17 @@ pub enum CredentialKind {
     Name(CertificateName),
 }
 
-/// One of the names in a certificate, in a form that is compared letter by letter.
+/// A name in a certificate, in canonical form, compared byte by byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateName {
     pub field: NameField,
     pub value: String,
 }
 
-/// Where in a certificate a name stands.
+/// The field of a certificate that holds a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameField {
-    /// The subject, written as RFC 4514 says.
+    /// The subject as in RFC 4514.
     Subject,
     SanDns,
     SanUri,
@@ -56,16 +55,16 @@ pub enum NameField {
     SanEmail,
 }
 
-/// A certificate whose key the caller has proved to hold.
+/// A certificate on the connection; the TLS handshake has proved possession of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PresentedCertificate {
     /// SHA-256 over its DER.
     pub thumbprint: [u8; 32],
-    /// What it says whose it is; empty unless an authority that is trusted has signed it.
+    /// Its subject and subject alternative names; empty unless a trusted authority signed it.
     pub names: Vec<CertificateName>,
 }
 
-/// How an assertion is signed (RFC 7518 §3.1, RFC 8037 §3.1).
+/// Signature algorithms of assertions (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AssertionAlgorithm {
     EdDsa,
@@ -74,7 +73,7 @@ pub enum AssertionAlgorithm {
     Ps256,
 }
 
-/// A public key of a kind that we know.
+/// A public key of a supported kind.
 #[derive(Clone, Debug)]
 pub struct AssertionKey {
     family: Family,
@@ -89,14 +88,14 @@ enum Family {
     Rsa,
 }
 
-/// Why some DER is no key that can be registered.
+/// Reason why a key cannot be registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     #[error("the key is neither Ed25519, ECDSA P-256 nor RSA of 2048 to 8192 bits")]
     Unknown,
     #[error("the key is damaged")]
     Damaged,
-    /// A signature by it says nothing about who made it.
+    /// Any attacker can make signatures that it verifies.
     #[error("the key is weak: anybody can make signatures that it verifies; make a new key pair")]
     Weak,
 }
@@ -106,9 +105,9 @@ const P256: [u8; 26] =
     *b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
 /// The first byte of an uncompressed point (SEC 1 §2.3.3).
 const UNCOMPRESSED: u8 = 4;
-/// rsaEncryption with its NULL, behind the header of the whole.
+/// rsaEncryption with its NULL, after the outer header.
 const RSA: [u8; 15] = *b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
-/// The SubjectPublicKeyInfo of RSA keys with 2048 to 8192 bits.
+/// Lengths of the SubjectPublicKeyInfo of RSA keys with 2048 to 8192 bits.
 const RSA_BYTES: std::ops::RangeInclusive<usize> = 290..=1070;
 
 impl AssertionKey {
@@ -128,17 +127,17 @@ impl AssertionKey {
         AssertionKey::parse(der.as_ref())
     }
 
-    /// The key that this SubjectPublicKeyInfo is, if it can be registered.
+    /// Parses a SubjectPublicKeyInfo whose key may be registered.
     pub fn parse(spki: &[u8]) -> Result<AssertionKey, KeyError> {
         let key = AssertionKey::stored(spki)?;
-        // What follows a key would be another text for the same key.
+        // Trailing bytes would give the same key a second encoding.
         if !key.is_whole() {
             return Err(KeyError::Damaged);
         }
         if key.is_strong() { Ok(key) } else { Err(KeyError::Weak) }
     }
 
-    /// The key that was registered as this. An earlier version may have registered a weak one, which verifies nothing.
+    /// Parses a key that was registered before. An earlier version may have registered a weak one, which verifies nothing.
     pub fn stored(spki: &[u8]) -> Result<AssertionKey, KeyError> {
         let family = family(spki).ok_or(KeyError::Unknown)?;
         let key = AssertionKey { family, spki: spki.into() };
@@ -155,7 +154,7 @@ impl AssertionKey {
         match self.family {
             Family::Ed25519 => self.spki.len() == ED25519.len() + 32,
             Family::P256 => self.spki.len() == P256.len() + P256_BASE.len(),
-            // A sequence of so many bytes, in the long form of two bytes.
+            // A sequence whose length is in the long form of two bytes.
             Family::Rsa => match &*self.spki {
                 [0x30, 0x82, high, low, contents @ ..] => {
                     contents.len() == usize::from(u16::from_be_bytes([*high, *low]))
@@ -178,7 +177,7 @@ impl AssertionKey {
         &self.spki
     }
 
-    /// The word for its kind.
+    /// The word for its key type.
     pub fn family(&self) -> &'static str {
         match self.family {
             Family::Ed25519 => "Ed25519",
@@ -187,7 +186,7 @@ impl AssertionKey {
         }
     }
 
-    /// Whether it can have signed with `algorithm`.
+    /// Whether the key type belongs to `algorithm`.
     pub(crate) fn fits(&self, algorithm: AssertionAlgorithm) -> bool {
         let family = match algorithm {
             AssertionAlgorithm::EdDsa => Family::Ed25519,
@@ -197,7 +196,7 @@ impl AssertionKey {
         self.family == family
     }
 
-    /// Whether it made `signature` over `message`.
+    /// Verifies `signature` over `message`.
     pub(crate) fn verifies(&self, algorithm: AssertionAlgorithm, message: &[u8], signature: &[u8]) -> bool {
         self.fits(algorithm) && self.is_strong() && verifies(algorithm, &self.spki, message, signature)
     }
@@ -215,10 +214,10 @@ fn family(spki: &[u8]) -> Option<Family> {
     }
 }
 
-/// Does the work of a verification where there is no key to verify with.
+/// Costs as much as a verification; for clients without a key, so that the time does not reveal them.
 pub(crate) fn burn(algorithm: AssertionAlgorithm, message: &[u8], signature: &[u8]) {
     let key = match algorithm {
-        // The base points of both curves, whose private key everybody knows: what it verifies is thrown away.
+        // The base points of both curves, whose private key is known: the result is thrown away.
         AssertionAlgorithm::EdDsa => [&ED25519[..], &[0x58], &[0x66; 31]].concat(),
         AssertionAlgorithm::Es256 => [&P256[..], &P256_BASE].concat(),
         AssertionAlgorithm::Rs256 | AssertionAlgorithm::Ps256 => rsa_decoy(),
@@ -232,7 +231,7 @@ const P256_BASE: [u8; 65] = *b"\x04\
     \x4f\xe3\x42\xe2\xfe\x1a\x7f\x9b\x8e\xe7\xeb\x4a\x7c\x0f\x9e\x16\
     \x2b\xce\x33\x57\x6b\x31\x5e\xce\xcb\xb6\x40\x68\x37\xbf\x51\xf5";
 
-/// 2048 bits, all of them set: no modulus of anybody, and as much work as one.
+/// A modulus of 2048 set bits: no real key, and as much work as one.
 fn rsa_decoy() -> Vec<u8> {
     let head = b"\x30\x82\x01\x22";
     let key = b"\x03\x82\x01\x0f\x00\x30\x82\x01\x0a\x02\x82\x01\x01\x00";
@@ -267,7 +266,7 @@ impl NameField {
     const ALL: [NameField; 5] =
         [NameField::Subject, NameField::SanDns, NameField::SanUri, NameField::SanIp, NameField::SanEmail];
 
-    /// The word for it in the admin API, flags and the database.
+    /// The word in the admin API, flags and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             NameField::Subject => "subject",
@@ -278,7 +277,7 @@ impl NameField {
         }
     }
 
-    /// The field that `word` names.
+    /// Parses the word of a field.
     pub fn parse(word: &str) -> Option<NameField> {
         NameField::ALL.into_iter().find(|field| field.as_str() == word)
     }
@@ -315,8 +314,8 @@ mod tests {
         assert_eq!(longer(&rsa_decoy()), Some(KeyError::Damaged));
     }
 
-    /// By a key of small order anybody can make a signature for half or all of all texts; by an RSA key with the exponent 1 the
-    /// padded hash is its own signature.
+    /// With a key of small order an attacker can sign half or all of all messages; with RSA exponent 1 the padded hash is its own
+    /// signature.
     #[test]
     fn a_key_by_which_anybody_can_sign_is_refused() {
         for point in ed25519_point::tests::WEAK {
@@ -325,7 +324,7 @@ mod tests {
                 point[31] = point[31] & 0x7f | sign;
                 let spki = [&ED25519[..], &point].concat();
                 assert_eq!(AssertionKey::parse(&spki).err(), Some(KeyError::Weak));
-                // Registered before it was refused, and with a signature that anybody can make.
+                // Registered before such keys were refused, with a signature that any attacker can make.
                 let neutral = [&[1][..], &[0; 63]].concat();
                 let stored = AssertionKey::stored(&spki).expect("it is well-formed");
                 assert!(!stored.verifies(AssertionAlgorithm::EdDsa, b"any text", &neutral));

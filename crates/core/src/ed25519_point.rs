@@ -1,4 +1,4 @@
-//! Points of Ed25519 that are no public key (RFC 8032 §5.1.3, RFC 7748 §7): by one of small order anybody can make signatures.
+//! Weak Ed25519 points (RFC 8032 §5.1.3, RFC 7748 §7): with a public key of small order any attacker can make signatures.
 
 /// The y coordinates of the eight points whose order divides the cofactor, little-endian. Each stands for two points, which
 /// differ in the sign of x, the highest bit of the encoding.
@@ -10,8 +10,7 @@ const SMALL_ORDER: [[u8; 32]; 5] = [
     *b"\xec\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
 ];
 
-/// Whether signatures by this key say who made them: its point is not of small order, and is written in the one way that there
-/// is (y below 2^255 - 19).
+/// Whether the point is a strong public key: not of small order, and in its canonical encoding (y below 2^255 - 19).
 pub fn is_strong(encoded: &[u8; 32]) -> bool {
     let mut y = *encoded;
     y[31] &= 0x7f;

@@ -1,7 +1,7 @@
-//! The feed of revocations: what changed about applications and grants, for gateways that verify signed tokens offline.
+//! The revocation feed: changes of applications and grants, for gateways that verify signed tokens offline.
 //!
-//! It remembers the subject of a change and not the change itself: a follower gets the subject's present state. So a follower that
-//! is late ends in the present state as well.
+//! The log holds the subject of a change and not its content: a follower reads the subject's present state, and so ends in the
+//! present state however late it is.
 
 #[cfg(test)]
 mod tests;
@@ -17,39 +17,39 @@ use crate::grant::GrantKey;
 use crate::random;
 use crate::registry::Revocation;
 
-/// Changes that are remembered; who is further behind is told everything. 24 bytes each, so that it is 200 KiB.
+/// The most logged changes; a follower that is further behind gets a snapshot. 24 bytes each, 200 KiB in all.
 const REMEMBERED_MAX: usize = 8_192;
 
-/// Who may wait for a change at once: each is a gateway, and each change wakes all of them.
+/// The most followers that wait at once: each is a gateway, and each change wakes all of them.
 const WAITING_MAX: usize = 256;
 
-/// A place in the feed of one epoch of the server.
+/// A position in the feed, within one epoch of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     epoch: u64,
     position: u64,
 }
 
-/// What has changed up to a place in the feed.
+/// The changes up to a position.
 pub struct News {
     pub cursor: Cursor,
-    /// Whether this is all there is, in place of what was told before.
+    /// Whether this is a snapshot, which replaces everything before it.
     pub is_whole: bool,
-    /// How each stands; `None` where it was deleted.
+    /// The present state of each; `None` where it was deleted.
     pub applications: Vec<(AppNumber, Option<Arc<Application>>)>,
     /// Grants that were closed.
     pub revocations: Vec<(GrantKey, Revocation)>,
 }
 
-/// So many wait for a change that nobody else can.
+/// The limit of waiting followers is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{WAITING_MAX} wait for a change already")]
 pub struct Crowded;
 
-/// Of whom something changed, in order.
+/// The log of changed subjects, in order.
 pub struct Feed {
     log: Mutex<Log>,
-    /// Rung at each change; its value says whether waiting is over for good.
+    /// Notified at each change; the value says whether the feed has closed.
     notifier: watch::Sender<bool>,
     slots: Semaphore,
 }
@@ -78,17 +78,17 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// The present end of the feed.
+    /// The cursor at the end of the feed.
     pub fn cursor(&self) -> Cursor {
         self.log().cursor()
     }
 
-    /// Returns when the feed is not at `from` any more, or when waiting is over for good.
+    /// Waits until the feed has moved past `from` or has closed.
     pub async fn changed(&self, from: Cursor) -> Result<(), Crowded> {
         let _slot = self.slots.try_acquire().map_err(|_| Crowded)?;
         let mut notifier = self.notifier.subscribe();
         loop {
-            // First the notifier and then the log: what changes in between rings again.
+            // First the notifier and then the log, so that a change in between notifies again.
             let is_over = *notifier.borrow_and_update();
             if is_over || self.cursor() != from || notifier.changed().await.is_err() {
                 return Ok(());
@@ -96,24 +96,24 @@ impl Feed {
         }
     }
 
-    /// Lets everybody who waits go, now and from now on, because the server stops.
+    /// Closes the feed at shutdown: wakes all followers, and lets none wait any more.
     pub fn stop_waiting(&self) {
         self.notifier.send_replace(true);
     }
 
-    /// Notes that something changed, after it did.
+    /// Logs the subject of a change that has already happened.
     pub(crate) fn note(&self, subject: Subject) {
         self.log().push(subject);
         self.notifier.send_modify(|_| {});
     }
 
-    /// Forgets what was noted: everything may have changed.
+    /// Forgets the log: everything may have changed.
     pub(crate) fn begin_again(&self) {
         *self.log() = Log::new();
         self.notifier.send_modify(|_| {});
     }
 
-    /// Of whom something changed since; `None` where that is not known any more.
+    /// The subjects that changed since `cursor`; `None` where the log does not reach back to it.
     pub(crate) fn since(&self, cursor: Cursor) -> Option<(Cursor, BTreeSet<Subject>)> {
         let log = self.log();
         let behind = log.position.checked_sub(cursor.position).filter(|_| log.epoch == cursor.epoch)?;
@@ -127,7 +127,7 @@ impl Feed {
 }
 
 impl Log {
-    /// The epoch is random, so that a cursor of another node or of a time before a restart is recognised.
+    /// The epoch is random, so that a cursor of another node or from before a restart is recognised.
     fn new() -> Log {
         Log { epoch: u64::from_be_bytes(random::bytes()), position: 0, subjects: VecDeque::new() }
     }
@@ -146,7 +146,7 @@ impl Log {
 }
 
 impl Cursor {
-    /// The cursor that `text` is.
+    /// Parses a cursor.
     pub fn parse(text: &str) -> Option<Cursor> {
         let (epoch, position) = text.split_once('-')?;
         Some(Cursor { epoch: u64::from_str_radix(epoch, 16).ok()?, position: position.parse().ok()? })

@@ -1,4 +1,4 @@
-//! A grant: what a login opens, a chain of refresh tokens of which one is the current one.
+//! A grant: the chain of refresh tokens that a login opens; one of them is current.
 
 use std::fmt;
 
@@ -7,8 +7,7 @@ use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::random;
 use crate::store::Opening;
 
-/// Names a grant within its application. Random, so that an id is not given twice even when the database goes back
-/// in time.
+/// Identifies a grant within its application. Random, so that an id is not given twice, not even after the database was restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GrantId(pub u64);
 
@@ -25,36 +24,36 @@ impl fmt::Display for GrantId {
     }
 }
 
-/// Names a grant within the installation.
+/// Identifies a grant within the installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GrantKey {
     pub application: AppNumber,
     pub id: GrantId,
 }
 
-/// One live grant: all that is stored about the tokens of a login.
+/// A live grant: everything that is stored about the tokens of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub id: GrantId,
-    /// How many times it was refreshed; only the refresh token of this generation is current.
+    /// Number of refreshes; only the refresh token of this generation is current.
     pub generation: u32,
     pub refreshed_at: Timestamp,
     pub expires_at: Timestamp,
 }
 
 impl Grant {
-    /// Whether its refresh token can still be used at `now`.
+    /// Whether the refresh token is unexpired at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires_at
     }
 }
 
-/// The grants of one application that must go so that the opening's grant fits in. Every store follows this rule.
+/// The grants of one application that give way to the opening's grant. Every store follows this rule.
 ///
-/// `grants` are in the order in which they were opened or last refreshed, the least recent one first. The store knows that
-/// order without a clock: nodes' clocks differ, clocks are set, and a refresh overtakes a login that began before it. First
-/// go those that are over, expired or ended by the application's not-before, then the least recently refreshed ones. None
-/// goes while there is room, since the clock may be wrong.
+/// `grants` are in the order in which they were opened or last refreshed, the least recent one first. The store keeps that order
+/// without a clock: nodes' clocks differ, clocks are set, and a refresh overtakes a login that began before it. Grants that are
+/// expired or revoked by the not-before go first, then the least recently refreshed ones. None goes while there is room, since
+/// the clock may be wrong.
 pub fn gives_way(grants: &[Grant], opening: &Opening) -> Vec<GrantId> {
     let room = (opening.at_most as usize).saturating_sub(1);
     let surplus = grants.len().saturating_sub(room);
@@ -94,7 +93,7 @@ mod tests {
         assert_eq!(gives_way(&grants, &opening(4)), []);
     }
 
-    /// A grant that was refreshed later than the login's `now` was the first to give way. Nodes' clocks differ, and a refresh
+    /// Regression: a grant that was refreshed later than the login's `now` gave way first. Nodes' clocks differ, and a refresh
     /// overtakes a login, so that applications at their limit lost the grant that they had just refreshed.
     #[test]
     fn the_most_recent_grant_stays_whatever_clock_it_was_refreshed_by() {

@@ -1,20 +1,19 @@
-//! High-water marks of forgotten time: what was forgotten had ended before its mark, so that a clock that is set back
-//! behind it brings no revoked token and no used assertion back to life.
+//! High-water marks of forgotten records, so that a clock that is set back revives no revoked token and no used assertion.
 //!
-//! A store raises the marks when it forgets and keeps them durable before the rows go. While the clock is behind the mark of
-//! tokens, new tokens say that they were issued at it, by which they differ from those that may have been forgotten; their end
-//! is by the clock.
+//! Everything that a store forgets had ended before its mark. The store raises the marks durably before the rows go. While the
+//! clock is behind the mark of tokens, new tokens carry the mark as their issue time, which tells them from forgotten ones; their
+//! expiry follows the clock.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Timestamp;
 
-/// Up to when things were forgotten.
+/// The two marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marks {
-    /// No revocation of a token that ends later was forgotten.
+    /// No forgotten revocation concerns a token that expires later.
     pub tokens: Timestamp,
-    /// No single-use identifier of an assertion that ends later was forgotten.
+    /// No forgotten single-use identifier belongs to an assertion that expires later.
     pub single_use: Timestamp,
 }
 
@@ -22,7 +21,7 @@ impl Marks {
     pub const NOTHING: Marks = Marks { tokens: Timestamp::EPOCH, single_use: Timestamp::EPOCH };
 }
 
-/// The marks as they are now; read by every verify.
+/// The present marks; every verify reads them.
 #[derive(Debug, Default)]
 pub struct HighWaterMarks {
     tokens: AtomicU64,
@@ -41,13 +40,13 @@ impl HighWaterMarks {
         Marks { tokens: self.tokens(), single_use }
     }
 
-    /// Raises the marks to at least `to`; that of tokens to a whole second, since signed tokens know no parts of it.
+    /// Raises the marks to at least `to`; the mark of tokens to a whole second, since `iat` in signed tokens has no fraction.
     pub fn raise(&self, to: Marks) {
         self.tokens.fetch_max(to.tokens.as_millis().div_ceil(1_000) * 1_000, Ordering::Relaxed);
         self.single_use.fetch_max(to.single_use.as_millis(), Ordering::Relaxed);
     }
 
-    /// Lowers the marks to at most `to`, which an operator does after a clock was ahead.
+    /// Lowers the marks to at most `to`; an operator does so after a clock was ahead.
     pub fn lower(&self, to: Marks) {
         self.tokens.fetch_min(to.tokens.as_millis().div_ceil(1_000) * 1_000, Ordering::Relaxed);
         self.single_use.fetch_min(to.single_use.as_millis(), Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Introspect: what a token is good for at this moment, for whoever may know (RFC 7662).
+//! Token introspection (RFC 7662): the present state of a token, for its own application or for a gateway.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use crate::store::StoreError;
 use crate::token::{Binding, Claims, Kind, TokenError};
 use crate::verify::VerifyError;
 
-/// What is told of a token.
+/// The answer about a token.
 pub enum Introspection {
     Active(Active),
-    /// Why is for the log: who asks hears only that it is not.
+    /// The reason is for the log: the client learns only that the token is inactive.
     Inactive(Inactive),
 }
 
-/// A token that is good.
+/// An active token.
 pub struct Active {
     pub application: Arc<Application>,
     pub kind: Kind,
     pub binding: Option<Binding>,
     pub issued_at: Timestamp,
-    /// The end of the token, before the leeway.
+    /// The expiry, before the leeway.
     pub expires_at: Timestamp,
 }
 
-/// Why a token is good for nothing.
+/// Reason why a token is inactive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inactive {
     #[error("{0}")]
@@ -45,7 +45,7 @@ pub enum Inactive {
     Over,
 }
 
-/// Why nothing is told.
+/// Reason why introspection fails.
 #[derive(Debug, thiserror::Error)]
 pub enum IntrospectError {
     #[error(transparent)]
@@ -55,7 +55,7 @@ pub enum IntrospectError {
 }
 
 impl Auth {
-    /// What a token is good for that says this, in whatever form it came. An application learns it of its own only.
+    /// Introspects a token for an application, which learns about its own tokens only.
     pub async fn introspect_own(
         &self,
         caller: &Caller<'_>,
@@ -72,7 +72,7 @@ impl Auth {
         })
     }
 
-    /// The same, whosoever it is. For access tokens no storage is touched.
+    /// Introspects any application's token. Access tokens need no read of the store.
     pub async fn introspect(
         &self,
         presented: Result<Claims, TokenError>,
@@ -105,7 +105,7 @@ impl Auth {
         })
     }
 
-    /// The end of a refresh token of `application`, if a refresh with it would be answered.
+    /// The expiry of a refresh token of `application`, if a refresh with it would succeed.
     async fn refreshable(
         &self,
         application: &Application,

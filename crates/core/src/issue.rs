@@ -1,4 +1,4 @@
-//! Issuing tokens: a pure function of the grant, the policy and the time, so that nothing can fail after the commit.
+//! Token issuance: a pure function of the grant, the policy and the time, so that nothing can fail after the commit.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::grant::Grant;
 use crate::policy::{AccessTokens, Policy};
 use crate::token::{Binding, Claims};
 
-/// An access token, and the refresh token for the next pair.
+/// A token pair: an access token, and the refresh token for the next pair.
 pub struct Pair {
     pub access_token: String,
     pub refresh_token: String,
-    /// From now to the end of the access token.
+    /// Time from now to the expiry of the access token.
     pub expires_in: Duration,
-    /// What the access token says, and in which form OAuth gives it.
+    /// The claims of the access token, and its form.
     pub claims: Claims,
     pub access_tokens: AccessTokens,
 }
 
 impl Auth {
-    /// The refresh token of a grant in its present state. It is the same each time, also after a key rotation: it is minted with
-    /// the key that was current when the grant came into this state.
+    /// The refresh token of a grant's present state. It is the same each time, also after a key rotation: the key is the one that
+    /// was current when the grant came into this state.
     pub(crate) fn refresh_token(&self, application: AppNumber, grant: &Grant) -> String {
         Claims::refresh(application, grant).mint(&self.keyring(), grant.refreshed_at)
     }
@@ -38,7 +38,7 @@ impl Auth {
         policy: &Policy,
         now: Timestamp,
     ) -> Claims {
-        // Mostly the noted millisecond is the present one, and threads share a line that they only read.
+        // Usually the noted millisecond is the present one, so that threads only read the shared line.
         if self.issued_until.load(Ordering::Relaxed) < now.as_millis() {
             self.issued_until.fetch_max(now.as_millis(), Ordering::Relaxed);
         }
@@ -51,7 +51,7 @@ impl Auth {
         application.issues_at(now).max(self.registry().high_water().tokens())
     }
 
-    /// The latest time at which this process may have issued a token that is not refused for its time.
+    /// The latest issue time that a token of this process may carry.
     pub(crate) fn issued_until(&self, now: Timestamp) -> Timestamp {
         let latest = Timestamp::from_millis(self.issued_until.load(Ordering::Relaxed));
         let latest = if latest.is_ahead_of(now) { now } else { latest.max(now) };

@@ -1,7 +1,7 @@
 //! The keyring: the keys that authenticate tokens, and the pepper of secrets.
 //!
-//! A key is published a while before it is used: by then every node has it, and whoever checks signed tokens on its own
-//! has seen it. At any time one key is current, those before it retire when their last token has expired.
+//! A key is published before it is used: by then every node and every offline verifier knows it. At any time one key is current;
+//! earlier ones retire when their last token has expired.
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +18,7 @@ use crate::random;
 use crate::secret::Pepper;
 use crate::signing::{Algorithm, SigningKey};
 
-/// 32 secret bytes that do not print.
+/// 32 secret bytes without `Debug` and `Display`.
 #[derive(Clone)]
 pub struct KeyBytes([u8; 32]);
 
@@ -28,30 +28,30 @@ impl KeyBytes {
         KeyBytes(random::bytes())
     }
 
-    /// The key bytes with this content, as the keyring file has them.
+    /// Key bytes from the keyring file.
     pub fn from_bytes(bytes: [u8; 32]) -> KeyBytes {
         KeyBytes(bytes)
     }
 
-    /// The content, for the keyring file.
+    /// The bytes, for the keyring file.
     pub fn reveal(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
-/// One key as it is kept.
+/// The stored form of a key.
 #[derive(Clone)]
 pub struct KeyRecord {
     pub id: KeyId,
     pub created_at: Timestamp,
-    /// From when on it makes tokens. It is known everywhere before that.
+    /// The time of its first use. Every node knows the key before.
     pub use_from: Timestamp,
-    /// When the last token that it made has expired; `None` for the newest key.
+    /// The expiry of its last token; `None` for the newest key.
     pub retire_at: Option<Timestamp>,
     pub bytes: KeyBytes,
 }
 
-/// All that the keyring file holds.
+/// The content of the keyring file.
 #[derive(Clone)]
 pub struct KeyringRecord {
     pub pepper: KeyBytes,
@@ -59,10 +59,10 @@ pub struct KeyringRecord {
     pub keys: Vec<KeyRecord>,
 }
 
-/// Keys that can be live at once: the bound on how often one can rotate within the longest token lifetime.
+/// The most live keys: it bounds how often a keyring can rotate within the longest token lifetime.
 pub const MAX_KEYS: usize = 64;
 
-/// Why a record is no keyring.
+/// Reason why a record is not a keyring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     #[error("it has {0} keys without retire_at and must have exactly one")]
@@ -83,7 +83,7 @@ pub struct Keyring {
     keys: Vec<Key>,
 }
 
-/// One key with what is derived from it.
+/// A key with its derived keys.
 struct Key {
     id: KeyId,
     use_from: Timestamp,
@@ -93,10 +93,10 @@ struct Key {
     signing: [SigningKey; 2],
 }
 
-/// What keys for TLS session tickets are made from.
+/// Seed of the keys for TLS session tickets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TicketSeed {
-    /// From when on tickets are sealed under it.
+    /// The time from which tickets are sealed under it.
     pub use_from: Timestamp,
     pub bytes: [u8; 32],
 }
@@ -107,8 +107,8 @@ impl KeyringRecord {
         KeyringRecord { pepper: KeyBytes(random::bytes()), keys: vec![KeyRecord::random(KeyId(1), now, now)] }
     }
 
-    /// This keyring with a new key, which is used `lead` after `now`. The one before retires when the last token that it
-    /// makes has expired, `longest_lifetime` after that; keys whose time is over are dropped.
+    /// The keyring with a new key, in use `lead` after `now`. The previous key retires when its last token has expired,
+    /// `longest_lifetime` later; retired keys are dropped.
     pub fn rotated(
         &self,
         now: Timestamp,
@@ -155,28 +155,28 @@ impl Keyring {
         Ok(Keyring { pepper: Pepper::new(&record.pepper.0), keys, record })
     }
 
-    /// What the keyring file holds.
+    /// The content for the keyring file.
     pub fn record(&self) -> &KeyringRecord {
         &self.record
     }
 
-    /// The key that digests secrets.
+    /// The key of secret digests.
     pub fn pepper(&self) -> &Pepper {
         &self.pepper
     }
 
-    /// The id of the key that makes new tokens at `now`.
+    /// The id of the key that issues tokens at `now`.
     pub fn current_id(&self, now: Timestamp) -> KeyId {
         self.in_use(now).id
     }
 
-    /// The key that makes new tokens at `now`.
+    /// The key that issues tokens at `now`.
     pub(crate) fn current(&self, now: Timestamp) -> (KeyId, &MacKey) {
         let key = self.in_use(now);
         (key.id, &key.mac)
     }
 
-    /// The key with this id, current or not. A retired key is of no use to anyone: all its tokens have expired.
+    /// The key with this id, current or not. A retired key authenticates nothing: all its tokens have expired.
     pub(crate) fn find(&self, id: KeyId) -> Option<&MacKey> {
         self.keys.iter().find(|key| key.id == id).map(|key| &key.mac)
     }
@@ -186,24 +186,23 @@ impl Keyring {
         self.in_use(now).signing(algorithm)
     }
 
-    /// The key that is published under this name.
+    /// The published key with this `kid`.
     pub fn signing_key(&self, kid: &str) -> Option<&SigningKey> {
         self.keys.iter().flat_map(|key| &key.signing).find(|key| key.kid() == kid)
     }
 
-    /// The keys of an algorithm that sign, have signed or will sign tokens that are good at `now` or later, the newest first.
+    /// The keys of an algorithm whose tokens are or will be valid at `now` or later, the newest first.
     pub fn published(&self, algorithm: Algorithm, now: Timestamp) -> impl Iterator<Item = &SigningKey> {
         let live = self.keys.iter().filter(move |key| key.retire_at.is_none_or(|at| now < at));
         live.map(move |key| key.signing(algorithm))
     }
 
-    /// What keys for TLS session tickets are made from, the newest first: any node with this keyring opens another's
-    /// tickets.
+    /// Seeds of the keys for TLS session tickets, the newest first: any node with this keyring resumes another's sessions.
     pub fn ticket_seeds(&self) -> Vec<TicketSeed> {
         self.keys.iter().map(|key| TicketSeed { use_from: key.use_from, bytes: key.ticket_seed }).collect()
     }
 
-    /// The newest key whose time has come. By the clock that is wrong it may have come for none: then the oldest.
+    /// The newest key whose time has come. By a wrong clock it may have come for none: then the oldest.
     fn in_use(&self, now: Timestamp) -> &Key {
         let oldest = self.keys.len() - 1;
         self.keys.iter().find(|key| key.use_from <= now).unwrap_or(&self.keys[oldest])

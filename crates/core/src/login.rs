@@ -1,4 +1,4 @@
-//! Login: an application presents its secret and opens a grant.
+//! Login: authenticates an application by its secret and opens a grant.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -14,20 +14,20 @@ use crate::registry::Revocation;
 use crate::secret::SecretText;
 use crate::store::{Opened, Opening, StoreError};
 
-/// A login that succeeded.
+/// A successful login.
 pub struct Login {
     pub pair: Pair,
     pub grant: GrantKey,
-    /// Whether it ended all tokens before it, since no more revocations of the application can be kept.
+    /// Whether it revoked all earlier tokens, because the application's revocations reached their bound.
     pub has_ended_all: bool,
 }
 
-/// Why a login did not succeed.
+/// Reason why a login did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
     #[error(transparent)]
     Admission(#[from] AdmissionError),
-    /// It has closed so many grants that their revocations reach their bound.
+    /// The revocations of its closed grants have reached their bound.
     #[error("the application has closed too many grants within the lifetime of their access tokens")]
     TooManyClosed,
     #[error("could not open the grant")]
@@ -35,7 +35,7 @@ pub enum LoginError {
 }
 
 impl Auth {
-    /// Opens a grant for the application that presents its secret from an address (API: Application Access Security, Authentication).
+    /// Opens a grant for an application (API: Application Access Security, Authentication).
     pub async fn login(
         &self,
         app: &AppId,
@@ -86,7 +86,7 @@ fn close_others(policy: &Policy, leeway: Duration, now: Timestamp) -> Option<Rev
         Logins::Many => None,
         Logins::LastOnly => Some(Revocation {
             ends_at: now.plus(LAST_ONLY_OVERLAP),
-            // Of a node whose clock is ahead, too.
+            // Covers a node whose clock is ahead.
             forget_at: now.plus(policy.access_lifetime).plus(leeway).plus(CLOCK_SKEW),
         }),
     }

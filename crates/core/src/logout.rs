@@ -1,4 +1,4 @@
-//! Logout: whoever holds an access token ends its grant.
+//! Logout: the holder of an access token closes its grant.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::registry::Revocation;
 use crate::store::{Closing, StoreError};
 use crate::token::{Claims, Kind, TokenError};
 
-/// What a logout did.
+/// The result of a logout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logout {
-    /// The grant is closed: its refresh token and all its access tokens are refused from now on.
+    /// The grant is closed: its refresh token and all its access tokens are rejected from now on.
     Closed(GrantKey),
-    /// No more closed grants of the application can be kept: all its tokens that are out have ended, this one's with them.
+    /// The revocations have reached their bound: all issued tokens of the application are revoked, with this one.
     EndedAll(GrantKey),
-    /// The token was over already.
+    /// The token had expired or was revoked before.
     AlreadyOver(GrantKey),
 }
 
-/// Why a logout did not succeed.
+/// Reason why a logout did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogoutError {
     #[error("the access token is not one of ours")]
@@ -35,7 +35,7 @@ pub enum LogoutError {
     End(#[from] EndError),
 }
 
-/// Why a grant could not be ended.
+/// Reason why a grant could not be closed.
 #[derive(Debug, thiserror::Error)]
 pub enum EndError {
     #[error("could not close the grant")]
@@ -43,7 +43,8 @@ pub enum EndError {
 }
 
 impl Auth {
-    /// Ends the grant of an access token (API: Application Access Security, Logout). A second logout changes nothing.
+    /// Closes the grant of an access token (API: Application Access Security, Logout). Idempotent: a second logout changes
+    /// nothing.
     pub async fn logout(&self, access_token: &str, now: Timestamp) -> Result<Logout, LogoutError> {
         let claims = Claims::authenticate(access_token, &self.keyring()).map_err(LogoutError::Token)?;
         if claims.kind != Kind::Access {
@@ -58,7 +59,7 @@ impl Auth {
         Ok(self.end(&claims, now).await?)
     }
 
-    /// Ends the grant of a token that says this.
+    /// Closes the grant of a token with these claims.
     pub(crate) async fn end(&self, claims: &Claims, now: Timestamp) -> Result<Logout, EndError> {
         let application = self.registry().application(claims.grant.application);
         let Some(application) = application.filter(|application| !self.is_over(application, claims, now))
@@ -71,7 +72,7 @@ impl Auth {
         }
         let mut revocation = self.ended(&self.policy(&application), now);
         if claims.kind == Kind::Access {
-            // It may have been issued with a longer lifetime than today's, and a later policy may honour it again.
+            // The token may have a longer lifetime than today's policy gives, and a later policy may honour it again.
             revocation.forget_at = revocation.forget_at.max(claims.expires_at.plus(self.settings.leeway));
         }
         let closing = Closing { grant: claims.grant, revocation };
@@ -79,12 +80,12 @@ impl Auth {
         Ok(Logout::Closed(claims.grant))
     }
 
-    /// Refuses a grant's access tokens from now on, for as long as one can be unexpired on a node whose clock is behind.
+    /// The revocation of a grant's access tokens, kept for as long as one can be unexpired on a node whose clock is behind.
     pub(crate) fn ended(&self, policy: &Policy, now: Timestamp) -> Revocation {
         Revocation::at_once(now.plus(policy.access_lifetime).plus(self.settings.leeway).plus(CLOCK_SKEW))
     }
 
-    /// Live grants are few and may always be closed; those that gave way to newer ones can be without number.
+    /// Whether the grant is gone. Live grants are bounded and may always be closed; grants that gave way are not bounded.
     async fn is_gone(&self, grant: GrantKey) -> Result<bool, EndError> {
         Ok(self.store.grant(grant).await.map_err(EndError::Store)?.is_none())
     }

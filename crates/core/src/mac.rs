@@ -1,12 +1,12 @@
-//! HMAC-SHA-256 (RFC 2104, FIPS 198-1) under a key that is set up once: what authenticates tokens and digests secrets.
+//! HMAC-SHA-256 (RFC 2104, FIPS 198-1) with a precomputed key state: authenticates tokens and digests secrets.
 //!
-//! A refresh computes four of these over less than a hundred bytes each, so that the work around the hash counts:
+//! A refresh computes four tags over less than a hundred bytes each, so that the work around the hash counts:
 //! `docs/decisions/0013-hmac-of-sha2.md` has the measurement.
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// A key, in the state after its padding was hashed.
+/// The key state after its padding was hashed.
 pub(crate) struct MacKey(Hmac<Sha256>);
 
 impl MacKey {

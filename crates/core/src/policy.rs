@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::signing::Algorithm;
 use crate::throttle::Rate;
 
-/// What a refresh does to the refresh token.
+/// Refresh token rotation (RFC 9700 §4.14.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
     /// Each refresh gives the next refresh token; the one presented is used up.
@@ -42,23 +42,23 @@ pub enum Logins {
 pub enum BindTokens {
     /// When the client authenticated by it.
     Authenticated,
-    /// Whenever there is one on the client's connection, whatever the client authenticated by.
+    /// Whenever a certificate is on the connection, whatever the client authenticated by.
     Presented,
 }
 
-/// What access tokens that OAuth issues look like. The application API issues opaque ones only.
+/// The form of access tokens that OAuth issues. The application API issues opaque ones only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessTokens {
-    /// Only Northgate can say what they are.
+    /// Only Northgate can verify them.
     Opaque,
-    /// Signed, so that a gateway can check them on its own (RFC 9068).
+    /// Signed JWTs that a gateway verifies offline (RFC 9068).
     Jwt(Algorithm),
 }
 
 /// Whether access tokens that OAuth issues are bound to a key of the application (RFC 9449).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dpop {
-    /// Never: a request with a proof is refused, since its client takes the token for a bound one.
+    /// Never: a request with a proof is refused, since its client would take the token for a bound one.
     Off,
     /// When a proof comes with the request.
     Presented,
@@ -66,8 +66,8 @@ pub enum Dpop {
     Required,
 }
 
-/// How long access tokens of earlier logins live on under [`Logins::LastOnly`], as the platform documents it for its
-/// device API: requests that are under way when the login happens still succeed.
+/// How long access tokens of earlier logins remain valid under [`Logins::LastOnly`], as the platform documents it for its device
+/// API: requests under way during the login still succeed.
 pub const LAST_ONLY_OVERLAP: Duration = Duration::from_secs(30);
 
 /// The largest `max_grants`: it bounds the memory that one application can take.
@@ -80,7 +80,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Defines the fields of a policy, each as `Field, member: type, its values`.
 macro_rules! fields {
     ($($(#[$doc:meta])* $field:ident, $member:ident: $type:ty, $values:expr;)+) => {
-        /// The policy that holds for an application.
+        /// The effective policy of an application.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Policy {
             $($(#[$doc])* pub $member: $type,)+
@@ -227,7 +227,7 @@ impl PolicyChange {
     pub fn apply(&self, overrides: &Overrides) -> Overrides {
         let mut changed = overrides.merge(&self.set);
         for field in &self.unset {
-            // Taking a value away cannot be a wrong one.
+            // Removing a value cannot fail.
             let _ = changed.set(*field, None);
         }
         changed
@@ -240,7 +240,7 @@ impl From<Overrides> for PolicyChange {
     }
 }
 
-/// The type of a field.
+/// The value type of a field.
 trait FieldType: Copy + Sized {
     const KIND: Kind;
 
@@ -284,14 +284,14 @@ macro_rules! words {
         impl $type {
             pub const ALL: [$type; [$($word),+].len()] = [$($type::$variant $(($inner))?),+];
 
-            /// The word for it in settings, flags and the database.
+            /// The word in settings, flags and the database.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $($type::$variant $(($inner))? => $word,)+
                 }
             }
 
-            /// The value that `word` names.
+            /// Parses the word.
             pub fn parse(word: &str) -> Option<$type> {
                 $type::ALL.into_iter().find(|value| value.as_str() == word)
             }

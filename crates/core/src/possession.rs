@@ -1,5 +1,5 @@
-//! Proof of possession: an access token is bound to a key or a certificate of its application, and is good with that only
-//! (RFC 9449, RFC 8705). A proof by a key is accepted once.
+//! Proof of possession: binds an access token to a key (DPoP, RFC 9449) or a certificate (mutual TLS, RFC 8705). Each DPoP proof
+//! is single-use.
 
 use std::time::Duration;
 
@@ -11,27 +11,27 @@ use crate::policy::{BindTokens, Dpop, Policy};
 use crate::replay::ReplayError;
 use crate::token::Binding;
 
-/// A DPoP proof that is right for its request. Whether it was used before is not known yet.
+/// A DPoP proof that is valid for its request. The replay check comes later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyProof {
     /// The thumbprint of the key that made it (RFC 7638).
     pub key: [u8; 32],
     /// Half of a SHA-256 over the key and the `jti`.
     pub digest: [u8; 16],
-    /// The last moment at which it is accepted.
+    /// The last moment of its validity.
     pub good_until: Timestamp,
 }
 
-/// Whether a caller proves that it has a key of its own, to which its access token can be bound.
+/// The client's proof of possession, to which its access token can be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Possession {
-    /// The application API knows no such thing.
+    /// The application API has no proofs.
     NotAsked,
     NotShown,
     Proof(KeyProof),
 }
 
-/// What a call shows of its sender, to which its token may be bound.
+/// Evidence of a call's sender, to which its token may be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
     /// The certificate with this thumbprint is on its connection.
@@ -39,12 +39,12 @@ pub enum Evidence {
     Key(KeyProof),
 }
 
-/// Why an application gets no token for its proof, or without one.
+/// Reason why a proof, or its absence, refuses a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PossessionError {
     #[error("the application must send a DPoP proof with each request for a token, and did not")]
     Missing,
-    /// An unbound token without a word would be taken for a bound one.
+    /// The client would take the unbound token for a bound one.
     #[error("the application sends a DPoP proof, and its policy takes none")]
     NotTaken,
     #[error("the DPoP proof was used before")]
@@ -54,7 +54,7 @@ pub enum PossessionError {
 }
 
 impl Evidence {
-    /// The binding that it satisfies.
+    /// The binding that this evidence satisfies.
     pub fn binding(&self) -> Binding {
         match self {
             Evidence::Certificate(thumbprint) => Binding::Certificate(*thumbprint),
@@ -64,9 +64,9 @@ impl Evidence {
 }
 
 impl Auth {
-    /// What an access token for an authenticated caller is bound to: the key that it proves to have, else the certificate that
-    /// it authenticated by, or by policy any on its connection. Records the use of the proof: the last thing that can refuse
-    /// a token, so that no request that fails for another reason uses it up.
+    /// The binding of an access token for an authenticated client: the key that it proves, else the certificate that it
+    /// authenticated by, or by policy any certificate on its connection. Records the use of the proof last, so that no request
+    /// that fails for another reason uses it up.
     pub(crate) fn bind(
         &self,
         caller: &Caller<'_>,

@@ -1,4 +1,4 @@
-//! Published algorithms: those whose public keys gateways need, because access tokens are signed by them or may still be good.
+//! Published algorithms: gateways need the public keys of those that sign access tokens or whose tokens may still be valid.
 
 use std::sync::PoisonError;
 
@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::policy::AccessTokens;
 use crate::signing::Algorithm;
 
-/// Until when tokens may be good of an algorithm that nothing names any more.
+/// Until when tokens of an algorithm that no policy names any more may be valid.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GivenUp {
     algorithm: Algorithm,
@@ -15,16 +15,16 @@ pub(crate) struct GivenUp {
 }
 
 impl GivenUp {
-    /// Of no algorithm yet.
+    /// No algorithm yet.
     pub fn none() -> [GivenUp; 2] {
         Algorithm::BEST_KNOWN_FIRST.map(|algorithm| GivenUp { algorithm, until: Timestamp::from_millis(0) })
     }
 }
 
 impl Auth {
-    /// The algorithms whose keys are published at `now`, the best known first: those that the default policy or that of an
-    /// application names, those that one named until all their tokens have ended, and those that the configuration names. While
-    /// these are none, all: so the keys are known before the first application gets a signed token.
+    /// The algorithms whose keys are published at `now`, the most widely supported first: those of the default policy, of an
+    /// application's policy, of the configuration, and former ones until their last token has expired. If there are none, all:
+    /// keys are known before the first application gets a signed token.
     pub fn published_algorithms(&self, now: Timestamp) -> Vec<Algorithm> {
         let signing = self.registry().signing_algorithms();
         let may_be_good = self.given_up(now);
@@ -39,7 +39,7 @@ impl Auth {
         if published.is_empty() { all.to_vec() } else { published }
     }
 
-    /// What was given up, with what was since this was asked last. The last token of such an algorithm may be from this moment.
+    /// The former algorithms, with those since the last call. The last token of such an algorithm may be from this moment.
     fn given_up(&self, now: Timestamp) -> [GivenUp; 2] {
         let new = self.registry().take_given_up_algorithms();
         let mut kept = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! The one place where randomness is made (elsewhere `clippy.toml` bans it).
+//! Random numbers, the only place that makes them (`clippy.toml` bans it elsewhere).
 
 #![allow(clippy::disallowed_methods)]
 
@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use aws_lc_rs::rand;
 
-/// Numbers that are fetched at once.
+/// Numbers fetched at once.
 const NUMBERS: usize = 64;
 
 /// `N` bytes from the operating system's generator.
@@ -17,8 +17,8 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A number that nobody has to keep secret, of bytes that were fetched for many of them at once: the generator does as much for
-/// eight bytes as for hundreds.
+/// A number that need not be secret, from bytes that were fetched for many numbers: the generator's work is the same for eight
+/// bytes as for hundreds.
 pub(crate) fn number() -> u64 {
     thread_local! {
         static FETCHED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
@@ -39,7 +39,7 @@ pub(crate) fn source() -> rand::SystemRandom {
     rand::SystemRandom::new()
 }
 
-/// `N` characters of `[A-Za-z0-9]`, 5.95 random bits each: what no client needs to URL-encode.
+/// `N` characters of `[A-Za-z0-9]`, 5.95 random bits each; clients need not URL-encode them.
 pub(crate) fn text<const N: usize>() -> String {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     /// The largest multiple of 62 in a byte: bytes from here on would favour the first letters.

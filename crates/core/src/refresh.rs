@@ -1,11 +1,11 @@
-//! Refresh: an application trades its refresh token for the next pair, safely even when it asks twice.
+//! Refresh: trades a refresh token for the next pair. Idempotent within the retry window, so that a client may repeat it.
 //!
 //! | presented generation | meaning | answer |
 //! |---|---|---|
 //! | = record | normal | the next generation, durable before the answer |
 //! | = record − 1, inside the retry window | our answer was lost, or two workers raced | the same successor again |
 //! | older | reuse | refused; by policy the grant is closed |
-//! | > record | the record went back in time (a restored backup, a fail-over) | accepted; the record catches up |
+//! | > record | the record went back in time (a restored backup, a failover) | accepted; the record catches up |
 
 use crate::admit::{AdmissionError, Caller};
 use crate::application::Application;
@@ -19,27 +19,27 @@ use crate::possession::PossessionError;
 use crate::store::{Advanced, Closing, Step, StoreError};
 use crate::token::{Claims, Kind, TokenError};
 
-/// A refresh that succeeded.
+/// A successful refresh.
 pub struct Refresh {
     pub pair: Pair,
     pub grant: GrantKey,
     pub how: How,
 }
 
-/// What a refresh did to the grant.
+/// The effect of a refresh on the grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It moved on by one generation.
+    /// The grant advanced by one generation.
     Advanced,
-    /// It had moved on before; the answer was repeated.
+    /// The grant had advanced before; the answer was repeated.
     Replayed,
-    /// It was behind the token and has caught up.
+    /// The record was behind the token and has caught up.
     CaughtUp { from: u32, to: u32 },
-    /// Nothing: the policy lets refresh tokens be used again.
+    /// None: the policy makes refresh tokens reusable.
     Kept,
 }
 
-/// Why a refresh did not succeed.
+/// Reason why a refresh did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
     #[error(transparent)]
@@ -52,7 +52,7 @@ pub enum RefreshError {
     Store(#[source] StoreError),
 }
 
-/// What is not good about a refresh token. For the log: the client hears only that it is not good.
+/// Fault of a refresh token, for the log: the client learns only that the token is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     #[error("{0}")]
@@ -65,7 +65,7 @@ pub enum Refusal {
     Expired,
     #[error("its grant was closed or gave way to a newer one, or all tokens of its application were ended")]
     Closed,
-    /// It was used up before.
+    /// It was used before.
     #[error("it is of generation {presented}, and grant {} is in {current}", .grant.id)]
     Reused { grant: GrantKey, presented: u32, current: u32, closed: bool },
 }
@@ -83,8 +83,8 @@ impl Auth {
             self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let binding = self.bind(caller, &application, &policy, now)?;
         let (grant, how) = self.step(&application, &presented, &policy, now).await?;
-        // One that says how the grant is now, under the key that makes it, is its refresh token: made again, it would be
-        // the same.
+        // A token that states the present record, under the key of that record, is the refresh token: minting it again would give
+        // the same bytes.
         let is_current = presented.record() == grant && key == self.keyring().current_id(grant.refreshed_at);
         let refresh_token = if is_current {
             refresh_token.to_owned()
@@ -95,7 +95,7 @@ impl Auth {
         Ok(Refresh { pair, grant: presented.grant, how })
     }
 
-    /// What the token says and the key that made it, if it is an unexpired refresh token of the caller.
+    /// The claims and the key of an unexpired refresh token of the client.
     fn presented(
         &self,
         application: &Application,
@@ -118,13 +118,12 @@ impl Auth {
         Ok((key, claims))
     }
 
-    /// Decides on the grant's state, and again whenever it turns out to be another: each loss means that the grant has
-    /// moved, so that the loop ends.
+    /// Decides on the grant's state, and again after each lost race: every loss means that the grant has advanced, so that the
+    /// loop ends.
     ///
-    /// A token says what the grant was when it was made, and mostly still is. So the first step is tried on its word:
-    /// the guard is on the generation, and whatever of that generation is there, the next state is the same. The record
-    /// itself is needed to answer without a step, and where a clock that was ahead made the token: an operator may have set
-    /// the record right.
+    /// A token states the grant's record at the time of issue, which mostly still holds. So the first step relies on it: the
+    /// guard is on the generation, and the next state depends on the generation alone. The record itself is read only to answer
+    /// without a step, and where a clock that was ahead made the token: an operator may have corrected the record.
     async fn step(
         &self,
         application: &Application,
@@ -177,10 +176,10 @@ impl Auth {
     }
 }
 
-/// What is to be done about a refresh token.
+/// The decision about a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Decision {
-    /// Move the grant to this state and answer from there.
+    /// Advance the grant to this state and answer from there.
     Advance(Grant, How),
     /// Answer from the present state.
     Answer(How),
@@ -192,7 +191,8 @@ pub(crate) fn is_answered(presented: u32, record: &Grant, policy: &Policy, now: 
     decide(presented, record, policy, now, now) != Decision::Refuse
 }
 
-/// `refreshed_at` is what the grant says of its time if it moves on: `now`, or a not-before that lies ahead.
+/// Decides from the record alone. `refreshed_at` is the time that the grant gets if it advances: `now`, or a not-before that lies
+/// ahead.
 fn decide(
     presented: u32,
     record: &Grant,
@@ -222,9 +222,9 @@ fn decide(
     Decision::Refuse
 }
 
-/// Whether the last refresh is within the retry window, of which the skew of a node's clock takes nothing.
+/// Whether the last refresh is within the retry window; a node's clock skew shortens it by nothing.
 fn is_retry(record: &Grant, policy: &Policy, now: Timestamp) -> bool {
-    // Under a not-before that lies ahead, the end of the grant alone tells when it was refreshed.
+    // Under a not-before that lies ahead, only the expiry of the grant shows when it was refreshed.
     let by_its_end = record.expires_at.minus(policy.refresh_lifetime);
     let is_ahead = record.refreshed_at.is_ahead_of(now);
     let refreshed_at = if is_ahead { record.refreshed_at.min(by_its_end) } else { record.refreshed_at };

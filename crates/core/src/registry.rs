@@ -1,5 +1,5 @@
-//! The registry: all applications and all revocations, in memory. A store keeps it equal to what is durable;
-//! authenticating and verifying read nothing else.
+//! The registry: all applications and revocations, in memory. A store keeps it equal to its durable state; authenticate and
+//! verify read nothing else.
 
 mod news;
 mod signers;
@@ -23,27 +23,27 @@ use crate::policy::LAST_ONLY_OVERLAP;
 use crate::signing::Algorithms;
 use signers::Signers;
 
-/// How long the clock must not have jumped forward before a revocation is forgotten: a clock that is ahead for a moment
-/// would take the high-water mark along.
+/// How long the clock must not have jumped forward before a revocation is forgotten: a clock that is ahead for a moment would
+/// raise the high-water mark.
 pub const STEADY: Duration = Duration::from_secs(3_600);
 
-/// That a grant was closed while access tokens of it may still be around.
+/// The revocation of a closed grant whose access tokens may be unexpired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
-    /// From when on its access tokens are refused; the epoch where that is at once, whatever a clock says.
+    /// The time from which its access tokens are rejected; the epoch for at once, whatever a clock says.
     pub ends_at: Timestamp,
-    /// When the last of its access tokens has expired, so that this need not be known any more.
+    /// The time at which the last of its access tokens has expired, so that the revocation can be forgotten.
     pub forget_at: Timestamp,
 }
 
 impl Revocation {
-    /// Refuses access tokens from now on, on every node and by every clock.
+    /// A revocation that holds at once, on every node and by every clock.
     pub fn at_once(forget_at: Timestamp) -> Revocation {
         Revocation { ends_at: Timestamp::EPOCH, forget_at }
     }
 
-    /// Whether access tokens of the grant are refused at `now`. One that ends further ahead than any overlap and the skew
-    /// of clocks was written before the clock was set back, and has ended.
+    /// Whether access tokens of the grant are rejected at `now`. An end further ahead than any overlap and the clock skew was
+    /// written before the clock was set back, and has passed.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.ends_at <= now || self.ends_at.since(now) > LAST_ONLY_OVERLAP + CLOCK_SKEW
     }
@@ -54,28 +54,28 @@ impl Revocation {
 pub struct Registry {
     applications: RwLock<Applications>,
     revocations: RwLock<Revocations>,
-    /// Up to when revocations and single-use identifiers were forgotten.
+    /// The high-water marks of forgotten records.
     forgotten: HighWaterMarks,
     /// Applications with a secret whose last use is not written yet.
     used: Mutex<AppSet>,
-    /// Of whom something changed that decides about access tokens.
+    /// The feed of changes that decide about access tokens.
     feed: Feed,
 }
 
-/// By numbers that nobody outside chooses, so that a cheap hash is enough.
+/// Keyed by numbers that no client chooses, so that a cheap hash suffices.
 type Revocations = FxHashMap<AppNumber, FxHashMap<GrantId, Revocation>>;
 
 #[derive(Default)]
 struct Applications {
     by_id: HashSet<ById>,
     by_number: FxHashMap<AppNumber, Arc<Application>>,
-    /// Secrets kept as Argon2id: while there are any, a wrong secret costs as much as one of theirs.
+    /// Count of secrets kept as Argon2id: if there are any, every wrong secret costs as much as one of them.
     imported_secrets: usize,
     signers: Signers,
 }
 
-/// An application in the set of all, where its appId tells it from others: a map would hold each appId a second time, and
-/// what is small stays in the processor's caches.
+/// An application in the set of all, hashed and compared by its appId: a map would hold each appId a second time, and a small
+/// table stays in the processor's caches.
 struct ById(Arc<Application>);
 
 impl Borrow<AppId> for ById {
@@ -116,12 +116,12 @@ impl Registry {
         all
     }
 
-    /// How many applications there are.
+    /// The number of applications.
     pub fn count(&self) -> usize {
         self.applications().by_number.len()
     }
 
-    /// How many applications have a not-before that a clock far ahead wrote, and one of them.
+    /// The number of applications whose not-before a clock far ahead wrote, and one of them.
     pub fn not_befores_ahead(&self, now: Timestamp) -> (usize, Option<AppId>) {
         let now = now.max(self.forgotten.tokens());
         let applications = self.applications();
@@ -136,8 +136,8 @@ impl Registry {
         self.applications().imported_secrets > 0
     }
 
-    /// Makes a durable application known, in place of what was known under its number. With a later not-before its
-    /// revocations go: all tokens that they refuse were issued before it.
+    /// Publishes a durable application in place of the previous one. A later not-before drops its revocations: all tokens that
+    /// they reject were issued before it.
     pub fn put(&self, application: Arc<Application>) {
         let mut all = self.applications_mut();
         all.imported_secrets += imported_secrets(&application);
@@ -157,12 +157,12 @@ impl Registry {
         }
     }
 
-    /// The algorithms by which an application has its access tokens signed, whatever the default policy is.
+    /// The algorithms that applications' own policies name for signed access tokens.
     pub fn signing_algorithms(&self) -> Algorithms {
         self.applications().signers.present()
     }
 
-    /// The algorithms that were of this kind when it was asked last, or since, and are not any more.
+    /// The algorithms that no application names any more since the last call.
     pub(crate) fn take_given_up_algorithms(&self) -> Algorithms {
         if self.applications().signers.given_up == Algorithms::default() {
             return Algorithms::default();
@@ -170,7 +170,7 @@ impl Registry {
         std::mem::take(&mut self.applications_mut().signers.given_up)
     }
 
-    /// Puts everything that `other` knows in place of what this one knows.
+    /// Replaces the whole content by that of `other`.
     pub fn replace_all(&self, other: Registry) {
         let mut applications = other.applications.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut present = self.applications_mut();
@@ -182,21 +182,21 @@ impl Registry {
         self.feed.begin_again();
     }
 
-    /// Up to when revocations and single-use identifiers were forgotten.
+    /// The high-water marks of forgotten records.
     pub fn high_water(&self) -> &HighWaterMarks {
         &self.forgotten
     }
 
-    /// What has changed of late.
+    /// The feed of changes.
     pub fn feed(&self) -> &Feed {
         &self.feed
     }
 
-    /// Forgets an application and its revocations.
+    /// Removes an application and its revocations.
     pub fn remove(&self, number: AppNumber) {
         let mut all = self.applications_mut();
         if let Some(application) = all.by_number.remove(&number) {
-            // Another may have taken its appId meanwhile.
+            // Another application may have taken the appId meanwhile.
             if all.by_id.get(&application.id).is_some_and(|holder| holder.0.number == number) {
                 all.by_id.remove(&application.id);
             }
@@ -213,7 +213,7 @@ impl Registry {
         self.revocations().get(&grant.application)?.get(&grant.id).copied()
     }
 
-    /// Whether access tokens of a grant are refused at `now`.
+    /// Whether access tokens of a grant are rejected at `now`.
     pub fn is_revoked(&self, grant: GrantKey, now: Timestamp) -> bool {
         self.revocation(grant).is_some_and(|revocation| revocation.has_ended(now))
     }
@@ -224,14 +224,14 @@ impl Registry {
         all.get(&number).into_iter().flatten().map(|(id, revocation)| (*id, *revocation)).collect()
     }
 
-    /// Whether `bound` or more revocations of an application need be known at `now`.
+    /// Whether an application has `bound` or more revocations at `now`.
     pub fn has_revocations(&self, number: AppNumber, bound: usize, now: Timestamp) -> bool {
         let all = self.revocations();
         let Some(of_it) = all.get(&number).filter(|of_it| of_it.len() >= bound) else { return bound == 0 };
         of_it.values().filter(|revocation| now < revocation.forget_at).count() >= bound
     }
 
-    /// Makes a durable revocation known. A grant that is closed twice ends at the earlier time.
+    /// Publishes a durable revocation. A grant that is closed twice ends at the earlier time.
     pub fn revoke(&self, grant: GrantKey, revocation: Revocation) {
         let mut all = self.revocations_mut();
         let known = all.entry(grant.application).or_default().entry(grant.id).or_insert(revocation);
@@ -241,9 +241,9 @@ impl Registry {
         self.feed.note(Subject::Grant(grant));
     }
 
-    /// Drops the revocations that need not be known any more, and those of applications that are gone, and raises the
-    /// high-water mark to the latest end among them. Two clocks must agree: the time is `now`, and the clock that says so has
-    /// not jumped forward for `steady`. None is forgotten while the clock is behind the mark.
+    /// Forgets the revocations whose time has passed and those of deleted applications, and raises the high-water mark to the
+    /// latest of them. Two clocks must agree: `now`, and a clock that has not jumped forward for `steady`. While the clock is
+    /// behind the mark, none is forgotten.
     pub fn forget_revocations(&self, now: Timestamp, steady: Duration) {
         let applications = self.applications();
         let is_believed = steady >= STEADY && now >= self.forgotten.tokens();
@@ -268,7 +268,7 @@ impl Registry {
         self.revocations_mut().remove(&number);
     }
 
-    /// Notes that the last use of one of the application's secrets changed.
+    /// Marks an application for a write of a secret's last use.
     pub fn mark_used(&self, number: AppNumber) {
         self.used().insert(number);
     }
@@ -278,15 +278,14 @@ impl Registry {
         !self.used().is_empty()
     }
 
-    /// Some of the applications marked since they were taken last, at most `limit`, for the store to write.
+    /// Takes at most `limit` marked applications, for the store to write.
     pub fn take_used(&self, limit: usize) -> Vec<Arc<Application>> {
-        // By itself, so that the lock is not held while applications are looked up.
+        // A statement of its own, so that the lock is not held while applications are looked up.
         let numbers = self.used().take(limit);
         numbers.into_iter().filter_map(|number| self.application(number)).collect()
     }
 
-    // A thread that panics while it holds one of these locks has changed a map completely or not at all, so that
-    // the others may go on.
+    // A panic while one of these locks is held leaves a map changed completely or not at all, so that other threads may go on.
     fn applications(&self) -> RwLockReadGuard<'_, Applications> {
         self.applications.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -308,7 +307,7 @@ impl Registry {
     }
 }
 
-/// Whether access tokens can be good by the one and not by the other.
+/// Whether the change can alter the validity of access tokens.
 fn verifies_otherwise(before: &Application, after: &Application) -> bool {
     let what_counts = |one: &Application| (one.state, one.overrides.access_lifetime, one.tokens_from);
     what_counts(before) != what_counts(after)
@@ -356,15 +355,15 @@ mod tests {
         assert_eq!(registry.high_water().get(), Marks::NOTHING);
         registry.forget_revocations(Timestamp::MAX, STEADY);
         assert!(registry.revocation(grant).is_none());
-        // To the end of what was forgotten, and not to a time that may be wrong.
+        // To the end of the forgotten revocation, and not to a time that may be wrong.
         assert_eq!(registry.high_water().tokens(), forget_at);
         registry.revoke(grant, Revocation::at_once(Timestamp::EPOCH));
         registry.forget_revocations(Timestamp::from_millis(3_599_999), STEADY);
         assert!(registry.revocation(grant).is_some(), "forgotten by a clock that was set back");
     }
 
-    /// Grants that were closed while one node's clock was ahead, or just before a clock was set back by less than the overlap of
-    /// last-only logins, verified again until the clock had caught up.
+    /// Regression: grants that were closed while one node's clock was ahead, or just before a clock was set back by less than the
+    /// overlap of last-only logins, verified again until the clock had caught up.
     #[test]
     fn a_grant_that_was_closed_at_once_has_ended_by_every_clock() {
         let revocation = Revocation::at_once(Timestamp::from_millis(3_600_000));
@@ -383,8 +382,8 @@ mod tests {
         assert!(revocation.has_ended(closed_at.plus(LAST_ONLY_OVERLAP)));
     }
 
-    /// One batch of a store can delete an application and create another with its appId. The store publishes both
-    /// in any order; the removal of the old one took the new one's appId away until the next start.
+    /// Regression: a batch can delete an application and create another with its appId, and publish both in any order. The
+    /// removal of the old one took the new one's appId away until the next start.
     #[test]
     fn removing_an_application_leaves_its_successor_with_the_same_app_id() {
         let registry = Registry::default();

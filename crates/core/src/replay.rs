@@ -1,7 +1,7 @@
-//! Replay cache: the DPoP proofs that were used, in memory for as long as each would be accepted again.
+//! Replay cache of DPoP proofs (RFC 9449 §11.1): single-use in memory, for as long as each proof would be accepted again.
 //!
-//! Only proofs of authenticated applications get here, so that strangers take no room. Each application has a share. Where
-//! there is no room a proof is refused: none is forgotten before its time.
+//! Only proofs of authenticated applications are recorded, so that strangers take no room. Each application has a share. A full
+//! cache rejects proofs: none is forgotten before its time.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -13,29 +13,29 @@ use crate::application::AppNumber;
 use crate::clock::Timestamp;
 use crate::possession::KeyProof;
 
-/// Proofs are forgotten together in slots of this length, so that a lookup compares with a few sets.
+/// Length of a slot; the proofs of a slot are forgotten together, so that a lookup compares with a few sets.
 const SLOT_MS: u64 = 15_000;
 
-/// Full shares that fit into the cache together. At the default share a million proofs, some 40 MiB.
+/// Full shares that fit into the cache together. At the default share: a million proofs, some 40 MiB.
 const SHARES: usize = 16;
 
-/// The last quarter of the cache is for applications that hold less than this part of their share: busy ones together
-/// cannot lock out the others.
+/// The last quarter of the cache is for applications that hold less than this part of their share, so that busy ones cannot lock
+/// out the others.
 const SMALL_PART: usize = 64;
 
-/// Why the use of a proof is not recorded.
+/// Reason why the use of a proof is not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     #[error("the DPoP proof was used before")]
     Replayed,
-    /// Until some of the application's proofs are forgotten.
+    /// Wait until some of the application's proofs are forgotten.
     #[error("the replay cache has no room for another DPoP proof of the application; some is free in {}s", .0.as_secs_f32())]
     Full(Duration),
 }
 
-/// The proofs that were used.
+/// The recorded proofs.
 pub(crate) struct ReplayCache {
-    /// Proofs of one application.
+    /// The most proofs of one application.
     share: usize,
     used: Mutex<Used>,
 }
@@ -46,18 +46,18 @@ struct Used {
     swept_at: Timestamp,
 }
 
-/// By the slot in which they end.
+/// The proofs of a slot, by the time at which they expire.
 #[derive(Default)]
 struct Slots(BTreeMap<u64, HashSet<[u8; 16]>>);
 
 impl ReplayCache {
-    /// An empty cache in which each application has this share.
+    /// An empty cache with this share for each application.
     pub fn new(share: usize) -> ReplayCache {
         let (by_application, swept_at) = (FxHashMap::default(), Timestamp::from_millis(0));
         ReplayCache { share, used: Mutex::new(Used { by_application, count: 0, swept_at }) }
     }
 
-    /// Records the use of a proof of `application`; of any number of uses exactly one succeeds.
+    /// Records a single-use proof of `application`; of any number of uses exactly one succeeds.
     pub fn record_once(
         &self,
         application: AppNumber,
@@ -97,14 +97,14 @@ impl Used {
         self.by_application.get(&application)
     }
 
-    /// Forgets what would not be accepted any more of one application.
+    /// Forgets the expired proofs of one application.
     fn forget_some(&mut self, application: AppNumber, now: Timestamp) {
         if let Some(slots) = self.by_application.get_mut(&application) {
             self.count -= slots.forget(now);
         }
     }
 
-    /// The same of all, once a second: a full cache must not cost more for each proof that it refuses.
+    /// Forgets all expired proofs, at most once a second: a full cache must not cost more for each proof that it rejects.
     fn forget_all(&mut self, now: Timestamp) {
         if now.since(self.swept_at) < Duration::from_secs(1) && self.swept_at <= now {
             return;
@@ -127,12 +127,12 @@ impl Slots {
         self.0.values().map(HashSet::len).sum()
     }
 
-    /// When the first slot is over.
+    /// The end of the first slot.
     fn first_end(&self) -> Option<Timestamp> {
         self.0.keys().next().map(|slot| Timestamp::from_millis((slot + 1) * SLOT_MS))
     }
 
-    /// Drops the slots that are over; tells how many proofs were in them.
+    /// Drops the slots that are over; returns the number of proofs in them.
     fn forget(&mut self, now: Timestamp) -> usize {
         let mut forgotten = 0;
         while let Some(first) =
@@ -155,14 +155,14 @@ mod tests {
         Timestamp::from_millis(1_000_000_000 + seconds * 1000)
     }
 
-    /// Accepted for a minute.
+    /// A proof that is valid for a minute.
     fn proof(number: u64, made_at: Timestamp) -> KeyProof {
         let mut digest = [0; 16];
         digest[..8].copy_from_slice(&number.to_be_bytes());
         KeyProof { key: [0; 32], digest, good_until: made_at.plus(Duration::from_secs(60)) }
     }
 
-    /// Records proofs until one is refused, and tells how many there were.
+    /// Records proofs until one is rejected, and returns their number.
     fn fill(cache: &ReplayCache, application: u32, now: Timestamp) -> u64 {
         let mut numbers = 0..;
         let full = numbers
@@ -185,8 +185,8 @@ mod tests {
         assert_eq!(fill(&cache, 1, at(120)), SHARE as u64);
     }
 
-    /// Two generations for all applications together made room by forgetting: strangers and busy neighbours pushed a used
-    /// proof out, which then was good again.
+    /// Regression: two generations for all applications together made room by forgetting. Strangers and busy neighbours evicted a
+    /// used proof, which could then be replayed.
     #[test]
     fn an_application_that_uses_up_its_share_is_refused_and_nothing_is_forgotten() {
         let cache = ReplayCache::new(SHARE);
@@ -211,7 +211,7 @@ mod tests {
         }
         assert_eq!(fill(&again, 12, at(0)), small);
         assert_eq!(fill(&again, 13, at(0)), small);
-        // Room that others do not need any more.
+        // Room that other applications do not need any more.
         assert_eq!(fill(&again, 13, at(90)), SHARE as u64);
     }
 }

@@ -1,4 +1,4 @@
-//! Revoke: an application ends the grant of one of its tokens (RFC 7009), as a logout does.
+//! Token revocation (RFC 7009): an application closes the grant of one of its tokens, as a logout does.
 
 use crate::admit::{AdmissionError, Caller};
 use crate::auth::Auth;
@@ -7,22 +7,22 @@ use crate::grant::GrantKey;
 use crate::logout::{EndError, Logout};
 use crate::token::{Claims, TokenError};
 
-/// What a revocation did. The caller hears the same each time: that the token is of no use any more.
+/// The result of a revocation. The client gets the same answer each time: the token is not valid any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// The grant is closed: its refresh token and all its access tokens are refused from now on.
+    /// The grant is closed: its refresh token and all its access tokens are rejected from now on.
     Closed(GrantKey),
-    /// No more closed grants of the application can be kept: all its tokens that are out have ended, this one's with them.
+    /// The revocations have reached their bound: all issued tokens of the application are revoked, with this one.
     EndedAll(GrantKey),
-    /// The token was over already.
+    /// The token had expired or was revoked before.
     AlreadyOver(GrantKey),
-    /// It is no token of ours.
+    /// The text is not a token of this installation.
     Unknown(TokenError),
-    /// It belongs to another application, for which it stays good.
+    /// The token belongs to another application, for which it stays valid.
     NotYours,
 }
 
-/// Why a token was not revoked.
+/// Reason why a token was not revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeError {
     #[error(transparent)]
@@ -32,7 +32,7 @@ pub enum RevokeError {
 }
 
 impl Auth {
-    /// Ends the grant of an access or refresh token of the caller; `presented` is what it says, in whatever form it came.
+    /// Closes the grant of an access or refresh token of the client; `presented` are its claims, in whatever form it came.
     pub async fn revoke(
         &self,
         caller: &Caller<'_>,

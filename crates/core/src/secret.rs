@@ -1,4 +1,4 @@
-//! Secrets of applications: how they are made, kept and compared. The text of one is never stored or printed.
+//! Secrets of applications: creation, storage as digests, and comparison. Their text is never stored or printed.
 
 mod hashing;
 
@@ -18,17 +18,17 @@ use crate::text::{TextError, check_text};
 
 pub use hashing::{Busy, Hashing};
 
-/// Live and retired secrets that one application can have. Two are in use while one replaces the other.
+/// The most live and retired secrets of one application. Two are in use while one replaces the other.
 pub const MAX_SECRETS: usize = 8;
 
-/// How exactly the last use of a secret is known: what is used on every request is not written on every request.
+/// Resolution of a secret's last use, so that not every request causes a write.
 const USE_RESOLUTION: Duration = Duration::from_secs(600);
 
-/// The text of a secret, as an application presents it or as we hand it out once. It cannot be printed or compared.
+/// The text of a secret, as a client presents it or as the server hands it out once. It cannot be printed or compared.
 pub struct SecretText(Box<str>);
 
 impl SecretText {
-    /// The secret that `text` is: 1 to 256 printable characters.
+    /// Parses a secret of 1 to 256 printable characters.
     pub fn parse(text: &str) -> Result<SecretText, TextError> {
         check_text(text)?;
         Ok(SecretText(text.into()))
@@ -51,8 +51,7 @@ impl fmt::Debug for SecretText {
     }
 }
 
-/// The key under which secrets are digested. It lives in the keyring, so that a stolen database does not even allow
-/// guessing.
+/// The key of secret digests. It lives in the keyring, so that a stolen database does not even allow offline guessing.
 pub struct Pepper(MacKey);
 
 impl Pepper {
@@ -68,12 +67,12 @@ impl Pepper {
     }
 }
 
-/// What we keep of a secret. Compared in constant time only.
+/// The stored digest of a secret. Compared in constant time only.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest with these bytes, as a store kept them.
+    /// A digest from the store.
     pub fn from_bytes(bytes: [u8; 32]) -> Digest {
         Digest(bytes)
     }
@@ -83,16 +82,16 @@ impl Digest {
         &self.0
     }
 
-    /// Whether both are digests of the same secret; takes the same time whatever they hold.
+    /// Constant-time comparison.
     pub fn matches(&self, other: &Digest) -> bool {
         constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
     }
 }
 
-/// In place of the digest of a secret that was erased: no secret has it.
+/// Placeholder for the digest of an erased secret: no secret has it.
 const ERASED: Digest = Digest([0; 32]);
 
-/// How a secret is kept.
+/// The stored form of a secret.
 #[derive(Clone)]
 pub enum Kept {
     /// An allocated secret: random, so that a fast digest is enough.
@@ -101,30 +100,30 @@ pub enum Kept {
     Argon2id(String),
 }
 
-/// Names a secret within its application, counting from 1.
+/// Identifies a secret within its application, counting from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SecretId(pub u32);
 
-/// The secrets of an application. Nearly all have one or two, which each login and refresh looks at.
+/// The secrets of an application. Nearly all have one or two, and each login and refresh reads them.
 pub type Secrets = SmallVec<[Arc<Secret>; 2]>;
 
-/// One of an application's secrets.
+/// A secret of an application.
 pub struct Secret {
     pub id: SecretId,
-    /// What the operator calls it.
+    /// The operator's name for it.
     pub label: String,
     pub created_at: Timestamp,
-    /// From when on it is refused.
+    /// The time from which it is refused.
     pub retire_at: Option<Timestamp>,
     pub kept: Kept,
     /// Milliseconds since the epoch, 0 for never.
     last_used_at: AtomicU64,
-    /// The fast digest of an imported secret, once it was presented, so that Argon2id is paid once.
+    /// The fast digest of an imported secret after its first successful use, so that Argon2id is paid once.
     remembered: OnceLock<Digest>,
 }
 
 impl Secret {
-    /// A secret as it was created.
+    /// A new secret.
     pub fn new(id: SecretId, label: String, created_at: Timestamp, kept: Kept) -> Secret {
         Secret {
             id,
@@ -137,13 +136,13 @@ impl Secret {
         }
     }
 
-    /// A secret as a store kept it.
+    /// A secret from the store.
     pub fn restored(self, retire_at: Option<Timestamp>, last_used_at: Option<Timestamp>) -> Secret {
         let last_used_at = AtomicU64::new(last_used_at.map_or(0, Timestamp::as_millis));
         Secret { retire_at, last_used_at, ..self }
     }
 
-    /// The same secret, refused from `at` on.
+    /// The same secret, refused after `at`.
     pub fn retired(&self, at: Timestamp) -> Secret {
         Secret {
             retire_at: Some(at),
@@ -155,22 +154,22 @@ impl Secret {
         }
     }
 
-    /// The same secret, refused from `at` on by whatever clock: what it could be compared with is gone.
+    /// The same secret, refused after `at` by every clock: its digest is erased.
     pub fn erased(&self, at: Timestamp) -> Secret {
         Secret { kept: Kept::Digest(ERASED), remembered: OnceLock::new(), ..self.retired(at) }
     }
 
-    /// Whether there is nothing to compare it with any more.
+    /// Whether its digest is erased.
     pub fn is_erased(&self) -> bool {
         matches!(&self.kept, Kept::Digest(digest) if digest.matches(&ERASED))
     }
 
-    /// Whether it opens the door at `now`.
+    /// Whether it authenticates at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.retire_at.is_none_or(|at| now < at)
     }
 
-    /// When it last opened the door.
+    /// The time of its last successful use.
     pub fn last_used_at(&self) -> Option<Timestamp> {
         match self.last_used_at.load(Ordering::Relaxed) {
             0 => None,
@@ -178,7 +177,7 @@ impl Secret {
         }
     }
 
-    /// Records that it opened the door, to ten minutes. Tells whether that is news.
+    /// Records a successful use, to ten minutes. Returns whether the stored time is out of date.
     pub fn used(&self, now: Timestamp) -> bool {
         let before = self.last_used_at.load(Ordering::Relaxed);
         let before = Timestamp::from_millis(before);
@@ -189,12 +188,12 @@ impl Secret {
         is_news
     }
 
-    /// Whether it was chosen elsewhere, perhaps by people, so that it may be guessed.
+    /// Whether it was chosen elsewhere, perhaps by people, and may be guessable.
     pub fn is_imported(&self) -> bool {
         matches!(self.kept, Kept::Argon2id(_))
     }
 
-    /// The digest to compare a presented one with; `None` for an imported secret that nobody presented yet.
+    /// The fast digest; `None` for an imported secret that was never presented.
     pub fn digest(&self) -> Option<&Digest> {
         match &self.kept {
             Kept::Digest(digest) => Some(digest),
@@ -202,9 +201,9 @@ impl Secret {
         }
     }
 
-    /// Remembers the fast digest of an imported secret that Argon2id found to be right.
+    /// Caches the fast digest of an imported secret that Argon2id has verified.
     pub fn remember(&self, digest: Digest) {
-        // Two requests may find it out at once; both remember the same.
+        // Two requests may verify it at once; both cache the same digest.
         let _ = self.remembered.set(digest);
     }
 }

@@ -1,5 +1,5 @@
-//! Keys that sign access tokens which others check on their own: derived from a key of the keyring, so that whoever has
-//! the keyring has them, and nothing else has to be kept or distributed.
+//! Signing keys of access tokens for offline verification, derived from a key of the keyring: every node with the keyring has
+//! them, and nothing else is stored or distributed.
 
 use aws_lc_rs::agreement::{self, ECDH_P256};
 use aws_lc_rs::signature::{
@@ -13,7 +13,7 @@ use crate::ed25519_point;
 use crate::key_id::KeyId;
 use crate::random;
 
-/// How a token is signed (RFC 7518 §3.1, RFC 8037 §3.1).
+/// Signature algorithms of access tokens (RFC 7518 §3.1, RFC 8037 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// Ed25519.
@@ -25,8 +25,7 @@ pub enum Algorithm {
 impl Algorithm {
     pub const ALL: [Algorithm; 2] = [Algorithm::EdDsa, Algorithm::Es256];
 
-    /// The same in the order in which keys are published: some libraries stop at the first key of a kind that they do not know,
-    /// and all know ES256.
+    /// The order of publication: some libraries stop at the first key of an unknown type, and all know ES256.
     pub const BEST_KNOWN_FIRST: [Algorithm; 2] = [Algorithm::Es256, Algorithm::EdDsa];
 
     /// The registered name.
@@ -61,14 +60,14 @@ impl Algorithms {
     }
 }
 
-/// The half of a key that everybody may know.
+/// The public half of a signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublicKey {
     Ed25519([u8; 32]),
     P256 { x: [u8; 32], y: [u8; 32] },
 }
 
-/// A key that signs by one algorithm, and by no other.
+/// A signing key for one algorithm.
 pub struct SigningKey {
     kid: String,
     pair: Pair,
@@ -80,13 +79,13 @@ enum Pair {
     P256(EcdsaKeyPair),
 }
 
-/// A text that nobody has seen before: 128 random bits, for a token's `jti`.
+/// 128 random bits as text, for a token's `jti`.
 pub fn unique() -> String {
     URL_SAFE_NO_PAD.encode(random::bytes::<16>())
 }
 
 impl SigningKey {
-    /// The key of `id` for an algorithm; `derive` gives 32 bytes that depend on the key and a purpose.
+    /// The signing key of `id` for an algorithm; `derive` gives 32 bytes that depend on the key and a purpose.
     pub(crate) fn derive(id: KeyId, algorithm: Algorithm, derive: impl Fn(&[u8]) -> [u8; 32]) -> SigningKey {
         let (pair, public) = match algorithm {
             Algorithm::EdDsa => ed25519(&derive(b"northgate sign eddsa v1")),
@@ -95,12 +94,12 @@ impl SigningKey {
         SigningKey { kid: kid(id, algorithm, &public), pair, public }
     }
 
-    /// Its name, which stays the same for as long as the key does.
+    /// Its `kid`, the same for the life of the key.
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// The one algorithm that it signs by.
+    /// Its algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.public.algorithm()
     }
@@ -121,14 +120,14 @@ impl SigningKey {
         }
     }
 
-    /// Whether `signature` is one of this key over `message`.
+    /// Verifies `signature` over `message`.
     pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         self.public.has_signed(message, signature)
     }
 }
 
 impl PublicKey {
-    /// The one algorithm that signatures of its owner follow.
+    /// Its algorithm.
     pub fn algorithm(&self) -> Algorithm {
         match self {
             PublicKey::Ed25519(_) => Algorithm::EdDsa,
@@ -136,8 +135,8 @@ impl PublicKey {
         }
     }
 
-    /// The key itself, unless anybody could sign by it: points of small order are refused. Whether a point of P-256 is on the
-    /// curve shows when a signature is checked.
+    /// The key, if it is strong: points of small order are rejected, since any attacker can sign with them. Verification checks
+    /// whether a P-256 point is on the curve.
     pub fn trustworthy(self) -> Option<PublicKey> {
         match &self {
             PublicKey::Ed25519(point) => ed25519_point::is_strong(point).then_some(self),
@@ -145,7 +144,7 @@ impl PublicKey {
         }
     }
 
-    /// Whether `signature` is one of its owner over `message`.
+    /// Verifies `signature` over `message`.
     pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let verified = match self {
             PublicKey::Ed25519(bytes) => UnparsedPublicKey::new(&ED25519, bytes).verify(message, signature),
@@ -159,7 +158,7 @@ impl PublicKey {
     }
 }
 
-/// The public half is in the name, since another installation has a key with the same id.
+/// The `kid` contains the public half, since another installation has a key with the same id.
 fn kid(id: KeyId, algorithm: Algorithm, public: &PublicKey) -> String {
     let (PublicKey::Ed25519(bytes) | PublicKey::P256 { x: bytes, .. }) = public;
     let word = algorithm.as_str().to_ascii_lowercase();
@@ -173,7 +172,7 @@ fn ed25519(seed: &[u8; 32]) -> (Pair, PublicKey) {
     (Pair::Ed25519(pair), PublicKey::Ed25519(public))
 }
 
-/// Any number below the order of the group is a key (FIPS 186-5 A.2.2); one of 2^32 derived numbers is not below it.
+/// Any number below the order of the group is a key (FIPS 186-5 A.2.2); about one of 2^32 derived numbers is not below it.
 fn p256(derive: impl Fn(&[u8]) -> [u8; 32]) -> (Pair, PublicKey) {
     let numbers =
         (0..=u8::MAX).map(|counter| derive(&[b"northgate sign es256 v1 ", &[counter][..]].concat()));

@@ -1,8 +1,8 @@
-//! What the rules need of a store: guarded operations that say what happened. A store decides nothing.
+//! The store interface: guarded operations with outcomes. A store decides nothing.
 //!
-//! Every operation is durable when it returns, and atomic. A store may join the operations that wait at one moment
-//! into one transaction. The rules read, decide and write with a guard on what they read; a lost race comes back as
-//! an outcome with the present state, and is decided again.
+//! Every operation is atomic, and durable when it returns. A store may group-commit waiting operations in one transaction. The
+//! rules use optimistic concurrency: they read, decide, and write with a guard on what they read; a lost race returns the present
+//! state, and is decided again.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ use crate::secret::Secrets;
 /// A store of applications and grants.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The applications and revocations, as far as they are durable.
+    /// The durable applications and revocations.
     fn registry(&self) -> &Registry;
 
     /// Adds an application under the next number, unless its appId is taken.
     async fn create(&self, new: NewApplication) -> Result<Created, StoreError>;
 
-    /// Replaces an application by one with the next revision, unless another change was faster. With a later not-before
-    /// (`tokens_from`) the application's revocations go: all tokens that they refuse are refused by it.
+    /// Replaces an application by one with the next revision, unless another change was faster. A later not-before
+    /// (`tokens_from`) drops the application's revocations: it rejects all tokens that they reject.
     async fn replace(&self, application: Application) -> Result<Replaced, StoreError>;
 
     /// Removes an application with its secrets, grants and revocations.
@@ -51,21 +51,20 @@ pub trait Store: Send + Sync {
     /// Removes a grant if it is there, and revokes its access tokens either way.
     async fn close(&self, closing: Closing) -> Result<(), StoreError>;
 
-    /// Remembers that an application has used something that is good once, unless it is remembered already: of any
-    /// number of requests with one digest exactly one is told that it is fresh, on whatever nodes and however close
-    /// together, also after a restart. It is remembered until `until` at least, by all clocks that the store looks at,
-    /// and may be forgotten after that; at most `at_most` are remembered of one application.
+    /// Records a single-use identifier (`jti`), unless it is recorded already. Of any number of requests with one digest exactly
+    /// one sees [`Recorded::Fresh`], on whatever nodes and however close together, also after a restart. The record lives until
+    /// `until` at least, by all clocks of the store; at most `at_most` are recorded of one application.
     async fn record_once(&self, single_use: SingleUse) -> Result<Recorded, StoreError>;
 
-    /// Lowers the high-water marks of forgotten time, which an operator does after a clock was ahead. A crash right after it
-    /// may leave the higher ones, which refuse more.
+    /// Lowers the high-water marks of forgotten records; an operator does so after a clock was ahead. A crash right after it may
+    /// leave the higher marks, which refuse more.
     async fn lower_forgotten(&self, to: Marks) -> Result<(), StoreError> {
         self.registry().high_water().lower(to);
         Ok(())
     }
 }
 
-/// An application to be created; the store gives it its number.
+/// An application to be created; the store assigns its number.
 #[derive(Clone, Debug)]
 pub struct NewApplication {
     pub id: AppId,
@@ -78,7 +77,7 @@ pub struct NewApplication {
 }
 
 impl NewApplication {
-    /// The application with the number that the store chose.
+    /// The application with its assigned number.
     pub fn numbered(self, number: AppNumber) -> Application {
         let NewApplication { id, name, state, overrides, allow, created_at, secrets } = self;
         Application {
@@ -98,7 +97,7 @@ impl NewApplication {
     }
 }
 
-/// What became of [`Store::create`].
+/// The result of [`Store::create`].
 #[derive(Debug)]
 pub enum Created {
     Created(Arc<Application>),
@@ -106,37 +105,37 @@ pub enum Created {
     Taken(Arc<Application>),
 }
 
-/// What became of [`Store::replace`].
+/// The result of [`Store::replace`].
 #[derive(Debug)]
 pub enum Replaced {
     Replaced(Arc<Application>),
-    /// It was changed in between and looks like this now.
+    /// Another change was faster; this is the present application.
     Lost(Arc<Application>),
     Unknown,
 }
 
-/// What became of [`Store::delete`].
+/// The result of [`Store::delete`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
     Deleted,
     Unknown,
 }
 
-/// A new grant and what happens to the ones before it.
+/// A new grant, and the fate of the earlier ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Opening {
     pub application: AppNumber,
     pub grant: Grant,
-    /// Live grants with the new one; at least 1.
+    /// The most live grants, the new one included; at least 1.
     pub at_most: u32,
     /// Closes all other grants with this revocation.
     pub close_others: Option<Revocation>,
-    /// The application's not-before: refresh tokens of grants that were refreshed before are over.
+    /// The application's not-before: grants that were refreshed earlier are over.
     pub not_before: Option<Timestamp>,
     pub now: Timestamp,
 }
 
-/// What became of [`Store::open`].
+/// The result of [`Store::open`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opened {
     Opened,
@@ -144,20 +143,20 @@ pub enum Opened {
     Unknown,
 }
 
-/// A grant's way to its next state.
+/// The step of a grant to its next state.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     pub application: AppNumber,
-    /// The generation that was read; the guard.
+    /// The generation that was read: the guard.
     pub from: u32,
     pub to: Grant,
 }
 
-/// What became of [`Store::advance`].
+/// The result of [`Store::advance`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advanced {
     Advanced,
-    /// The grant is in this state, or gone, and nothing was written.
+    /// The guard failed and nothing was written; the present state, or `None` if the grant is gone.
     Lost(Option<Grant>),
 }
 
@@ -168,35 +167,35 @@ pub struct Closing {
     pub revocation: Revocation,
 }
 
-/// The use of something that is good once.
+/// A single-use identifier to record.
 #[derive(Clone, Copy, Debug)]
 pub struct SingleUse {
     pub application: AppNumber,
-    /// Half of a SHA-256 over what makes it one of its kind.
+    /// Half of a SHA-256 over what identifies it.
     pub digest: [u8; 16],
-    /// When it would not be accepted any more anyway.
+    /// The time from which it would be rejected as expired.
     pub until: Timestamp,
-    /// How many may be remembered of the application.
+    /// The most identifiers recorded of the application.
     pub at_most: usize,
 }
 
-/// What became of [`Store::record_once`].
+/// The result of [`Store::record_once`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// It was not used before, and now it is.
+    /// First use; it is recorded now.
     Fresh,
-    /// It was used before.
+    /// It was recorded before.
     Replayed,
-    /// So many are remembered that this one cannot be.
+    /// The application's records have reached their bound.
     Full,
     /// The application was deleted in the meantime.
     Unknown,
 }
 
-/// Why a store did not do what it was asked; nothing was written, or it will be undone or repeated safely.
+/// Reason why an operation failed; nothing was written, or it will be undone or repeated safely.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Too many operations wait already.
+    /// Too many operations wait.
     #[error("the store's queue is full")]
     Busy,
     /// The store cannot write or read at present.

@@ -1,4 +1,4 @@
-//! The texts that the API takes: their length and characters.
+//! Length and characters of the texts that the API accepts.
 
 /// The longest appId, secret and token that the API promises: `String(256)`, in characters.
 pub const MAX_CHARS: usize = 256;
@@ -19,12 +19,12 @@ pub fn check_text(text: &str) -> Result<(), TextError> {
     if text.is_empty() {
         return Err(TextError::Empty);
     }
-    // Nearly every text is short ASCII, whose bytes suffice. All of them are looked at, which the compiler does many at a time.
+    // Nearly every text is short ASCII, whose bytes suffice. The compiler vectorises a loop over all of them.
     let is_printable = |all, byte| all & matches!(byte, b' '..=b'~');
     if text.len() <= MAX_CHARS && text.bytes().fold(true, is_printable) {
         return Ok(());
     }
-    // Characters are counted only where the bytes do not show that it is short enough.
+    // Characters are counted only where the number of bytes leaves it open.
     if text.len() > MAX_CHARS && text.chars().count() > MAX_CHARS {
         return Err(TextError::TooLong);
     }

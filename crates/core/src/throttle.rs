@@ -1,7 +1,7 @@
-//! Throttle: how often an application may call, and how often a source may be wrong about a secret.
+//! Rate limiting: calls of an application, and failed attempts of a source.
 //!
-//! A bucket holds what may be done in a minute, fills evenly, and is kept as one number: the time at which it will be
-//! full. Nothing has to be done for one that rests, and one that is not there is a full one.
+//! Each limit is a token bucket: burst N, refill N per minute. A bucket is one number, the time at which it will be full (GCRA's
+//! theoretical arrival time): idle buckets cost nothing, and an absent bucket is a full one.
 
 mod failures;
 mod recent;
@@ -18,44 +18,44 @@ pub use source::Source;
 
 const MINUTE_US: u64 = 60_000_000;
 
-/// How often something may happen in a minute: at once, or spread over it.
+/// A rate limit: the burst, and the refill per minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(NonZeroU32);
 
 impl Rate {
-    /// The largest one: more than one application can ask of a machine.
+    /// The largest rate: more than one application can ask of a machine.
     pub const MAX: u32 = 1_000_000;
 
-    /// The rate of so many in a minute; 0 is no limit, and more than [`Rate::MAX`] is that.
+    /// A rate of `count` per minute, at most [`Rate::MAX`]; `None` for 0, which is no limit.
     pub fn per_minute(count: u32) -> Option<Rate> {
         NonZeroU32::new(count.min(Rate::MAX)).map(Rate)
     }
 
-    /// What one costs, as a time.
+    /// The refill time of one token.
     fn one_us(self) -> u64 {
         MINUTE_US / u64::from(self.0.get())
     }
 
-    /// What all that a full bucket holds cost.
+    /// The refill time of the whole bucket.
     fn all_us(self) -> u64 {
         self.one_us() * u64::from(self.0.get())
     }
 }
 
-/// A bucket, as the time at which it will be full.
+/// A token bucket, as the time at which it will be full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Level {
     full_at_us: u64,
 }
 
 impl Level {
-    /// The level at `now`. What lies further ahead than it can get says that the clock was set back.
+    /// The bucket at `now`. A time further ahead than an empty bucket's shows that the clock was set back.
     fn at(full_at_us: u64, now: Timestamp, furthest_us: u64) -> Level {
         let now_us = micros(now);
         Level { full_at_us: full_at_us.clamp(now_us, now_us + furthest_us) }
     }
 
-    /// How long until there is one to take; `None` where there is one.
+    /// Time until a token is there; `None` where one is there now.
     fn wait(self, rate: Rate, now: Timestamp) -> Option<Duration> {
         let missing_us = (self.full_at_us + rate.one_us()).checked_sub(micros(now) + rate.all_us())?;
         (missing_us > 0).then(|| Duration::from_micros(missing_us))
@@ -66,8 +66,8 @@ fn micros(at: Timestamp) -> u64 {
     at.as_millis() * 1000
 }
 
-/// How often an application called lately. Its calls on the platform have a bucket of their own, so that making too many of
-/// them does not keep it from refreshing. Without locks, and untouched where there is no limit.
+/// The buckets of an application. Calls on the platform have a bucket of their own, so that too many of them do not keep it from
+/// refreshing. Lock-free, and untouched without a limit.
 #[derive(Debug, Default)]
 pub struct Calls {
     grants: AtomicU64,
@@ -75,12 +75,12 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Counts a login, refresh or logout, or says how long to wait with it.
+    /// Takes a token for a login, refresh or logout, or returns the wait.
     pub(crate) fn use_grant(&self, per_minute: u32, now: Timestamp) -> Result<(), Duration> {
         take(&self.grants, per_minute, now)
     }
 
-    /// Counts a call on the platform, or says how long to wait with it.
+    /// Takes a token for a call on the platform, or returns the wait.
     pub(crate) fn verify(&self, per_minute: u32, now: Timestamp) -> Result<(), Duration> {
         take(&self.verifies, per_minute, now)
     }
@@ -97,7 +97,7 @@ fn take(bucket: &AtomicU64, per_minute: u32, now: Timestamp) -> Result<(), Durat
         let taken_us = level.full_at_us + rate.one_us();
         match bucket.compare_exchange_weak(full_at_us, taken_us, Ordering::Relaxed, Ordering::Relaxed) {
             Ok(_) => return Ok(()),
-            // Somebody else took one; whoever loses often enough finds none left.
+            // Lost the race for a token; the bucket is empty after enough losses.
             Err(present) => full_at_us = present,
         }
     }
@@ -114,7 +114,7 @@ mod tests {
         BEGIN.plus(Duration::from_millis(millis))
     }
 
-    /// How many it takes at one moment.
+    /// The number of tokens taken at one moment.
     fn taken(calls: &Calls, per_minute: u32, now: Timestamp) -> usize {
         std::iter::repeat_with(|| calls.use_grant(per_minute, now)).take(10_000).filter(Result::is_ok).count()
     }
@@ -179,7 +179,7 @@ mod tests {
             }
             for begin in &passed {
                 let within = passed.iter().filter(|at| (*begin..begin + 60_000).contains(*at)).count();
-                // What was there at the beginning of the minute, and what flowed in during it.
+                // The burst at the beginning of the minute, and the refill during it.
                 prop_assert!(within <= 2 * per_minute as usize, "{within}");
             }
         }

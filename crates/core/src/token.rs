@@ -39,14 +39,14 @@ pub const TEXT: usize = 64;
 /// Characters of a bound token's text form.
 pub const BOUND_TEXT: usize = 107;
 
-/// What a token is good for.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Access,
     Refresh,
 }
 
-/// What the holder of a bound access token has to show besides it.
+/// Confirmation (`cnf`) of a bound access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// The certificate with this SHA-256 thumbprint, on the connection (RFC 8705 §3.1: `x5t#S256`).
@@ -55,11 +55,11 @@ pub enum Binding {
     Key([u8; 32]),
 }
 
-/// What a token says.
+/// The claims of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
     pub kind: Kind,
-    /// `None` for refresh tokens and for access tokens that are good in anybody's hand.
+    /// `None` for refresh tokens and for bearer access tokens.
     pub binding: Option<Binding>,
     pub grant: GrantKey,
     pub generation: u32,
@@ -67,19 +67,19 @@ pub struct Claims {
     pub expires_at: Timestamp,
 }
 
-/// Why a text is no token of this installation.
+/// Reason why a text is not a token of this installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not in the shape of our tokens.
+    /// The length, alphabet or layout is not that of a token.
     #[error("the token is malformed")]
     Malformed,
-    /// Made with a key that is not in the keyring, or altered.
+    /// Its key is not in the keyring, or its bytes were altered.
     #[error("the token is not authentic")]
     Forged,
 }
 
 impl Claims {
-    /// The refresh token of the grant's current generation: the same bytes however often it is asked for.
+    /// The claims of the grant's current refresh token: the same bytes each time.
     pub fn refresh(application: AppNumber, grant: &Grant) -> Claims {
         Claims {
             kind: Kind::Refresh,
@@ -91,7 +91,7 @@ impl Claims {
         }
     }
 
-    /// The grant as it was when this refresh token became its current one.
+    /// The grant's record at the time when this refresh token became current.
     pub fn record(&self) -> Grant {
         Grant {
             id: self.grant.id,
@@ -101,7 +101,7 @@ impl Claims {
         }
     }
 
-    /// An access token of the grant, issued now.
+    /// The claims of an access token that is issued now.
     pub fn access(
         application: AppNumber,
         grant: &Grant,
@@ -112,7 +112,7 @@ impl Claims {
         Claims { kind: Kind::Access, binding, issued_at, expires_at, ..Claims::refresh(application, grant) }
     }
 
-    /// The token that says this, under the key that is current at `now`.
+    /// Mints the token under the key that is current at `now`.
     pub fn mint(&self, keyring: &Keyring, now: Timestamp) -> String {
         let (id, key) = keyring.current(now);
         let mut binary = [0; BOUND_BINARY];
@@ -129,18 +129,18 @@ impl Claims {
         URL_SAFE_NO_PAD.encode(&binary[..length + MAC])
     }
 
-    /// What `token` says, once its MAC is found to be ours. Whether it is still good is for the caller to ask.
+    /// Authenticates a token by its MAC and returns its claims. Expiry and revocation are the caller's to check.
     pub fn authenticate(token: &str, keyring: &Keyring) -> Result<Claims, TokenError> {
         Claims::authenticate_with_key(token, keyring).map(|(_, claims)| claims)
     }
 
-    /// The same, with the key that made the token.
+    /// Authenticates a token; also returns its key.
     pub(crate) fn authenticate_with_key(
         token: &str,
         keyring: &Keyring,
     ) -> Result<(KeyId, Claims), TokenError> {
         let mut binary = [0; BOUND_BINARY];
-        // Checked first, since the decoder wants room for whatever comes.
+        // Checked before decoding, since the decoder allocates for its input.
         let length = match token.len() {
             TEXT => BINARY,
             BOUND_TEXT => BOUND_BINARY,
@@ -174,7 +174,7 @@ impl Claims {
         bytes
     }
 
-    /// Reads what comes before the MAC.
+    /// Decodes the fields before the MAC.
     fn decode(bytes: &[u8]) -> Result<(KeyId, Claims), TokenError> {
         let confirmation = <[u8; CONFIRMATION]>::try_from(&bytes[CLAIMS..]).ok();
         let (kind, binding) = match (bytes[0], bytes[1], confirmation) {

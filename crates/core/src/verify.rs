@@ -1,4 +1,4 @@
-//! Verify: whether an access token is good for a call, from memory alone.
+//! Verify: whether an access token is valid for a call, from memory alone.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::possession::Evidence;
 use crate::replay::ReplayError;
 use crate::token::{Binding, Claims, Kind, TokenError};
 
-/// A token that is good.
+/// A valid token.
 pub struct Verified {
     pub application: Arc<Application>,
     pub grant: GrantKey,
-    /// The end of the token, before the leeway.
+    /// The expiry, before the leeway.
     pub expires_at: Timestamp,
 }
 
-/// Why a token is not good. For the log: the client hears only that it is not.
+/// Reason why a token is rejected, for the log: the client learns only that it is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     #[error("{0}")]
@@ -30,7 +30,7 @@ pub enum VerifyError {
     WrongKind,
     #[error("it has expired")]
     Expired,
-    /// It would last longer than any token that is issued now, or says that it was issued later.
+    /// It lasts longer than any token that is issued now, or its issue time lies ahead.
     #[error("a clock that was ahead issued it")]
     Ahead,
     #[error("it belongs to another application or to one that was deleted")]
@@ -39,24 +39,23 @@ pub enum VerifyError {
     Frozen,
     #[error("its grant was closed, or all tokens of its application were ended")]
     Revoked,
-    /// It is bound to a certificate or a key that the call does not show.
+    /// It is bound to a certificate or a key that the call does not present.
     #[error("it is bound to its holder, and the call does not show that it comes from there")]
     NotShown,
-    /// It is good, but the application's allow rules do not cover the call, or nobody said which call it is.
+    /// It is valid, but the allow rules do not cover the call, or the gateway did not say which call it is.
     #[error("its application may not make this call")]
     Forbidden,
-    /// It is good, but the application makes too many calls.
+    /// It is valid, but the application is above its rate limit.
     #[error("its application calls too often; the next call is in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
-    /// It is good, and the proof beside it was used before, or there is no room to remember it.
+    /// It is valid, but its proof was used before, or the replay cache is full.
     #[error(transparent)]
     Proof(#[from] ReplayError),
 }
 
 impl Auth {
-    /// Checks the access token with which an application makes a call (API: headers `app_key` and `Authorization`).
-    /// `shown` is the evidence that comes with it, to which a token can be bound.
-    /// Without an `app_key`, the token alone names its application.
+    /// Verifies the access token of a call (API: headers `app_key` and `Authorization`). `shown` is the evidence of possession
+    /// that a bound token needs. Without an `app_key`, the token alone names its application.
     pub fn verify(
         &self,
         app_key: Option<&AppId>,
@@ -69,7 +68,7 @@ impl Auth {
         self.verify_claims(app_key, &claims, call, shown, now)
     }
 
-    /// The same for an access token that said this, in whatever form, and was found to be ours.
+    /// Verifies the claims of an authenticated access token, in whatever form it came.
     pub fn verify_claims(
         &self,
         app_key: Option<&AppId>,
@@ -91,17 +90,17 @@ impl Auth {
         if !application.allow.permits(call) {
             return Err(VerifyError::Forbidden);
         }
-        // Only the holder's own proofs take room, and a repeated one does not count as a call.
+        // Only the holder's own proofs take room, and a replayed proof does not count as a call.
         if let Some(Evidence::Key(proof)) = held {
             self.call_proofs.record_once(application.number, proof, now)?;
         }
-        // Only calls that would pass are counted: anybody can make others in its name.
+        // Only calls that would pass are counted: any client can make others in its name.
         let per_minute = self.policy(&application).calls_per_minute;
         application.calls.verify(per_minute, now).map_err(VerifyError::TooManyCalls)?;
         Ok(Verified { application, grant: claims.grant, expires_at })
     }
 
-    /// The end of an access token of `application`, if it is good in its hands.
+    /// The expiry of an access token of `application`, if it is valid.
     pub(crate) fn standing(
         &self,
         application: &Application,
@@ -109,8 +108,8 @@ impl Auth {
         now: Timestamp,
     ) -> Result<Timestamp, VerifyError> {
         let lifetime = self.policy(application).access_lifetime;
-        // A lifetime that the operator made shorter holds for tokens issued before, too: a revocation need not be
-        // remembered for longer than today's policy says.
+        // A shortened lifetime holds for tokens issued before, too: a revocation need not be kept for longer than today's policy
+        // says.
         let expires_at = claims.expires_at.min(claims.issued_at.plus(lifetime));
         if self.is_past(claims, expires_at, now) {
             return Err(VerifyError::Expired);
@@ -128,14 +127,14 @@ impl Auth {
         Ok(expires_at)
     }
 
-    /// Whether an access token with this end is over by the clock, or by the high-water mark of what was forgotten.
+    /// Whether an access token with this expiry is over by the clock, or by the high-water mark of forgotten revocations.
     pub(crate) fn is_past(&self, claims: &Claims, expires_at: Timestamp, now: Timestamp) -> bool {
         let (end, forgotten) = (expires_at.plus(self.settings.leeway), self.registry().high_water().tokens());
         now >= end || end <= forgotten && claims.issued_at < forgotten
     }
 }
 
-/// The evidence among `shown` that satisfies `binding`, if there is one to satisfy.
+/// The evidence in `shown` that satisfies `binding`, if the token is bound.
 fn held(binding: Option<Binding>, shown: &[Evidence]) -> Result<Option<&Evidence>, VerifyError> {
     let Some(binding) = binding else { return Ok(None) };
     let held = shown.iter().find(|evidence| evidence.binding() == binding);

@@ -1,10 +1,10 @@
-//! New appIds and names: every character of them can be seen, so that no two look the same and none misleads a reader.
+//! Visible characters: new appIds and names contain no character that a reader cannot see or that reorders others.
 
 use std::ops::RangeInclusive;
 
 use crate::text::{TextError, check_text};
 
-/// Why a text cannot become an appId or a name. Texts that are registered already stay as they are.
+/// Reason why a text cannot become an appId or a name. Registered texts stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VisibleError {
     #[error(transparent)]
@@ -27,8 +27,8 @@ pub fn check_visible(text: &str) -> Result<(), VisibleError> {
     }
 }
 
-/// Whether `c` shows nothing of its own, or changes how the characters around it are shown: Unicode's
-/// `Default_Ignorable_Code_Point`, line separators, annotation marks and the blank letters.
+/// Whether `c` is invisible, or changes how the characters around it are shown: Unicode's `Default_Ignorable_Code_Point`, line
+/// separators, annotation marks and the blank letters.
 pub fn is_invisible(c: char) -> bool {
     !c.is_ascii() && INVISIBLE.iter().any(|range| range.contains(&c))
 }

@@ -14,7 +14,7 @@ use crate::policy::Overrides;
 use crate::registry::Registry;
 use crate::secret::Secrets;
 
-/// What can happen to a registry, and that somebody asks what did.
+/// An event in a registry, or a follower's question.
 #[derive(Clone, Debug)]
 enum Deed {
     Put(u32, State),
@@ -60,7 +60,7 @@ fn revoke(registry: &Registry, number: u32, grant: u64) {
     registry.revoke(grant, Revocation { ends_at, forget_at });
 }
 
-/// Whoever follows the feed.
+/// A follower of the feed.
 #[derive(Default)]
 struct Follower {
     cursor: Option<Cursor>,
@@ -81,7 +81,7 @@ impl Follower {
             };
         }
         self.revoked.extend(news.revocations.into_iter().map(|(grant, _)| grant));
-        // Numbers are not given twice.
+        // Numbers are never reused.
         self.revoked.retain(|grant| self.states.contains_key(&grant.application));
     }
 }

@@ -1,4 +1,4 @@
-//! Laws of rotation, at any time of the clock.
+//! Laws of key rotation, at any time of the clock.
 
 use super::*;
 use crate::application::AppNumber;
@@ -32,7 +32,7 @@ fn a_new_key_is_published_at_once_and_used_after_the_lead() {
     assert_eq!(second.current_id(at(DAY + LEAD)), KeyId(2));
 }
 
-/// What several nodes rely on: the keyring reaches them one after the other.
+/// Nodes rely on it: the keyring reaches them one after the other.
 #[test]
 fn a_node_that_hears_of_a_rotation_within_the_lead_knows_every_token() {
     let first = KeyringRecord::random(at(Duration::ZERO));
@@ -63,8 +63,7 @@ fn the_key_before_retires_when_the_last_token_that_it_can_make_has_expired() {
     assert_eq!(keyring(&second).published(Algorithm::Es256, at(LEAD + 30 * DAY)).count(), 1);
 }
 
-/// Were the key with the latest `use_from` the current one, the key before would take over again and make tokens
-/// that outlive it.
+/// If the key with the latest `use_from` were current, the previous key would take over again and issue tokens that outlive it.
 #[test]
 fn a_key_that_is_used_at_once_is_not_replaced_by_one_that_was_still_waiting() {
     let first = KeyringRecord::random(at(Duration::ZERO));

@@ -1,4 +1,4 @@
-//! News for followers of the feed: the present state of what changed since a cursor.
+//! News for followers of the feed: the present state of each subject that changed since a cursor.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::feed::{Cursor, News, Subject};
 use crate::grant::GrantKey;
 
 impl Registry {
-    /// What has changed since `cursor`; everything without a cursor, or with one that the feed does not remember.
+    /// The changes since `cursor`; a snapshot without a cursor, or with one that the log does not reach back to.
     pub fn news(&self, cursor: Option<Cursor>) -> News {
         match cursor.and_then(|cursor| self.feed().since(cursor)) {
             Some((cursor, subjects)) => self.changes(cursor, &subjects),
@@ -31,7 +31,7 @@ impl Registry {
     }
 
     fn everything(&self) -> News {
-        // The cursor first and the state second: a change in between is in the news from that cursor on as well.
+        // The cursor first and the state second: a change in between is in the news after that cursor as well.
         let cursor = self.feed().cursor();
         let applications = self.all();
         let revocations = applications.iter().flat_map(|application| {

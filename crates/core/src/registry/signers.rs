@@ -4,12 +4,12 @@ use crate::application::Application;
 use crate::policy::AccessTokens;
 use crate::signing::{Algorithm, Algorithms};
 
-/// How many applications have a policy of their own that names an algorithm.
+/// The number of applications whose own policy names each algorithm.
 #[derive(Default)]
 pub(super) struct Signers {
     eddsa: usize,
     es256: usize,
-    /// Algorithms that no application has any more, while their last tokens may still be good.
+    /// Algorithms that no application names any more, while their last tokens may still be valid.
     pub given_up: Algorithms,
 }
 
@@ -29,7 +29,7 @@ impl Signers {
         }
     }
 
-    /// Takes the place of `before`.
+    /// Replaces the counts of `before`.
     pub fn follow(&mut self, before: &Signers) {
         self.given_up = before.given_up;
         for algorithm in Algorithm::ALL {

@@ -1,4 +1,4 @@
-//! Argon2id for imported secrets, in a bounded pool of blocking threads: bad secrets cannot starve good ones.
+//! Argon2id for imported secrets, in a bounded pool of blocking threads: wrong secrets cannot starve right ones.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,27 +10,27 @@ use tokio::sync::Semaphore;
 use super::SecretText;
 use crate::random;
 
-/// Hashes that may wait for their turn. One takes some 20 ms, so that the last one waits about a second.
+/// The most hashes that wait. One takes some 20 ms, so that the last one waits about a second.
 const WAITING: usize = 64;
 
-/// What a wrong secret is compared with where there is nothing to compare it with.
+/// A hash to compare with where the application has none.
 const DECOY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ydGhnYXRlIGRlY295IQ$dmVyaWZpZXMgbm8gc2VjcmV0IGF0IGFsbCwgZXZlciE";
 
-/// The queue is full: the caller should try again later.
+/// The queue is full; the client should retry later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many secrets wait to be hashed")]
 pub struct Busy;
 
-/// The pool. Argon2id with the parameters that OWASP recommends where RFC 9106's are too much: 19 MiB, 2 passes, 1 worker.
+/// The hashing pool. Argon2id with OWASP's parameters, where RFC 9106's cost too much: 19 MiB, 2 passes, 1 lane.
 pub struct Hashing {
     running: Arc<Semaphore>,
     waiting: Semaphore,
     memory: Arc<Memory>,
 }
 
-/// The memory of hashes, kept from one to the next: an allocator may take minutes to give 19 MiB back, for each thread
-/// that ever hashed.
+/// The memory of hashes, reused from one to the next: an allocator may take minutes to return 19 MiB for each thread that ever
+/// hashed.
 #[derive(Default)]
 struct Memory(Mutex<Vec<Vec<Block>>>);
 
@@ -44,13 +44,13 @@ impl Hashing {
         }
     }
 
-    /// The PHC string to keep of `secret`.
+    /// The PHC string of `secret`, to be stored.
     pub async fn hash(&self, secret: &SecretText) -> Result<String, Busy> {
         let text = secret.0.clone();
         self.run(move |memory| hash(&text, memory)).await
     }
 
-    /// Whether `secret` is the one that `phc` was made of.
+    /// Whether `phc` was made of `secret`.
     pub async fn verify(&self, secret: &SecretText, phc: &str) -> Result<bool, Busy> {
         let (text, phc) = (secret.0.clone(), phc.to_owned());
         self.run(move |memory| verify(&text, &phc, memory)).await
@@ -59,7 +59,7 @@ impl Hashing {
     /// Takes as long as [`Hashing::verify`] when the pool is idle, and no time when it is busy.
     pub async fn burn(&self, secret: &SecretText) {
         if self.running.available_permits() > 0 {
-            // What it finds and whether the queue was full is all the same.
+            // Neither the result nor a full queue matters.
             let _ = self.verify(secret, DECOY).await;
         }
     }
@@ -73,7 +73,7 @@ impl Hashing {
         let memory = Arc::clone(&self.memory);
         let done = tokio::task::spawn_blocking(move || {
             let result = work(&memory);
-            // Held by the work and not by its caller, who may hang up: the bound is on what runs.
+            // The work holds the permit and not its caller, who may hang up: the bound is on running hashes.
             drop(permit);
             result
         });
@@ -100,7 +100,7 @@ fn verify(text: &str, phc: &str, memory: &Memory) -> bool {
     recompute(text, phc, memory).unwrap_or(false)
 }
 
-/// Nothing where `phc` is not one that Argon2id can make.
+/// `None` where `phc` is not a PHC string of Argon2id.
 fn recompute(text: &str, phc: &str, memory: &Memory) -> Option<bool> {
     let phc = PasswordHash::new(phc).ok()?;
     let mut salt = [0; Salt::MAX_LENGTH];

@@ -1,8 +1,8 @@
-//! Failures: rate limits of wrong guesses at a secret, per source and per application.
+//! Rate limits of wrong secrets, per source and per application.
 //!
-//! A secret of 256 random bits cannot be guessed, so these limits never delay one. They protect imported secrets, which may
-//! be weak, and decide whether one is compared for this caller at all:
-//! docs/decisions/0014-guessing-costs-the-guesser.md has the reasons.
+//! A secret of 256 random bits cannot be guessed, so these limits never delay one. They protect imported secrets, which may be
+//! weak, and decide whether one is compared for this client at all: docs/decisions/0014-guessing-costs-the-guesser.md has the
+//! reasons.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -15,30 +15,30 @@ use crate::app_id::AppId;
 use crate::application::AppNumber;
 use crate::clock::Timestamp;
 
-/// Addresses and appIds with failures that are remembered at once: 256 KiB each.
+/// Addresses and appIds with failures that are kept at once: 256 KiB each.
 const REMEMBERED: usize = 16_384;
-/// Pairs of an application and a source that was right, remembered at once: 1 MiB.
+/// Pairs of an application and a familiar source that are kept at once: 1 MiB.
 const FAMILIAR: usize = 65_536;
 
-/// How far a bucket can run into debt. Guesses that are sent at once are compared together, before the first has failed;
-/// later ones wait for them all the same.
+/// The largest debt of a bucket. Guesses that are sent at once are compared together, before the first has failed; later ones
+/// wait for them all the same.
 const DEBT_US: u64 = 2 * MINUTE_US;
 
-/// The limits, each of which holds by itself, and the sources that have been right before.
+/// The two limits, each of which holds by itself, and the familiar sources.
 pub(crate) struct Failures {
     limits: Limits,
     sources: Recent,
-    /// By the appId that was presented, whether or not it exists: the answers must not tell.
+    /// By the presented appId, whether or not it exists: the answers must not reveal it.
     applications: Recent,
-    /// Of a source that was right for an application, the bucket of its own failures there.
+    /// The bucket of a familiar source for its own failures at the application.
     familiar: Recent,
 }
 
-/// Failures in a minute that are let pass.
+/// The rates of failures.
 enum Limits {
     None,
     PerSource(Rate),
-    /// Sources are not told apart, for instance behind a proxy that hides them.
+    /// One limit for all sources, for instance behind a proxy that hides them.
     PerApplication(Rate),
     Both {
         source: Rate,
@@ -47,7 +47,7 @@ enum Limits {
 }
 
 impl Failures {
-    /// Limits of so many in a minute; 0 is no limit.
+    /// Limits of failures per minute; 0 is no limit.
     pub fn new(per_source: u32, per_application: u32) -> Failures {
         let limits = match (Rate::per_minute(per_source), Rate::per_minute(per_application)) {
             (None, None) => Limits::None,
@@ -63,10 +63,10 @@ impl Failures {
         }
     }
 
-    /// How long a caller has to wait before a secret that may be weak is compared for it; `None` where it need not.
+    /// The wait before a guessable secret is compared for this client; `None` for at once.
     ///
-    /// A source that was right before does not wait for others that guess at its address. Its own wrong guesses then count
-    /// against the application's limit, in a bucket that no other source can empty.
+    /// A familiar source does not wait for others that guess at its address. Its own wrong guesses count against the
+    /// application's limit, in a bucket that no other source can empty.
     pub fn wait(
         &self,
         app: &AppId,
@@ -85,7 +85,7 @@ impl Failures {
         }
     }
 
-    /// Remembers that a source knows a secret of the application.
+    /// Records that a source knows a secret of the application.
     pub fn succeeded(&self, number: AppNumber, from: IpAddr, now: Timestamp) {
         match self.limits {
             Limits::None | Limits::PerApplication(_) => {}
@@ -96,12 +96,12 @@ impl Failures {
         }
     }
 
-    /// The bucket of a source that was right for the application before.
+    /// The bucket of a familiar source.
     fn familiar(&self, number: Option<AppNumber>, source: Source) -> Option<(AppNumber, Source)> {
         number.map(|number| (number, source)).filter(|pair| self.familiar.find(pair) > 0)
     }
 
-    /// Counts a failure. Says how long to wait where a limit was reached before.
+    /// Counts a failure. Returns the wait where a limit was reached before.
     pub fn failed(
         &self,
         app: &AppId,
@@ -121,7 +121,7 @@ impl Failures {
                     charge(&self.familiar, &pair, *application, application.one_us(), DEBT_US, now);
                 }
                 let told = charge(&self.applications, app, *application, application.one_us(), 0, now);
-                // Many addresses guess at the application, each within its limit: one guess is all that is left to each.
+                // Many addresses guess at the application, each within its limit: each has one guess left.
                 let cost_us = if told.is_some() { per_source.all_us() } else { per_source.one_us() };
                 told.max(charge(&self.sources, &source, *per_source, cost_us, DEBT_US, now))
             }
@@ -129,12 +129,12 @@ impl Failures {
     }
 }
 
-/// How long until a bucket holds one.
+/// Time until a bucket holds a token.
 fn wait(buckets: &Recent, key: &impl Hash, rate: Rate, now: Timestamp) -> Option<Duration> {
     Level::at(buckets.find(key), now, rate.all_us() + DEBT_US).wait(rate, now)
 }
 
-/// Takes `cost_us` out of a bucket, down to `debt_us` below empty. Says how long to wait where it was empty before.
+/// Takes `cost_us` out of a bucket, down to `debt_us` below empty. Returns the wait where it was empty before.
 fn charge(
     buckets: &Recent,
     key: &impl Hash,
@@ -233,13 +233,13 @@ mod tests {
             Some(Duration::from_secs(20))
         );
         assert!(waits(&failures, "192.0.2.4", BEGIN));
-        // Another application is not their target, and nobody else has to wait.
+        // Another application is not under attack, and no client of it waits.
         let other = AppId::parse("b").expect("an appId");
         assert_eq!(failures.failed(&other, None, from("192.0.2.5"), BEGIN), None);
         assert!(!waits(&failures, "192.0.2.5", BEGIN));
     }
 
-    /// With no limit per source, the limit per application used to do nothing: its only effect was on sources.
+    /// Regression: without a limit per source, the limit per application did nothing.
     #[test]
     fn the_limit_of_an_application_holds_alone_and_sources_are_not_told_apart() {
         let failures = Failures::new(0, 60);
@@ -267,7 +267,7 @@ mod tests {
         assert!(!waits(&failures, "192.0.2.1", BEGIN));
         fail(&failures, 1, BEGIN);
         assert!(waits(&failures, "192.0.2.1", BEGIN));
-        // Being right does not fill the bucket again.
+        // A success does not refill the bucket.
         failures.succeeded(NUMBER, from("192.0.2.1"), BEGIN);
         assert!(waits(&failures, "192.0.2.1", BEGIN));
         assert!(!waits(&failures, "192.0.2.1", at(6)));

@@ -1,13 +1,13 @@
-//! A bounded table of what happened lately: a time for each key, of which the oldest gives way.
+//! A bounded hash table of times; the oldest entry of a set gives way.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Keys that share a lock and compete for the same places; to look through so few is as cheap as to hash.
+/// Entries of a set, which share a lock: a scan of so few is as cheap as a hash.
 const PLACES: usize = 16;
 
-/// A time for each key. Keys are kept as 64 bits of a hash that nobody outside can compute, so that nobody can choose whom
-/// to push out, and that two fall on one does not happen.
+/// A time for each key. Keys are stored as 64 bits of a hash with a secret seed, so that no attacker can choose which entry to
+/// evict; collisions are negligible.
 pub(super) struct Recent {
     sets: Box<[Mutex<Vec<Entry>>]>,
     hash: RandomState,
@@ -20,19 +20,19 @@ struct Entry {
 }
 
 impl Recent {
-    /// A table for `count` keys, 16 bytes each once they are there.
+    /// A table for `count` keys, 16 bytes each once they are present.
     pub fn new(count: usize) -> Recent {
         let sets = (0..count.div_ceil(PLACES)).map(|_| Mutex::default()).collect();
         Recent { sets, hash: RandomState::new() }
     }
 
-    /// The time of `key`; 0 where it is not known.
+    /// The time of `key`; 0 where it is absent.
     pub fn find(&self, key: &impl Hash) -> u64 {
         let key = self.hash.hash_one(key);
         self.set(key).iter().find(|entry| entry.key == key).map_or(0, |entry| entry.time_us)
     }
 
-    /// Puts what `change` makes of the time of `key` in its place. Returns the time before.
+    /// Replaces the time of `key` by what `change` makes of it. Returns the time before.
     pub fn change(&self, key: &impl Hash, change: impl FnOnce(u64) -> u64) -> u64 {
         let key = self.hash.hash_one(key);
         let mut set = self.set(key);
@@ -51,7 +51,7 @@ impl Recent {
 
     fn set(&self, key: u64) -> MutexGuard<'_, Vec<Entry>> {
         let index = (key % self.sets.len() as u64) as usize;
-        // An entry is changed completely or not at all.
+        // A panic leaves an entry changed completely or not at all.
         self.sets[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -66,7 +66,7 @@ mod tests {
         for key in 1..=PLACES as u64 {
             recent.change(&key, |_| 100 + key);
         }
-        // Used again, the first one is not the oldest any more.
+        // The first one was used again and is not the oldest any more.
         assert_eq!(recent.change(&1_u64, |before| before + 1000), 101);
         recent.change(&99_u64, |_| 200);
         assert_eq!((recent.find(&1_u64), recent.find(&2_u64), recent.find(&99_u64)), (1101, 0, 200));

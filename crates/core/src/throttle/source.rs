@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// One IPv4 address, or an IPv6 /64, which one customer of a network is given whole.
+/// An IPv4 address, or an IPv6 /64, which a provider assigns to one customer as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     V4(u32),
@@ -10,7 +10,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The source that `address` belongs to; an IPv4-mapped address is its IPv4 address.
+    /// The source of `address`; an IPv4-mapped address is its IPv4 address.
     pub fn of(address: IpAddr) -> Source {
         match address.to_canonical() {
             IpAddr::V4(address) => Source::V4(address.to_bits()),
