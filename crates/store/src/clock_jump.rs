@@ -1,13 +1,13 @@
-//! How far the clock can be believed: it may be set, and the time since the process began may not.
+//! Detection of clock jumps: compares the wall clock, which can be set, with the monotonic clock, which cannot.
 
 use std::time::{Duration, Instant};
 
 use northgate_core::clock::Timestamp;
 
-/// A clock that is ahead by no more than this from one look to the next was not set but runs a little fast.
+/// The largest gain from one look to the next that counts as a fast clock and not as a jump.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
-/// Watches the clock for jumps forward. A jump back makes nothing look over that is not.
+/// Detects forward jumps of the wall clock. A backward jump makes nothing look expired that is not.
 pub(crate) struct ClockJumpDetector {
     since: Instant,
     last: (Instant, Timestamp),
@@ -18,7 +18,7 @@ impl ClockJumpDetector {
         ClockJumpDetector { since: at, last: (at, now) }
     }
 
-    /// Looks at the clock, which says `now`; tells for how long it has not jumped forward.
+    /// Compares the clocks; returns for how long the wall clock, which says `now`, has not jumped forward.
     pub fn look(&mut self, at: Instant, now: Timestamp) -> Duration {
         let (then, before) = self.last;
         if now.since(before) > at.duration_since(then) + TOLERANCE {

@@ -1,12 +1,12 @@
-//! What is registered of a credential, as both stores write it: a word for its kind, and bytes.
+//! The stored form of a credential, the same in both stores: a word for its kind, and bytes.
 
 use northgate_core::credential::{AssertionKey, CertificateName, CredentialKind, NameField};
 
 const KEY: &str = "key";
 const CERTIFICATE: &str = "certificate";
 
-/// The word: key, certificate, subject, san-dns, san-uri, san-ip or san-email; and the SubjectPublicKeyInfo, the SHA-256 of the
-/// certificate, or the name in UTF-8.
+/// The word and the bytes. Words: key, certificate, subject, san-dns, san-uri, san-ip or san-email. Bytes: the
+/// SubjectPublicKeyInfo, the SHA-256 of the certificate, or the name in UTF-8.
 pub fn write(kind: &CredentialKind) -> (&'static str, &[u8]) {
     match kind {
         CredentialKind::Key(key) => (KEY, key.as_spki()),
@@ -15,7 +15,7 @@ pub fn write(kind: &CredentialKind) -> (&'static str, &[u8]) {
     }
 }
 
-/// What was written; `None` where it is damaged.
+/// The credential of a stored word and bytes; `None` where they are damaged.
 pub fn read(word: &str, value: Vec<u8>) -> Option<CredentialKind> {
     match (word, NameField::parse(word)) {
         (KEY, _) => AssertionKey::stored(&value).ok().map(CredentialKind::Key),

@@ -1,8 +1,8 @@
-//! The embedded store: one SQLite file, written by one thread, with all applications and live grants in memory.
+//! The embedded store: one SQLite file, written by one thread with group commit, with all applications and live grants in memory.
 //!
-//! Requests queue up; the writer takes all that wait, checks each guard against memory, writes one journal row for
-//! them in one transaction (WAL, `synchronous=FULL`), publishes the new state and answers. Readers see durable state
-//! only. The journal is folded into the `grants` table a little with each commit.
+//! Requests queue up. The writer takes all waiting writes, checks each guard against memory, writes one journal row for them in
+//! one transaction (WAL, `synchronous=FULL`), publishes the new state and answers. Readers see durable state only. Each commit
+//! compacts a slice of the journal into the `grants` table.
 
 mod applications;
 mod backup;
@@ -58,19 +58,19 @@ pub use permissions::{ExposedError, give_to_owner_of, is_own_group, make_private
 pub use restore::{RestoreError, restore};
 pub use stats::Stats;
 
-/// The one-file store. Dropping it writes what is waiting and closes the file.
+/// The one-file store. Dropping it writes what is queued and closes the file.
 pub struct EmbeddedStore {
     memory: Arc<Memory>,
     queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
-    // Released last, when the writer has closed the file.
+    // Declared last, so that the lock is released after the writer has closed the file.
     directory: Arc<data_dir::Lock>,
 }
 
-/// Tells the time.
+/// Source of the current time.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send>;
 
-/// What the writer shares with the readers: the durable state, and stats about the work.
+/// State that the writer shares with the readers: the durable state, and statistics.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub registry: Registry,
@@ -80,24 +80,22 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Forgets what need not be known any more by both clocks: the time is `now`, and the clock that says so has not jumped
-    /// forward for `steady`.
+    /// Forgets records that have expired by both clocks: `now`, and a clock that has not jumped forward for `steady`.
     fn forget(&self, now: Timestamp, steady: Duration) {
         self.registry.forget_revocations(now, steady);
         let single_use = self.single_uses.forget(now, steady);
         self.registry.high_water().raise(Marks { single_use, ..Marks::NOTHING });
     }
 
-    /// Whether there is something to write that nobody waits for.
+    /// Whether there is maintenance to write for which no request waits.
     fn has_chores(&self) -> bool {
         self.registry.has_used() || self.single_uses.has_forgotten()
     }
 }
 
 impl EmbeddedStore {
-    /// Opens the store in `data_dir` and makes it where there is none. At most `queue_bound` operations wait at a time,
-    /// and a login only while less than half as many do.
-    /// `clock` tells which revocations need not be known any more.
+    /// Opens the store in `data_dir`, or creates it. At most `queue_bound` operations wait at a time, and a login only while less
+    /// than half as many do. `clock` decides which revocations have expired.
     pub fn open(data_dir: &Path, queue_bound: usize, clock: Clock) -> Result<EmbeddedStore, OpenError> {
         let directory = Arc::new(data_dir::lock(data_dir)?);
         let memory = Arc::new(Memory::default());
@@ -109,7 +107,7 @@ impl EmbeddedStore {
         Ok(EmbeddedStore { memory, queue, writer, directory })
     }
 
-    /// Writes a consistent copy of the database to the new file `to`, while everything goes on.
+    /// Writes a consistent copy of the database to the new file `to`, without stopping writes.
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
         let (directory, to) = (Arc::clone(&self.directory), to.to_owned());
         let copied = tokio::task::spawn_blocking(move || backup::copy(&directory, &to)).await;
@@ -120,17 +118,17 @@ impl EmbeddedStore {
         }
     }
 
-    /// Counters about the work, for metrics.
+    /// Statistics, for metrics.
     pub fn stats(&self) -> &Stats {
         &self.memory.stats
     }
 
-    /// How many operations wait for the writer at this moment.
+    /// The number of operations in the queue.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
 
-    /// How many may.
+    /// The bound of the queue.
     pub fn queue_bound(&self) -> usize {
         self.queue.bound()
     }
@@ -147,7 +145,7 @@ impl Drop for EmbeddedStore {
     fn drop(&mut self) {
         self.queue.close();
         if let Some(writer) = self.writer.take() {
-            // A writer that panicked has said so already.
+            // A writer that panicked has logged it already.
             let _ = writer.join();
         }
     }

@@ -1,11 +1,11 @@
-//! An installation on its way from one store to another: what leaves one and comes into the other.
+//! The content of an installation on its way from one store to another.
 
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::grant::{Grant, GrantId};
 use northgate_core::high_water::Marks;
 use northgate_core::registry::Revocation;
 
-/// An application with all that belongs to it.
+/// An application with everything that belongs to it.
 #[derive(Clone, Debug)]
 pub struct Holding {
     pub application: Application,
@@ -13,7 +13,7 @@ pub struct Holding {
     pub revocations: Vec<(GrantId, Revocation)>,
 }
 
-/// How much there is.
+/// The counts of an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub applications: u64,
@@ -22,10 +22,10 @@ pub struct Counts {
     pub revocations: u64,
 }
 
-/// What must come in with the applications for the import to be whole.
+/// The totals that make an import complete.
 #[derive(Clone, Copy, Debug)]
 pub struct Whole {
-    /// The highest number that was ever given; it may be that of an application that is gone.
+    /// The highest number that an application ever had; the application may be deleted.
     pub last_number: AppNumber,
     pub forgotten: Marks,
     pub counts: Counts,

@@ -1,4 +1,4 @@
-//! Where applications and grants are kept. A store decides nothing: it does guarded steps and says what happened.
+//! Storage of applications and grants. A store decides nothing: it executes guarded steps and returns outcomes.
 
 mod clock_jump;
 pub mod credential_kind;

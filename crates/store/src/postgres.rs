@@ -1,9 +1,8 @@
-//! The store for many nodes: a PostgreSQL database that they share, with all applications and revocations in the memory of
-//! each.
+//! The store for many nodes: a shared PostgreSQL database, with all applications and revocations in the memory of each node.
 //!
-//! A node decides, and writes with a guard on what it read. Operations that wait at one moment go to the database together:
-//! [`batch_worker`] has the queue and the retries, [`steps`], [`logins`], [`reads`] and [`applications`] the statements. What other
-//! nodes change comes in through [`watch`].
+//! A node decides, and writes with a guard on what it read (optimistic concurrency). Operations that wait at one moment go to the
+//! database in one batch: [`batch_worker`] has the queue and the retries, [`steps`], [`logins`], [`reads`] and [`applications`]
+//! the statements. [`watch`] reads the changes of other nodes.
 
 mod applications;
 mod batch_worker;
@@ -70,7 +69,7 @@ pub use stats::Stats;
 pub use tls::TlsError;
 pub use url::{Database, UrlError};
 
-/// The store of one node. Dropping it ends its connections when what waits is done.
+/// The store of one node. Dropping it ends its connections when the queued work is done.
 pub struct PostgresStore {
     shared: Arc<Shared>,
     steps: Vec<BatchWorker<Steps>>,
@@ -81,10 +80,10 @@ pub struct PostgresStore {
     background: Vec<AbortHandle>,
 }
 
-/// Tells the time.
+/// Source of the current time.
 pub type Clock = Box<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What the writers and the background share.
+/// State that the workers and the background tasks share.
 pub(crate) struct Shared {
     settings: PostgresSettings,
     published: Published,
@@ -94,12 +93,12 @@ pub(crate) struct Shared {
     server: Server,
     pool: Arc<Pool>,
     health: Health,
-    /// Wakes the watch when this node changed what others must know.
+    /// Wakes the watch when this node changed what others must learn.
     changed: Notify,
 }
 
 impl Shared {
-    /// Lets other nodes look soon. They look anyway.
+    /// Notifies other nodes. Without the notification they learn of a change with their next poll.
     fn wake_others(&self) {
         if self.settings.notify {
             self.changed.notify_one();
@@ -108,9 +107,9 @@ impl Shared {
 }
 
 impl PostgresStore {
-    /// Reads the registry of a migrated database. `clock` tells which revocations need not be known any more.
+    /// Reads the registry of a migrated database. `clock` decides which revocations have expired.
     pub async fn connect(settings: PostgresSettings, clock: Clock) -> Result<PostgresStore, ConnectError> {
-        // One for each worker: reads, applications and single uses have one each. The watch has another of its own.
+        // One for each worker: reads, applications and single-use records have one each. The watch has its own connection.
         let sessions = settings.writers.max(1) + settings.login_writers.max(1) + 3;
         let shared = Arc::new(Shared {
             settings,
@@ -156,12 +155,12 @@ impl PostgresStore {
         })
     }
 
-    /// Counters about the work, for metrics.
+    /// Statistics, for metrics.
     pub fn stats(&self) -> &Stats {
         &self.shared.stats
     }
 
-    /// How many writes wait for the database at this moment.
+    /// The number of writes that wait for the database.
     pub fn waiting(&self) -> usize {
         let steps = self.steps.iter().map(BatchWorker::waiting).sum::<usize>();
         steps
@@ -170,17 +169,17 @@ impl PostgresStore {
             + self.single_uses.waiting()
     }
 
-    /// How many may, logins aside.
+    /// The bound of the queue, logins aside.
     pub fn queue_bound(&self) -> usize {
         self.shared.settings.queue_bound
     }
 
-    /// Whether this node may not know what others changed a while ago, so that it should get no requests.
+    /// Whether this node's registry lags behind the other nodes, so that it should get no requests.
     pub fn is_behind(&self) -> bool {
         self.shared.stats.registry_lag() > self.shared.settings.behind_after
     }
 
-    /// Sessions that are open, and how many there should be; the watch's connection comes on top.
+    /// Open sessions and their target; the watch's connection comes on top.
     pub fn sessions(&self) -> (usize, usize) {
         (self.shared.pool.open(), self.shared.pool.wanted())
     }
@@ -239,7 +238,7 @@ impl Store for PostgresStore {
         worker.submit(closing, StepJob::Close, self.shared.settings.answer_within).await
     }
     async fn record_once(&self, single_use: SingleUse) -> Result<Recorded, StoreError> {
-        // Random is enough: it is compared among the uses of one thing.
+        // Random is enough: it is compared among the uses of one identifier.
         let spender = GrantId::random().0 as i64;
         let job = |job| SingleUseJob { job, spender };
         self.single_uses.submit(single_use, job, self.shared.settings.answer_within).await

@@ -17,7 +17,7 @@ use super::credentials;
 use super::load::{OpenError, number_in};
 use crate::policy_row::{self, column};
 
-/// Adds an application and learns its number.
+/// Inserts an application; SQLite assigns its number.
 pub(crate) fn insert(connection: &Connection, new: NewApplication) -> rusqlite::Result<Application> {
     connection
         .prepare_cached(
@@ -32,7 +32,7 @@ pub(crate) fn insert(connection: &Connection, new: NewApplication) -> rusqlite::
     Ok(application)
 }
 
-/// Writes all that can change of an application.
+/// Updates everything that can change of an application.
 pub(crate) fn update(connection: &Connection, application: &Application) -> rusqlite::Result<()> {
     // From the seventh parameter on, a column for each field of the policy.
     let policy = (7..).zip(Field::ALL).map(|(number, field)| format!("{} = ?{number}", column(field)));
@@ -86,14 +86,14 @@ fn insert_secret(connection: &Connection, number: AppNumber, secret: &Secret) ->
     Ok(())
 }
 
-/// Removes an application and all that belongs to it.
+/// Deletes an application and everything that belongs to it.
 pub(crate) fn delete(connection: &Connection, number: AppNumber) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM grants WHERE application = ?")?.execute([number.0])?;
     connection.prepare_cached("DELETE FROM applications WHERE number = ?")?.execute([number.0])?;
     Ok(())
 }
 
-/// Writes when the application's secrets were last used.
+/// Updates the last use of the application's secrets.
 pub(crate) fn update_last_used(connection: &Connection, application: &Application) -> rusqlite::Result<()> {
     let mut update =
         connection.prepare_cached("UPDATE secrets SET last_used_at = ? WHERE application = ? AND id = ?")?;
@@ -103,7 +103,7 @@ pub(crate) fn update_last_used(connection: &Connection, application: &Applicatio
     Ok(())
 }
 
-/// Hands over all applications, one after the other: together with their rows they would take twice the memory.
+/// Passes the applications on one after the other: together with their rows they would take twice the memory.
 pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -> Result<(), OpenError> {
     let mut select = connection.prepare(
         "SELECT application, id, label, created_at, retire_at, last_used_at, digest, argon2id FROM secrets
@@ -133,7 +133,7 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
         application.secrets.shrink_to_fit();
         take(application);
     }
-    // What is left is an error, or belongs to nobody, which the foreign key rules out.
+    // The rest are read errors, or secrets without an application, which the foreign key rules out.
     let of_nobody = |(number, secret): (AppNumber, Secret)| {
         let key = || format!("application {} and id {}", number.0, secret.id.0);
         Err(OpenError::Damaged.in_row("secrets", key))
@@ -163,7 +163,7 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
     })
 }
 
-/// A rule has no line break in it.
+/// The rules, one a line; a rule contains no line break.
 fn allow_text(allow: &Allow) -> Option<String> {
     Some(allow.texts().join("\n")).filter(|text| !text.is_empty())
 }

@@ -11,7 +11,7 @@ use super::data_dir::Lock;
 use super::identity::Lost;
 use super::schema;
 
-/// Why a backup was not written.
+/// Reason why a backup was not written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyError {
     #[error("SQLite could not copy the database")]
@@ -24,14 +24,14 @@ pub(crate) enum CopyError {
 
 /// Writes a consistent, compact copy to the new file `to` (mode 0600), and makes it durable.
 pub(crate) fn copy(directory: &Lock, to: &Path) -> Result<(), CopyError> {
-    // A connection opens the file by its path: it must be the one that is served.
+    // SQLite opens the file by its path: it must be the file that is served.
     directory.identity().check_database()?;
     let connection = schema::connect(directory.database_path())?;
     directory.identity().check_database()?;
-    // SQLite fills an empty file, which keeps the mode that it has.
+    // SQLite fills an empty file and keeps its mode.
     let file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(O_NOFOLLOW).open(to)?;
-    // One read transaction: it sees one moment, and no writer waits for it.
+    // One read transaction: it sees one moment, and delays no writer.
     connection.execute("VACUUM INTO ?", [to.to_string_lossy()])?;
     Ok(file.sync_all()?)
 }

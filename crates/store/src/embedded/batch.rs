@@ -23,11 +23,11 @@ use super::journal::Entry;
 use super::queue::{Answer, Write};
 use super::single_use;
 
-/// What a batch will have changed once it is committed.
+/// The pending changes of one commit.
 pub(crate) struct Batch<'a> {
     memory: &'a Memory,
     connection: &'a Connection,
-    /// Applications that it created or replaced, and those that it deleted.
+    /// Applications that it creates or replaces, and those that it deletes.
     applications: HashMap<AppNumber, Option<Arc<Application>>>,
     created: HashMap<AppId, Arc<Application>>,
     grants: FxHashMap<AppNumber, Vec<Grant>>,
@@ -60,7 +60,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Whether it has no write that a client waits for.
+    /// Whether it contains no write for which a client waits.
     pub fn is_empty(&self) -> bool {
         self.answers.is_empty()
     }
@@ -136,7 +136,7 @@ impl<'a> Batch<'a> {
         self.answers.into_iter().for_each(|reply| reply(Ok(())));
     }
 
-    /// Answers all writes with the error; nothing was done.
+    /// Answers all writes with the error; nothing was written.
     pub fn fail(self, error: &Arc<dyn Error + Send + Sync>) {
         self.answers.into_iter().for_each(|reply| reply(Err(StoreError::Unavailable(Arc::clone(error)))));
     }
@@ -148,7 +148,7 @@ impl<'a> Batch<'a> {
             StoreError::Unavailable(error)
         });
         self.answers.push(Box::new(move |committed| {
-            // The client may have hung up; what was done stays done.
+            // The client may have hung up; the write stays.
             let _ = answer.send(committed.and(outcome));
         }));
     }
@@ -208,7 +208,7 @@ impl<'a> Batch<'a> {
             None => gives_way(present, opening),
         };
         present.retain(|grant| !leaving.contains(&grant.id));
-        // Just one more, so that no room is left over, which would have to be given back.
+        // Exactly one more, so that no spare capacity has to be given back.
         present.reserve_exact(1);
         present.push(opening.grant);
         for id in leaving {
@@ -226,7 +226,7 @@ impl<'a> Batch<'a> {
         let grants = self.grants_of(step.application);
         match grants.iter().position(|grant| grant.id == step.to.id) {
             Some(place) if grants[place].generation == step.from => {
-                // To the end: the grants lie in the order in which they were refreshed.
+                // Moves it to the end: the grants lie in the order of their last refresh.
                 grants[place..].rotate_left(1);
                 grants.last_mut().into_iter().for_each(|last| *last = step.to);
                 Entry::Put(step.application, step.to).encode(&mut self.entries);
@@ -238,7 +238,7 @@ impl<'a> Batch<'a> {
 
     fn close(&mut self, closing: &Closing) {
         let key = closing.grant;
-        // An application that was deleted has taken its revocations with it.
+        // Deleting an application deletes its revocations.
         if self.application(key.application).is_none() {
             return;
         }
@@ -267,7 +267,7 @@ impl<'a> Batch<'a> {
         Ok(Recorded::Fresh)
     }
 
-    /// The registry drops those that it knows when it hears of the application.
+    /// Marks the revocations for the registry, which drops them when the application is published.
     fn clear_revocations(&mut self, number: AppNumber) {
         Entry::Clear(number).encode(&mut self.entries);
         self.revocations.retain(|(key, _)| key.application != number);
@@ -279,7 +279,7 @@ impl<'a> Batch<'a> {
         self.revocations.push((key, revocation));
     }
 
-    /// The application's grants as this batch leaves them.
+    /// The application's grants after this batch.
     fn grants_of(&mut self, number: AppNumber) -> &mut Vec<Grant> {
         match self.grants.entry(number) {
             Slot::Occupied(touched) => touched.into_mut(),

@@ -1,7 +1,7 @@
-//! Checkpoints: moving what the WAL holds into the database file, beside the commits and not between them.
+//! Checkpoints: copy the WAL into the database file beside the commits, not between them.
 //!
-//! A thread with a connection of its own copies most of the WAL while commits go on. The writer then copies the little
-//! that has come since, after which the WAL starts again from its beginning and so stays small.
+//! A thread with its own connection copies most of the WAL while commits go on. The writer then copies the rest, after which the
+//! WAL starts from its beginning and so stays small.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use super::schema;
 /// Commits between checkpoints; each adds a few pages of 4 KiB to the WAL.
 const EVERY_COMMITS: u32 = 1_000;
 
-/// The writer's side.
+/// The writer's handle of the checkpoint thread.
 pub(crate) struct Checkpoints {
     directory: Arc<Lock>,
     /// `None` only while this is dropped.
@@ -27,11 +27,11 @@ pub(crate) struct Checkpoints {
 }
 
 impl Drop for Checkpoints {
-    /// Returns when the thread has closed its connection: whoever opens the file next shares nothing with this one.
+    /// Waits until the thread has closed its connection, so that the next process shares nothing with it.
     fn drop(&mut self) {
         self.ask = None;
         if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so already.
+            // A thread that panicked has logged it already.
             let _ = thread.join();
         }
     }
@@ -40,19 +40,19 @@ impl Drop for Checkpoints {
 impl Checkpoints {
     pub fn start(directory: Arc<Lock>) -> rusqlite::Result<Checkpoints> {
         let connection = schema::connect(directory.database_path())?;
-        // One place: a second request while one is under way adds nothing.
+        // Capacity one: a second request during a checkpoint adds nothing.
         let (ask, asked) = sync_channel(1);
         let is_copied = Arc::new(AtomicBool::new(false));
         let (done, held) = (Arc::clone(&is_copied), Arc::clone(&directory));
-        // It ends when the writer drops its side. Without it the WAL only grows larger, so that a failed start of the
-        // thread shows up as a channel without a receiver and not as an error.
+        // It ends when the writer drops its sender. Without the thread the WAL only grows, so that a failed start shows as a
+        // channel without a receiver and not as an error.
         let thread = std::thread::Builder::new()
             .name("checkpoint".to_owned())
             .spawn(move || run(&connection, &held, &asked, &done));
         Ok(Checkpoints { directory, ask: Some(ask), is_copied, commits: 0, thread: thread.ok() })
     }
 
-    /// Counts a commit, and asks for a checkpoint when it is time or when the writer is idle.
+    /// Counts a commit, and requests a checkpoint when it is due or the writer is idle.
     pub fn committed(&mut self, connection: &Connection) {
         self.commits += 1;
         if self.commits >= EVERY_COMMITS {
@@ -61,7 +61,7 @@ impl Checkpoints {
         self.finish(connection);
     }
 
-    /// Asks for a checkpoint of whatever there is.
+    /// Requests a checkpoint of whatever the WAL contains.
     pub fn idle(&mut self, connection: &Connection) {
         if self.commits > 0 {
             self.ask();
@@ -77,7 +77,7 @@ impl Checkpoints {
 
     fn finish(&self, connection: &Connection) {
         if self.is_copied.swap(false, Ordering::AcqRel) {
-            // If the thread is at it again, it does what is to do here.
+            // If the thread is at work, it does this as well.
             self.directory.contents().try_write(|| passive(connection));
         }
     }
@@ -85,16 +85,16 @@ impl Checkpoints {
 
 fn run(connection: &Connection, directory: &Lock, asked: &Receiver<()>, is_copied: &AtomicBool) {
     while asked.recv().is_ok() {
-        // Where the file was overwritten, the writer says so.
+        // If another program overwrote the file, the writer reports it.
         let _ = directory.contents().write(|| passive(connection));
         is_copied.store(true, Ordering::Release);
     }
 }
 
-/// Copies what can be copied without waiting for anybody.
+/// Copies the frames that need no waiting for readers or writers.
 fn passive(connection: &Connection) {
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        // Nothing is lost: the WAL has it all, and the next checkpoint tries again.
+        // Nothing is lost: the WAL has it all, and the next checkpoint retries.
         tracing::warn!(%error, "the checkpoint failed and will be tried again");
     }
 }

@@ -4,7 +4,7 @@ use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId};
 use northgate_core::registry::Revocation;
 
-/// Bytes that do not hold what they should.
+/// The bytes do not decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a row of the database is damaged")]
 pub(crate) struct Damaged;
@@ -25,7 +25,7 @@ fn put_time(bytes: &mut Vec<u8>, time: Timestamp) {
     bytes.extend_from_slice(&time.as_millis().to_be_bytes());
 }
 
-/// Reads values off the front of a slice.
+/// Decoder that reads values from the front of a slice.
 pub(crate) struct Reader<'a>(pub &'a [u8]);
 
 impl Reader<'_> {

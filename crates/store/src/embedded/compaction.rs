@@ -1,8 +1,9 @@
-//! Folding: the journal's news about an application become its row in `grants`, and then the journal's rows can go.
+//! Compaction: merges the journal's entries of an application into its row in `grants`, so that the journal's rows can be
+//! deleted.
 //!
-//! It is done in sweeps over all applications with news, in the order of their rows, a few with each commit: it costs
-//! no fsync of its own and never holds up a commit for long. A busy sweep takes as long as the journal takes to fill
-//! once more, so that the journal stays within twice [`SWEEP_AT_BYTES`] and the cost is spread evenly.
+//! It runs in sweeps over all applications with entries, in the order of their rows, a slice with each commit: it costs no fsync
+//! of its own and never delays a commit for long. A busy sweep takes as long as the journal takes to fill once more, so that the
+//! journal stays within twice [`SWEEP_AT_BYTES`] and the cost is spread evenly.
 
 use std::vec;
 
@@ -14,15 +15,15 @@ use super::Memory;
 use super::codec::{put_grant, put_revocation};
 use super::load::JournalExtent;
 
-/// A busy journal is swept when it has this many bytes: some 1,000,000 steps, read back in less than a second.
+/// The size at which a busy journal is swept: some 1,000,000 steps, read back in less than a second.
 const SWEEP_AT_BYTES: u64 = 32 << 20;
-/// Journal rows removed with one commit: more than the one that it adds.
+/// Journal rows deleted with one commit: more than the one that it adds.
 const ROWS_BUSY: i64 = 4;
-/// What an idle writer does with one commit: a millisecond or two of work, since somebody may come.
+/// The slice of an idle writer: a millisecond or two of work, since a request may come.
 const APPLICATIONS_IDLE: usize = 256;
 const ROWS_IDLE: i64 = 256;
 
-/// How far folding has come.
+/// The progress of compaction.
 pub(crate) struct Compaction {
     journal: JournalExtent,
     news: AppSet,
@@ -31,13 +32,13 @@ pub(crate) struct Compaction {
 
 struct Sweep {
     left: vec::IntoIter<AppNumber>,
-    /// How many there were at the beginning.
+    /// Applications at the beginning of the sweep.
     size: usize,
-    /// The journal up to here is folded when none is left.
+    /// The last journal row of the sweep; rows up to here can go when the sweep ends.
     upto: i64,
 }
 
-/// What one commit folds; it counts once the commit succeeded.
+/// The slice of one commit; it counts once the commit succeeded.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Slice {
     applications: usize,
@@ -56,12 +57,12 @@ impl Compaction {
         self.journal.bytes
     }
 
-    /// The journal row that the next commit writes.
+    /// The number of the next journal row.
     pub fn next_batch(&self) -> i64 {
         self.journal.last + 1
     }
 
-    /// Begins a sweep where there is news; tells whether one is under way.
+    /// Begins a sweep if the journal has entries; returns whether one is under way.
     pub fn begin(&mut self) -> bool {
         if self.sweep.is_none() && self.journal.bytes > 0 {
             let left = self.news.take(usize::MAX);
@@ -70,7 +71,7 @@ impl Compaction {
         self.sweep.is_some()
     }
 
-    /// A commit has written a journal row of `bytes` about these applications; none where nothing happened.
+    /// Records that a commit wrote a journal row of `bytes` about these applications; 0 bytes for no row.
     pub fn wrote(&mut self, bytes: usize, touched: impl IntoIterator<Item = AppNumber>) {
         self.journal.last += i64::from(bytes > 0);
         self.journal.bytes += bytes as u64;
@@ -81,8 +82,8 @@ impl Compaction {
         applications.into_iter().for_each(|number| self.news.insert(number));
     }
 
-    /// Folds a little in the open transaction, which adds `batch_bytes` to the journal, if a sweep is under way or due;
-    /// more where nobody waits for the transaction.
+    /// Compacts a slice in the open transaction, which adds `batch_bytes` to the journal, if a sweep is under way or due; a
+    /// larger one where no request waits for the transaction.
     pub fn slice(
         &mut self,
         connection: &Connection,
@@ -109,7 +110,7 @@ impl Compaction {
         Ok(Slice { applications, ..Slice::default() })
     }
 
-    /// The transaction of this slice is durable.
+    /// Records that the transaction of this slice is durable.
     pub fn done(&mut self, slice: Slice) {
         let Some(sweep) = &mut self.sweep else { return };
         sweep.left.by_ref().take(slice.applications).for_each(drop);

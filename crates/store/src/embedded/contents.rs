@@ -1,14 +1,14 @@
-//! The contents of the database file as the last checkpoint left them, to notice when another program writes to it.
+//! Detection of foreign writes: compares the database file with its state after the last checkpoint.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-/// SQLite's header: the format, the number of pages, and counters of changes.
+/// SQLite's header: the format, the number of pages, and change counters.
 const HEADER: usize = 100;
 
-/// The database file is written to by checkpoints alone, one at a time.
+/// The state of the database file. Only checkpoints write to the file, one at a time.
 pub(crate) struct Contents {
     file: File,
     /// `None` before the first checkpoint.
@@ -21,7 +21,7 @@ struct Noted {
     header: [u8; HEADER],
 }
 
-/// What changes with every write: length, and seconds and nanoseconds of the last change.
+/// Attributes that change with every write: length, and seconds and nanoseconds of the last change.
 type Times = (u64, i64, i64);
 
 impl Contents {
@@ -33,8 +33,8 @@ impl Contents {
         &self.file
     }
 
-    /// Runs a checkpoint after any other one. `None` where another program has written to the file: pages of two databases
-    /// must not be mixed.
+    /// Runs a checkpoint after any other one. `None` where another program has written to the file: pages of two databases must
+    /// not be mixed.
     pub fn write<T>(&self, checkpoint: impl FnOnce() -> T) -> Option<T> {
         self.write_holding(&mut self.noted.lock().unwrap_or_else(PoisonError::into_inner), checkpoint)
     }
@@ -46,7 +46,7 @@ impl Contents {
         }
     }
 
-    /// Whether another program has written to the file; one `fstat`, as long as nobody has.
+    /// Whether another program has written to the file; one `fstat` as long as it has not.
     pub fn are_foreign(&self) -> bool {
         self.try_lock().is_some_and(|mut noted| self.differ(&mut noted))
     }

@@ -11,7 +11,7 @@ use super::codec::Damaged;
 use super::load::{OpenError, number_in};
 use crate::credential_kind;
 
-/// Puts these in place of those that the application had.
+/// Replaces the credentials of the application.
 pub(crate) fn write(
     connection: &Connection,
     number: AppNumber,
@@ -29,7 +29,7 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Reads all; applications have few, and most have none.
+/// Reads all credentials; applications have few, and most have none.
 pub(crate) fn load(connection: &Connection) -> Result<HashMap<AppNumber, Vec<Credential>>, OpenError> {
     let mut all: HashMap<AppNumber, Vec<Credential>> = HashMap::new();
     let mut select = connection.prepare(

@@ -1,4 +1,4 @@
-//! The data directory: made for one user alone, and used by one process at a time.
+//! The data directory: private to one user, and locked by one process.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
@@ -21,10 +21,10 @@ const LOCK: &str = "northgate.lock";
 /// The smallest volume that the database, its WAL and one copy for a backup fit on: docs/operating/data-directory.md.
 const SMALLEST_VOLUME: u64 = 16 << 20;
 
-/// The byte of the database file that is locked. SQLite locks others, far below.
+/// The byte of the database file that is locked. SQLite locks others, far below it.
 const LOCKED_BYTE: i64 = 1 << 62;
 
-/// Why a data directory cannot be used.
+/// Reason why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     #[error(
@@ -49,9 +49,9 @@ pub enum DataDirError {
     },
 }
 
-/// Holds the data directory; the operating system lets go of it when the process ends, however it ends.
+/// The lock of the data directory; the operating system releases it when the process ends, however it ends.
 ///
-/// The lock that counts is on the database file itself: it moves with the file, and nobody can take it away. The lock file
+/// The lock that counts is on the database file itself: it moves with the file, and no process can take it away. The lock file
 /// names the process, and keeps out versions that know no other lock.
 pub(crate) struct Lock {
     file: File,
@@ -59,17 +59,17 @@ pub(crate) struct Lock {
     identity: Identity,
 }
 
-/// Closing the files would not do: a process that another thread starts meanwhile has them open too, until it runs its program.
+/// Unlocks explicitly: a process that another thread starts meanwhile has the files open too, until it runs its program.
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Both fail only where there is nothing to let go of.
+        // Both fail only where no lock is held.
         let _ = lock_byte(self.database.file(), libc::F_UNLCK);
         let _ = self.file.unlock();
     }
 }
 
 impl Lock {
-    /// Which database file was opened.
+    /// The identity of the opened database file.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -79,12 +79,12 @@ impl Lock {
         self.identity.database()
     }
 
-    /// What is in the database file; checkpoints are run through it.
+    /// The detection of foreign writes, through which checkpoints run.
     pub fn contents(&self) -> &Contents {
         &self.database
     }
 
-    /// Whether the paths still lead to the files that were opened, and no other program has written to the database.
+    /// Checks that the paths still lead to the opened files, and that no other program has written to the database.
     pub fn check(&self, files: &Identity) -> Result<(), Lost> {
         files.check_database()?;
         if self.database.are_foreign() {
@@ -94,7 +94,7 @@ impl Lock {
     }
 }
 
-/// Makes the directory where it is missing (mode 0700), makes it private where it is not, and takes hold of it.
+/// Creates the directory if it is missing (mode 0700), makes it private, and locks it.
 pub(crate) fn lock(path: &Path) -> Result<Lock, DataDirError> {
     let io = |source| DataDirError::Io { path: path.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)?;
@@ -105,7 +105,7 @@ pub(crate) fn lock(path: &Path) -> Result<Lock, DataDirError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut owner = String::new();
-            // Who it is helps, but is not needed.
+            // The process number helps the operator, but is not needed.
             let _ = file.read_to_string(&mut owner);
             return Err(in_use(path, format!("the process {}", owner.trim())));
         }
@@ -123,8 +123,8 @@ pub(crate) fn lock(path: &Path) -> Result<Lock, DataDirError> {
         }
         Err(error) => return Err(io(error.into())),
     }
-    // In place and without a change of its length: on a full disk a file that shrinks finds no room to grow again. Whose
-    // number it is helps, but is not needed.
+    // In place and without a change of its length: on a full disk a file that shrinks finds no room to grow again. The process
+    // number helps, but is not needed.
     let _ = file.write_all_at(format!("{:<10}\n", std::process::id()).as_bytes(), 0);
     let opened = Inode::of(&database.metadata().map_err(io)?);
     Ok(Lock { file, database: Contents::of(database), identity: Identity::new(path.join(DATABASE), opened) })
@@ -153,7 +153,7 @@ fn create(file: &Path, directory: &Path) -> Result<File, DataDirError> {
     Ok(opened)
 }
 
-/// Refuses a volume on which the first hours end in a full disk. A volume of unknown size passes.
+/// Rejects a volume on which the first hours end in a full disk. A volume of unknown size passes.
 fn check_volume(path: &Path) -> Result<(), DataDirError> {
     let volume =
         statvfs(path).map_err(|error| DataDirError::Io { path: path.to_owned(), source: error.into() })?;
@@ -182,7 +182,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    /// The copies stand for those that a child has between fork and exec.
+    /// The copies stand for the descriptors that a child has between fork and exec.
     #[test]
     fn a_directory_that_is_let_go_is_free_at_once_while_a_child_still_has_its_files_open() {
         let dir = tempfile::tempdir().unwrap();
@@ -193,8 +193,8 @@ mod tests {
         assert!(lock(dir.path()).is_ok());
     }
 
-    /// The lock was on a file beside the database: without that file a second server started, and one refresh token got two
-    /// successors.
+    /// Regression: the lock was on a file beside the database. Without that file a second server started, and one refresh token
+    /// got two successors.
     #[test]
     fn the_lock_moves_with_the_database_and_outlives_the_lock_file() {
         let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -1,4 +1,4 @@
-//! An installation that leaves the embedded store, and one that comes in: into an empty file, all of it or nothing.
+//! Export from the embedded store, and import into an empty one: all of it or nothing.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::schema::{self, SchemaError};
 use super::{DATABASE, EmbeddedStore, applications, forgotten};
 use crate::export::{Counts, Holding, Whole};
 
-/// Why an installation was not moved.
+/// Reason why an installation was not exported or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     #[error(transparent)]
@@ -28,7 +28,7 @@ pub enum ExportError {
 }
 
 impl EmbeddedStore {
-    /// The highest number that was ever given to an application.
+    /// The highest number that an application ever had.
     pub fn last_number(&self) -> Result<AppNumber, ExportError> {
         let connection = schema::connect(self.directory.database_path())?;
         let last = "SELECT seq FROM sqlite_sequence WHERE name = 'applications'";
@@ -36,7 +36,7 @@ impl EmbeddedStore {
         Ok(AppNumber(last.unwrap_or(0)))
     }
 
-    /// All applications with what belongs to them, in the order of their numbers.
+    /// All applications with everything that belongs to them, in the order of their numbers.
     pub fn holdings(&self) -> impl Iterator<Item = Holding> {
         self.registry().all().into_iter().map(|application| Holding {
             grants: self.memory.grants.of(application.number),
@@ -49,12 +49,12 @@ impl EmbeddedStore {
 /// An import under way. Dropped before it is finished, it leaves an empty store.
 pub struct Import {
     connection: Connection,
-    // Released last, when the file is closed.
+    // Declared last, so that the lock is released after the file is closed.
     _lock: data_dir::Lock,
 }
 
 impl Import {
-    /// Takes hold of a data directory in which nothing is yet.
+    /// Locks an empty data directory.
     pub fn begin(data_dir: &Path) -> Result<Import, ExportError> {
         let lock = data_dir::lock(data_dir)?;
         let mut connection = schema::connect(&data_dir.join(DATABASE))?;
@@ -92,7 +92,7 @@ impl Import {
         Ok(())
     }
 
-    /// Makes it all durable, if it is whole.
+    /// Commits the import, if it is complete.
     pub fn finish(self, expected: &Whole) -> Result<(), ExportError> {
         let found = self.connection.query_row(
             "SELECT (SELECT count(*) FROM applications), (SELECT count(*) FROM secrets),
@@ -111,7 +111,7 @@ impl Import {
         let last = "INSERT INTO sqlite_sequence (name, seq) VALUES ('applications', ?)";
         self.connection.execute(last, [expected.last_number.0])?;
         self.connection.execute_batch("COMMIT")?;
-        // It is all there already; the first start does this otherwise.
+        // The first start would do it otherwise.
         let _ = schema::empty_wal(&self.connection);
         Ok(())
     }

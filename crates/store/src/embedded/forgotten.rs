@@ -1,4 +1,4 @@
-//! The high-water marks of forgotten time as a row, which is written in the transaction that removes what was forgotten.
+//! The row of the high-water marks; the transaction that deletes forgotten records raises it.
 
 use northgate_core::clock::Timestamp;
 use northgate_core::high_water::Marks;

@@ -1,5 +1,5 @@
-//! The live grants in memory, by application. An application has few, so that they lie in one small array, in the order in
-//! which they were opened or last refreshed.
+//! The live grants in memory, by application. An application has few, so that they lie in one small array, in the order in which
+//! they were opened or last refreshed.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -27,7 +27,7 @@ impl Grants {
         let mut all = self.write();
         for (application, grants) in changed {
             match all.get_mut(&application) {
-                // A refresh changes one of them: they stay where they are.
+                // A refresh changes one of them: they keep their array.
                 Some(present) if present.len() == grants.len() => present.copy_from_slice(&grants),
                 Some(_) | None if grants.is_empty() => drop(all.remove(&application)),
                 Some(_) | None => drop(all.insert(application, grants.into_boxed_slice())),

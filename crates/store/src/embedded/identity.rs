@@ -1,10 +1,10 @@
-//! The identity of the opened files: a path that leads to another file, or to none, is noticed.
+//! The identity of the opened files: detects a path that leads to another file, or to none.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A file, whatever its name is: device and inode number.
+/// The identity of a file under any name: device and inode number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Inode {
     device: u64,
@@ -17,7 +17,7 @@ impl Inode {
     }
 }
 
-/// Why a commit would go into a file that no start finds again.
+/// Reason why a commit would go into a file that no start finds again.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Lost {
     #[error(
@@ -66,7 +66,7 @@ impl Identity {
         &self.database.0
     }
 
-    /// Looks where the paths lead now: two calls of `stat`.
+    /// Checks where the paths lead now: two calls of `stat`.
     pub fn check(&self) -> Result<(), Lost> {
         self.check_database()?;
         self.check_wal()
@@ -80,7 +80,7 @@ impl Identity {
         if is_ours { Ok(()) } else { Err(Lost::Wal(self.wal.clone())) }
     }
 
-    /// Moves the WAL away, which does not belong to what is in the database file by now.
+    /// Moves the WAL away, because it does not belong to the present content of the database file.
     pub fn set_wal_aside(&self) -> std::io::Result<()> {
         let mut aside = self.wal.clone().into_os_string();
         aside.push(".overwritten");

@@ -1,5 +1,5 @@
-//! A model of the commit path: the rules, the store, the queue and the batch as they are, over a commit that takes its
-//! time and sometimes fails. shuttle decides which thread goes on at each lock, wait and answer.
+//! Interleaving tests of the commit path: the real rules, store, queue and batch, over a commit that takes its time and sometimes
+//! fails. shuttle chooses the thread that runs at each lock, wait and answer.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ const WORKERS: u64 = 3;
 const INTERLEAVINGS: usize = 1_000;
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Where all callers are.
+/// The address of all clients.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 const SETTINGS: Settings = Settings {
@@ -103,7 +103,7 @@ fn race(disk: Disk) {
         .map(|worker| {
             let (auth, app, token) = (Arc::clone(&auth), app.clone(), login.pair.refresh_token.clone());
             let secret = SecretText::parse(secret.reveal()).unwrap();
-            // A step of another moment gives another token.
+            // A step at another moment gives another token.
             let now = NOW.plus(Duration::from_millis(worker));
             thread::spawn(move || {
                 let caller = Caller::with_secret(&app, &secret, HERE);
@@ -121,13 +121,13 @@ fn race(disk: Disk) {
     successors.dedup();
     assert!(successors.len() <= 1, "the chain forked: {successors:?}");
     let grant = store.memory.grants.find(login.grant).unwrap();
-    assert_eq!(grant.generation, u32::from(answers > 0), "a step that nobody asked for, or none");
+    assert_eq!(grant.generation, u32::from(answers > 0), "a step without a request, or none");
     assert!(disk == Disk::Bad || answers as u64 == WORKERS);
     drop((auth, store));
     writer.join().unwrap();
 }
 
-/// The writer, but for the file: what a commit does to it takes its time, in which the others go on.
+/// The writer without a file: a commit takes its time, in which the other threads go on.
 fn write(memory: &Memory, queue: &Queue, disk: Disk) {
     let mut connection = Connection::open_in_memory().unwrap();
     schema::migrate(&mut connection).unwrap();
@@ -163,7 +163,7 @@ fn create(auth: &Auth, app: &AppId) -> Option<SecretText> {
     }
 }
 
-/// A disk that fails does not always.
+/// A disk that fails does not always fail.
 fn until_done<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     loop {
         if let Some(done) = attempt() {

@@ -1,5 +1,5 @@
-//! What a commit says about grants. Every entry is absolute, so that reading a piece of the journal twice, or over
-//! rows that are newer, ends in the same state.
+//! The journal of grants. Every entry is absolute, so that replaying a piece of the journal twice, or over newer rows, is
+//! idempotent.
 
 use northgate_core::application::AppNumber;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
@@ -7,7 +7,7 @@ use northgate_core::registry::Revocation;
 
 use super::codec::{Damaged, Reader, put_grant, put_revocation};
 
-/// One thing that happened.
+/// An event of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     /// The grant is in this state.
@@ -16,7 +16,7 @@ pub(crate) enum Entry {
     Remove(GrantKey),
     /// The grant's access tokens are revoked.
     Revoke(GrantKey, Revocation),
-    /// The application's revocations are gone: a later not-before refuses all tokens that they refused.
+    /// The application's revocations are gone: a later not-before rejects all tokens that they rejected.
     Clear(AppNumber),
 }
 

@@ -1,4 +1,4 @@
-//! Reading the whole state into memory: the rows, then the journal over them.
+//! Loading the whole state into memory: the rows, then the journal over them.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use super::journal::Entry;
 use super::schema::{self, SchemaError};
 use super::single_use;
 
-/// Why a store cannot be opened.
+/// Reason why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(transparent)]
@@ -56,7 +56,7 @@ impl From<Damaged> for OpenError {
 }
 
 impl OpenError {
-    /// Names the row that was being decoded, so that an operator finds it.
+    /// Names the decoded row, so that an operator finds it.
     pub(crate) fn in_row(self, table: &'static str, key: impl FnOnce() -> String) -> OpenError {
         let is_about_a_value = match &self {
             OpenError::Damaged => true,
@@ -87,33 +87,33 @@ pub(crate) fn number_in(row: &Row<'_>, column: usize) -> i64 {
     row.get(column).unwrap_or_default()
 }
 
-/// Where the journal stands.
+/// The range of the journal's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct JournalExtent {
-    /// The oldest row that is there; one more than `last` when it is empty.
+    /// The oldest row present; one more than `last` when the journal is empty.
     pub first: i64,
     pub last: i64,
     pub bytes: u64,
 }
 
-/// What was read.
+/// The result of loading.
 pub(crate) struct Loaded {
     pub journal: JournalExtent,
-    /// Applications that the journal says something about, to be folded.
+    /// Applications with journal entries to be compacted.
     pub uncompacted: Vec<AppNumber>,
 }
 
-/// Fills `memory` with what is durable. Readers see the old state until it is complete. What has expired is kept, since
-/// the clock of a machine that has just started may be wrong.
+/// Fills `memory` with the durable state. Readers see the old state until it is complete. Expired records are kept, since the
+/// clock of a machine that has just started may be wrong.
 pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, OpenError> {
     let registry = Registry::default();
     applications::load(connection, |application| registry.put(Arc::new(application)))?;
     let mut grants = HashMap::with_capacity(registry.count());
     load_rows(connection, &registry, &mut grants)?;
     let loaded = replay(connection, &registry, &mut grants)?;
-    // What belongs to no application was deleted after the journal spoke of it.
+    // Entries without an application: it was deleted after the journal wrote about it.
     grants.retain(|number, _| registry.application(*number).is_some());
-    // The steady time is none yet: only what belongs to no application goes.
+    // Steady for no time yet: only the records of deleted applications go.
     registry.forget_revocations(Timestamp::from_millis(0), Duration::ZERO);
     registry.high_water().raise(forgotten::load(connection)?);
     let single_uses = single_use::load(connection)?;
@@ -124,9 +124,9 @@ pub(crate) fn load(connection: &Connection, memory: &Memory) -> Result<Loaded, O
     Ok(loaded)
 }
 
-/// Fills `memory` where the disk has no room for a WAL, provided that the database file alone has everything.
+/// Fills `memory` where the disk has no room for a WAL, provided that the database file alone is complete.
 pub(crate) fn without_wal(directory: &Lock, memory: &Memory) -> Result<(), OpenError> {
-    // An empty WAL, or none.
+    // An empty WAL, or no WAL.
     directory.identity().check()?;
     let connection = schema::connect_without_wal(directory.database_path())?;
     schema::check_current(&connection)?;
@@ -204,7 +204,7 @@ fn apply(entry: Entry, registry: &Registry, grants: &mut ByApplication) -> AppNu
     match entry {
         Entry::Put(application, grant) => {
             let of_one = grants.entry(application).or_default();
-            // To the end, as it was done: the grants lie in the order in which they were refreshed.
+            // To the end, as when it was written: the grants lie in the order of their last refresh.
             of_one.retain(|known| known.id != grant.id);
             of_one.push(grant);
             application

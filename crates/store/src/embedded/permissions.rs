@@ -1,4 +1,4 @@
-//! Owners and modes of the data directory and the files in it: for one user alone.
+//! Owners and modes of the data directory and its files: private to one user.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, getegid, geteuid, getgroups};
 
-/// Why a data directory is not private and cannot be made so.
+/// Reason why a data directory is not private and cannot be made so.
 #[derive(Debug, thiserror::Error)]
 pub enum ExposedError {
     #[error(
@@ -37,8 +37,8 @@ pub enum ExposedError {
     },
 }
 
-/// Files and directories that this crate makes in a data directory begin with one of these. Secrets do not: a keyring that others
-/// could read is refused by its reader, since hiding it afterwards would not help.
+/// Prefixes of the files and directories that this crate makes in a data directory. Secrets are not among them: the reader of the
+/// keyring refuses an exposed one, since hiding it afterwards would not help.
 const OURS: [&str; 4] = ["northgate.db", "northgate.lock", "backup.tmp", "before-restore-"];
 
 /// One of these shows that a directory is a data directory.
@@ -46,7 +46,7 @@ const SIGNS: [&str; 5] = ["northgate.db", "northgate.lock", "keyring.toml", "key
 
 const STICKY: u32 = 0o1000;
 
-/// Takes the rights of group and others away from the directory and our files in it, and says so.
+/// Removes the rights of group and others from the directory and our files in it, and logs it.
 pub fn make_private(directory: &Path) -> Result<(), ExposedError> {
     let io = |source| ExposedError::Io { path: directory.to_owned(), source };
     let found = fs::metadata(directory).map_err(io)?;
@@ -64,9 +64,9 @@ pub fn make_private(directory: &Path) -> Result<(), ExposedError> {
         if !OURS.iter().any(|ours| name.as_encoded_bytes().starts_with(ours.as_bytes())) {
             continue;
         }
-        // Not of what a symbolic link leads to: a link is refused where it is opened.
+        // Not the target of a symbolic link: opening a link is refused.
         let found_in_it = match entry.metadata() {
-            // Removed meanwhile.
+            // Removed in the meantime.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             found_in_it => found_in_it.map_err(io)?,
         };
@@ -79,7 +79,7 @@ pub fn make_private(directory: &Path) -> Result<(), ExposedError> {
     Ok(())
 }
 
-/// The owner is this user or root; for root, the owner of the directory as well.
+/// The owner must be this user or root; for root, the owner of the directory as well.
 fn check_owner(path: &Path, found: &Metadata, directory: Option<&Metadata>) -> Result<(), ExposedError> {
     let us = geteuid();
     let is_trusted = match directory {
@@ -101,7 +101,7 @@ fn check_shared(directory: &Path, found: &Metadata) -> Result<(), ExposedError> 
     Ok(())
 }
 
-/// A directory with files of others, such as `/tmp` or a home, must not be closed to them.
+/// Refuses a directory with files of others, such as `/tmp` or a home: making it private would lock them out.
 fn check_purpose(directory: &Path, found: &Metadata) -> Result<(), ExposedError> {
     let io = |source| ExposedError::Io { path: directory.to_owned(), source };
     let is_empty = fs::read_dir(directory).map_err(io)?.next().is_none();
@@ -133,8 +133,8 @@ fn close(path: &Path, found: &Metadata) -> Result<(), ExposedError> {
     Ok(())
 }
 
-/// Gives what root creates to the owner of `like`: the file that it replaces, or the directory that it lies in. The server of
-/// that user has to open it.
+/// Gives a file that root creates to the owner of `like`: the file that it replaces, or the directory that it lies in. The server
+/// of that user has to open it.
 pub fn give_to_owner_of(like: &Path, file: &File) -> io::Result<()> {
     let owner = fs::metadata(like)?;
     if geteuid().is_root() && file.metadata()?.uid() != owner.uid() {

@@ -19,8 +19,8 @@ use tokio::sync::oneshot;
 /// The channel for the outcome of a write, sent when it is durable.
 pub(crate) type Answer<A> = oneshot::Sender<Result<A, StoreError>>;
 
-/// How long the writer awaits the batch: for each expected write about as long as a core takes for a request, and in all not longer
-/// than some commits take.
+/// How long the writer awaits the batch: for each expected write about the time in which a core handles a request, and in all not
+/// longer than some commits take.
 const AWAIT_EACH: Duration = Duration::from_micros(50);
 const AWAIT_MAX: Duration = Duration::from_millis(4);
 
@@ -37,7 +37,7 @@ pub(crate) enum Write {
 }
 
 impl Write {
-    /// Answers with an error; nothing was done.
+    /// Answers with an error; nothing was written.
     pub fn refuse(self, cause: &Arc<dyn Error + Send + Sync>) {
         let error = StoreError::Unavailable(Arc::clone(cause));
         // The client may have hung up.
@@ -143,17 +143,17 @@ impl Queue {
         std::mem::take(&mut waiting.writes)
     }
 
-    /// How many writes wait.
+    /// The number of waiting writes.
     pub fn len(&self) -> usize {
         self.waiting().writes.len()
     }
 
-    /// How many writes may wait.
+    /// The most waiting writes.
     pub fn bound(&self) -> usize {
         self.bound
     }
 
-    /// How many writes may wait before this one is rejected.
+    /// The most waiting writes with which this one is accepted.
     fn room_for(&self, write: &Write) -> usize {
         match write {
             Write::Open(..) => self.bound.div_ceil(2),
@@ -233,7 +233,7 @@ mod tests {
                 let queue = Arc::new(Queue::new(8));
                 let coming = Arc::clone(&queue);
                 let expected_batch = thread::spawn(move || assert!((0..3).all(|_| refresh(&coming))));
-                // Waiting in the model has no time-out.
+                // Waiting in the model has no timeout.
                 queue.await_batch(3);
                 assert_eq!(queue.wait(Duration::MAX), Found::Writes);
                 assert_eq!(queue.take().len(), 3);

@@ -1,7 +1,7 @@
-//! Restore: putting a backup in the place of the database, while no server runs.
+//! Restore: replaces the database by a backup, while no server runs.
 //!
-//! The backup is copied into the data directory first, and the copy is read as a start would read it. The present database is
-//! touched only after that.
+//! The backup is copied into the data directory first, and the copy is loaded as at a start. Only after that is the present
+//! database touched.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -17,13 +17,13 @@ use super::load::{self, OpenError};
 use super::permissions::give_to_owner_of;
 use super::schema::{self, SchemaError};
 
-/// Applications that may have been created since any backup was made.
+/// The most applications that may have been created since the backup.
 const SKIPPED_NUMBERS: u32 = 1_000_000;
 
-/// What SQLite puts beside a database file.
+/// Suffixes of the files that SQLite puts beside a database file.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Why a backup was not restored; the data directory is as it was.
+/// Reason why a backup was not restored; the data directory is as before.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     #[error(transparent)]
@@ -42,7 +42,7 @@ pub enum RestoreError {
     },
 }
 
-/// Why a file is not a backup that a server could start with.
+/// Reason why a file is not a backup with which a server could start.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     #[error("it cannot be read")]
@@ -66,8 +66,8 @@ pub enum BackupError {
     Numbers(i64),
 }
 
-/// Puts a backup in the place of the database in `data_dir`, while no server uses it. Returns where the database that
-/// was there is now, if there was one.
+/// Replaces the database in `data_dir` by a backup, while no server uses it. Returns the new path of the previous database, if
+/// there was one.
 pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, RestoreError> {
     let _lock = data_dir::lock(data_dir)?;
     let io = |source| RestoreError::Io { path: data_dir.to_owned(), source };
@@ -87,7 +87,7 @@ struct Incoming {
 }
 
 impl Incoming {
-    /// With the WAL that lies beside a database whose files were copied.
+    /// Copies the backup, with the WAL beside it where the files of a database were copied.
     fn copy(data_dir: &Path, backup: &Path) -> Result<Incoming, RestoreError> {
         let incoming = Incoming { path: data_dir.join(format!("{DATABASE}.incoming")) };
         // Left by a restore that was killed.
@@ -110,7 +110,7 @@ impl Incoming {
         Ok(incoming)
     }
 
-    /// Reads all of it, brings it to the present format, and skips numbers.
+    /// Loads all of it, migrates it to the present format, and skips numbers.
     fn prepare(&self) -> Result<(), BackupError> {
         if fs::metadata(&self.path).map_err(BackupError::Unreadable)?.len() == 0 {
             return Err(BackupError::Empty);
@@ -136,7 +136,7 @@ impl Incoming {
     }
 
     fn remove(&self) {
-        // There are none, or they are overwritten by the next restore.
+        // They do not exist, or the next restore overwrites them.
         let _ = fs::remove_file(&self.path);
         BESIDE.iter().for_each(|suffix| drop(fs::remove_file(beside(&self.path, suffix))));
     }
@@ -178,7 +178,7 @@ fn check_pages(connection: &Connection) -> Result<(), BackupError> {
     }
 }
 
-/// Commits number their rows one after the other, and rows are removed from the front.
+/// Commits number their rows consecutively, and rows are deleted from the front.
 fn check_journal(connection: &Connection) -> Result<(), BackupError> {
     let extent = "SELECT count(*), ifnull(min(batch), 1), ifnull(max(batch), 0) FROM journal";
     let (found, first, last) =
@@ -189,15 +189,15 @@ fn check_journal(connection: &Connection) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Tokens carry the number of their application: one that was created after the backup has live tokens, and its number
-/// must not be given to somebody else.
+/// After a restore, internal application numbers skip 1,000,000, so that none is reused: tokens carry them, and an application
+/// that was created after the backup has live tokens.
 fn skip_numbers(connection: &Connection) -> Result<(), BackupError> {
     let highest = "SELECT max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'applications'), 0),
                    ifnull((SELECT max(number) FROM applications), 0), ifnull((SELECT max(application) FROM grants), 0))";
     let highest: i64 = connection.query_row(highest, [], |row| row.get(0))?;
     let next = highest.checked_add(i64::from(SKIPPED_NUMBERS)).filter(|next| *next < i64::from(u32::MAX));
     let next = next.ok_or(BackupError::Numbers(highest))?;
-    // There is no row before the first application.
+    // The row does not exist before the first application.
     connection.execute("DELETE FROM sqlite_sequence WHERE name = 'applications'", [])?;
     connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('applications', ?)", [next])?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The tables, and how a file of an earlier version becomes one of this version.
+//! The schema of the embedded database, and its migrations.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::forgotten;
 /// Marks an SQLite file as ours ("NGAT").
 pub(crate) const APPLICATION_ID: i32 = 0x4E47_4154;
 
-/// Each entry takes a file from the version of its index to the next. Entries are never changed, only added.
+/// Each entry migrates a file from the version of its index to the next. Entries are never changed, only added.
 const MIGRATIONS: [&str; 7] = [V1, V2, V3, V4, V5, V6, forgotten::TABLE];
 
 const V1: &str = "
@@ -54,7 +54,7 @@ const V1: &str = "
 
 const V2: &str = "ALTER TABLE applications ADD COLUMN calls_per_minute INTEGER;";
 
-/// The allow rules, one a line; none where the column is null.
+/// The allow rules, one a line; null for no rules.
 const V3: &str = "ALTER TABLE applications ADD COLUMN allow TEXT;";
 const V4: &str = "
     ALTER TABLE applications ADD COLUMN bind_tokens TEXT;
@@ -84,10 +84,10 @@ const V5: &str = "
 
 const V6: &str = "ALTER TABLE applications ADD COLUMN tokens_from INTEGER;";
 
-/// The version of files that this program writes.
+/// The schema version that this program writes.
 pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;
 
-/// Why a file cannot be used as it is.
+/// Reason why a file cannot be used as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     #[error(
@@ -104,7 +104,7 @@ pub enum SchemaError {
     Sqlite(#[from] rusqlite::Error),
 }
 
-/// Checks that the file is ours and not newer than this program; tells its version, 0 for an empty file.
+/// Checks that the file is ours and not newer than this program; returns its version, 0 for an empty file.
 pub(crate) fn check(connection: &Connection) -> Result<i32, SchemaError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     let (id, found) = (pragma("application_id")?, pragma("user_version")?);
@@ -126,7 +126,7 @@ pub(crate) fn check_current(connection: &Connection) -> Result<(), SchemaError> 
     }
 }
 
-/// Brings the file to [`VERSION`], in one transaction.
+/// Migrates the file to [`VERSION`], in one transaction.
 pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     let found = check(connection)?;
     if found == VERSION {
@@ -141,7 +141,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     Ok(transaction.commit()?)
 }
 
-/// Writes what is there already: a commit that changes nothing, to see whether one succeeds.
+/// Commits a write that changes nothing, to probe the disk.
 pub(crate) fn rewrite_version(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "user_version", VERSION)
 }
@@ -151,15 +151,15 @@ pub(crate) fn rewrite_version(connection: &Connection) -> rusqlite::Result<()> {
 /// a SIGBUS: docs/decisions/0053-the-wal-index-is-in-memory.md.
 const VFS: &str = "unix-excl";
 
-/// A connection with our settings. Makes the file where there is none.
+/// A connection with our settings. Creates the file if it is missing.
 pub(crate) fn connect(database: &Path) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags_and_vfs(database, flags, VFS)?;
     // The WAL stays when the last connection closes: a start on a full disk finds no room for a new one.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    // FULL: a commit returns when its WAL frames are on disk; nothing is answered before that.
-    // Checkpoints are ours to time: see `checkpoint.rs`. Nothing is mapped, and nothing is put into files elsewhere.
+    // FULL: a commit returns when its WAL frames are on disk; nothing is answered before that. `checkpoint.rs` times the
+    // checkpoints. No memory map, and no temporary files elsewhere.
     connection.execute_batch(
         "PRAGMA mmap_size = 0; PRAGMA temp_store = memory; PRAGMA journal_mode = wal; PRAGMA synchronous = full;
          PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = on;",
@@ -168,7 +168,7 @@ pub(crate) fn connect(database: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// A connection that reads the database file alone, for a disk without room for a WAL. Right only while there is none.
+/// A read-only connection to the database file alone, for a disk without room for a WAL. Correct only while there is no WAL.
 pub(crate) fn connect_without_wal(database: &Path) -> rusqlite::Result<Connection> {
     let mut uri = "file:".to_owned();
     for byte in database.as_os_str().as_encoded_bytes() {
@@ -183,7 +183,7 @@ pub(crate) fn connect_without_wal(database: &Path) -> rusqlite::Result<Connectio
     Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }
 
-/// Moves all that the WAL holds into the database file, and empties the WAL.
+/// Copies the whole WAL into the database file, and empties the WAL.
 pub(crate) fn empty_wal(connection: &Connection) -> rusqlite::Result<()> {
     let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     match is_busy {

@@ -1,5 +1,5 @@
-//! What is good once and was used, in memory and as rows: remembered in one bucket for each minute in which it ends, so
-//! that forgetting is to drop a bucket.
+//! Single-use identifiers (`jti`) in memory and as rows: the replay cache of client assertions. One bucket for each minute of
+//! expiry, so that forgetting drops a bucket.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,22 +12,22 @@ use rusqlite::{Connection, Row, params};
 
 use super::load::{OpenError, number_in};
 
-/// How long the clock must not have jumped forward before it is believed that a bucket is over. Longer than anything is
-/// good that is good once.
+/// How long the clock must not have jumped forward before a bucket counts as expired. Longer than the validity of any single-use
+/// identifier.
 const STEADY: Duration = Duration::from_secs(600);
 
 const MINUTE_MS: u64 = 60_000;
 
 type Digest = [u8; 16];
 
-/// All that is remembered.
+/// The recorded identifiers.
 #[derive(Default)]
 pub(crate) struct SingleUses(Mutex<Buckets>);
 
 #[derive(Default)]
 pub(crate) struct Buckets {
     by_minute: BTreeMap<u64, HashMap<AppNumber, HashSet<Digest>>>,
-    /// The last minute that was dropped here and may be dropped from the table.
+    /// The last minute that was dropped from memory and may be deleted from the table.
     forgotten: Option<u64>,
 }
 
@@ -38,13 +38,13 @@ impl SingleUses {
         of_it.any(|digests| digests.contains(digest))
     }
 
-    /// How many are remembered of an application.
+    /// The number of records of an application.
     pub fn count(&self, application: AppNumber) -> usize {
         let buckets = self.lock();
         buckets.by_minute.values().filter_map(|bucket| bucket.get(&application)).map(HashSet::len).sum()
     }
 
-    /// Remembers what is durable.
+    /// Adds durable records.
     pub fn publish(&self, new: impl IntoIterator<Item = SingleUse>) {
         let mut buckets = self.lock();
         for single_use in new {
@@ -52,8 +52,8 @@ impl SingleUses {
         }
     }
 
-    /// Drops the buckets whose minute is over by both clocks: the time is `now`, and the clock that says so has not
-    /// jumped forward for `steady`. Tells up to when; the epoch where there was nothing to drop.
+    /// Drops the buckets whose minute has passed by both clocks: `now`, and a clock that has not jumped forward for `steady`.
+    /// Returns the end of the last one; the epoch where none was dropped.
     pub fn forget(&self, now: Timestamp, steady: Duration) -> Timestamp {
         let mut upto = Timestamp::EPOCH;
         if steady < STEADY {
@@ -71,12 +71,12 @@ impl SingleUses {
         upto
     }
 
-    /// Whether rows can go.
+    /// Whether rows can be deleted.
     pub fn has_forgotten(&self) -> bool {
         self.lock().forgotten.is_some()
     }
 
-    /// Removes the rows that can go. One that stays because the commit fails goes with a later one.
+    /// Deletes the rows of dropped buckets. After a failed commit a later one deletes them.
     pub fn remove_rows(&self, connection: &Connection) -> rusqlite::Result<()> {
         let Some(minute) = self.lock().forgotten.take() else { return Ok(()) };
         connection.prepare_cached("DELETE FROM spent WHERE until_minute <= ?")?.execute([minute])?;
@@ -124,7 +124,7 @@ fn read(row: &Row<'_>) -> Result<(u64, AppNumber, Digest), OpenError> {
     Ok((row.get(0)?, AppNumber(row.get(1)?), row.get(2)?))
 }
 
-/// The minute at whose beginning it is over.
+/// The minute at whose beginning the record has expired.
 fn minute(until: Timestamp) -> u64 {
     until.as_millis().div_ceil(MINUTE_MS)
 }

@@ -1,10 +1,10 @@
-//! Counters about the writer's work, for metrics: plain counters that the writer sets and anybody reads.
+//! Statistics of the writer, for metrics: plain counters that the writer sets and any thread reads.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What the writer has done since the start.
+/// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Stats {
     commits: AtomicU64,
@@ -13,7 +13,7 @@ pub struct Stats {
     failures: AtomicU64,
     journal_bytes: AtomicU64,
     is_failing: AtomicBool,
-    /// Why nothing is written although the disk may well take it.
+    /// Reason why the store does not write although the disk may be fine.
     lost: Mutex<Option<String>>,
 }
 
@@ -38,7 +38,7 @@ impl Stats {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// Bytes in the journal that are not folded yet.
+    /// Bytes in the journal that are not compacted yet.
     pub fn journal_bytes(&self) -> u64 {
         self.journal_bytes.load(Ordering::Relaxed)
     }
@@ -48,7 +48,7 @@ impl Stats {
         self.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Why the files are not those that were opened, if they are not.
+    /// Reason why the files are not those that were opened, if they are not.
     pub fn lost(&self) -> Option<String> {
         self.lock_lost().clone()
     }
@@ -62,7 +62,7 @@ impl Stats {
         self.lost.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The database was read, and its journal has so many bytes.
+    /// Records the size of the journal after loading.
     pub(crate) fn loaded(&self, journal_bytes: u64) {
         self.journal_bytes.store(journal_bytes, Ordering::Relaxed);
     }

@@ -35,8 +35,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How often a busy writer forgets expired revocations, and a failed one tries to open the file again.
 const ROUND: Duration = Duration::from_secs(10);
 const REOPEN_AFTER: Duration = Duration::from_secs(1);
-/// Applications whose secrets' last use is written with one commit, and the busy commits between two such. An idle moment is
-/// better, but may not come; many rows at once share their pages.
+/// Applications whose secrets' last use is written with one commit, and the number of busy commits between two such. An idle
+/// moment is better, but may not come; many rows at once share their pages.
 const LAST_USED_A_COMMIT: usize = 256;
 const LAST_USED_EVERY: u64 = 256;
 
@@ -47,8 +47,8 @@ pub(crate) struct Writer {
     clock: Clock,
     /// `None` after an error that leaves in doubt what is durable.
     open: Option<Open>,
-    /// The file as it was open before the error. It serves no write, but keeps SQLite's knowledge of where the last good commit
-    /// ends, so that no frame behind it in the WAL counts as committed.
+    /// The file as it was open before the error. It serves no write, but keeps SQLite's knowledge of the end of the last good
+    /// commit, so that no frame behind it in the WAL counts as committed.
     in_doubt: Option<Open>,
     opened_at: Instant,
     round_at: Instant,
@@ -66,7 +66,7 @@ struct Open {
     directory: Arc<Lock>,
 }
 
-/// Why a batch was answered with an error.
+/// Reason why a batch was answered with an error.
 enum Failure {
     Sqlite(Arc<rusqlite::Error>),
     /// The commit is durable in a file that the path no longer leads to.
@@ -86,9 +86,9 @@ impl Writer {
         queue: Arc<Queue>,
         clock: Clock,
     ) -> Result<Writer, OpenError> {
-        // Readers are served from a disk that cannot be written to, at the start as later.
+        // A read-only disk serves reads, at the start as later.
         let (open, in_doubt) = match Open::new(&directory, &memory) {
-            // Only a write shows whether there is room for one.
+            // Only a write shows whether the disk has room.
             Ok(open) => match open.empty_wal().and_then(|()| schema::rewrite_version(&open.connection)) {
                 Ok(()) => (Some(open), None),
                 Err(error) => {
@@ -183,8 +183,8 @@ impl Writer {
         self.doubt(error);
     }
 
-    /// Closes the file unless the error left it as it was. A full disk is reported before anything is written; after any other
-    /// error it is unknown what reached the disk, and only reading it anew tells.
+    /// Closes the file unless the error left it unchanged. A full disk is reported before anything is written; after any other
+    /// error only reading the file anew shows what reached the disk.
     fn doubt(&mut self, error: &rusqlite::Error) {
         let is_rolled_back = self.open.as_ref().is_some_and(|open| open.connection.is_autocommit());
         if error.sqlite_error_code() != Some(ErrorCode::DiskFull) || !is_rolled_back {

@@ -1,4 +1,4 @@
-//! Creating, replacing and deleting applications: one at a time, since operators do it and not applications.
+//! Creating, replacing and deleting applications: one at a time, since operators do it and not clients.
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use super::rows::{self, APPLICATION, APPLICATION_VALUES, DATABASE_NOW, SECRET, S
 pub(crate) struct Applications(pub Arc<Shared>);
 
 pub(crate) enum ApplicationJob {
-    /// With the number that it will have, once it was given one.
+    /// With the assigned number, once there is one.
     Create(Job<NewApplication, Created>, Option<AppNumber>),
     Replace(Job<Application, Replaced>),
     Delete(Job<AppNumber, Deleted>),
 }
 
-/// Numbers that are skipped when one is given that is known already: an asynchronous fail-over took the sequence back.
+/// Numbers that are skipped when the sequence yields a known one: an asynchronous failover took the sequence back.
 const SKIPPED: i64 = 1_000;
 
 impl Work for Applications {
@@ -87,7 +87,7 @@ impl Work for Applications {
 }
 
 impl Applications {
-    /// A number that was never given, also if the sequence was.
+    /// A new number, also after the sequence went back.
     async fn next_number(&self, client: &Client) -> Result<AppNumber, DatabaseError> {
         loop {
             let next: i64 =
@@ -100,7 +100,7 @@ impl Applications {
         }
     }
 
-    /// Done once, however often it is done again: the number tells whose the row is.
+    /// Idempotent: the number identifies the row of an attempt that was cut off.
     async fn create(&self, client: &mut Client, new: Application) -> Result<Option<Created>, DatabaseError> {
         let transaction = client.transaction().await?;
         let insert = format!(
@@ -116,7 +116,7 @@ impl Applications {
             return Ok(Some(Created::Created(self.0.published.put(new, Source::Written))));
         }
         transaction.rollback().await?;
-        // Nobody holds it where it was deleted just now: then it is tried again.
+        // The holder of the appId was deleted just now: retry.
         let Some(holder) = read(client, By::Id(&new.id)).await? else { return Ok(None) };
         let (number, holder) = (holder.number, self.0.published.put(holder, Source::Read));
         Ok(Some(if number == new.number { Created::Created(holder) } else { Created::Taken(holder) }))
@@ -140,7 +140,7 @@ impl Applications {
                 let clear = "DELETE FROM revocations WHERE application = $1";
                 transaction.execute(clear, &[&rows::number(to.number)]).await?;
             }
-            // Last, so that little time passes between what it says of the time and the commit.
+            // Last, so that little time passes between `changed_at` and the commit.
             let update = format!(
                 "UPDATE applications SET ({application}, changed_at) = ({values}, {DATABASE_NOW})
                  WHERE number = $1",
@@ -164,7 +164,7 @@ impl Applications {
     ) -> Result<Deleted, DatabaseError> {
         let transaction = client.transaction().await?;
         let key = rows::number(number);
-        // First, so that a login that is under way is waited for, and its grant found.
+        // First, so that it waits for a login that is under way and finds its grant.
         let found = transaction.execute("DELETE FROM applications WHERE number = $1", &[&key]).await?;
         for table in ["secrets", "grants", "revocations", "spent"] {
             transaction.execute(&format!("DELETE FROM {table} WHERE application = $1"), &[&key]).await?;
@@ -201,7 +201,7 @@ async fn read(client: &impl GenericClient, by: By<'_>) -> Result<Option<Applicat
     Ok(Some(application))
 }
 
-/// The secrets as they shall be; of the last uses the later one stays, since other nodes know of others.
+/// Replaces the secrets; the later last use stays, since other nodes know of others.
 async fn write_secrets(
     transaction: &Transaction<'_>,
     application: &Application,
@@ -221,7 +221,7 @@ async fn write_secrets(
     Ok(())
 }
 
-/// Whether a row is what a change that was cut off was to write: two changes to one revision differ in something.
+/// Whether a row is the result of a change that was cut off: two changes to one revision differ in something.
 fn is_same(one: &Application, other: &Application) -> bool {
     let secrets = |application: &Application| -> Vec<_> {
         application.secrets.iter().map(|secret| (secret.id, secret.retire_at, secret.label.clone())).collect()

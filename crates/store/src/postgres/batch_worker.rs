@@ -1,8 +1,8 @@
-//! A worker: a bounded queue, and a task that takes all that waits and does it in one go, on a session of the pool.
+//! Batch worker: a bounded queue, and a task that executes all waiting operations in one batch, on a session of the pool.
 //!
-//! What another transaction or a restart of the server was in the way of is tried again until it succeeds or no request
-//! waits for it any more. Whether a commit that was cut off happened is not known; every kind of work is such that doing it
-//! again finds out. What the database refuses for a reason that lasts is answered at once.
+//! Conflicts with other transactions and restarts of the server are retried until they succeed or no request waits any more.
+//! After a lost connection it is unknown whether the commit happened; every kind of work is idempotent, so that a retry finds
+//! out. An error that lasts is answered at once.
 
 use std::error::Error;
 use std::future::Future;
@@ -19,31 +19,31 @@ use super::database_error::Outlook;
 use super::health::Progress;
 use super::pool::Session;
 
-/// An operation and where its outcome goes.
+/// An operation and the channel for its outcome.
 pub(crate) struct Job<Q, A> {
     pub what: Q,
     pub answer: oneshot::Sender<Result<A, Arc<DatabaseError>>>,
 }
 
 impl<Q, A> Job<Q, A> {
-    /// The request may have been given up; what was done stays done.
+    /// The request may have been given up; the write stays.
     pub fn reply(self, outcome: A) {
         let _ = self.answer.send(Ok(outcome));
     }
 
-    /// It cannot be done at present.
+    /// Answers with an error: the operation cannot be done at present.
     pub fn refuse(self, error: &Arc<DatabaseError>) {
         let _ = self.answer.send(Err(Arc::clone(error)));
     }
 }
 
-/// What a worker does.
+/// A kind of work.
 pub(crate) trait Work: Send + 'static {
     /// One operation.
     type Job: Send + Sync + 'static;
     /// Its name in the log and in the reason for not being ready.
     const NAME: &'static str;
-    /// Operations that are done in one go at most.
+    /// The most operations in one batch.
     const AT_ONCE: usize;
     /// Whether the stats count it among the writes.
     const WRITES: bool = true;
@@ -54,8 +54,8 @@ pub(crate) trait Work: Send + 'static {
     /// Answers an operation that cannot be done.
     fn refuse(job: Self::Job, error: &Arc<DatabaseError>);
 
-    /// Does `jobs`, answers those that are done and leaves the others, to be done next. After an error those are left that
-    /// were not done. `again` says that something of it may have been done before.
+    /// Executes `jobs`, answers those that are done and leaves the others for the next call. After an error the undone ones are
+    /// left. `again` says that some of it may have been done before.
     fn perform(
         &mut self,
         session: &mut Session,
@@ -64,17 +64,17 @@ pub(crate) trait Work: Send + 'static {
     ) -> impl Future<Output = Result<(), DatabaseError>> + Send;
 }
 
-/// The end at which operations come in. Dropping it ends the worker when it has done what waits.
+/// The sender of a worker's queue. Dropping it ends the worker after the queued work.
 pub(crate) struct BatchWorker<W: Work> {
     queue: mpsc::Sender<W::Job>,
     error: Arc<LastError>,
 }
 
-/// What kept a worker from its work last.
+/// The last error of a worker.
 #[derive(Default)]
 struct LastError(Mutex<Option<Arc<DatabaseError>>>);
 
-/// Why an answer did not come in time where the worker has not heard of any error.
+/// Timeout of an operation whose worker has seen no error.
 #[derive(Debug, thiserror::Error)]
 #[error("the database did not do it in time")]
 struct TooSlow;
@@ -92,7 +92,7 @@ impl<W: Work> BatchWorker<W> {
         BatchWorker { queue: sender, error }
     }
 
-    /// The outcome of an operation, as soon as the database has it.
+    /// Enqueues an operation and waits for its outcome.
     pub async fn submit<Q, A>(
         &self,
         what: Q,
@@ -108,7 +108,7 @@ impl<W: Work> BatchWorker<W> {
         }
     }
 
-    /// How many operations wait.
+    /// The number of waiting operations.
     pub fn waiting(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
     }
@@ -159,7 +159,7 @@ impl<W: Work> Running<W> {
         }
     }
 
-    /// Does what can be done of `jobs`; whether something of the rest may have been done.
+    /// Executes a batch; returns whether some of the rest may have been done.
     async fn step(&mut self, jobs: &mut Vec<W::Job>, again: bool) -> bool {
         let error = match self.attempt(jobs, again).await {
             Ok(()) => {
@@ -181,7 +181,7 @@ impl<W: Work> Running<W> {
         }
     }
 
-    /// One operation of a batch must not take the others with it.
+    /// Executes the operations one by one, so that one bad operation does not fail the batch.
     async fn each_alone(&mut self, jobs: &mut Vec<W::Job>, again: bool) -> bool {
         let mut left_in_doubt = false;
         for job in std::mem::take(jobs) {
@@ -211,7 +211,7 @@ impl<W: Work> Running<W> {
             Err(error) if error.is_read_only() => self.shared.server.leave(session.epoch),
             Err(_) => {}
         }
-        // In other cases the state of the connection is not known.
+        // After other errors the state of the connection is unknown.
         if performed.as_ref().err().is_none_or(DatabaseError::keeps_connection) {
             self.shared.pool.put(session);
         }

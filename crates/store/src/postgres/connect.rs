@@ -1,4 +1,4 @@
-//! One connection to the database, with our settings on it, and which server it is to.
+//! One database connection with our settings, and the identity of its server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::server::{Server, ServerId};
 use super::settings::PostgresSettings;
 use super::url::Database;
 
-/// What a connection is for.
+/// The purpose of a connection, which decides about its query plans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Session {
     /// Statements on a few keys each.
@@ -24,14 +24,14 @@ pub(crate) enum Session {
     Whole,
 }
 
-/// A connection, and where it goes.
+/// A connection with the identity of its server.
 pub(crate) struct Connected {
     pub client: Client,
     pub host: usize,
     pub identity: Identity,
 }
 
-/// What a server says of itself on one connection.
+/// The identity of a server and of one connection to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub server: ServerId,
@@ -41,19 +41,19 @@ pub(crate) struct Identity {
 }
 
 impl PostgresSettings {
-    /// How long an answer may take before the connection is given up: the database should have said so itself.
+    /// How long an answer may take before the connection is given up: the database's own timeouts come earlier.
     pub(crate) fn silence(&self) -> Duration {
         self.statement_timeout + Duration::from_secs(1)
     }
 }
 
-/// A connection for a command, to whichever host takes writes.
+/// A connection for a command, to the first host that takes writes.
 pub(crate) async fn connect_once(settings: &PostgresSettings) -> Result<Client, DatabaseError> {
     Ok(connect(settings, &Server::default(), Session::Whole, Arc::default()).await?.client)
 }
 
-/// A new connection to the first host that takes writes, beginning with the one that this node works with. It is closed when
-/// the client is dropped. Notifications wake `notified`, and so does its end.
+/// A new connection to the first host that takes writes, beginning with the one in use. It is closed when the client is dropped.
+/// Notifications, and its end, wake `notified`.
 pub(crate) async fn connect(
     settings: &PostgresSettings,
     server: &Server,
@@ -64,7 +64,7 @@ pub(crate) async fn connect(
     let (count, first) = (database.hosts.len(), server.host());
     let mut failed = Vec::new();
     for host in (first..first + count).map(|host| host % count) {
-        // To make the connection, and to prepare it.
+        // To connect, and to prepare.
         let limit = 2 * settings.connect_timeout;
         let made =
             timeout(limit, connect_to(settings, &database, host, session, Arc::clone(&notified))).await;
@@ -100,7 +100,7 @@ async fn connect_to(
     });
     let identity = identify(&client).await?;
     prepare(&client, settings, session).await?;
-    // Between the two there were several transactions.
+    // Several transactions came between the two.
     if identify(&client).await?.backend != identity.backend {
         return Err(DatabaseError::Pooled);
     }
@@ -115,7 +115,7 @@ const IDENTIFY: &str = "
 /// For engines that have no WAL of this kind.
 const IDENTIFY_OTHERS: &str = "SELECT pg_backend_pid(), current_setting('transaction_read_only')";
 
-/// Which server serves this connection at this moment.
+/// Identifies the server that serves this connection at this moment.
 pub(crate) async fn identify(client: &Client) -> Result<Identity, DatabaseError> {
     let answer = match client.simple_query(IDENTIFY).await {
         Err(error) if error.as_db_error().is_some() => client.simple_query(IDENTIFY_OTHERS).await?,
@@ -144,7 +144,7 @@ async fn prepare(
     session: Session,
 ) -> Result<(), DatabaseError> {
     let (statement, lock) = (settings.statement_timeout.as_millis(), settings.lock_timeout.as_millis());
-    // What was answered must be there after a crash, whatever the role's defaults are.
+    // Answered writes must survive a crash, whatever the role's defaults are.
     let limits = format!(
         "SET statement_timeout = {statement}; SET lock_timeout = {lock};
          SET idle_in_transaction_session_timeout = {statement};
@@ -153,10 +153,9 @@ async fn prepare(
     client.batch_execute(&limits).await?;
     match session {
         Session::BatchWorker => {
-            // Each key of a batch is looked up in the order of the arrays, whatever the statistics say: a plan that
-            // flips would read the whole table, and lock rows in another order than other nodes. Engines that do not
-            // know these settings plan so anyway. A plan that has to do with what is off looks so dear that it would be
-            // compiled each time.
+            // Each key of a batch is looked up in the order of the arrays, whatever the statistics say: a plan that flips would
+            // read the whole table, and lock rows in another order than other nodes. Engines without these settings plan so
+            // anyway. The planner gives a disabled plan a cost so high that it would be JIT-compiled each time.
             let plans = "SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
             if let Err(error) = client.batch_execute(plans).await {
                 tracing::debug!(

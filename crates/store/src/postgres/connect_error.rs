@@ -1,9 +1,9 @@
-//! Why a node, or a command, cannot work with a database, in sentences that say what to do.
+//! Connection errors, in sentences with a remedy.
 
 use super::connect::DatabaseError;
 use super::schema::VERSION;
 
-/// Why a node cannot work with the database.
+/// Reason why a node cannot work with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error(

@@ -1,4 +1,4 @@
-//! Credentials of an application: columns of its row that hold a list each.
+//! Credentials of an application, as array columns of its row.
 
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::{Credential, CredentialId};

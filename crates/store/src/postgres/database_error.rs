@@ -1,4 +1,4 @@
-//! Database errors: what the database said, and what that means for the statement and for its connection.
+//! Database errors: the cause, and what it means for the statement and for its connection.
 
 use std::error::Error;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
-/// Why the database did not do what it was asked.
+/// Reason why a statement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
     #[error("the database cannot be reached")]
@@ -52,18 +52,18 @@ pub(crate) enum DatabaseError {
     NoRoom(#[source] Arc<DatabaseError>),
 }
 
-/// How soon the same statement may succeed.
+/// When the same statement may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outlook {
-    /// At once, on the same connection: another transaction was in the way.
+    /// At once, on the same connection: it lost a race with another transaction.
     LostRace,
-    /// Soon: the server restarts, changes over, or has no room at this moment.
+    /// Soon: the server restarts, fails over, or has no room at this moment.
     Passing,
-    /// Not before somebody changes something, so that waiting is of no use.
+    /// Only after an operator changes something, so that a retry is of no use.
     Lasting,
 }
 
-/// What the client library says, with its causes, or what the database said, with its SQLSTATE.
+/// The error of the client library with its causes, or of the database with its SQLSTATE.
 #[derive(Debug)]
 pub(crate) struct Said(tokio_postgres::Error);
 
@@ -94,7 +94,7 @@ impl fmt::Display for Said {
 
 impl From<tokio_postgres::Error> for DatabaseError {
     fn from(error: tokio_postgres::Error) -> DatabaseError {
-        // A statement that was prepared on this connection is not there, or is before it was prepared.
+        // The session's prepared statement is missing, or exists already: a pooler shares connections.
         let pooled = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
         let is_pooled = error.as_db_error().is_some_and(|error| {
             pooled.contains(error.code()) || error.message().contains("statement pooling mode")
@@ -104,7 +104,7 @@ impl From<tokio_postgres::Error> for DatabaseError {
 }
 
 impl DatabaseError {
-    /// Why a connection could not be made.
+    /// The error of a failed connection attempt.
     pub fn connecting(error: tokio_postgres::Error) -> DatabaseError {
         let said = Said(error);
         // The client library has no other sign of it.
@@ -114,7 +114,7 @@ impl DatabaseError {
         DatabaseError::Unreachable(said)
     }
 
-    /// Why no host could be used, each with its own reason.
+    /// The errors of all hosts.
     pub fn none_of(mut hosts: Vec<(String, DatabaseError)>) -> DatabaseError {
         match hosts.pop() {
             Some((_, error)) if hosts.is_empty() => error,
@@ -166,7 +166,7 @@ impl DatabaseError {
         }
     }
 
-    /// Whether its connection is as good as before, but for a transaction that may be open on it.
+    /// Whether its connection stays usable, apart from a transaction that may be open on it.
     pub fn keeps_connection(&self) -> bool {
         match self {
             DatabaseError::Refused(said) => said.0.as_db_error().is_some_and(|error| {
@@ -191,7 +191,7 @@ impl DatabaseError {
         }
     }
 
-    /// Whether the server has become one that takes no writes.
+    /// Whether the server has become read-only.
     pub fn is_read_only(&self) -> bool {
         matches!(self, DatabaseError::ReadOnly) || self.is_of(&[SqlState::READ_ONLY_SQL_TRANSACTION])
     }
@@ -206,12 +206,12 @@ impl DatabaseError {
         }
     }
 
-    /// Whether a statement waited for a lock for too long.
+    /// Whether a lock timed out.
     pub fn is_lock_timeout(&self) -> bool {
         self.is_of(&[SqlState::LOCK_NOT_AVAILABLE])
     }
 
-    /// Whether a statement took too long.
+    /// Whether a statement timed out.
     pub fn is_timeout(&self) -> bool {
         matches!(self, DatabaseError::Silent(_)) || self.is_of(&[SqlState::QUERY_CANCELED])
     }
@@ -220,7 +220,7 @@ impl DatabaseError {
         self.database_error().is_some_and(|error| states.contains(error.code()))
     }
 
-    /// What the database said, where it said something.
+    /// The database's error, if it sent one.
     fn database_error(&self) -> Option<&DbError> {
         match self {
             DatabaseError::Unreachable(said) | DatabaseError::Refused(said) => said.0.as_db_error(),
@@ -237,7 +237,7 @@ impl DatabaseError {
         }
     }
 
-    /// The five characters that say what kind of error it is; empty where the database did not say any.
+    /// The SQLSTATE; empty where the database did not send one.
     pub fn sqlstate(&self) -> &str {
         match self {
             DatabaseError::ReadOnly => SqlState::READ_ONLY_SQL_TRANSACTION.code(),
@@ -258,7 +258,7 @@ impl DatabaseError {
         }
     }
 
-    /// All of it in one line.
+    /// The whole error in one line.
     pub fn summary(&self) -> String {
         let mut line = self.to_string();
         let mut cause = self.source();
@@ -277,23 +277,23 @@ impl Said {
         }
         let io = self.0.source().and_then(|cause| cause.downcast_ref::<io::Error>());
         match io.map(io::Error::kind) {
-            // A certificate that is not believed, a socket that is not ours.
+            // An untrusted certificate, or a socket of another program.
             Some(io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied) => Outlook::Lasting,
             Some(_) => Outlook::Passing,
             None if self.0.is_closed() => Outlook::Passing,
-            // Authentication, TLS, or an answer that cannot be understood.
+            // Authentication, TLS, or an answer that does not parse.
             None => Outlook::Lasting,
         }
     }
 }
 
-/// By SQLSTATE.
+/// The outlook of an SQLSTATE.
 fn outlook(code: &str) -> Outlook {
     match code {
         // Serialization failure, deadlock, lock timeout.
         "40001" | "40P01" | "55P03" => Outlook::LostRace,
-        // Read-only: whether another server takes writes shows with the next connection. Too many connections, out of
-        // memory, a statement or a transaction that took too long.
+        // Read-only: the next connection shows whether another server takes writes. Too many connections, out of memory, a
+        // statement or a transaction that took too long.
         "25006" | "53300" | "53200" | "57014" | "25P03" | "25P04" => Outlook::Passing,
         // Lost connections, rolled back transactions; and servers that start, stop or crash.
         _ if ["08", "40", "57P"].iter().any(|class| code.starts_with(class)) => Outlook::Passing,

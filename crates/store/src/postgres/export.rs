@@ -1,5 +1,4 @@
-//! An installation that leaves the database, as of one moment while nodes work on; and one that comes in: into an empty
-//! database, all of it or nothing.
+//! Export from the database, as of one moment while nodes work on; and import into an empty database, all of it or nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,13 +17,13 @@ use super::settings::PostgresSettings;
 use super::{ConnectError, schema};
 use crate::export::{Counts, Holding, Whole};
 
-/// Applications that are in memory at a time, with a few hundred KiB of grants each at the very most.
+/// Applications in memory at a time, with a few hundred KiB of grants each at the very most.
 pub const PAGE: usize = 256;
 
-/// As much of a table as it takes, since nobody waits for it.
+/// No statement timeout, since no request waits.
 const PATIENTLY: &str = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
-/// Why an installation was not moved.
+/// Reason why an installation was not exported or imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     #[error(transparent)]
@@ -49,7 +48,7 @@ impl From<tokio_postgres::Error> for ExportError {
     }
 }
 
-/// One moment of the database, read page by page.
+/// A snapshot of the database, read page by page.
 pub struct Export {
     client: Client,
     /// The number of the last application that was read.
@@ -69,19 +68,19 @@ impl Export {
         super::keyring::read(&self.client).await?.ok_or(ExportError::NoKeyring)
     }
 
-    /// The highest number that was ever given to an application, or a higher one.
+    /// The highest number that an application ever had, or a higher one.
     pub async fn last_number(&self) -> Result<AppNumber, ExportError> {
         let row = self.client.query_one("SELECT last_value, is_called FROM application_numbers", &[]).await?;
         let (last, is_given): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
         Ok(AppNumber(if is_given { last as u32 } else { 0 }))
     }
 
-    /// Up to when revocations and single-use identifiers were forgotten.
+    /// The high-water marks.
     pub async fn high_water(&self) -> Result<Marks, ExportError> {
         Ok(forgotten::read(&self.client).await?)
     }
 
-    /// The next applications in the order of their numbers; none when all were read.
+    /// The next applications in the order of their numbers; empty after the last one.
     pub async fn page(&mut self) -> Result<Vec<Holding>, ExportError> {
         let select = format!(
             "SELECT {application} FROM applications WHERE number > $1::int8 ORDER BY number LIMIT {PAGE}",
@@ -131,7 +130,7 @@ pub struct Import {
 }
 
 impl Import {
-    /// Takes hold of a database on which nothing has started yet. Of several at once the first goes on.
+    /// Locks a database on which no node has ever started. Of several at once the first goes on.
     pub async fn begin(settings: &PostgresSettings, keyring: &SealedKeyring) -> Result<Import, ExportError> {
         let client = connect_once(settings).await?;
         schema::check(&client).await?;
@@ -162,7 +161,7 @@ impl Import {
         self.insert_revocations(page).await
     }
 
-    /// Makes it all durable, if it is whole.
+    /// Commits the import, if it is complete.
     pub async fn finish(self, expected: &Whole) -> Result<(), ExportError> {
         let found = count(&self.client).await?;
         if found != expected.counts {
@@ -176,7 +175,7 @@ impl Import {
         Ok(self.client.batch_execute("COMMIT").await?)
     }
 
-    /// One row each, without waiting for one before the next is sent.
+    /// Inserts rows, pipelined.
     async fn insert(&self, insert: &str, rows: Vec<Vec<Value>>) -> Result<(), ExportError> {
         let statement = self.client.prepare(insert).await?;
         try_join_all(rows.iter().map(async |values| {

@@ -1,4 +1,4 @@
-//! The high-water marks of forgotten time as a row, which the statement that removes what is forgotten raises.
+//! The row of the high-water marks; the statement that deletes forgotten records raises it.
 
 use northgate_core::high_water::Marks;
 use tokio_postgres::{Client, GenericClient, Row};
@@ -18,7 +18,7 @@ pub(super) const TABLE: &str = "
 
 pub(super) const SELECT: &str = "SELECT tokens_until, single_use_until FROM forgotten";
 
-/// The statement that deletes by `condition` and raises the mark in `mark` to the latest `column` of what it deletes.
+/// The statement that deletes by `condition` and raises the mark `mark` to the latest `column` among the deleted rows.
 pub(super) fn delete(table: &str, condition: &str, column: &str, mark: &str) -> String {
     format!(
         "WITH gone AS (DELETE FROM {table} WHERE {condition} RETURNING {column} AS upto)
@@ -36,14 +36,14 @@ pub(super) async fn read(client: &impl GenericClient) -> Result<Marks, DatabaseE
     marks(&client.query_one(SELECT, &[]).await?)
 }
 
-/// Writes the marks of an installation that comes in.
+/// Writes the marks of an import.
 pub(super) async fn write(client: &Client, to: Marks) -> Result<(), DatabaseError> {
     let update = "UPDATE forgotten SET tokens_until = $1, single_use_until = $2";
     client.execute(update, &[&rows::millis(to.tokens), &rows::millis(to.single_use)]).await?;
     Ok(())
 }
 
-/// Raises the marks to at least `to`: what one node has forgotten in its memory, others must not take for new tokens' time.
+/// Raises the marks to at least `to`: other nodes must not use forgotten time for the issue time of new tokens.
 pub(super) async fn raise(client: &Client, to: Marks) -> Result<(), DatabaseError> {
     let update = "UPDATE forgotten SET tokens_until = greatest(tokens_until, $1),
                   single_use_until = greatest(single_use_until, $2)

@@ -1,9 +1,9 @@
-//! Readiness: what the database does to writes, as the writes themselves and a periodic probe find it.
+//! Readiness probe: whether the database accepts writes, as the writes themselves and a periodic probe find it.
 //!
-//! The probe executes every kind of write on every table with a condition that no row meets, and checks the privileges on
-//! the sequences: it needs the privileges, the locks and a server that takes writes, and leaves no row behind, dead or
-//! alive. What needs a row to show, as a full disk or a trigger, shows first in a real write; from then on the probe also
-//! writes a row and rolls it back, until that works.
+//! The probe executes every kind of write on every table with a condition that no row meets, and checks the privileges on the
+//! sequences: it needs the privileges, the locks and a server that takes writes, and leaves no row behind, dead or alive. A full
+//! disk or a trigger needs a row to show, and so shows first in a real write; from then on the probe also writes a row and rolls
+//! it back, until that works.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,33 +19,33 @@ use super::connect::DatabaseError;
 use super::database_error::Outlook;
 use super::pool::Session;
 
-/// How often the probe runs, and at least how long it leaves the database alone while writes fail.
+/// The interval of the probe; while writes fail, the least pause between two.
 const EVERY: Duration = Duration::from_millis(250);
-/// How long a write may be under way before the node says so. A batch takes milliseconds, and the probe less.
+/// How long a write may be under way before the node reports it. A batch takes milliseconds, and the probe less.
 const SLOW: Duration = Duration::from_secs(1);
 const SLOW_PROBE: Duration = Duration::from_millis(500);
-/// How often one cause is written to the log as a warning.
+/// How often one cause is logged as a warning.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
-/// Causes that are told apart in that time; what comes on top is no warning.
+/// Distinct causes in that time; more are not logged as warnings.
 const REPORTED_MAX: usize = 64;
 
-/// What is known about writes.
+/// The health of writes.
 #[derive(Default)]
 pub(crate) struct Health {
-    /// Why the last probe failed.
+    /// Error of the last probe.
     refused: Mutex<Option<String>>,
-    /// A write was refused, and no row has been written since.
+    /// A write was rejected, and no row has been written since.
     is_suspect: AtomicBool,
     wake: Notify,
     under_way: Mutex<Vec<Arc<Progress>>>,
     reported: Mutex<Vec<(String, Instant)>>,
 }
 
-/// The work of one worker, or of the probe.
+/// The progress of one worker, or of the probe.
 pub(crate) struct Progress {
     name: &'static str,
     slow: Duration,
-    /// Since when it has work that is not done.
+    /// The time since which it has unfinished work.
     since: Mutex<Option<Instant>>,
 }
 
@@ -55,7 +55,7 @@ impl Progress {
         lock(&self.since).get_or_insert_with(Instant::now);
     }
 
-    /// Something was done, or nothing is to be done any more.
+    /// Some work is done, or none is left.
     pub fn done(&self) {
         *lock(&self.since) = None;
     }
@@ -73,13 +73,13 @@ impl Health {
         progress
     }
 
-    /// A write was refused for a reason that lasts: the probe finds out whether all of them are.
+    /// Records that a write was rejected for a lasting reason: the probe finds out whether all of them are.
     pub fn suspect(&self) {
         self.is_suspect.store(true, Ordering::Relaxed);
         self.wake.notify_one();
     }
 
-    /// Writes a warning with its cause, once in a while.
+    /// Logs a warning with its cause, rate-limited.
     pub fn report(&self, work: &'static str, error: &DatabaseError) {
         let cause = format!("{work} {}", error.summary());
         let is_new = {
@@ -99,7 +99,7 @@ impl Health {
         }
     }
 
-    /// Why writes do not succeed at present.
+    /// Reason why writes fail at present.
     pub fn why_not(&self) -> Option<String> {
         if let Some(reason) = &*lock(&self.refused) {
             return Some(reason.clone());
@@ -126,10 +126,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The writes that the probe executes; none on engines that do not know such a statement.
+/// The probe's writes; `None` on engines that do not support such a statement.
 pub(crate) struct Statements(Option<Statement>);
 
-/// What Northgate writes: tables, the columns of a new row, and what an update sets to what it is.
+/// Northgate's writes: tables, the columns of a new row, and an update that changes nothing.
 const TABLES: [(&str, &str, &str); 8] = [
     ("applications", "number, app_id, name, state, created_at, revision, changed_at", "number = number"),
     ("secrets", "application, id, label, created_at", "id = id"),
@@ -140,11 +140,11 @@ const TABLES: [(&str, &str, &str); 8] = [
     ("keyring", "one, version, sealed", "version = version"),
     ("forgotten", "", "tokens_until = tokens_until"),
 ];
-/// Tables whose rows are never removed.
+/// Tables whose rows are never deleted.
 const KEPT: [&str; 2] = ["keyring", "forgotten"];
 const SEQUENCES: [&str; 2] = ["grant_order", "application_numbers"];
 
-/// Each kind of write on each table, to no row at all.
+/// Each kind of write on each table, matching no row.
 fn probe() -> String {
     let mut parts = Vec::new();
     for (table, columns, same) in TABLES {
@@ -161,7 +161,7 @@ fn probe() -> String {
             parts.push(format!("d_{table} AS (DELETE FROM {table} WHERE false)"));
         }
     }
-    // The next number is taken only where that is refused, so that none is lost.
+    // Takes the next number only where the privilege check is not supported, so that none is lost.
     let numbers = SEQUENCES.map(|sequence| {
         format!(
             "SELECT nextval('{sequence}') WHERE NOT has_sequence_privilege('{sequence}', 'USAGE, UPDATE')"
@@ -170,7 +170,7 @@ fn probe() -> String {
     format!("WITH {} {}", parts.join(", "), numbers.join(" UNION ALL "))
 }
 
-/// A row in each table that requests write to, of an application that no sequence gives; rolled back in any case.
+/// A row in each table that requests write to, of an application outside of the sequence; always rolled back.
 const TRIAL: &str = "
     BEGIN;
     INSERT INTO grants (application, id, generation, refreshed_at, expires_at)
@@ -194,7 +194,7 @@ impl Statements {
     }
 }
 
-/// Probes for as long as the store is there.
+/// Probes for as long as the store exists.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let progress = shared.health.watch_for("probe", SLOW_PROBE);
     loop {
@@ -206,7 +206,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             Ok(()) => shared.health.set_refused(None),
             Err(Failed { error, locked }) => {
                 shared.health.report("probe", &error);
-                // Lost connections and races are no answer. The sessions have a reason of their own to be missing.
+                // Lost connections and races say nothing about writes. The pool reports missing sessions.
                 let is_session = matches!(error, DatabaseError::NoConnection(_) | DatabaseError::NoRoom(_));
                 let is_answer =
                     error.outlook() == Outlook::Lasting || error.is_lock_timeout() || error.is_timeout();
@@ -224,7 +224,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 
 struct Failed {
     error: DatabaseError,
-    /// Which table is locked, and by which process.
+    /// The locked table, and the process that holds the lock.
     locked: Option<String>,
 }
 
@@ -267,7 +267,7 @@ async fn probe_with(session: &Session, is_suspect: bool) -> Result<(), DatabaseE
     Ok(())
 }
 
-/// Who holds a lock that keeps rows of a table from being written. Any role may read it.
+/// The holder of a lock that blocks writes to a table. Any role may read it.
 async fn locked_by(client: &Client) -> Option<String> {
     let names = TABLES.map(|(table, ..)| format!("'{table}'")).join(", ");
     let locks = format!(

@@ -1,4 +1,4 @@
-//! The keyring in the database, sealed: what is in here is opened by whoever has the key, and not by this crate.
+//! The sealed keyring in the database. This crate stores it; only a holder of the key can open it.
 
 use std::sync::Arc;
 
@@ -22,25 +22,25 @@ pub(super) const TABLE: &str = "
 
 const SELECT: &str = "SELECT version, sealed FROM keyring";
 
-/// A keyring as the database has it.
+/// The keyring's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedKeyring {
     pub version: i64,
     pub sealed: Vec<u8>,
 }
 
-/// What became of [`PostgresStore::put_keyring`].
+/// The result of [`PostgresStore::put_keyring`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum KeyringPut {
     Put,
-    /// Another one is there.
+    /// Another one is present.
     Lost(SealedKeyring),
 }
 
-/// The keyring that the last look found, if it found one; nothing before the first look.
+/// The keyring at the last look, if the installation has one; the outer `None` before the first look.
 pub type LastSeen = Option<Option<Arc<SealedKeyring>>>;
 
-/// Where the latest keyring is shown to who follows it.
+/// The channel that announces the latest keyring.
 pub(super) type Shown = watch::Sender<LastSeen>;
 
 impl PostgresStore {
@@ -49,8 +49,8 @@ impl PostgresStore {
         within(&self.shared, async |client| read(client).await).await
     }
 
-    /// Puts a keyring in place of the one with version `from`, or where none is. One that is there already counts as put,
-    /// so that this may be repeated.
+    /// Replaces the keyring of version `from`, or inserts the first one. Idempotent: a keyring that is present already counts as
+    /// written.
     pub async fn put_keyring(&self, new: SealedKeyring, from: Option<i64>) -> Result<KeyringPut, StoreError> {
         let put = within(&self.shared, async |client| {
             let done = match from {
@@ -68,7 +68,7 @@ impl PostgresStore {
                 _ if done > 0 => Ok(KeyringPut::Put),
                 Some(present) if present == new => Ok(KeyringPut::Put),
                 Some(present) => Ok(KeyringPut::Lost(present)),
-                // Somebody removed the row that holds all tokens together.
+                // The row that authenticates all tokens was deleted by hand.
                 None => Err(DatabaseError::Damaged),
             }
         });
@@ -77,18 +77,18 @@ impl PostgresStore {
         Ok(put)
     }
 
-    /// What this node has seen last, and each change after it.
+    /// The latest keyring that this node has seen, and each later one.
     pub fn keyrings(&self) -> watch::Receiver<LastSeen> {
         self.shared.keyring.subscribe()
     }
 }
 
-/// What a connection that looks again and again reads the keyring with.
+/// Prepares the statement with which a connection polls the keyring.
 pub(super) async fn prepare(client: &Client) -> Result<Statement, DatabaseError> {
     Ok(client.prepare(SELECT).await?)
 }
 
-/// Looks whether there is another one.
+/// Polls for a newer keyring.
 pub(super) async fn look(client: &Client, statement: &Statement, shown: &Shown) -> Result<(), DatabaseError> {
     let row = client.query_opt(statement, &[]).await?;
     let found = Some(row.map(|row| sealed(&row)).transpose()?.map(Arc::new));

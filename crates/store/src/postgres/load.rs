@@ -1,4 +1,4 @@
-//! Reading the registry: all of it at the start, and then what changed.
+//! Loading the registry: all of it at the start, and then the changes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,36 +17,36 @@ use super::connect::DatabaseError;
 use super::forgotten;
 use super::rows::{self, APPLICATION, DATABASE_NOW, SECRET};
 
-/// All that there is.
+/// The whole registry.
 pub(crate) struct All {
     pub applications: Vec<Application>,
     /// The revocations; no applications.
     pub revocations: Registry,
-    /// Rows that cannot be read. The applications that they belong to are not among `applications`.
+    /// Damaged rows. Their applications are not among `applications`.
     pub damaged: Vec<DatabaseError>,
     pub forgotten: Marks,
-    /// The database's clock before it was read.
+    /// The database's clock before the read.
     pub at: i64,
 }
 
-/// What changed since some moment, and what lately did so before it.
+/// The changes since some moment, and those shortly before it.
 pub(crate) struct News {
     pub applications: Vec<Application>,
     pub removed: Vec<AppNumber>,
     pub revocations: Vec<(GrantKey, Revocation)>,
-    /// Rows that cannot be read. The applications that they belong to are not among `applications`.
+    /// Damaged rows. Their applications are not among `applications`.
     pub damaged: Vec<DatabaseError>,
     pub forgotten: Marks,
-    /// The database's clock before it was read.
+    /// The database's clock before the read.
     pub at: i64,
 }
 
-/// One moment for all of it.
+/// One snapshot for all of it.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(crate) async fn all(client: &Client) -> Result<All, DatabaseError> {
     client.batch_execute(BEGIN).await?;
-    // Reading millions of rows takes longer than a statement of a request may.
+    // Reading millions of rows takes longer than the statement timeout of requests.
     client.batch_execute("SET LOCAL statement_timeout = 0").await?;
     let at = client.query_one(&format!("SELECT {DATABASE_NOW}"), &[]).await?.try_get(0)?;
     let mut found = Found::default();
@@ -125,7 +125,7 @@ async fn each(
     Ok(())
 }
 
-/// The statements of a look at what changed.
+/// The prepared statements of a poll.
 pub(crate) struct Look {
     at: Statement,
     applications: Statement,
@@ -160,7 +160,7 @@ impl Look {
         Ok(Look { at, applications, secrets, removed, revocations, forgotten })
     }
 
-    /// What changed since `since` by the database's clock, in one round trip.
+    /// The changes since `since` by the database's clock, in one round trip.
     pub async fn since(&self, client: &Client, since: i64) -> Result<News, DatabaseError> {
         let since: [&(dyn ToSql + Sync); 1] = [&since];
         let ((), at, applications, secrets, removed, revocations, forgotten, ()) = tokio::try_join!(
@@ -190,7 +190,7 @@ impl Look {
 }
 
 impl All {
-    /// Drops the revocations of applications that are gone; none goes by the time, since the clock may be wrong.
+    /// Drops the revocations of deleted applications; none is dropped by time, since the clock may be wrong.
     pub fn tidy(registry: &Registry) {
         registry.forget_revocations(Timestamp::from_millis(0), std::time::Duration::ZERO);
     }

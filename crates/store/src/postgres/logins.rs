@@ -1,4 +1,4 @@
-//! Logins: which grants give way is decided by core's rule, on what is locked, for all that wait in two round trips.
+//! Logins: core's rule decides which grants give way, on locked rows, for a whole batch in two round trips.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -26,11 +26,11 @@ pub(crate) struct Statements {
     insert: Statement,
 }
 
-/// The lock under which logins of one application happen one after the other, whichever node they come to.
+/// Serialises the logins of one application across nodes.
 const LOCK_APPLICATIONS: &str =
     "SELECT number FROM applications WHERE number = ANY($1::int4[]) ORDER BY number FOR UPDATE";
 
-/// Locked as well, so that none is refreshed between the decision and its end.
+/// Locks the grants as well, so that none is refreshed between the decision and the commit.
 const LOCK_GRANTS: &str = "
     SELECT application, id, generation, refreshed_at, expires_at, place FROM grants
     WHERE application = ANY($1::int4[]) ORDER BY application, id FOR UPDATE";
@@ -124,7 +124,7 @@ impl Work for Logins {
 
 type Locked = (HashSet<AppNumber>, HashMap<AppNumber, Vec<Grant>>);
 
-/// Which of the applications are there, and their grants in the order in which they were refreshed.
+/// Locks the existing applications; returns their grants in the order of their last refresh.
 async fn lock(
     client: &Client,
     statements: &Statements,
@@ -154,7 +154,7 @@ fn number(row: &Row) -> Result<AppNumber, DatabaseError> {
     Ok(AppNumber(row.try_get::<_, i32>(0)? as u32))
 }
 
-/// What a batch of logins does.
+/// The writes of a batch of logins.
 struct Plan {
     known: HashSet<AppNumber>,
     removed: Vec<GrantKey>,
@@ -163,7 +163,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// Does the openings one after the other to what is there.
+    /// Applies the openings one after the other.
     fn of<'a>(
         openings: impl Iterator<Item = &'a Opening>,
         known: HashSet<AppNumber>,
@@ -193,7 +193,7 @@ impl Plan {
     }
 }
 
-/// The grants that are there before only, and those that are there afterwards only.
+/// The grants present only before, and those present only afterwards.
 fn differences(
     before: &HashMap<AppNumber, Vec<Grant>>,
     after: &HashMap<AppNumber, Vec<Grant>>,

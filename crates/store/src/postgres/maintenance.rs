@@ -1,8 +1,7 @@
-//! Maintenance, a little at a time: when secrets were last used is written, and what has expired is removed.
+//! Maintenance in small steps: writes the last use of secrets, and deletes expired rows.
 //!
-//! Nothing depends on it: the number of grants is bounded anyway. An index on when grants expire would make every refresh
-//! write it, so expired rows are found by walking through the applications, a range at a time, by every node from a place of
-//! its own.
+//! Nothing depends on it: the number of grants is bounded anyway. An index on the expiry of grants would make every refresh write
+//! it, so each node finds expired rows by walking through the applications, a range at a time, from a start of its own.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -21,20 +20,20 @@ use super::forgotten;
 use super::rows::{self, DATABASE_NOW};
 use crate::clock_jump::ClockJumpDetector;
 
-/// How often something is done, and how much of it.
+/// The interval, and the size of a step.
 const EVERY: Duration = Duration::from_secs(1);
 const LAST_USED_AT_ONCE: usize = 1_024;
 const APPLICATIONS_AT_ONCE: i64 = 512;
-/// How long something must have expired: longer than clocks of nodes differ.
+/// How long a row must have expired: longer than the clock skew of nodes.
 const MARGIN: Duration = Duration::from_secs(86_400);
-/// The same of what is good once: it is good for minutes, and there may be many.
+/// The same for single-use records: they are valid for minutes, and there may be many.
 const SINGLE_USE_MARGIN: Duration = Duration::from_secs(600);
-/// How long a removed application is remembered for nodes that were away.
+/// How long a deleted application is remembered for nodes that were away.
 const REMEMBER_REMOVED: Duration = Duration::from_secs(86_400);
 
 pub(crate) struct Maintenance {
     shared: Arc<Shared>,
-    /// The first number that the walk has not come to.
+    /// The first number that the walk has not reached.
     next: i32,
     clock_jumps: ClockJumpDetector,
     /// The high-water marks that every node can read.
@@ -44,7 +43,7 @@ pub(crate) struct Maintenance {
 impl Maintenance {
     pub fn new(shared: Arc<Shared>) -> Maintenance {
         let clock_jumps = ClockJumpDetector::begin(Instant::now(), (shared.clock)());
-        // Any place will do, if only another for each node.
+        // Any start will do, if it differs from node to node.
         let applications = shared.published.registry.all();
         let place = std::process::id() as usize % applications.len().max(1);
         let next = applications.get(place).map_or(i32::MIN, |application| rows::number(application.number));
@@ -113,21 +112,21 @@ async fn write_last_used(client: &Client, used: &[Arc<Application>]) -> Result<(
         FROM unnest($1::int4[], $2::int4[], $3::int8[]) AS u (application, id, at)
         WHERE s.application = u.application AND s.id = u.id
             AND (coalesce(s.last_used_at, 0) < u.at OR s.last_used_at > u.at + $4)";
-    // A time further ahead is one of a clock that was.
+    // A time further ahead was written by a wrong clock.
     let tolerance = CLOCK_TOLERANCE.as_millis() as i64;
     client.execute(update, &[&applications, &ids, &times, &tolerance]).await?;
     Ok(())
 }
 
-/// Removes what has expired by this node's clock and the database's, of the applications from `next` on. Returns where the
-/// next sweep begins.
+/// Deletes rows that have expired by this node's clock and the database's, of the applications from `next` on. Returns the start
+/// of the next sweep.
 async fn sweep(client: &Client, next: i32, now: Timestamp) -> Result<i32, DatabaseError> {
     let range = "SELECT max(number), count(*) FROM
                  (SELECT number FROM applications WHERE number >= $1 ORDER BY number LIMIT $2) AS range";
     let range = client.query_one(range, &[&next, &APPLICATIONS_AT_ONCE]).await?;
     let (last, count): (Option<i32>, i64) = (range.try_get(0)?, range.try_get(1)?);
     let is_end = count < APPLICATIONS_AT_ONCE;
-    // The last range also takes what belongs to no application, behind them all.
+    // The last range also covers rows without an application, behind all others.
     let last = if is_end { i32::MAX } else { last.unwrap_or(i32::MAX) };
     let is_over =
         |column| format!("application BETWEEN $1 AND $2 AND {column} < least($3, {DATABASE_NOW} - $4)");

@@ -1,6 +1,6 @@
-//! The sessions of a node: opened at the start, kept open, and lent to whichever worker has work.
+//! Connection pool: the sessions of a node, opened at the start, kept open, and lent to the workers.
 //!
-//! No worker owns a connection, so that where connections are short all writers, and with them all applications, take turns.
+//! No worker owns a connection, so that all writers share the few that a short database allows.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use super::database_error::Outlook;
 use super::server::Server;
 use super::{ConnectError, Shared, health, logins, reads, single_use, steps};
 
-/// How long a worker waits for a session before it looks whether its operations are still wanted.
+/// How long a worker waits for a session before it checks whether its operations are still wanted.
 const TAKE_WITHIN: Duration = Duration::from_millis(500);
 /// The first and the longest pause before another attempt to open a session.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
@@ -26,7 +26,7 @@ pub(crate) struct Session {
     pub client: Client,
     pub statements: Statements,
     pub epoch: u64,
-    /// Dropped with the session, which tells its keeper.
+    /// Dropped with the session, which notifies its keeper.
     _kept: oneshot::Sender<()>,
 }
 
@@ -54,14 +54,14 @@ impl Statements {
 pub(crate) struct Pool {
     wanted: usize,
     open: AtomicUsize,
-    /// How many keepers have tried once.
+    /// The number of keepers that have tried once.
     tried: watch::Sender<usize>,
     lend: mpsc::Sender<Session>,
-    /// First come, first served.
+    /// Lends in the order of requests.
     idle: FairMutex<mpsc::Receiver<Session>>,
-    /// Why the last attempt to open a session failed; none once all are open.
+    /// Error of the last attempt to open a session; `None` once all are open.
     error: watch::Sender<Option<Arc<DatabaseError>>>,
-    /// Of connections that are open, the watch's too. One that two have is a pooler's.
+    /// Backend processes of the open connections, the watch's included. A process with two of them belongs to a pooler.
     backends: Mutex<HashSet<String>>,
 }
 
@@ -79,8 +79,8 @@ impl Pool {
         }
     }
 
-    /// A session that nobody else uses. It fails at once where none is open and waiting is of no use, and where no session
-    /// finds room, after a short while: sessions that have just ended may still be counted.
+    /// Takes a session for exclusive use. Fails at once where none is open and waiting is of no use; where connections are short,
+    /// after a short while, since sessions that have just ended may still be counted.
     pub async fn take(&self, server: &Server) -> Result<Session, DatabaseError> {
         let free = async {
             let mut idle = self.idle.lock().await;
@@ -117,13 +117,13 @@ impl Pool {
         }
     }
 
-    /// Gives a session back.
+    /// Returns a session.
     pub fn put(&self, session: Session) {
-        // There is room for all, and one that is closed is dropped by whoever takes it.
+        // The channel has room for all, and the next taker drops a closed one.
         let _ = self.lend.try_send(session);
     }
 
-    /// Closes idle sessions that are of no use any more, or one more, to make room for the watch.
+    /// Closes outdated idle sessions, or one more to make room for the watch.
     pub fn sweep(&self, server: &Server, shed: bool) {
         let Ok(mut idle) = self.idle.try_lock() else { return };
         let mut sessions: Vec<Session> = std::iter::from_fn(|| idle.try_recv().ok()).collect();
@@ -142,23 +142,23 @@ impl Pool {
         self.wanted
     }
 
-    /// Why sessions are missing, where an attempt to open one has failed.
+    /// Reason why sessions are missing, if an attempt to open one has failed.
     pub fn error(&self) -> Option<Arc<DatabaseError>> {
         self.error.borrow().clone()
     }
 
-    /// What keeps the watch from connecting keeps sessions from being opened, too.
+    /// Records the watch's connection error, which keeps sessions from being opened, too.
     pub fn set_trouble(&self, error: Option<Arc<DatabaseError>>) {
         self.error.send_replace(error);
     }
 
-    /// Returns when each session has been tried to be opened once.
+    /// Waits until each session has been tried once.
     pub async fn tried(&self) {
         let mut tried = self.tried.subscribe();
         let _ = tried.wait_for(|tried| *tried >= self.wanted).await;
     }
 
-    /// Notes that a connection is served by this process of the server.
+    /// Records the server process that serves a connection.
     pub fn claim(self: &Arc<Pool>, backend: &str) -> Result<Backend, DatabaseError> {
         if self.backends().insert(backend.to_owned()) {
             Ok(Backend { pool: Arc::clone(self), id: backend.to_owned() })
@@ -185,7 +185,7 @@ impl Pool {
     }
 }
 
-/// A process of the server that serves one connection of this node.
+/// A server process that serves one connection of this node.
 pub(crate) struct Backend {
     pool: Arc<Pool>,
     id: String,
@@ -203,7 +203,7 @@ impl Session {
     }
 }
 
-/// Returns when each session was tried to be opened; an error where no work could be done at all.
+/// Opens all sessions; an error where none could be opened.
 pub(crate) async fn open_all(shared: &Shared) -> Result<(), ConnectError> {
     shared.pool.tried().await;
     let (open, wanted) = (shared.pool.open(), shared.pool.wanted());
@@ -227,7 +227,7 @@ pub(crate) async fn open_all(shared: &Shared) -> Result<(), ConnectError> {
     }
 }
 
-/// Keeps one session open, for as long as the store is there.
+/// Keeps one session open, for as long as the store exists.
 pub(crate) async fn keep(shared: Arc<Shared>) {
     let (mut pause, mut is_first) = (PAUSES.0, true);
     loop {
@@ -269,7 +269,7 @@ async fn open(shared: &Arc<Shared>, epoch: u64, ended: Arc<Notify>) -> Result<Op
     Ok((Session { client, statements, epoch, _kept: kept }, backend, gone))
 }
 
-/// Returns when the session was dropped, and sees to it that this happens when it is of no use any more.
+/// Waits until the session is dropped, and has it dropped when it is outdated.
 async fn until_gone(shared: &Shared, epoch: u64, ended: &Notify, mut gone: oneshot::Receiver<()>) {
     tokio::select! {
         _ = &mut gone => return,

@@ -1,4 +1,4 @@
-//! The registry of this node, into which its own changes and those of other nodes come in any order.
+//! The registry of this node, which merges its own changes and those of other nodes in any order.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,27 +8,27 @@ use northgate_core::application::{AppNumber, Application};
 use northgate_core::registry::Registry;
 use northgate_core::secret::Secret;
 
-/// How long a deleted application is remembered: longer than anybody can hold on to a row that was read before.
+/// How long a deleted application is remembered: longer than any task can hold a row that was read before.
 const REMEMBER: Duration = Duration::from_secs(600);
 
 #[derive(Default)]
 pub(crate) struct Published {
     pub registry: Registry,
-    /// Held while it is decided whether something is news, and made known.
+    /// Held while a change is compared and published.
     removed: Mutex<HashMap<AppNumber, Instant>>,
 }
 
-/// Who says what an application looks like.
+/// The origin of an application's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// This node, which has just written it.
     Written,
-    /// A row that was read, perhaps before this node changed it.
+    /// A row, perhaps read before this node changed it.
     Read,
 }
 
 impl Published {
-    /// Makes an application known, unless something newer is known about it. Returns it as it is known.
+    /// Publishes an application, unless a newer state is known. Returns the published state.
     pub fn put(&self, application: Application, source: Source) -> Arc<Application> {
         let removed = self.removed();
         let known = self.registry.application(application.number);
@@ -46,7 +46,7 @@ impl Published {
         application
     }
 
-    /// Forgets an application, for good: its number is not given again.
+    /// Removes an application for good: its number is not reused.
     pub fn remove(&self, number: AppNumber) {
         let mut removed = self.removed();
         removed.retain(|_, since| since.elapsed() < REMEMBER);
@@ -54,7 +54,7 @@ impl Published {
         self.registry.remove(number);
     }
 
-    /// Takes all applications from `loaded`. Revocations that are known stay: one that a fail-over lost still holds here.
+    /// Replaces all applications by `loaded`. Known revocations stay: one that a failover lost still holds here.
     pub fn replace_all(&self, loaded: Vec<Application>, revocations: Registry) {
         let mut removed = self.removed();
         removed.clear();
@@ -79,8 +79,7 @@ impl Published {
     }
 }
 
-/// What was read, with what only this node knows: how often the application called here, and what it learned about imported
-/// secrets.
+/// The loaded state with what only this node knows: the rate limiter's buckets, and cached digests of imported secrets.
 fn carried_over(read: Application, known: &Application) -> Application {
     let secrets = read.secrets.iter().map(|secret| same_secret(secret, known)).collect();
     Application { secrets, calls: Arc::clone(&known.calls), ..read }

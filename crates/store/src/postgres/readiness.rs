@@ -6,7 +6,7 @@ use super::connect::DatabaseError;
 use super::{PostgresStore, Shared};
 
 impl PostgresStore {
-    /// Why this node should get no requests, if it should not.
+    /// Reason why this node should get no requests.
     pub fn why_not_ready(&self) -> Option<String> {
         let Shared { server, pool, health, stats, .. } = &*self.shared;
         let because = |error: Option<Arc<DatabaseError>>| {

@@ -1,4 +1,4 @@
-//! Reads of grants, joined like writes.
+//! Reads of grants, batched like writes.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -167,7 +167,7 @@ pub(crate) fn revocation(row: &Row) -> Result<(GrantKey, Revocation), DatabaseEr
     Ok((key(row)?, revocation))
 }
 
-/// Names the row, so that an operator finds it. Only reading a row that has arrived leads here.
+/// Names the row, so that an operator finds it. Only decoding a received row leads here.
 fn damaged(table: &'static str, key: String, cause: DatabaseError) -> DatabaseError {
     DatabaseError::DamagedRow { table, key, cause: Box::new(cause) }
 }
@@ -193,7 +193,7 @@ pub(crate) fn id(id: GrantId) -> i64 {
     id.0 as i64
 }
 
-/// A key in the order in which the database sorts it: all who lock several rows lock them in this order.
+/// A key in the database's sort order: every transaction that locks several rows locks them in this order.
 pub(crate) fn place(key: GrantKey) -> (i32, i64) {
     (number(key.application), id(key.id))
 }

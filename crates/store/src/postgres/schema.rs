@@ -1,7 +1,7 @@
-//! The tables, and how a database of an earlier version becomes one of this version while nodes of both work on it.
+//! The schema of the PostgreSQL database, and its migrations while nodes of both versions work on it.
 //!
-//! Everything but the names of applications is keyed by the application's number first, so that an engine that spreads
-//! tables over machines can keep an application in one place. docs/store.md says what each table is for.
+//! Everything but the names of applications is keyed by the application's number first, so that a distributed engine can keep an
+//! application in one place. docs/store.md says what each table is for.
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
@@ -12,9 +12,8 @@ use super::forgotten;
 use super::keyring;
 use super::settings::PostgresSettings;
 
-/// Each entry takes a database from the version of its index to the next. Entries are never changed, only added, and
-/// what they do must leave nodes of the versions from [`OLDEST`] on working: they add tables, and columns that may be null
-/// or have a default.
+/// Each entry migrates a database from the version of its index to the next. Entries are never changed, only added, and must
+/// leave nodes of the versions from [`OLDEST`] on working: they add tables, and columns that are nullable or have a default.
 const MIGRATIONS: [&str; 4] = [V1, keyring::TABLE, forgotten::TABLE, V4];
 
 /// u32 numbers are kept as int4 with the same bits, and u64 ids as int8: they are compared for equality only.
@@ -87,28 +86,28 @@ const V1: &str = "
     CREATE INDEX removed_changed ON removed (changed_at);
 ";
 
-/// The order in which grants were opened and refreshed, by no clock. Rows from before have none, and come first by their time;
-/// a node of the version before opens grants with it and refreshes without.
+/// The order in which grants were opened and refreshed, by no clock. Earlier rows have none, and come first by their time; a node
+/// of the previous version opens grants with it and refreshes without.
 const V4: &str = "
     CREATE SEQUENCE grant_order;
     ALTER TABLE grants ADD COLUMN place int8;
     ALTER TABLE grants ALTER COLUMN place SET DEFAULT nextval('grant_order');
 ";
 
-/// A refresh changes no indexed column. With room on its page the new row lies beside the old one, no index is touched, and
-/// the next visitor of the page clears the old one away. Engines that store rows otherwise have no such setting.
+/// A refresh changes no indexed column. With room on its page the new row version lies beside the old one (a HOT update), no
+/// index is touched, and the next visitor of the page prunes it. Other engines have no such setting.
 const ROOM_ON_PAGES: &str = "
     ALTER TABLE grants SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 1)
 ";
 
-/// The version of databases that this program makes.
+/// The schema version that this program writes.
 pub const VERSION: i32 = MIGRATIONS.len() as i32;
-/// The oldest version of the program that still works with such a database.
+/// The oldest version of the program that works with such a database.
 const OLDEST: i32 = 1;
-/// The oldest server: `unnest` and row guards are older, but nothing older than this is tested by anybody.
+/// The oldest server: `unnest` and row guards are older, but no test runs on anything older.
 const SERVER: i32 = 130_000;
 
-/// What who makes a table hears when somebody else makes it at the same moment.
+/// SQLSTATEs of two processes that create one table at the same moment.
 const MADE_AT_ONCE: [SqlState; 3] =
     [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT];
 
@@ -124,15 +123,14 @@ pub(crate) async fn check(client: &Client) -> Result<(), ConnectError> {
     }
 }
 
-/// Brings the database to [`VERSION`]; nodes may work on it meanwhile. Tells the version from which it came, 0 for an empty
-/// database.
+/// Migrates the database to [`VERSION`]; nodes may work on it meanwhile. Returns the previous version, 0 for an empty database.
 pub async fn migrate(settings: &PostgresSettings) -> Result<i32, ConnectError> {
     let mut client = connect_once(settings).await?;
     check_server(&client).await?;
     check_encoding(&client).await?;
     begin(&client).await?;
     let transaction = client.transaction().await.map_err(DatabaseError::from)?;
-    // Two who migrate at once do it one after the other: no other lock works on every engine.
+    // Serialises two migrations: no other lock works on every engine.
     let row =
         transaction.query_one("SELECT version, oldest_node FROM northgate_schema WHERE one FOR UPDATE", &[]);
     let row = row.await.map_err(DatabaseError::from)?;
@@ -157,7 +155,7 @@ pub async fn migrate(settings: &PostgresSettings) -> Result<i32, ConnectError> {
     Ok(from)
 }
 
-/// Makes the row that says which version this is, version 0 where there was none.
+/// Creates the row of the schema version, with version 0, if it is missing.
 async fn begin(client: &Client) -> Result<(), ConnectError> {
     let begin = "
         CREATE TABLE IF NOT EXISTS northgate_schema (
@@ -165,7 +163,7 @@ async fn begin(client: &Client) -> Result<(), ConnectError> {
         )";
     match client.batch_execute(begin).await {
         Ok(()) => {}
-        // Somebody else makes it at this moment: it is there.
+        // Another process creates it at this moment: it exists.
         Err(error) if is_of(&error, &MADE_AT_ONCE) => {}
         Err(error) => return Err(DatabaseError::from(error).into()),
     }
@@ -182,7 +180,7 @@ async fn check_server(client: &Client) -> Result<(), ConnectError> {
     }
 }
 
-/// Names of applications are any text, and a database of another encoding refuses some of it, or takes any bytes.
+/// Names of applications are any text. A database of another encoding rejects some of it, or takes any bytes.
 async fn check_encoding(client: &Client) -> Result<(), ConnectError> {
     let row = client.query_one("SELECT current_setting('server_encoding')", &[]).await;
     let encoding: String = row.map_err(DatabaseError::from)?.get(0);

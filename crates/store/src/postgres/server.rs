@@ -1,7 +1,7 @@
-//! The one server that all connections of a node are to, and the epoch that counts the changes of it.
+//! The server that all connections of a node go to, and the epoch, which counts its changes: fencing against a former primary.
 //!
-//! The watch chooses the server; sessions of another epoch are closed before their next use. So a node never writes to one
-//! server and reads from another, which after a switch-over may be read-only and still answer.
+//! The watch chooses the server; sessions of another epoch are closed before their next use. So a node never writes to one server
+//! and reads from another, which after a switch-over may be read-only and still answer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use tokio::sync::{Notify, watch};
 
 use super::database_error::DatabaseError;
 
-/// Which server this is, as far as it says so: engines that lose nothing in a fail-over have no timeline.
+/// The identity of a server, as far as the engine has one: engines that lose nothing in a failover have no timeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServerId {
     /// Made by initdb, the same on a primary and its standbys.
     pub system: Option<String>,
-    /// One more with each promotion.
+    /// Incremented by each promotion.
     pub timeline: Option<u32>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct ServerId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Gate {
     epoch: u64,
-    /// Only then are sessions opened: where connections are short the watch gets the first.
+    /// Sessions open only after the watch: where connections are short it gets the first.
     is_open: bool,
 }
 
@@ -39,11 +39,11 @@ pub(crate) struct Server {
 #[derive(Default)]
 struct State {
     id: Option<ServerId>,
-    /// The place of the server among the hosts of the URL.
+    /// The position of the server among the hosts of the URL.
     host: usize,
     /// The latest timeline that this node has seen of the system.
     newest: Option<u32>,
-    /// Why the watch has no connection, or cannot look.
+    /// Error of the watch's connection or of its last poll.
     error: Option<Arc<DatabaseError>>,
 }
 
@@ -68,7 +68,7 @@ impl Server {
         self.state().host
     }
 
-    /// Whether a server may be worked with: not one that was the primary before another was promoted.
+    /// Fencing: refuses a server that was the primary before another was promoted.
     pub fn admit(&self, id: &ServerId) -> Result<(), DatabaseError> {
         let state = self.state();
         let is_same_system = state.id.as_ref().is_some_and(|known| known.system == id.system);
@@ -80,7 +80,7 @@ impl Server {
         }
     }
 
-    /// The watch is connected to this server: all other connections are to follow. Returns the epoch.
+    /// Switches to the watch's server: all other connections follow. Returns the epoch.
     pub fn join(&self, id: &ServerId, host: usize) -> u64 {
         let mut state = self.state();
         let is_other = state.id.as_ref().is_some_and(|known| known != id);
@@ -95,7 +95,7 @@ impl Server {
         self.epoch()
     }
 
-    /// The watch has no connection, and if it could not make one or look with it, why.
+    /// Records that the watch has no connection, and its error.
     pub fn lost(&self, error: Option<Arc<DatabaseError>>) {
         if error.is_some() {
             self.state().error = error;
@@ -103,7 +103,7 @@ impl Server {
         self.gate.send_modify(|gate| gate.is_open = false);
     }
 
-    /// A connection of `epoch` found that the server is not the one to work with any more: all of them are remade.
+    /// A connection of `epoch` found another server or a read-only one: all connections are remade.
     pub fn leave(&self, epoch: u64) {
         self.gate.send_if_modified(|gate| {
             let is_present = gate.epoch == epoch;
@@ -115,7 +115,7 @@ impl Server {
         self.left.notify_one();
     }
 
-    /// A session found this server. It is used if the watch has the same; a later timeline of it takes the watch along.
+    /// Checks the server of a session: it is used if the watch has the same; a later timeline makes the watch follow.
     pub fn check(&self, id: &ServerId, epoch: u64) -> Result<(), DatabaseError> {
         let mut state = self.state();
         let Some(known) = state.id.as_ref().filter(|known| *known != id) else { return Ok(()) };
@@ -127,7 +127,7 @@ impl Server {
         Err(DatabaseError::OtherServer)
     }
 
-    /// Returns when the watch is to look which server it is.
+    /// Waits until the watch is to identify its server again.
     pub async fn left(&self) {
         self.left.notified().await;
     }
@@ -139,24 +139,24 @@ impl Server {
         gate.wait_for(|gate| gate.is_open).await.map_or(0, |gate| gate.epoch)
     }
 
-    /// Returns when the epoch is over.
+    /// Waits for the end of the epoch.
     pub async fn over(&self, epoch: u64) {
         let mut gate = self.gate.subscribe();
         let _ = gate.wait_for(|gate| gate.epoch != epoch).await;
     }
 
-    /// The watch has seen what this server has.
+    /// Records that the watch has read the registry in this epoch.
     pub fn looked(&self, epoch: u64) {
         self.state().error = None;
         self.looked_in.store(epoch, Ordering::Relaxed);
     }
 
-    /// Whether the watch has looked at the server that writes go to.
+    /// Whether the watch has read from the server that writes go to.
     pub fn is_settled(&self) -> bool {
         self.looked_in.load(Ordering::Relaxed) == self.epoch()
     }
 
-    /// Why the watch has no connection, or cannot look.
+    /// Error of the watch's connection or of its last poll.
     pub fn error(&self) -> Option<Arc<DatabaseError>> {
         self.state().error.clone()
     }

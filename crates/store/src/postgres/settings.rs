@@ -1,4 +1,4 @@
-//! How to reach the database and how long to wait for it.
+//! Settings of the database connection and its timeouts.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,38 +6,38 @@ use std::time::Duration;
 
 use super::url::Database;
 
-/// What one node does with the database.
+/// Settings of one node.
 pub struct PostgresSettings {
     pub database: Source,
-    /// Connections that write refreshes and logouts. An application belongs to one, so that a node never waits for its
+    /// Connections that write refreshes and logouts. An application belongs to one of them, so that a node never waits for its
     /// own locks.
     pub writers: usize,
     /// Connections that write logins, which take two round trips.
     pub login_writers: usize,
-    /// Operations that may wait for the database; for logins there is half as much room.
+    /// The most operations that wait for the database; half as many for logins.
     pub queue_bound: usize,
-    /// How long a connection to one host may take to be made.
+    /// Timeout of a connection attempt to one host.
     pub connect_timeout: Duration,
-    /// How long the database may work on one statement, and a transaction may stand still.
+    /// Timeout of a statement, and of an idle transaction.
     pub statement_timeout: Duration,
-    /// How long a statement may wait for a lock.
+    /// Timeout of a lock.
     pub lock_timeout: Duration,
-    /// How long a request waits for the database, retries included, before it hears that the store is unavailable.
+    /// Timeout of a request at the database, retries included; then it gets the answer that the store is unavailable.
     pub answer_within: Duration,
-    /// How often the registry is read for what other nodes changed. It bounds how late a node knows of it.
+    /// Interval of the polls for changes of other nodes. It bounds how late a node learns of a change.
     pub poll_every: Duration,
-    /// How old the last look may be before the node is behind.
+    /// Age of the last poll from which the node counts as lagging.
     pub behind_after: Duration,
-    /// Whether nodes wake each other with LISTEN and NOTIFY, so that mostly they need not wait for the next look.
+    /// Whether nodes wake each other with LISTEN and NOTIFY, so that mostly they learn of a change before the next poll.
     pub notify: bool,
-    /// For how long the clock must not have jumped before expired rows are removed on its word.
+    /// How long the clock must not have jumped before expired rows are deleted.
     pub steady_for: Duration,
 }
 
-/// Where the database is, read again for each new connection: a rotated password or certificate needs no restart.
+/// The source of the database's address, read again for each new connection: a rotated password or certificate needs no restart.
 pub struct Source {
     read: Box<dyn Fn() -> Result<Database, ReadError> + Send + Sync>,
-    /// What was read last without an error.
+    /// The last content that was read without an error.
     last: Mutex<Arc<Database>>,
 }
 
@@ -52,7 +52,7 @@ impl Source {
         Ok(Source { read: Box::new(move || read().map_err(|error| Box::new(error) as _)), last })
     }
 
-    /// As it is at this moment. While a file is being replaced, the last good content stays in use.
+    /// The present address. While a file is being replaced, the last good content stays in use.
     pub(crate) fn current(&self) -> Arc<Database> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match (self.read)() {

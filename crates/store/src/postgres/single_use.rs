@@ -1,4 +1,4 @@
-//! What is good once: a row for each use, and whose row it is tells who was first.
+//! Single-use identifiers (`jti`): one row for each, and its owner shows which request was first.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use super::connect::DatabaseError;
 use super::pool::Session;
 use super::rows::{self, DATABASE_NOW};
 
-/// How long a count is believed to be what this node makes of it; other nodes add to it, and time takes from it.
+/// How long this node relies on its count; other nodes add records, and time removes some.
 const COUNT_HOLDS: Duration = Duration::from_secs(10);
 
 pub(crate) struct SingleUses {
     shared: Arc<Shared>,
-    /// How many are remembered of an application, at most by what other nodes add within [`COUNT_HOLDS`].
+    /// Records of each application; exceeded at most by what other nodes add within [`COUNT_HOLDS`].
     counts: HashMap<AppNumber, usize>,
     counted_at: Instant,
 }
 
-/// A use, and the name of the request that makes it: a commit that was cut off is found again by it.
+/// A use, and the name of its request, by which a retry recognises a commit that was cut off.
 pub(crate) struct SingleUseJob {
     pub job: Job<SingleUse, Recorded>,
     pub spender: i64,
@@ -44,7 +44,7 @@ const INSERT: &str = "
     ORDER BY s.application, s.digest
     ON CONFLICT (application, digest) DO NOTHING";
 
-/// Who was first, where anybody was, for each in the order in which they are asked; and whether the application is there.
+/// The first request for each identifier, in the order of the batch; and whether the application exists.
 const SPENDERS: &str = "
     SELECT p.spender, a.number IS NOT NULL
     FROM unnest($1::int4[], $2::bytea[]) WITH ORDINALITY AS s (application, digest, place)
@@ -57,7 +57,7 @@ impl SingleUses {
         SingleUses { shared, counts: HashMap::new(), counted_at: Instant::now() }
     }
 
-    /// Counts those that are not known to have room.
+    /// Counts the records of applications whose room is unknown.
     async fn count(
         &mut self,
         client: &Client,
@@ -74,7 +74,7 @@ impl SingleUses {
             .filter(|what| self.counts.get(&what.application).is_none_or(|count| *count >= what.at_most))
             .map(|what| what.application)
             .collect();
-        // What is over by both clocks takes no room.
+        // Records that have expired by both clocks take no room.
         let now = rows::millis((self.shared.clock)());
         for application in unsure {
             let row = client.query_one(&statements.count, &[&rows::number(application), &now]).await?;
@@ -83,7 +83,7 @@ impl SingleUses {
         Ok(())
     }
 
-    /// Adds rows for those for which there is room. Others may have been used before all the same.
+    /// Inserts rows where there is room. Their identifiers may have been used before all the same.
     async fn insert(
         &mut self,
         client: &Client,

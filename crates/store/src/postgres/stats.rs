@@ -1,10 +1,10 @@
-//! Counters about the work with the database, for metrics: plain counters that the writers set and anybody reads.
+//! Statistics of the database work, for metrics: plain counters that the workers set and any thread reads.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What this node has done since the start.
+/// Counters since the start.
 #[derive(Debug)]
 pub struct Stats {
     batches: AtomicU64,
@@ -14,7 +14,7 @@ pub struct Stats {
     retries: AtomicU64,
     reconnects: AtomicU64,
     reloads: AtomicU64,
-    /// When the last look at what other nodes changed began that succeeded.
+    /// The beginning of the last successful poll for other nodes' changes.
     looked_at: Mutex<Instant>,
 }
 
@@ -52,22 +52,22 @@ impl Stats {
         self.lost_races.load(Ordering::Relaxed)
     }
 
-    /// Batches that failed and were tried again.
+    /// Batches that failed and were retried.
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
     }
 
-    /// Connections that were made anew.
+    /// Reconnections.
     pub fn reconnects(&self) -> u64 {
         self.reconnects.load(Ordering::Relaxed)
     }
 
-    /// How often the whole registry was read.
+    /// Full reads of the registry.
     pub fn reloads(&self) -> u64 {
         self.reloads.load(Ordering::Relaxed)
     }
 
-    /// How old this node's knowledge of what other nodes changed is: the bound is on this.
+    /// Age of this node's knowledge of other nodes' changes (replication lag): the bound is on this.
     pub fn registry_lag(&self) -> Duration {
         self.looked_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
     }

@@ -1,4 +1,4 @@
-//! Refreshes and logouts: each kind is one statement for all that wait, in one round trip.
+//! Refreshes and logouts: each kind is one statement for a whole batch, in one round trip.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) struct Statements {
     close: Statement,
 }
 
-/// The guard is on the generation. What comes back was moved.
+/// Optimistic concurrency: the guard is on the generation. Returned rows were advanced.
 const ADVANCE: &str = "
     UPDATE grants AS g SET generation = s.generation, refreshed_at = s.refreshed_at, expires_at = s.expires_at,
         place = nextval('grant_order')
@@ -43,7 +43,7 @@ pub(crate) const PRESENT: &str = "
     FROM unnest($1::int4[], $2::int8[]) AS s (application, id)
     JOIN grants AS g ON g.application = s.application AND g.id = s.id";
 
-/// An application that was deleted has taken its revocations with it. A grant closed twice ends at the earlier time.
+/// A deleted application has no revocations. A grant closed twice ends at the earlier time.
 fn close() -> String {
     format!(
         "WITH s AS (
@@ -97,7 +97,7 @@ impl Work for Steps {
     ) -> Result<(), DatabaseError> {
         let Session { client, statements, .. } = session;
         let (batch, statements) = (Batch::of(jobs), &statements.steps);
-        // Sent at once, and done by the database one after the other, each in a transaction of its own.
+        // Pipelined: the database executes them one after the other, each in a transaction of its own.
         let (moved, closed) =
             join(advance(client, statements, &batch.steps), close_all(client, statements, &batch.closings))
                 .await;
@@ -116,7 +116,7 @@ impl Work for Steps {
     }
 }
 
-/// The grants that were moved, and the states that all of the batch are in now.
+/// The advanced grants, and the present states of all grants of the batch.
 type Moved = (HashSet<Place>, HashMap<Place, Grant>);
 
 impl Steps {
@@ -135,12 +135,12 @@ impl Steps {
     }
 }
 
-/// A grant's key as the database sorts it.
+/// A grant's key in the database's sort order.
 type Place = (i32, i64);
 
-/// One statement's worth of each kind.
+/// The parameters of one statement of each kind.
 struct Batch {
-    /// The first step of each grant. What becomes of the others of it follows from what became of this one.
+    /// The first step of each grant. Its outcome decides about the others of the same grant.
     steps: BTreeMap<Place, Step>,
     closings: BTreeMap<Place, Revocation>,
 }
@@ -169,7 +169,7 @@ fn place_of(step: &Step) -> Place {
     rows::place(GrantKey { application: step.application, id: step.to.id })
 }
 
-/// The grants that were moved.
+/// Advances the grants; returns those whose guard held.
 async fn advance(
     client: &Client,
     statements: &Statements,
@@ -189,7 +189,7 @@ async fn advance(
     moved.iter().map(|row| Ok(rows::place(rows::key(row)?))).collect()
 }
 
-/// The grants of which access tokens are refused from now on: those of applications that are there.
+/// Revokes the grants of existing applications.
 async fn close_all(
     client: &Client,
     statements: &Statements,
@@ -205,7 +205,7 @@ async fn close_all(
     closed.iter().map(|row| rows::key(row).map(|key| (key, rows::place(key)))).collect()
 }
 
-/// The grants that are there of those at `places`.
+/// The existing grants among `places`.
 pub(crate) async fn present(
     client: &Client,
     statement: &Statement,
@@ -227,7 +227,7 @@ fn columns<'a>(places: impl Iterator<Item = &'a Place>) -> (Vec<i32>, Vec<i64>) 
     places.copied().unzip()
 }
 
-/// Answers what was done, and leaves what failed and steps whose guard may hold now that the first one of their grant is
+/// Answers the finished jobs; leaves those that failed, and steps whose guard may hold now that the first step of their grant is
 /// done.
 fn answer(jobs: &mut Vec<StepJob>, batch: &Batch, moved: Option<&Moved>, is_closed: bool, again: bool) {
     let mut first: HashSet<Place> = batch.steps.keys().copied().collect();
@@ -239,7 +239,7 @@ fn answer(jobs: &mut Vec<StepJob>, batch: &Batch, moved: Option<&Moved>, is_clos
                 let place = place_of(&job.what);
                 let state = states.get(&place).copied();
                 let is_first = first.remove(&place);
-                // Where an attempt was cut off and the grant is in the very state that it was to bring, it brought it.
+                // A grant in the very state of an attempt that was cut off shows that the attempt succeeded.
                 let is_done = moved.contains(&place) || again && state == Some(job.what.to);
                 if is_first && is_done {
                     job.reply(Advanced::Advanced);

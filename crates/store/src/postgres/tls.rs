@@ -22,7 +22,7 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 
 use verifier::{Anybody, Authority};
 
-/// Why TLS cannot be set up.
+/// Reason why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("cannot read certificates from {}", path.display())]
@@ -61,13 +61,13 @@ pub enum TlsError {
     Setup(#[source] rustls::Error),
 }
 
-/// Which servers are believed.
+/// Trusted servers.
 pub(crate) enum Trust<'a> {
-    /// Any, as `sslmode=require` means elsewhere: eavesdroppers are kept out, impostors are not.
+    /// Any server, as `sslmode=require` means elsewhere: keeps eavesdroppers out, but not impostors.
     Anybody,
-    /// Those with a certificate of these authorities, for any name.
+    /// Servers with a certificate of these authorities, for any name.
     Authority(&'a Path),
-    /// Those with a certificate of these authorities for their own name.
+    /// Servers with a certificate of these authorities for their own name.
     Server(&'a Path),
 }
 
@@ -77,10 +77,10 @@ pub(crate) struct Identity {
     pub key: PathBuf,
 }
 
-/// Stands for the authorities that the operating system trusts.
+/// The word for the authorities that the operating system trusts.
 const SYSTEM: &str = "system";
 
-/// Makes TLS of connections.
+/// The TLS connector of the client library.
 #[derive(Clone)]
 pub(crate) struct Connector(tokio_rustls::TlsConnector);
 
@@ -117,7 +117,7 @@ fn believing(
     Ok(match trust {
         Trust::Server(path) => config.with_root_certificates(read_roots(path)?),
         Trust::Authority(path) if *path == Path::new(SYSTEM) => {
-            // Anybody gets a certificate of these authorities for some name.
+            // These authorities issue certificates to any applicant: the name must match.
             config.with_root_certificates(read_roots(path)?)
         }
         Trust::Authority(path) => {
@@ -133,7 +133,7 @@ fn believing(
 fn read_roots(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     if path == Path::new(SYSTEM) {
-        // Some of them may be of a kind that rustls does not know.
+        // Some may be of a kind that rustls does not support.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         return if roots.is_empty() { Err(TlsError::NoSystemRoots) } else { Ok(roots) };
     }
@@ -150,7 +150,7 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErr
     if certificates.is_empty() { Err(unreadable(pem::Error::NoItemsFound)) } else { Ok(certificates) }
 }
 
-/// Refused where others can read it; a key of root may be for a group, as Kubernetes mounts secrets.
+/// Reads the key; refused where others can read it. A key of root may be readable for a group, as Kubernetes mounts secrets.
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let unreadable = |cause| TlsError::Key { path: path.to_owned(), cause };
     let file = File::open(path).map_err(|cause| unreadable(pem::Error::Io(cause)))?;
@@ -168,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for C
     type Error = rustls::pki_types::InvalidDnsNameError;
 
     fn make_tls_connect(&mut self, domain: &str) -> Result<Handshake, Self::Error> {
-        // No name means a Unix socket, over which there is no TLS: the client library jobs for a connector all the same.
+        // No name means a Unix socket, over which there is no TLS: the client library asks for a connector all the same.
         let name = if domain.is_empty() { "localhost" } else { domain };
         Ok(Handshake { connector: self.0.clone(), name: ServerName::try_from(name.to_owned())? })
     }

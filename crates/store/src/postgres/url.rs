@@ -8,21 +8,21 @@ use tokio_postgres::config::{Host, SslMode, SslNegotiation, TargetSessionAttrs};
 
 use super::tls::{self, Connector, Identity, TlsError, Trust};
 
-/// Which database, and as whom. It holds a password and cannot be printed.
+/// A database and its user. It contains a password and cannot be printed.
 pub struct Database {
     /// One for each host of the URL, in its order.
     pub(crate) hosts: Vec<Config>,
     pub(crate) tls: Connector,
 }
 
-/// Why a URL names no database. No sentence repeats any part of it that may belong to a password.
+/// Reason why a URL does not parse. No sentence repeats any part of it that may belong to a password.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
     #[error("it is empty: write postgres://user:password@host:5432/database")]
     Empty,
     #[error("it is no URL of a database: write postgres://user:password@host:5432/database")]
     Scheme,
-    // Not the parser's own words alone: they may be about any part of the URL, but never repeat the password.
+    // Not the parser's own words alone: they may concern any part of the URL, but never repeat the password.
     #[error("it is no URL of a database: write postgres://user:password@host:5432/database")]
     Malformed(#[source] tokio_postgres::Error),
     #[error(
@@ -64,7 +64,7 @@ pub enum UrlError {
     Tls(#[from] TlsError),
 }
 
-/// Parameters that this file takes, and those that it hands on.
+/// Parameters that this file handles, and those that it passes on.
 const OURS: [&str; 7] = ["host", "hostaddr", "port", "sslmode", "sslrootcert", "sslcert", "sslkey"];
 const HANDED_ON: [&str; 10] = [
     "user",
@@ -78,7 +78,7 @@ const HANDED_ON: [&str; 10] = [
     "keepalives_idle",
     "keepalives_interval",
 ];
-/// Northgate has settings of its own for these, or decides them; they are accepted and have no effect.
+/// Overruled by settings of Northgate; accepted without effect.
 const OVERRULED: [&str; 5] = [
     "connect_timeout",
     "tcp_user_timeout",
@@ -92,9 +92,9 @@ fn known() -> String {
 }
 
 impl Database {
-    /// The database of a `postgres://` URL. TLS is as `sslmode` in it says: `disable`, `prefer` (the default: TLS if the
-    /// server has it), `require`, `verify-ca` or `verify-full`. With authorities to trust, from `sslrootcert` or `roots`, the
-    /// server's certificate is always checked, and its name too unless `verify-ca` says otherwise.
+    /// Parses a `postgres://` URL. TLS follows its `sslmode`: `disable`, `prefer` (the default: TLS if the server has it),
+    /// `require`, `verify-ca` or `verify-full`. With trusted authorities, from `sslrootcert` or `roots`, the server's certificate
+    /// is always checked, and its name too unless `verify-ca` says otherwise.
     pub fn parse(url: &str, roots: Option<&Path>) -> Result<Database, UrlError> {
         let parts = Parts::split(url)?;
         let given = parts.path("sslrootcert");
@@ -126,13 +126,13 @@ fn encryption<'a>(mode: Option<&str>, roots: Option<&'a Path>) -> Result<(SslMod
     }
 }
 
-/// How to reach one host.
+/// The settings of one host.
 fn config(url: &str, mode: SslMode) -> Result<Config, UrlError> {
     let mut config: Config = url.parse().map_err(UrlError::Malformed)?;
     // PostgreSQL has no TLS over Unix sockets, whatever the mode is.
     let is_local = config.get_hosts().iter().any(|host| matches!(host, Host::Unix(_)));
     config.ssl_mode(if is_local { SslMode::Disable } else { mode });
-    // A standby is not the server to be connected to, also if it was the primary before.
+    // A standby is rejected, also if it was the primary before.
     config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     if config.get_application_name().is_none() {
         config.application_name("northgate");
@@ -140,7 +140,7 @@ fn config(url: &str, mode: SslMode) -> Result<Config, UrlError> {
     Ok(config)
 }
 
-/// A URL taken apart, nothing in it decoded yet.
+/// A URL split into parts, nothing decoded yet.
 struct Parts<'a> {
     /// With the `@` behind them.
     credentials: &'a str,
@@ -172,7 +172,7 @@ impl<'a> Parts<'a> {
         }
         let host_at = authority.find('@').map_or(0, |at| at + 1);
         let (credentials, authority) = authority.split_at(host_at);
-        // Other drivers separate parameters by it: what follows may be a password.
+        // Other drivers separate parameters by it: a password may follow.
         if authority.contains(';') || after.contains(';') {
             return Err(UrlError::Semicolon);
         }
@@ -195,7 +195,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// The last one of a name, as everywhere.
+    /// The last value of a name.
     fn value(&self, name: &str) -> Option<&'a str> {
         self.parameters.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
@@ -254,7 +254,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What follows the scheme, which may be in capitals as in any URL.
+/// The rest after the scheme, which may be in capitals as in any URL.
 fn without_scheme(url: &str) -> Option<&str> {
     ["postgres://", "postgresql://"].iter().find_map(|scheme| {
         let (given, rest) = url.split_at_checked(scheme.len())?;

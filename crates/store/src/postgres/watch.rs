@@ -1,11 +1,10 @@
-//! The watch: what other nodes change comes to this node's registry, at the latest with the next look.
+//! The watch: polls other nodes' changes into this node's registry, and chooses the server of all connections.
 //!
-//! A look reads what carries a time of change since the last one, and a while before that: a transaction gets its time
-//! when it writes and shows when it commits. All that is read is absolute, so that it may be read any number of times.
-//! Between those, a notification is worth a glance at what is quite new.
+//! A look reads the rows that changed since the last one, and for a while before that: a transaction gets its time when it writes
+//! and becomes visible when it commits. All of it is absolute, so that reading it again is idempotent. Between looks, a
+//! notification causes a glance at the latest changes.
 //!
-//! The watch also chooses the server that all connections of this node are to, and each look checks that it still is the
-//! same and takes writes.
+//! Each look checks that the server is still the same and takes writes.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -30,17 +29,17 @@ use super::settings::PostgresSettings;
 use super::{ConnectError, Shared, schema};
 use crate::clock_jump::ClockJumpDetector;
 
-/// How far back a glance goes: it is about what committed just now, and what it misses comes with the next look.
+/// How far back a glance goes: it covers recent commits, and the next look finds what it misses.
 const GLANCE: Duration = Duration::from_millis(500);
-/// Once in so many looks, how far back one goes: a commit can wait long for a standby that is away.
+/// Every so many looks one goes further back: a commit can wait long for a standby that is away.
 const LONG_LOOK: (u64, Duration) = (240, Duration::from_secs(600));
-/// After so long without a look the registry is read anew; what was removed is remembered for longer.
+/// After so long without a look the registry is reloaded; deleted applications are remembered for longer.
 const RELOAD_AFTER: Duration = Duration::from_secs(1_800);
-/// Some ten million applications.
+/// Enough for some ten million applications.
 const RELOAD_WITHIN: Duration = Duration::from_secs(600);
-/// Wake-ups that come closely after each other share a glance, and changes a notification.
+/// Close wake-ups share a glance, and close changes share a notification.
 const GATHER: Duration = Duration::from_millis(10);
-/// How often the registry is looked through for revocations to forget.
+/// How often expired revocations are forgotten.
 const ROUND: Duration = Duration::from_secs(10);
 /// Damaged rows that are named in the log; more than a person repairs one by one.
 const DAMAGED_ROWS: usize = 256;
@@ -51,20 +50,20 @@ pub(crate) struct Watch {
     /// The database's clock at the last look, and at the last look or glance.
     looked_at: i64,
     seen_at: i64,
-    /// When the last look began, by this node's time.
+    /// The beginning of the last look, by the monotonic clock.
     last: Instant,
     looks: u64,
-    /// The server whose registry was read; after a standby was promoted it may lack what the last one had.
+    /// The server whose registry was read; a promoted standby may lack what the previous one had.
     read_from: Option<ServerId>,
     clock_jumps: ClockJumpDetector,
     round_at: Instant,
     /// The high-water marks at the last look.
     marks: Marks,
-    /// Messages about damaged rows that are in the log already.
+    /// Damaged rows that are in the log already.
     damaged: HashSet<String>,
 }
 
-/// How far back is looked.
+/// How far back a poll goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Depth {
     Look,
@@ -82,7 +81,7 @@ struct Watching {
 }
 
 impl Watch {
-    /// Connects to a database that is set up, and reads the whole registry.
+    /// Connects to a migrated database, and reads the whole registry.
     pub async fn start(shared: Arc<Shared>) -> Result<Watch, ConnectError> {
         let now = Instant::now();
         let clock_jumps = ClockJumpDetector::begin(now, (shared.clock)());
@@ -138,7 +137,7 @@ impl Watch {
     }
 
     async fn attempt(&mut self, depth: Depth) {
-        // Where the server is not the one any more, the next one is looked for at once.
+        // After a change of the server, the next one is sought at once.
         for (depth, is_last) in [(depth, false), (Depth::Look, true)] {
             let Err(error) = self.look(depth).await else { return };
             let was = self.session.take();
@@ -157,7 +156,7 @@ impl Watch {
         }
     }
 
-    /// What keeps the watch from connecting is why this node is not ready, and why sessions are not opened.
+    /// Records a connection error: the node is not ready, and sessions are not opened.
     fn not_connected(&self, error: DatabaseError) {
         if error.is_too_many_connections() {
             self.shared.pool.sweep(&self.shared.server, true);
@@ -169,7 +168,7 @@ impl Watch {
 
     async fn wake_others(&mut self) {
         if let Some(session) = &self.session {
-            // Where this fails or takes too long, they see it with their next look.
+            // If this fails or takes too long, other nodes learn with their next look.
             let notify = session.client.batch_execute("NOTIFY northgate");
             let _ = timeout(self.shared.settings.behind_after, notify).await;
         }
@@ -193,7 +192,7 @@ impl Watch {
         };
         let limit = self.shared.settings.silence();
         let looked = timeout(limit, async {
-            // Before the look, and outside of its transaction, which is read-only anywhere.
+            // Before the look, and outside of its transaction, which is always read-only.
             let same = async { is_same(&identify(client).await?, identity) };
             let shown = keyring::look(client, keyring, &self.shared.keyring);
             tokio::try_join!(biased; same, look.since(client, since), shown)
@@ -220,21 +219,21 @@ impl Watch {
         for application in news.applications {
             published.put(application, Source::Read);
         }
-        // A number is not given again, so that what is removed was removed last.
+        // Numbers are not reused, so that a deletion is the last change.
         news.removed.into_iter().for_each(|number| published.remove(number));
         for (grant, revocation) in news.revocations {
             published.registry.revoke(grant, revocation);
         }
         let Marks { tokens, single_use } = news.forgotten;
         if tokens < self.marks.tokens || single_use < self.marks.single_use {
-            // An operator has set them right on another node.
+            // An operator has corrected them on another node.
             published.registry.high_water().lower(news.forgotten);
         }
         published.registry.high_water().raise(news.forgotten);
         self.marks = news.forgotten;
     }
 
-    /// Writes each damaged row to the log once; looks that follow read it again.
+    /// Logs each damaged row once; later looks read it again.
     fn report(&mut self, damaged: &DatabaseError) {
         let message = damaged.to_string();
         if self.damaged.len() < DAMAGED_ROWS && self.damaged.insert(message) {
@@ -253,7 +252,7 @@ impl Watch {
         self.begin(connected, notified).await
     }
 
-    /// Takes all connections of this node to this server, and reads everything where looking back is not enough.
+    /// Switches all connections of this node to this server, and reloads everything where looking back is not enough.
     async fn begin(&mut self, connected: Connected, notified: Arc<Notify>) -> Result<(), DatabaseError> {
         let Connected { client, host, identity } = connected;
         let backend = self.shared.pool.claim(&identity.backend)?;
@@ -281,8 +280,8 @@ impl Watch {
             (self.looked_at, self.seen_at) = (at, at);
             self.shared.stats.reloaded();
         }
-        // From here on only what changed is read, whatever the statistics say of how much that is. Small tables have no
-        // other plan than a scan, which looks so dear then that it would be compiled for each look.
+        // From here on only changes are read, whatever the statistics say. Small tables have no other plan than a scan, whose
+        // disabled cost is so high that it would be JIT-compiled for each look.
         if let Err(error) = client.batch_execute("SET jit = off; SET enable_seqscan = off").await {
             tracing::debug!(error = &error as &dyn Error, "the database has planner settings of its own");
         }
@@ -296,7 +295,7 @@ impl Watch {
             self.round_at = Instant::now();
             let now = (self.shared.clock)();
             let steady = self.clock_jumps.look(self.round_at, now);
-            // The database's clock has its say, too: the mark of a node that is far ahead would be everybody's.
+            // Also by the database's clock: otherwise the mark of a node that is far ahead would become everyone's.
             let believed = now.min(rows::time(self.looked_at).plus(CLOCK_TOLERANCE));
             self.shared.published.registry.forget_revocations(believed, steady);
         }
@@ -307,12 +306,12 @@ fn millis(duration: Duration) -> i64 {
     duration.as_millis() as i64
 }
 
-/// How long a transaction may take from the time that it gives its change to its commit: a statement, a pause, and the commit.
+/// The longest time between a change's `changed_at` and its commit: a statement, a pause, and the commit.
 fn late_commits(settings: &PostgresSettings) -> Duration {
     2 * settings.statement_timeout + Duration::from_secs(1)
 }
 
-/// Whether a connection is still served by the server and the process that it was made to, and takes writes.
+/// Whether a connection is still served by the same server and process, and takes writes.
 fn is_same(now: &Identity, then: &Identity) -> Result<(), DatabaseError> {
     if now.server != then.server {
         Err(DatabaseError::OtherServer)

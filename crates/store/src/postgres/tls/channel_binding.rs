@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// The value that SCRAM binds to, or `None` where the algorithm has no hash of its own, as Ed25519.
+/// The channel binding of SCRAM, or `None` where the signature algorithm has no hash of its own, as Ed25519.
 pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     let hash = match signature_hash(certificate)? {
         Hash::Sha256 => Sha256::digest(certificate).to_vec(),
@@ -40,7 +40,7 @@ fn signature_hash(certificate: &[u8]) -> Option<Hash> {
     }
 }
 
-/// The first SHA-2 in the parameters; without one it is SHA-1.
+/// The first SHA-2 in the parameters, else SHA-1.
 fn pss_hash(parameters: &[u8]) -> Hash {
     let at = parameters.windows(SHA2.len()).position(|window| window == SHA2);
     match at.and_then(|at| parameters.get(at + SHA2.len())) {
@@ -53,7 +53,7 @@ fn pss_hash(parameters: &[u8]) -> Hash {
 const SEQUENCE: u8 = 0x30;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 
-/// The content of a DER element with this tag, and what follows it.
+/// The content of a DER element with this tag, and the bytes after it.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;

@@ -1,4 +1,4 @@
-//! Which server certificates are accepted beside rustls's own check of authority and name.
+//! Certificate verifiers for the `sslmode` values that rustls has no setting for.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ impl ServerCertVerifier for Authority {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let verified = self.0.verify_server_cert(end_entity, intermediates, name, ocsp, now);
-        // The name is looked at last, when the chain has been found to be good.
+        // The name is checked last, after the chain.
         let is_only_named_otherwise = matches!(
             verified,
             Err(Error::InvalidCertificate(

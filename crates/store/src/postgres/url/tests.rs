@@ -1,4 +1,4 @@
-//! What a URL means, and what is said of one that means nothing.
+//! Laws of database URLs and of the errors about them.
 
 use super::*;
 
