@@ -1,12 +1,12 @@
-//! The address of the private listener where its port is left to the system (port 0): a file in the data directory, by which
-//! the command line finds the server.
+//! The address of the private listener where the system chooses its port (port 0): a file in the data directory, by which the
+//! command line finds the server.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::private_file::{self, PrivateFileError};
 
-/// Why the command line does not find the server.
+/// Reason why the command line does not find the server.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminAddressError {
     #[error(transparent)]
@@ -21,7 +21,7 @@ pub enum AdminAddressError {
     Malformed(PathBuf),
 }
 
-/// Writes the address that the listener got, where `configured` left the port open.
+/// Writes the address of the listener, where `configured` left the port open.
 pub fn publish(data_dir: &Path, configured: SocketAddr, got: SocketAddr) -> Result<(), PrivateFileError> {
     match configured.port() {
         0 => private_file::write(&file(data_dir), &format!("{got}\n")),
@@ -29,7 +29,7 @@ pub fn publish(data_dir: &Path, configured: SocketAddr, got: SocketAddr) -> Resu
     }
 }
 
-/// The address to reach the private listener at: as configured, or as a server wrote it.
+/// The address of the private listener: as configured, or as a server wrote it.
 pub fn find(data_dir: &Path, configured: SocketAddr) -> Result<SocketAddr, AdminAddressError> {
     if configured.port() != 0 {
         return Ok(configured);

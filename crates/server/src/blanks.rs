@@ -1,9 +1,9 @@
-//! Blanks at the ends of values that people write, and characters that nobody can see: refused with a sentence, because
-//! a path, a URL or a secret with one of them fails later and far from its cause.
+//! Rejects blanks at the ends of values, and invisible characters: a path, a URL or a secret with one of them fails later and far
+//! from its cause.
 
 use std::fmt;
 
-/// A character that does not belong into a value, and where it stands.
+/// A character that does not belong in a value, and its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blank {
     character: char,
@@ -17,7 +17,7 @@ enum Place {
     Inside,
 }
 
-/// Accepts a value that looks as it is: no whitespace at its ends, and nothing invisible anywhere. Spaces inside are visible.
+/// Accepts a value without whitespace at its ends and without invisible characters. Spaces inside are visible.
 pub fn check(text: &str) -> Result<(), Blank> {
     let is_odd = |character: &char| character.is_whitespace() || is_invisible(*character);
     let found = |character, place| Err(Blank { character, place });
@@ -33,13 +33,13 @@ pub fn check(text: &str) -> Result<(), Blank> {
     }
 }
 
-/// The one line of a file or of standard input: exactly one line end is taken off, and the rest passes [`check`].
+/// The one line of a file or of standard input: exactly one line end is removed, and the rest passes [`check`].
 pub fn one_line(text: &str) -> Result<&str, Blank> {
     let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     check(line).map(|()| line)
 }
 
-/// Control characters, what Unicode calls default-ignorable, line separators, and the stand-in for bytes that are not UTF-8.
+/// Control characters, Unicode's default-ignorable ones, line separators, and the replacement for bytes that are not UTF-8.
 fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -49,7 +49,7 @@ fn is_invisible(character: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// What to leave out: "the space at its end".
+/// The part to remove: "the space at its end".
 impl fmt::Display for Blank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.character {

@@ -1,4 +1,4 @@
-//! The command line: `northgate serve`, and what an operator asks a running server for.
+//! The command line: `northgate serve`, and the commands that administer a running server.
 
 mod app;
 mod arguments;
@@ -45,31 +45,31 @@ enum Command {
     App(Box<app::App>),
     /// List and rotate the keys that authenticate tokens.
     Key(key::Key),
-    /// Find stored times that lie far ahead of the server's clock, and set them right.
+    /// Find stored times that lie far ahead of the server's clock, and correct them.
     Clock(clock::Clock),
     /// Make the key that seals the keyring in a shared database.
     KeyringKey(keyring_key::KeyringKey),
-    /// Set up the shared database, or bring it to this version; nodes may run meanwhile.
+    /// Create the schema of the shared database, or migrate it to this version; nodes may run meanwhile.
     Migrate(migrate::Migrate),
     /// Write a consistent copy of the running server's database to a file.
     Backup(backup::Backup),
-    /// Put a backup in place of the database of a server that is stopped.
+    /// Replace the database of a stopped server by a backup.
     Restore(restore::Restore),
-    /// Write all of an installation to a file, to be moved to another store: an embedded one that is stopped, or a shared
-    /// database as of one moment.
+    /// Write a whole installation to a file, to move it to another store: an embedded one that is stopped, or a shared database
+    /// as of one moment.
     Export(export::Export),
-    /// Take an installation from a file into an empty store.
+    /// Read an installation from a file into an empty store.
     Import(export::Import),
     /// Check the configuration.
     Config(config::Config),
 }
 
-/// The command line is wrong, as clap says it.
+/// Exit code of a wrong command line, as clap gives it.
 const WRONG_USAGE: u8 = 2;
 
-/// Runs the command of this process: 0 where it succeeded, 1 where it did not, 2 where the command line is wrong.
+/// Runs the command of this process: exit code 0 on success, 1 on failure, 2 for a wrong command line.
 pub fn run() -> ExitCode {
-    // Before anything else: a signal of the first milliseconds ends nothing that is to serve.
+    // Before anything else: a signal in the first milliseconds must not end a server.
     let handlers = arguments::is_serve(std::env::args_os().skip(1)).then(Handlers::install);
     if let Err(sentence) = arguments::check(std::env::args_os().skip(1)) {
         output::remark(&format!("error: {sentence}"));

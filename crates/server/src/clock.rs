@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use northgate_core::clock::Timestamp;
 use rustls::pki_types::UnixTime;
 
-/// Where an operation gets its time from.
+/// The source of the current time.
 #[derive(Clone)]
 pub enum Clock {
     /// The machine's clock, UTC.
@@ -38,19 +38,19 @@ impl Clock {
     }
 }
 
-/// The machine's clock, for the lines of the log: they tell when they were written, whatever the rules are told.
+/// The wall clock for log lines, whatever time the rules get.
 #[allow(clippy::disallowed_methods)]
 pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// The machine's clock as TLS knows it; a clock before 1970 is at 1970, as for the rules.
+/// The wall clock in the form that TLS takes; a clock before 1970 counts as 1970, as for the rules.
 pub fn unix_time() -> UnixTime {
     UnixTime::since_unix_epoch(wall().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 fn system_now() -> Timestamp {
-    // A clock before 1970 is a machine without one; everything then happens at the epoch.
+    // A clock before 1970 belongs to a machine without one; everything then happens at the epoch.
     let since_epoch = wall().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(since_epoch.as_millis() as u64)
 }

@@ -1,4 +1,4 @@
-//! Clock watch: log lines and metrics about a clock that is set, and about stored times far ahead of it.
+//! Clock watch: log lines and metrics about clock jumps and about stored times far ahead.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,15 +13,15 @@ use tracing::warn;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 
-/// How often the clock is compared with the time that has passed, and in how many looks the stored times are.
+/// How often the wall clock is compared with the monotonic clock; every so many comparisons include the stored times.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 const STORED_TIMES_EVERY: u32 = 6;
-/// A clock that is off by no more from one look to the next was not set.
+/// The largest deviation between two comparisons that does not count as a jump.
 const DRIFT: Duration = Duration::from_secs(1);
-/// How often the same stored times are warned of.
+/// How often the warning about the same stored times is repeated.
 const REMIND_EVERY: Duration = Duration::from_secs(3_600);
 
-/// Looks at the clock for as long as the server runs.
+/// Watches the clock for as long as the server runs.
 pub struct ClockWatch {
     auth: Arc<Auth>,
     clock: Clock,

@@ -1,4 +1,4 @@
-//! The configuration: four layers become one value that cannot be wrong, or a sentence that says what to write.
+//! Configuration: merges four layers into one valid value, or returns an error that says what to write.
 
 pub mod api;
 pub mod database;
@@ -38,7 +38,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// Every setting, resolved; `config.default.toml` says what each is for.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where everything that must survive a restart is kept.
+    /// The directory of everything that must survive a restart.
     pub data_dir: PathBuf,
     /// The public listener's address.
     pub listen: SocketAddr,
@@ -46,37 +46,37 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     /// More host names of the private listener, in lower case.
     pub admin_hosts: Vec<String>,
-    /// The database that nodes share; none means the embedded store.
+    /// The shared database; `None` means the embedded store.
     pub database: Option<DatabaseSettings>,
     /// The keyring file.
     pub keyring: PathBuf,
     /// The file with the key that seals the keyring in a shared database.
     pub keyring_key: PathBuf,
-    /// How long a new key of the keyring is known before it is used.
+    /// The time from the publication of a new key to its use.
     pub key_lead: Duration,
     /// Algorithms whose keys are published although no policy names them yet.
     pub published_keys: Algorithms,
-    /// How the application API looks.
+    /// The application API.
     pub api: Api,
-    /// How the server names itself to OAuth clients.
+    /// The server's names for OAuth clients.
     pub oauth: OAuthSettings,
-    /// The policy of applications that were created without one.
+    /// The default policy.
     pub policy: Policy,
-    /// How calls on the platform are judged.
+    /// The rules of `/verify`.
     pub verify: Verify,
-    /// Certificates and how TLS is spoken.
+    /// Certificates and TLS settings.
     pub tls: TlsSettings,
-    /// Proxies whose statements about the client's address are believed.
+    /// Trusted proxies.
     pub proxies: Proxies,
-    /// A number for everything that can grow or wait.
+    /// Bounds for everything that can grow or wait.
     pub limits: Limits,
-    /// What is logged, and how.
+    /// The log.
     pub log: Log,
     described: String,
 }
 
 impl Config {
-    /// Resolves all layers, or says in a sentence which setting is wrong, where it was set and what to write.
+    /// Merges all layers, or returns the first bad setting with its origin and what to write.
     pub fn load(sources: Sources) -> Result<Config, ConfigError> {
         let mut settings = Settings::merge(sources)?;
         let described = describe(&settings);
@@ -116,7 +116,7 @@ impl Config {
         }
     }
 
-    /// The settings in force, one a line as in a configuration file, each with where it came from; no secrets.
+    /// The settings in force with their origin, one a line as in a configuration file; no secrets.
     pub fn describe(&self) -> &str {
         &self.described
     }
@@ -135,10 +135,10 @@ fn not_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// Why the configuration was refused.
+/// Reason why the configuration was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file that was asked for is not there or not ours to read.
+    /// The named file does not exist or cannot be read.
     #[error("the configuration file {} could not be read", path.display())]
     Unreadable {
         path: PathBuf,
@@ -155,16 +155,16 @@ pub enum ConfigError {
     /// The file is not TOML.
     #[error("{place} is not TOML: {reason}")]
     NotToml { place: String, reason: String },
-    /// A key that is no setting: a typing error must not silently leave the default in force.
+    /// An unknown key: a typing error must not silently leave the default in force.
     #[error("{key} ({origin}) is not a setting; the nearest one is {nearest}")]
     Unknown { key: String, origin: String, nearest: String },
     /// A value that cannot be used.
     #[error("{key} = {value} ({origin}): write {instead}")]
     Invalid { key: String, value: String, origin: String, instead: String },
-    /// `config.default.toml` has a line that nothing reads: an error of ours.
+    /// `config.default.toml` has a line without a reader: a bug.
     #[error("nothing reads the setting {key}")]
     Unread { key: String },
-    /// `config.default.toml` lacks a line: an error of ours.
+    /// `config.default.toml` lacks a line: a bug.
     #[error("the setting {key} has no default")]
     NoDefault { key: String },
 }

@@ -1,7 +1,7 @@
-//! An installation as a file, to be moved from one store to another: JSON, a line per application, nothing left out.
+//! Export file: a whole installation as JSON lines, to move it from one store to another.
 //!
-//! The first line says what the file is and holds the keyring, the last one how much there must be and the SHA-256 of all
-//! lines before it, so that a file that is torn or was changed is found out.
+//! The first line names the format and holds the keyring. The last line holds the totals and the SHA-256 of all lines before it,
+//! so that a torn or changed file is detected.
 
 pub mod line;
 mod policy;
@@ -19,10 +19,10 @@ pub use write::Writer;
 /// The version of the format that this program writes, and the newest that it reads.
 const VERSION: u32 = 2;
 
-/// An application with all the revocations that it may have takes less, 64 bytes each.
+/// The longest line. An application with all possible revocations takes less, 64 bytes each.
 const LONGEST_LINE: u64 = 256 << 20;
 
-/// Why a file is not an installation, or did not become one.
+/// Reason why a file is not an installation, or was not imported.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     #[error("could not write {}", path.display())]

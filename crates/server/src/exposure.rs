@@ -1,13 +1,13 @@
-//! Exposure of files that hold secrets: whether users other than this one and root can read them.
+//! Exposure of secret files: whether users other than this one and root can read them.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
 use northgate_store::embedded::is_own_group;
 
-/// The rights of group and others that a file has, if it has too many: nothing for others, and nothing for the group either,
-/// unless the file belongs to root and the group is one of this process, which may read it then. So Kubernetes (0440) and
-/// packages (0640) hand secrets to a service that does not run as root.
+/// The excess rights of group and others, if there are any. Others may have none, and the group none unless the file belongs to
+/// root and the group is one of this process, which may read it then. So Kubernetes (0440) and packages (0640) give secrets to a
+/// service that does not run as root.
 pub fn of(found: &Metadata) -> Option<u32> {
     let mode = found.mode() & 0o777;
     let is_for_our_group = found.uid() == 0 && mode & 0o030 == 0 && is_own_group(found.gid());
@@ -21,7 +21,7 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, chown};
 
-    /// Whatever others can do with it, it is not private.
+    /// Any right of others exposes a file.
     #[test]
     fn a_file_is_private_if_only_its_owner_has_rights() {
         let file = tempfile::NamedTempFile::new().expect("a file");
@@ -42,7 +42,7 @@ mod tests {
         }
     }
 
-    /// Only root can give files away; elsewhere this says nothing about files of root.
+    /// Only root can give files away; other users cannot test files of root.
     #[test]
     fn a_group_may_read_a_file_of_root_if_it_is_a_group_of_this_process() {
         let file = tempfile::NamedTempFile::new().expect("a file");

@@ -33,14 +33,14 @@ use connection_log::ConnectionLog;
 use keep_alive::KeepAlive;
 use table::{SourceFull, Table};
 
-/// Connections that the kernel holds until we accept them. All applications come back at once after an outage; this is as
-/// many as Linux allows by default (net.core.somaxconn).
+/// The backlog of connections that the kernel holds. All applications reconnect at once after an outage; this is as many as Linux
+/// allows by default (net.core.somaxconn).
 const BACKLOG: u32 = 4096;
 
-/// How long accepting rests after an error such as "too many open files", which lasts until a connection closes.
+/// Pause of accepting after an error such as "too many open files", which lasts until a connection closes.
 const REST: Duration = Duration::from_millis(100);
 
-/// The address cannot be listened on.
+/// Failure to listen on the address.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     #[error("{0} is in use: another server, or another Northgate, listens there")]
@@ -53,7 +53,7 @@ pub enum BindError {
     },
 }
 
-/// Opens the listening socket; from now on connections wait for [`serve`].
+/// Opens the listening socket; connections wait for [`serve`].
 pub fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     listen(address).map_err(|cause| {
         if cause.kind() == io::ErrorKind::AddrInUse {
@@ -69,7 +69,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A restart must not wait for the connections of the process before it to be forgotten.
+    // A restart must not wait until the kernel forgets the connections of the previous process.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -82,8 +82,8 @@ pub struct Rules {
     pub metrics: Arc<ConnectionMetrics>,
 }
 
-/// Serves connections until `stop` becomes true or its sender is gone. Then it accepts no more, lets every connection
-/// finish the request it is in, for `stop_time` at most, and returns when all are closed.
+/// Serves connections until `stop` becomes true or its sender is gone. Then it stops accepting, lets every connection finish its
+/// request, for `stop_time` at most, and returns when all are closed.
 pub async fn serve(
     socket: TcpListener,
     tls: Option<Arc<Tls>>,
@@ -103,9 +103,9 @@ pub async fn serve(
     table.all_closed(|count| info!("waiting for {count} connections to finish")).await;
 }
 
-/// Resolves when the stop has come.
+/// Resolves at the stop.
 async fn stopped(mut stop: watch::Receiver<bool>) {
-    // An error says that the sender is gone, and with it everything that could ask for more.
+    // An error means that the sender is gone, and with it everything that could ask for more.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

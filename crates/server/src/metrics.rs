@@ -1,4 +1,4 @@
-//! What is counted. The counters of requests are made at the start, so that counting one is an addition.
+//! Metrics. The counters of requests exist from the start, so that counting is an addition.
 
 pub mod collected;
 pub mod connections;
@@ -18,7 +18,7 @@ use crate::http::observe::Listener;
 use crate::listener::connection::HeadRefusal;
 use crate::outcome::{Operation, Outcome};
 
-/// From an operation in memory (verify) over one durable write to a store that hardly answers, in seconds.
+/// Buckets in seconds, from an operation in memory (verify) to a durable write to a store that hardly answers.
 const DURATIONS: [f64; 14] =
     [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 
@@ -26,7 +26,7 @@ type Label = (&'static str, &'static str);
 
 /// All metrics of the process.
 pub struct Metrics {
-    /// Set when somebody looks.
+    /// Set at each scrape.
     pub applications: Gauge,
     operations: [[Counter; Outcome::ALL.len()]; Operation::ALL.len()],
     durations: [Histogram; Operation::ALL.len()],
@@ -35,7 +35,7 @@ pub struct Metrics {
 }
 
 impl Default for Metrics {
-    /// All at zero.
+    /// All metrics at zero.
     fn default() -> Metrics {
         let mut registry = Registry::default();
         let applications = Gauge::default();
@@ -53,7 +53,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts an operation that was answered.
+    /// Counts an answered operation.
     pub fn count(&self, operation: Operation, outcome: Outcome, took: Duration) {
         self.operations[operation as usize][outcome as usize].inc();
         self.durations[operation as usize].observe(took.as_secs_f64());
@@ -64,13 +64,13 @@ impl Metrics {
         self.refused_heads.get_or_create(&refused_head(listener, refusal)).inc();
     }
 
-    /// For other parts of the server to add what they count.
+    /// The registry, for other parts of the server to add their metrics.
     pub fn registry(&self) -> MutexGuard<'_, Registry> {
-        // Whoever panicked while registering has registered or not; the rest is whole.
+        // A panic during registration leaves the rest whole.
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The text that Prometheus reads.
+    /// The metrics in the text format of Prometheus.
     pub fn text(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry()).expect("a String takes any text");
@@ -102,7 +102,7 @@ fn refused_heads(registry: &mut Registry) -> Family<[Label; 2], Counter> {
     registry.register("northgate_refused_heads", help, family.clone());
     for listener in [Listener::Public, Listener::Private] {
         for refusal in [HeadRefusal::TooLarge, HeadRefusal::Malformed] {
-            // From the start at zero, so that the first one is an increase.
+            // At zero from the start, so that the first event is an increase.
             drop(family.get_or_create(&refused_head(listener, refusal)));
         }
     }

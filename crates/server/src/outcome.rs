@@ -1,10 +1,10 @@
-//! The words for what was asked and what became of it, the same in the log and in the metrics.
+//! Operations and outcomes: the words in log lines and metrics.
 
 use std::fmt;
 
 use axum::http::StatusCode;
 
-/// What applications and gateways ask for.
+/// An operation that applications and gateways ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     Login,
@@ -28,7 +28,7 @@ impl Operation {
         Operation::Revoke,
     ];
 
-    /// The word for it in the log and in labels.
+    /// The word in log lines and labels.
     pub fn as_str(self) -> &'static str {
         match self {
             Operation::Login => "login",
@@ -42,24 +42,24 @@ impl Operation {
     }
 }
 
-/// What became of a request. The words are stable: alerts are built on them.
+/// The outcome of a request. The words are stable: alerts depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Ok,
-    /// A refresh that was answered before and got the same answer.
+    /// A repeated refresh that got the same answer.
     Replayed,
-    /// A refresh that moved a grant forward which had gone back in time.
+    /// A refresh whose grant had gone back in time; the record caught up.
     CaughtUp,
-    /// A logout of a token that was over.
+    /// A logout with a token that had expired or was revoked.
     AlreadyOver,
     /// Unknown application or wrong secret.
     Rejected,
     Frozen,
-    /// The token is not good.
+    /// The token is invalid.
     Refused,
-    /// The token is good, and the allow rules of its application do not cover the call.
+    /// The token is valid, but the allow rules of its application do not cover the call.
     Forbidden,
-    /// The refresh token was used up before.
+    /// The refresh token was used before.
     Reused,
     Throttled,
     MissingField,
@@ -70,7 +70,7 @@ pub enum Outcome {
     Unavailable,
     NotFound,
     WrongMethod,
-    /// Some other refusal, of a request that is none of the operations.
+    /// Another refusal, of a request that is none of the operations.
     Failed,
     /// The client went away before the answer.
     HungUp,
@@ -101,7 +101,7 @@ impl Outcome {
         Outcome::HungUp,
     ];
 
-    /// The word for it in the log and in labels.
+    /// The word in log lines and labels.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Ok => "ok",
@@ -127,7 +127,7 @@ impl Outcome {
         }
     }
 
-    /// What an answer tells of itself where nobody said more.
+    /// The outcome of an answer whose handler states none.
     pub(super) fn of(status: StatusCode) -> Outcome {
         match status {
             StatusCode::NOT_FOUND => Outcome::NotFound,
@@ -158,7 +158,7 @@ mod tests {
     fn each_is_at_its_own_index() {
         assert!(Operation::ALL.iter().enumerate().all(|(index, operation)| *operation as usize == index));
         assert!(Outcome::ALL.iter().enumerate().all(|(index, outcome)| *outcome as usize == index));
-        // A word added to the end of the enum alone would be found by its missing index.
+        // A missing index reveals a word that was added to the end of the enum alone.
         assert_eq!(Outcome::HungUp as usize + 1, Outcome::ALL.len());
     }
 }

@@ -1,6 +1,6 @@
-//! Files that only their owner may read, written so that a crash leaves the old content or the new one.
+//! Private files: readable by their owner only, and replaced atomically, so that a crash leaves the old content or the new one.
 //!
-//! A path that is a symbolic link stays one: what is written is the file that it points to.
+//! A path that is a symbolic link stays one: the file that it points to is written.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -11,10 +11,10 @@ use northgate_store::embedded::give_to_owner_of;
 
 use crate::exposure;
 
-/// Symbolic links in a row that Linux follows.
+/// The most symbolic links that Linux follows.
 const LINKS_MAX: usize = 40;
 
-/// Why such a file could not be read or written.
+/// Reason why a private file was not read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateFileError {
     #[error(
@@ -37,7 +37,7 @@ pub enum PrivateFileError {
     },
 }
 
-/// The text of the file, or `None` where there is none. Refused where others than its owner can read it.
+/// The text of the file; `None` where it does not exist. Refused where users other than its owner can read it.
 pub fn read(path: &Path) -> Result<Option<String>, PrivateFileError> {
     let unreadable = |cause| PrivateFileError::Unreadable { path: path.to_owned(), cause };
     let file = match File::open(path) {
@@ -51,7 +51,7 @@ pub fn read(path: &Path) -> Result<Option<String>, PrivateFileError> {
     io::read_to_string(file).map(Some).map_err(unreadable)
 }
 
-/// Puts `text` in place of the file's content. It is durable when this returns.
+/// Replaces the file's content by `text`; durable when this returns.
 pub fn write(path: &Path, text: &str) -> Result<(), PrivateFileError> {
     let unwritable = |cause| PrivateFileError::Unwritable { path: path.to_owned(), cause };
     let mut draft = Draft::create(path).map_err(unwritable)?;
@@ -59,7 +59,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), PrivateFileError> {
     draft.publish().map_err(unwritable)
 }
 
-/// A file that does not have its name yet. Dropped before it is published, it leaves nothing behind.
+/// A file without its final name. Dropped before it is published, it is removed.
 pub struct Draft {
     file: File,
     written_at: PathBuf,
@@ -89,11 +89,11 @@ impl Draft {
         self.file.write_all(bytes)
     }
 
-    /// Gives the draft its name, in place of the file that had it; durable when this returns.
+    /// Renames the draft to its final name, in place of the previous file; durable when this returns.
     pub fn publish(self) -> Result<(), io::Error> {
         self.file.sync_all()?;
         fs::rename(&self.written_at, &self.path)?;
-        // The name is durable with its directory.
+        // The new name is durable once its directory is.
         File::open(directory_of(&self.path))?.sync_all()
     }
 }
@@ -105,7 +105,7 @@ fn directory_of(path: &Path) -> &Path {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // After it was published there is no such file any more; before, there is nothing to do about a failure.
+        // After publication the draft does not exist any more; before it, a failure has no remedy.
         let _ = fs::remove_file(&self.written_at);
     }
 }
@@ -115,15 +115,15 @@ pub fn remove(path: &Path) -> Result<(), io::Error> {
     fs::remove_file(target(path)?)
 }
 
-/// The file that `path` leads to through symbolic links; it need not exist. Renaming a draft over a link would replace the
-/// link and leave the file on the other volume as it was.
+/// The file that `path` leads to through symbolic links; it need not exist. Renaming a draft over a link would replace the link
+/// and leave the file on the other volume unchanged.
 fn target(path: &Path) -> Result<PathBuf, io::Error> {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
         match fs::read_link(&path) {
-            // A relative link starts at the directory that holds it; an absolute one replaces all of the path.
+            // A relative link starts at its own directory; an absolute one replaces the whole path.
             Ok(next) => path = path.parent().unwrap_or(Path::new("")).join(next),
-            // It is a file, or nothing yet.
+            // It is a file, or does not exist yet.
             Err(cause) if matches!(cause.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
                 return Ok(path);
             }
@@ -183,7 +183,8 @@ mod tests {
         assert!(matches!(read(&dir.path().join("file")), Ok(None)));
     }
 
-    // A keyring.toml on another volume was a link; a rotation put a file in its place, and the volume kept the old keys.
+    // Regression: a keyring.toml on another volume was a link; a rotation put a file in its place, and the volume kept the old
+    // keys.
     #[test]
     fn a_link_stays_a_link_and_the_file_behind_it_is_written() {
         let (dir, volume) =
@@ -202,7 +203,7 @@ mod tests {
         assert!(!file.exists() && fs::read_link(&link).is_ok());
     }
 
-    // Kubernetes mounts a secret as file -> ..data/file and ..data -> ..2026_11_25, and exchanges ..data.
+    // Kubernetes mounts a secret as file -> ..data/file and ..data -> ..2026_11_25, and replaces ..data.
     #[test]
     fn a_file_behind_a_linked_directory_is_written_where_the_directory_is() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! Times as people and files write them: RFC 3339, UTC, to the millisecond.
+//! RFC 3339 times, in UTC, to the millisecond.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,13 +7,13 @@ use northgate_core::clock::Timestamp;
 /// The end of the year 9999, the last one that RFC 3339 can write.
 const LAST: u64 = 253_402_300_799_999;
 
-/// `at` in RFC 3339; what lies after the year 9999 becomes its end.
+/// Formats `at`; a time after the year 9999 becomes its end.
 pub fn format(at: Timestamp) -> String {
     let since_epoch = Duration::from_millis(at.as_millis().min(LAST));
     humantime::format_rfc3339_millis(UNIX_EPOCH + since_epoch).to_string()
 }
 
-/// The time that `text` says in RFC 3339 and UTC (`2026-01-31T12:00:00Z`), if it says one.
+/// Parses a time in UTC (`2026-01-31T12:00:00Z`).
 pub fn parse(text: &str) -> Option<Timestamp> {
     let time: SystemTime = humantime::parse_rfc3339(text).ok()?;
     let since_epoch = time.duration_since(UNIX_EPOCH).ok()?;

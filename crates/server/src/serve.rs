@@ -1,4 +1,4 @@
-//! Serving: from a configuration to two listeners, and down again in order.
+//! Serving: starts two listeners from a configuration, and stops them in order.
 
 mod descriptors;
 mod dev;
@@ -43,19 +43,19 @@ use listeners::Listeners;
 use store::{Choice, StoreOpenError};
 use supervise::{LAST_LINES, Signals};
 
-/// How long a stop waits for threads that read or write files: a file system that hangs never lets go of them.
+/// How long a stop waits for threads that read or write files: a hung file system never returns.
 const FILES_TIME: Duration = Duration::from_secs(2);
 
-/// What to serve, beside the configuration.
+/// The input of a server, beside the configuration.
 pub struct Serve {
     pub config: Config,
     /// The value of `NORTHGATE_ADMIN_TOKEN`.
     pub admin_token: Option<String>,
-    /// To try it out: a certificate and an application are made, and lines to paste are printed.
+    /// Try-out mode: creates a certificate and an application, and prints lines to paste.
     pub is_dev: bool,
 }
 
-/// Why the server did not start.
+/// Reason why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error(transparent)]
@@ -82,7 +82,7 @@ pub enum ServeError {
     System(#[from] io::Error),
 }
 
-/// Serves until a signal asks for a stop, and returns when all that was under way is finished, or has had its time.
+/// Serves until a signal requests a stop; returns when the work under way is finished, or has had its time.
 pub fn run(serve: Serve, signals: Signals) -> Result<(), ServeError> {
     let log = telemetry::start(&serve.config.log)?;
     let served = run_logged(serve, &log, signals);
@@ -114,7 +114,7 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
         dev::make_certificate(&config)?;
     }
     let listeners = Listeners::open(&config, &auth.keyring(), &signals)?;
-    // From here on the addresses are those that the listeners got: the port may have been left to the system.
+    // From here on the addresses are those that the listeners got: the system may have chosen the port.
     let configured = config.admin_listen;
     (config.listen, config.admin_listen) = (listeners.public.local_addr()?, listeners.private.local_addr()?);
     admin_address::publish(&config.data_dir, configured, config.admin_listen)?;
@@ -168,8 +168,8 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     Ok(())
 }
 
-/// Tells systemd (`Type=notify`) that the start is over. Until then it sends no SIGHUP, which would end a process whose program
-/// is still being loaded. Without a service manager nothing is sent.
+/// Notifies systemd (`Type=notify`) that the start is over. Until then systemd sends no SIGHUP, which would end a process whose
+/// program is still being loaded. A no-op without a service manager.
 fn tell_service_manager() {
     if let Err(cause) = sd_notify::notify(&[NotifyState::Ready]) {
         warn!("cannot tell the service manager that the server is ready ($NOTIFY_SOCKET): {cause}");
@@ -198,7 +198,7 @@ fn why_not_ready(store: &Choice, is_stopping: &Arc<AtomicBool>) -> WhyNotReady {
     })
 }
 
-/// What is urgent about certificates. It does not take the node out of service: the other nodes have the same ones.
+/// Urgent conditions of certificates. They do not take the node out of service: the other nodes have the same certificates.
 fn attention(listeners: &Listeners) -> Attention {
     let all = listeners.all_tls();
     Box::new(move || {
@@ -235,7 +235,7 @@ fn api(
     }
 }
 
-/// Whether clients can show certificates: to this server, or to a gateway that terminates TLS.
+/// Whether clients can present certificates: to this server, or to a gateway that terminates TLS.
 fn takes_certificates(config: &Config) -> bool {
     let of_gateway = !config.proxies.trusted.is_empty() && config.proxies.protocol == ProxyProtocol::Off;
     config.tls.client_certificates != ClientCertificates::None || of_gateway
@@ -264,13 +264,13 @@ async fn serve_both(
     );
     let private =
         listener::serve(listeners.private, listeners.private_tls, private_routes, private_rules, stopping);
-    // Tasks, so that connections are accepted by the threads that serve them: this one would have to wake another for each.
+    // As tasks, so that the threads that serve connections accept them: this thread would have to wake another for each.
     let (public, private) = (tokio::spawn(public), tokio::spawn(private));
     let signal = async {
         stop.await;
         info!("stopping: requests that are under way are finished");
         is_stopping.store(true, Ordering::Relaxed);
-        // Gateways that wait for news would be waited for.
+        // Otherwise the stop would wait for gateways in a long poll.
         auth.registry().feed().stop_waiting();
         // The listeners hold a receiver until they are done.
         let _ = say_stop.send(true);

@@ -33,7 +33,7 @@ enum Command {
     Create(Create),
     /// List the applications
     List {
-        /// Only those with this in their name
+        /// Only applications with this part in their name
         #[arg(long, value_name = "PART")]
         name: Option<String>,
     },
@@ -41,37 +41,37 @@ enum Command {
     Show { app_id: String },
     /// Change the name or the policy of an application
     Set(Set),
-    /// Stop an application: no login, no refresh, and its tokens do not verify
+    /// Freeze an application: login and refresh are refused, and its tokens do not verify
     Freeze { app_id: String },
-    /// Let a frozen application go on
+    /// Unfreeze an application
     Unfreeze { app_id: String },
-    /// End all tokens of an application that are out: it goes on and logs in again
+    /// Revoke all issued tokens of an application; it may log in again
     Revoke { app_id: String },
-    /// Remove an application with its secrets and grants
+    /// Delete an application with its secrets and grants
     Delete {
         app_id: String,
-        /// Yes, its tokens shall end
+        /// Confirm: its tokens end
         #[arg(long)]
         yes: bool,
     },
-    /// Create applications that exist elsewhere, with the appId and secret that they already use
+    /// Import existing applications, with the appId and secret that they already use
     Import(Import),
     /// Change the secrets of an application
     #[command(subcommand)]
     Secret(SecretCommand),
-    /// Change what an application can show to OAuth instead of a secret
+    /// Change the keys and certificates by which an application authenticates to OAuth
     #[command(subcommand)]
     Credential(CredentialCommand),
 }
 
 #[derive(Args)]
 struct Create {
-    /// What you call it
+    /// Its name
     name: String,
-    /// The appId that it has already; without it, one is allocated
+    /// Its existing appId; without it, one is allocated
     #[arg(long, value_name = "ID")]
     app_id: Option<String>,
-    /// Read the secret that it uses already from standard input; without it, one is allocated
+    /// Read its existing secret from standard input; without it, one is allocated
     #[arg(long)]
     secret_stdin: bool,
     /// Allow these methods under this path and nothing else, such as "GET,POST /iocm/app/dm"; can be repeated
@@ -84,11 +84,11 @@ struct Create {
 #[derive(Args)]
 struct Set {
     app_id: String,
-    /// What you call it
+    /// Its new name
     #[arg(long)]
     name: Option<String>,
-    /// Allow these methods under this path, such as "GET,POST /iocm/app/dm" or "* /iodm", in place of all rules before;
-    /// can be repeated
+    /// Allow these methods under this path, such as "GET,POST /iocm/app/dm" or "* /iodm"; replaces all earlier rules; can be
+    /// repeated
     #[arg(long, value_name = "RULE")]
     allow: Vec<String>,
     /// Remove all rules: the application may make any call
@@ -118,7 +118,7 @@ impl App {
     }
 }
 
-/// The path of an application. All but letters and digits is encoded: an appId may be `a/b`, or even `..`.
+/// The path of an application in the admin API. All but letters and digits is encoded: an appId may be `a/b`, or even `..`.
 pub fn path(app_id: &str) -> String {
     format!("/admin/applications/{}", utf8_percent_encode(app_id, NON_ALPHANUMERIC))
 }

@@ -1,5 +1,5 @@
-//! The command line before it is parsed: whether it is `serve`, and that no argument has a blank at its ends or an invisible
-//! character in it.
+//! Checks of the arguments before they are parsed: whether the command is `serve`, and that no argument has a blank at its ends
+//! or an invisible character.
 
 use std::ffi::OsString;
 
@@ -20,11 +20,11 @@ pub fn is_serve(mut arguments: impl Iterator<Item = OsString>) -> bool {
     false
 }
 
-/// Names the first argument that does not look as it is. The value of a flag is not repeated: it may hold a password.
+/// Names the first bad argument. The value of a flag is not repeated: it may hold a password.
 pub fn check(arguments: impl Iterator<Item = OsString>) -> Result<(), String> {
     let mut flag = None;
     for argument in arguments {
-        // What is not UTF-8 can only be a path, and is one as it is.
+        // An argument that is not UTF-8 can only be a path.
         let Some(text) = argument.to_str() else { continue };
         let (named, value) = match text.split_once('=').filter(|_| text.starts_with("--")) {
             Some((flag, value)) => (Some(flag.to_owned()), value),

@@ -13,7 +13,7 @@ use crate::private_file::Draft;
 pub struct Backup {
     /// The file to write
     file: PathBuf,
-    /// Replace the file if it is there
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
 }

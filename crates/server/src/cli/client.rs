@@ -1,4 +1,4 @@
-//! The client of the admin API: one connection for one request, and a limit on every wait.
+//! Client of the admin API: one connection for one request, with a timeout for every wait.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,13 +22,13 @@ use tokio_rustls::TlsConnector;
 
 use crate::http::admin::answer::Refused;
 
-/// The private listener is near; what takes longer does not answer.
+/// Timeout of the connection; the private listener is near.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// An import hashes for seconds, and a backup copies the database before it answers.
+/// Timeout of the answer: an import hashes for seconds, and a backup copies the database first.
 const ANSWER: Duration = Duration::from_secs(300);
 
-/// Between two pieces of a body.
+/// Timeout between two pieces of a body.
 const PIECE: Duration = Duration::from_secs(60);
 
 /// A running server, and the right to administer it.
@@ -38,7 +38,7 @@ pub struct Client {
     token: SecretText,
 }
 
-/// Why there is no answer, or not the one that was wanted.
+/// Reason why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("no Northgate answers at {0}: start it with `northgate serve`, or name it with --admin-listen")]
@@ -64,12 +64,12 @@ impl Client {
         Client { address: SocketAddr::new(reachable(address.ip()), address.port()), tls, token }
     }
 
-    /// The text of a successful answer.
+    /// Sends a request; returns the text of a successful answer.
     pub async fn request(&self, method: Method, path: &str) -> Result<String, ClientError> {
         self.text(self.send(method, path, Bytes::new()).await?).await
     }
 
-    /// The text of a successful answer to a request with a JSON body.
+    /// Sends a request with a JSON body; returns the text of a successful answer.
     pub async fn request_json(
         &self,
         method: Method,
@@ -80,7 +80,7 @@ impl Client {
         self.text(self.send(method, path, json.into()).await?).await
     }
 
-    /// A successful answer piece by piece, each given to `take`.
+    /// Passes a successful answer to `take`, piece by piece.
     pub async fn download(
         &self,
         path: &str,
@@ -128,7 +128,7 @@ impl Client {
     ) -> Result<Response<Incoming>, ClientError> {
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|cause| self.broken(cause))?;
-        // Ends with the answer; what goes wrong on the way, the sender reports.
+        // Ends with the answer; the sender reports failures on the way.
         tokio::spawn(connection);
         let answer =
             timeout(ANSWER, sender.send_request(request)).await.map_err(|cause| self.broken(cause))?;
@@ -164,7 +164,7 @@ impl Client {
     }
 }
 
-/// Who listens on all addresses is reached on the loopback one.
+/// A server that listens on all addresses is reached on the loopback one.
 fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),

@@ -22,9 +22,9 @@ pub struct Clock {
 enum Command {
     /// List the stored times that lie far ahead: a clock was wrong when they were written, or is behind now
     Check,
-    /// Set them right, once the clock is
+    /// Correct them, after the clock is right again
     Repair {
-        /// Yes, the server's clock is right now
+        /// Confirm: the server's clock is right now
         #[arg(long)]
         yes: bool,
     },

@@ -1,4 +1,4 @@
-//! `northgate config`: whether the configuration is good, and what it comes to.
+//! `northgate config`: checks the configuration and prints the settings in force.
 
 use std::error::Error;
 
@@ -15,7 +15,7 @@ pub struct Config {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print every setting with where it comes from, or say what is wrong
+    /// Print every setting with its origin, or the first error
     Check,
 }
 

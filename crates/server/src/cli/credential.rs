@@ -1,4 +1,4 @@
-//! `northgate app credential`: what an application can show to OAuth instead of a secret.
+//! `northgate app credential`: keys and certificates by which an application authenticates to OAuth.
 
 use std::error::Error;
 use std::fs;
@@ -19,14 +19,14 @@ pub enum CredentialCommand {
     Add(Box<Add>),
     /// List the credentials
     List { app_id: String },
-    /// Refuse a credential from now on
+    /// Remove a credential; it is refused at once
     Remove { app_id: String, credential_id: u32 },
 }
 
 #[derive(Args)]
 pub struct Add {
     app_id: String,
-    /// What you call it
+    /// Its label
     #[arg(long)]
     label: Option<String>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ struct What {
     /// The same in PEM
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
-    /// A certificate in PEM, by whomever it is signed (self_signed_tls_client_auth)
+    /// A certificate in PEM, of any issuer (self_signed_tls_client_auth)
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// The subject of a certificate that an authority in tls.client_ca has signed (tls_client_auth), such as "CN=meters,O=City"

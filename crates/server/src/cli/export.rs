@@ -76,7 +76,7 @@ fn export_embedded(config: &Config, file: &std::path::Path) -> Result<Counts, Bo
     if !config.data_dir.join(DATABASE).try_exists()? {
         return Err(format!("there is no embedded store in {}", config.data_dir.display()).into());
     }
-    // The lock that it takes keeps a server from writing meanwhile. Nothing is asked of its writer.
+    // The lock of the store keeps a server from writing meanwhile. Its writer gets no requests.
     let store = EmbeddedStore::open(&config.data_dir, 1, Box::new(|| Clock::System.now()))?;
     let (_, keyring) = KeyringFile::open_or_create(&config.keyring, Clock::System.now(), true)?;
     let mut writer =
@@ -120,9 +120,9 @@ fn import_embedded(config: &Config, mut reader: Reader) -> Result<Counts, Box<dy
         match reader.read()? {
             Next::Application(holding) => import.add(&holding)?,
             Next::End(whole) => {
-                // First, so that there are never applications without it; without them it is only in the way.
+                // First, so that applications never exist without it; alone it is only in the way.
                 KeyringFile::create(&config.keyring, reader.keyring())?;
-                // After an error of the disk it may be all there, and then it must stay.
+                // After an error of the disk the import may be complete, and then the keyring must stay.
                 import.finish(&whole)?;
                 return Ok(whole.counts);
             }
@@ -156,7 +156,7 @@ async fn import_postgres(
     }
 }
 
-/// With the key that this node has, or a new one.
+/// With the existing key of this node, or a new one.
 async fn begin_in_postgres(
     config: &Config,
     settings: &PostgresSettings,
@@ -177,7 +177,7 @@ async fn begin_in_postgres(
         (Ok(_), false) => {
             output::remark(&format!("{} was made: every node needs a copy of it.", key.path().display()));
         }
-        // One that has sealed nothing would only be taken for the key of what is there.
+        // A key that has sealed nothing would only be taken for the key of the existing keyring.
         (Err(_), false) => private_file::remove(key.path())?,
         (Ok(_) | Err(_), true) => {}
     }

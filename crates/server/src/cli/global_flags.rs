@@ -1,4 +1,4 @@
-//! Which server is meant: the same settings that `serve` finds its data directory and listeners by.
+//! Global flags: the settings by which commands find the data directory and the listeners, the same as for `serve`.
 
 use std::error::Error;
 
@@ -11,13 +11,13 @@ use crate::config::layers::Sources;
 use crate::keys::admin_token;
 use crate::tls::trust;
 
-/// The settings that every command knows. Each is also an environment variable and a line of the configuration file.
+/// The settings of every command. Each is also an environment variable and a line of the configuration file.
 #[derive(Args)]
 pub struct GlobalFlags {
     /// The configuration file [env: NORTHGATE_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<std::path::PathBuf>,
-    /// Where everything that must survive a restart is kept [env: NORTHGATE_DATA_DIR]
+    /// The data directory, for everything that must survive a restart [env: NORTHGATE_DATA_DIR]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<String>,
     /// The address of the private listener [env: NORTHGATE_ADMIN_LISTEN]
@@ -25,7 +25,7 @@ pub struct GlobalFlags {
     pub admin_listen: Option<String>,
 }
 
-/// For commands that work with the shared database.
+/// Flags of commands that work with the shared database.
 #[derive(Args)]
 pub struct DatabaseUrl {
     /// The PostgreSQL database that nodes share: postgres://user:password@host:5432/name [env: NORTHGATE_DATABASE_URL]
@@ -34,19 +34,19 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// As a setting from the command line.
+    /// The flag as a setting.
     pub fn setting(self) -> Vec<(String, String)> {
         self.database_url.map(|url| ("database.url".to_owned(), url)).into_iter().collect()
     }
 }
 
 impl GlobalFlags {
-    /// The configuration, and the admin token where the environment has it.
+    /// The configuration, and the admin token from the environment.
     pub fn resolve(&self, more: Vec<(String, String)>) -> Result<(Config, Option<String>), Box<dyn Error>> {
         let named = [("data_dir", &self.data_dir), ("admin_listen", &self.admin_listen)];
         let set = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
         let sources = Sources::of_process(self.config.clone(), set.chain(more).collect());
-        // Not a setting: settings are shown.
+        // Not a setting, since settings are printed.
         let admin_token = sources.environment.get(admin_token::VARIABLE).cloned();
         Ok((Config::load(sources)?, admin_token))
     }
@@ -55,8 +55,8 @@ impl GlobalFlags {
     pub fn client(&self) -> Result<Client, Box<dyn Error>> {
         let (config, given) = self.resolve(Vec::new())?;
         let token = admin_token::find(&config.data_dir, given.as_deref())?;
-        // As the listener: plain HTTP on a loopback address only. Elsewhere the server's own certificate is trusted,
-        // which this machine has, and nothing else.
+        // As the listener: plain HTTP on a loopback address only. Elsewhere only the server's own certificate is trusted, which
+        // this machine has.
         let tls = match config.tls.certificates.first() {
             Some(certificate) if !config.admin_listen.ip().is_loopback() => {
                 Some(trust::only(&certificate.chain)?)

@@ -1,4 +1,4 @@
-//! `northgate app import`: applications from a file. It can be repeated: what is there already stays as it is.
+//! `northgate app import`: applications from a file. Idempotent: existing applications stay as they are.
 
 mod rows;
 
@@ -16,17 +16,17 @@ use super::output;
 use crate::http::admin::answer::{Imported, ImportedRow, RowResult};
 use rows::Row;
 
-/// Rows of one request: some seconds of hashing, after which there is something to tell.
+/// Rows of one request: some seconds of hashing, after which progress can be printed.
 const BATCH: usize = 200;
 
 #[derive(Args)]
 pub struct Import {
     /// CSV with the header appId,secret[,name], or JSON objects with these members; - is standard input
     file: PathBuf,
-    /// What the file is; without it, its name says so
+    /// The file's format; without it, its name decides
     #[arg(long)]
     format: Option<Format>,
-    /// Print a line for every row, and not only for those that were not created
+    /// Print a line for every row, and not only for rows that were not created
     #[arg(long)]
     verbose: bool,
 }
@@ -37,7 +37,7 @@ enum Format {
     Json,
 }
 
-/// How many rows came to which result.
+/// The number of rows with each result.
 #[derive(Debug, Default, PartialEq)]
 struct Summary {
     created: usize,

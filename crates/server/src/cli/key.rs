@@ -22,10 +22,10 @@ pub struct Key {
 enum Command {
     /// Show the keys, never their bytes
     List,
-    /// Make a new key for new tokens, used when all nodes and gateways know it; the key before stays good until its last
-    /// token has expired
+    /// Add a new key for new tokens, used after all nodes and gateways have learned it; the previous key stays valid until its
+    /// last token has expired
     Rotate {
-        /// Use the new key now, because the one before has leaked
+        /// Use the new key now, because the previous one has leaked
         #[arg(long)]
         at_once: bool,
     },

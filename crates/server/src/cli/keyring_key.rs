@@ -20,7 +20,7 @@ pub struct KeyringKey {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make the key file, to be copied to all nodes before the first of them starts
+    /// Create the key file, to be copied to all nodes before the first of them starts
     Create,
 }
 
@@ -42,7 +42,7 @@ impl KeyringKey {
     }
 }
 
-/// Makes the directory that the file will be in.
+/// Creates the directory of the file.
 pub fn make_parent(file: &Path) -> Result<(), io::Error> {
     match file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => DirBuilder::new().recursive(true).mode(0o700).create(parent),

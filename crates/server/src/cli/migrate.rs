@@ -1,4 +1,4 @@
-//! `northgate migrate`: bring the shared database to this version, beside nodes that run.
+//! `northgate migrate`: migrates the shared database to this version, beside running nodes.
 
 use std::error::Error;
 

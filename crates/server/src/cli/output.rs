@@ -1,4 +1,4 @@
-//! What commands say: results on standard output, sentences about failures on standard error.
+//! Output of commands: results to standard output, errors to standard error.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use crate::telemetry::with_causes;
 
 /// One line of the result.
 pub fn line(text: &str) {
-    // Who reads only the first lines of a list closes the pipe, which is no failure of ours.
+    // A reader of only the first lines of a list closes the pipe, which is not a failure.
     let _ = writeln!(io::stdout(), "{text}");
 }
 
@@ -16,12 +16,12 @@ pub fn remark(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// The sentence of an error with its causes.
+/// An error with its causes, in one sentence.
 pub fn error(error: &dyn Error) {
     remark(&format!("error: {}", with_causes(error)));
 }
 
-/// Rows under their headings, or `nothing` where there are none.
+/// Rows under their headings, or `nothing` if there are none.
 pub fn table(headings: &[&str], rows: &[Vec<String>], nothing: &str) {
     match rows {
         [] => line(nothing),

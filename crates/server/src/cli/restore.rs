@@ -1,4 +1,4 @@
-//! `northgate restore`: a backup in place of the database of a server that is stopped.
+//! `northgate restore`: replaces the database of a stopped server by a backup.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -13,27 +13,27 @@ use super::output;
 use crate::blanks;
 use crate::http::admin::answer::{AddedSecret, SecretLine, Secrets};
 
-/// Said wherever an allocated secret was printed.
+/// Printed after every allocated secret.
 pub const SHOWN_ONCE: &str = "The secret is shown this once and cannot be read again: keep it now.";
 
-/// 256 characters of UTF-8 and a line end; more is no secret.
+/// 256 characters of UTF-8 and a line end; longer input cannot be a secret.
 const LONGEST: u64 = 4 * 256 + 2;
 
 #[derive(Subcommand)]
 pub enum SecretCommand {
-    /// Add a secret beside those that the application has, and print it, once
+    /// Add a secret beside the present ones, and print it, once
     Add {
         app_id: String,
-        /// What you call it
+        /// Its label
         #[arg(long)]
         label: Option<String>,
         /// Read the secret from standard input; without it, one is allocated
         #[arg(long)]
         secret_stdin: bool,
     },
-    /// List the secrets, when they were last used and when they retire
+    /// List the secrets with their last use and retirement
     List { app_id: String },
-    /// Refuse a secret from now on, at a time or after a time
+    /// Retire a secret: refuse it at once, at a time or after a time
     Retire {
         app_id: String,
         secret_id: u32,
@@ -43,7 +43,7 @@ pub enum SecretCommand {
         /// After this time, such as 7d
         #[arg(long, value_name = "TIME", conflicts_with = "at")]
         after: Option<String>,
-        /// Now, and end all tokens of the application, since any may have been got with it
+        /// At once, and revoke all tokens of the application, since a thief may have got any of them with it
         #[arg(long, conflicts_with_all = ["at", "after"])]
         revoke: bool,
     },

@@ -24,7 +24,7 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// Runs until a signal stops it. The configuration is read when signals are handled: it may hang, too.
+    /// Runs until a signal stops it. Signals are handled before the configuration is read, since reading may hang, too.
     pub fn run(self, flags: GlobalFlags, handlers: io::Result<Handlers>) -> ExitCode {
         supervise::run(handlers, move |signals| self.serve(&flags, signals))
     }

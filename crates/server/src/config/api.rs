@@ -1,9 +1,9 @@
-//! `[api]`: how the application API looks.
+//! `[api]`: the dialect and the prefix of the application API.
 
 use crate::config::ConfigError;
 use crate::config::layers::Settings;
 
-/// Which revision of the application API the answers follow.
+/// The revision of the application API that answers follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     Intl,

@@ -15,10 +15,10 @@ use crate::private_file::{self, PrivateFileError};
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Clocks that jump do so when a machine starts; after so long the clock has shown that it is one to go by.
+/// A clock that jumps does so when a machine starts; after this time it counts as reliable.
 const STEADY_FOR: Duration = HOUR;
 
-/// How this node uses the database.
+/// Settings of the shared database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseSettings {
     url: Url,
@@ -35,14 +35,14 @@ pub struct DatabaseSettings {
     notify: bool,
 }
 
-/// Where the URL is, which may hold a password and does not print.
+/// The source of the URL, which may hold a password and does not print.
 #[derive(Clone, PartialEq, Eq)]
 enum Url {
     Given(String),
     InFile(PathBuf),
 }
 
-/// Why the database that was named cannot be used.
+/// Reason why the named database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     #[error("the URL in {setting} cannot be used")]
@@ -92,12 +92,12 @@ impl DatabaseSettings {
         }
     }
 
-    /// Connections that a node keeps: its writers, and four for reading, watching, single use and maintenance.
+    /// The number of connections of a node: its writers, and four for reads, the watch, single-use records and maintenance.
     pub fn connections(&self) -> u32 {
         self.writers + self.login_writers + 4
     }
 
-    /// What the store takes. It reads the URL and its files again for each connection, so that they can be rotated.
+    /// The store's settings. The store reads the URL and its files again for each connection, so that they can be rotated.
     pub fn resolve(&self) -> Result<PostgresSettings, DatabaseError> {
         let settings = self.clone();
         Ok(PostgresSettings {
@@ -123,7 +123,7 @@ impl DatabaseSettings {
 }
 
 impl Url {
-    /// The setting that names it, for a message.
+    /// The name of the setting, for a message.
     fn setting(&self) -> String {
         match self {
             Url::Given(_) => "database.url".to_owned(),

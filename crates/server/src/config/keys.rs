@@ -1,11 +1,11 @@
-//! `[keys]`: which public keys are published beside those in use.
+//! `[keys]`: public keys that are published beside those in use.
 
 use northgate_core::signing::{Algorithm, Algorithms};
 
 use crate::config::ConfigError;
 use crate::config::layers::Settings;
 
-/// The algorithms whose keys are published although no policy names them.
+/// Algorithms whose keys are published although no policy names them.
 pub(super) fn published(settings: &mut Settings) -> Result<Algorithms, ConfigError> {
     settings.value("keys.publish", "a list of \"ES256\" and \"EdDSA\", or []", |value| {
         let mut published = Algorithms::default();

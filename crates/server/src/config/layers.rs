@@ -14,19 +14,19 @@ use crate::exposure;
 const DEFAULTS: &str = include_str!("../../config.default.toml");
 const FILE_VARIABLE: &str = "NORTHGATE_CONFIG";
 
-/// What the configuration is made of, besides the defaults.
+/// The sources of the configuration, besides the defaults.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The file of `--config`; without it, the one that `NORTHGATE_CONFIG` names.
     pub file: Option<PathBuf>,
-    /// Environment variables; those that are not ours are ignored.
+    /// Environment variables; variables without the prefix are ignored.
     pub environment: BTreeMap<String, String>,
     /// Flags as dotted key and value, such as `("listen", "127.0.0.1:8743")`.
     pub flags: Vec<(String, String)>,
 }
 
 impl Sources {
-    /// The sources of this process; the only place where the configuration meets the real environment.
+    /// The sources of this process; only here the configuration reads the real environment.
     pub fn of_process(file: Option<PathBuf>, flags: Vec<(String, String)>) -> Sources {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| {
@@ -37,7 +37,7 @@ impl Sources {
     }
 }
 
-/// Where a value was set, in words.
+/// The origin of a value, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Default,
@@ -63,7 +63,7 @@ pub(super) struct Setting {
     pub origin: Origin,
 }
 
-/// All settings by dotted key. Reading takes a setting out, so that one which nothing reads is left over and found.
+/// All settings by dotted key. Reading a setting takes it out, so that unread ones are found.
 #[derive(Debug)]
 pub(super) struct Settings(BTreeMap<String, Setting>);
 
@@ -113,7 +113,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Goes by our keys and not by the variables: Kubernetes injects NORTHGATE_SERVICE_HOST and others like it.
+    /// Looks up known keys instead of reading all variables: Kubernetes injects NORTHGATE_SERVICE_HOST and others like it.
     fn put_environment(&mut self, environment: &BTreeMap<String, String>) {
         for (key, setting) in &mut self.0 {
             let name = variable(key);
@@ -142,7 +142,7 @@ impl Settings {
     }
 }
 
-/// The configuration file, and who named it.
+/// The configuration file, and the origin of its name.
 fn named_file(flag: Option<PathBuf>, environment: &BTreeMap<String, String>) -> Option<(PathBuf, Origin)> {
     let variable = || {
         let path = environment.get(FILE_VARIABLE)?;
@@ -161,7 +161,7 @@ fn check_path(path: &Path, origin: &Origin) -> Result<(), ConfigError> {
     })
 }
 
-/// The value as TOML writes it; a database URL may hold a password and is never shown.
+/// The value as TOML; a database URL may hold a password and is never shown.
 pub(super) fn shown(key: &str, value: &Value) -> String {
     match (key, value.as_str()) {
         ("database.url", Some(url)) if !url.is_empty() => "\"…\"".to_owned(),
@@ -169,7 +169,7 @@ pub(super) fn shown(key: &str, value: &Value) -> String {
     }
 }
 
-/// Whether a URL of the database holds a password: `user:password@`, or a parameter of that name.
+/// Whether a database URL holds a password: `user:password@`, or a parameter of that name.
 fn has_password(url: &str) -> bool {
     let user = url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map(|(user, _)| user);
     user.is_some_and(|user| user.contains(':')) || url.contains("password=")
@@ -188,14 +188,14 @@ fn variable(key: &str) -> String {
     format!("NORTHGATE_{}", key.replace('.', "_").to_uppercase())
 }
 
-/// Text from the environment or a flag as the type that the setting had before. What does not fit stays text, so that the
-/// setting itself says what to write.
+/// Text from the environment or a flag, converted to the type of the setting's default. Other text stays text, so that the error
+/// of the setting says what to write.
 fn like(known: &Value, text: String) -> Value {
     match known {
         Value::Integer(_) => text.parse().map_or(Value::String(text), Value::Integer),
         Value::Boolean(_) => text.parse().map_or(Value::String(text), Value::Boolean),
         Value::Array(_) => {
-            // "a, b" is written as people write lists; any other blank belongs to the value, which is refused with it.
+            // People write lists as "a, b"; any other blank belongs to the value, and is refused with it.
             let parts = text.split(',').enumerate();
             let part = |(nth, part): (usize, &str)| {
                 if nth == 0 { part } else { part.trim_start_matches(' ') }.into()
@@ -235,7 +235,7 @@ fn flatten(prefix: &str, table: Table, found: &mut Vec<(String, Value)>) {
     }
 }
 
-/// How many letters must be put in, taken out or exchanged to make one word of the other (Levenshtein).
+/// The Levenshtein distance of two words.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

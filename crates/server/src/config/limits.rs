@@ -1,4 +1,4 @@
-//! `[limits]`: a number for everything that can grow or wait.
+//! `[limits]`: bounds for everything that can grow or wait.
 
 use std::time::Duration;
 
@@ -26,16 +26,16 @@ pub struct Limits {
     pub connections_per_source: u32,
     pub stop_time: Duration,
     pub commit_queue: u32,
-    /// Per application.
+    /// Closed grants of one application with unexpired access tokens.
     pub closed_grants: u32,
     pub hashes_at_once: u32,
     /// Wrong secrets in a minute from one address; 0 is no limit.
     pub failures_per_source: u32,
-    /// Wrong secrets in a minute from all addresses together; 0 is no limit.
+    /// Wrong secrets for one application in a minute from all addresses together; 0 is no limit.
     pub failures_per_application: u32,
-    /// Used DPoP proofs of one application that are remembered at once.
+    /// The most recorded DPoP proofs of one application.
     pub dpop_proofs: u32,
-    /// Worker threads; none given means one per core.
+    /// Worker threads; `None` means one per core.
     pub threads: Option<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! `[log]`: what is logged, and how.
+//! `[log]`: level, format and logged requests.
 
 use tracing::Level;
 
@@ -11,7 +11,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Which requests get a line.
+/// The requests that get a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoggedRequests {
     All,

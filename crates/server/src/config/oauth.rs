@@ -1,4 +1,4 @@
-//! `[oauth]`: how the server names itself to OAuth clients.
+//! `[oauth]`: the server's names for OAuth clients.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -7,15 +7,15 @@ use northgate_core::text::check_text;
 use crate::config::ConfigError;
 use crate::config::layers::Settings;
 
-/// The path of the token endpoint, behind the issuer.
+/// The path of the token endpoint, relative to the issuer.
 pub const TOKEN: &str = "/oauth2/token";
 
 const HTTPS: u16 = 443;
 
-/// What `localhost` resolves to.
+/// The addresses that `localhost` resolves to.
 const LOCALHOST: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-/// As it is configured: what follows from the public listener's address is known when the listener has one.
+/// The settings as configured; a missing issuer follows from the address that the public listener gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuthSettings {
     issuer: Option<Issuer>,
@@ -25,7 +25,7 @@ pub struct OAuthSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OAuth {
     pub issuer: Issuer,
-    /// Whom signed access tokens are for.
+    /// The audience of signed access tokens.
     pub audience: String,
 }
 
@@ -49,7 +49,7 @@ impl OAuthSettings {
         Ok(OAuthSettings { issuer, audience })
     }
 
-    /// Without an issuer, the public listener's address is one, which is of use on this machine only.
+    /// Without an issuer, the public listener's address is the issuer, which works on this machine only.
     pub fn at(&self, listen: SocketAddr) -> OAuth {
         let issuer = self.issuer.clone().unwrap_or_else(|| Issuer::of(listen));
         let audience = self.audience.clone().unwrap_or_else(|| issuer.0.clone());
@@ -58,8 +58,8 @@ impl OAuthSettings {
 }
 
 impl OAuth {
-    /// The audiences of which an assertion sent to the endpoint at `path` may have one: the issuer, the token endpoint or the
-    /// endpoint itself (RFC 7523 §3, RFC 7523bis).
+    /// The accepted audiences of an assertion for the endpoint at `path`: the issuer, the token endpoint, or the endpoint itself
+    /// (RFC 7523 §3, RFC 7523bis).
     pub fn audiences(&self, path: &str) -> [String; 3] {
         let issuer = self.issuer.as_str();
         [issuer.to_owned(), format!("{issuer}{TOKEN}"), format!("{issuer}{path}")]
@@ -67,19 +67,19 @@ impl OAuth {
 }
 
 impl Issuer {
-    /// The issuer that `url` is.
+    /// Parses an issuer.
     pub fn parse(url: &str) -> Option<Issuer> {
         let (authority, path) = parts(url)?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
         let is_good = host_and_port(authority).is_some() && path.chars().all(is_plain);
-        // Every path that a client builds from it has to be a route of ours, written in one way.
+        // Every path that a client builds from it must be a route of ours in canonical form.
         let is_segment = |segment: &str| !matches!(segment, "" | "." | ".." | ".well-known");
         (is_good && path.split('/').skip(1).all(is_segment)).then(|| Issuer(url.to_owned()))
     }
 
     fn of(listen: SocketAddr) -> Issuer {
         let host = match listen.ip() {
-            // Other loopback addresses are not what `localhost` resolves to.
+            // `localhost` does not resolve to other loopback addresses.
             ip if ip.is_unspecified() || LOCALHOST.contains(&ip) => "localhost".to_owned(),
             _ => SocketAddr::new(listen.ip(), 0).to_string().trim_end_matches(":0").to_owned(),
         };
@@ -90,7 +90,7 @@ impl Issuer {
         &self.0
     }
 
-    /// Whether a client on this machine reaches `listen` by this URL. Where a DNS name leads, the configuration cannot know.
+    /// Whether a client on this machine reaches `listen` by this URL. A DNS name may lead anywhere.
     pub fn leads_to(&self, listen: SocketAddr) -> bool {
         let Some((host, port)) = parts(&self.0).and_then(|(authority, _)| host_and_port(authority)) else {
             return false;
@@ -110,7 +110,7 @@ impl Issuer {
         format!("https://{authority}")
     }
 
-    /// What follows the host and the port; empty for most.
+    /// The part after host and port; usually empty.
     pub fn path(&self) -> &str {
         parts(&self.0).map_or("", |(_, path)| path)
     }
@@ -153,7 +153,7 @@ mod tests {
                 "https://a/./b",
                 "https://a/b/..",
                 "https://a/.well-known/b",
-                // No client could connect to these; the start took them.
+                // No client could connect to these; the start accepted them.
                 "https://a:",
                 "https://a:0",
                 "https://a:99999",

@@ -1,4 +1,4 @@
-//! How a setting becomes a value: one function per kind, each with the sentence that says what to write.
+//! Parsing of settings: one function per kind of value, each with an error that says what to write.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -22,7 +22,7 @@ impl Settings {
         self.value(key, instead, |value| value.as_str().and_then(parse))
     }
 
-    /// One of a few words.
+    /// One word of a list.
     pub fn choice<T: Clone>(&mut self, key: &str, words: &[(&str, T)]) -> Result<T, ConfigError> {
         let quoted: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         self.text(key, &quoted.join(" or "), |text| {
@@ -30,7 +30,7 @@ impl Settings {
         })
     }
 
-    /// A path, or nothing for the empty text.
+    /// A path; `None` for the empty text.
     pub fn path(&mut self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
         self.text(key, "the path of a file in quotes", |text| {
             Some((!text.is_empty()).then(|| PathBuf::from(text)))
@@ -75,7 +75,7 @@ impl Settings {
         self.span(key, "a number and s, m, h or d, such as \"15m\"", Duration::from_secs(1), range)
     }
 
-    /// Whole milliseconds: how long machines wait for each other.
+    /// Whole milliseconds: timeouts between machines.
     pub fn instant(&mut self, key: &str, range: RangeInclusive<Duration>) -> Result<Duration, ConfigError> {
         self.span(key, "a number and ms, s or m, such as \"250ms\"", Duration::from_millis(1), range)
     }
@@ -128,7 +128,7 @@ pub(super) fn invalid(key: &str, setting: &Setting, instead: &str) -> ConfigErro
     }
 }
 
-/// The first blank at the ends of a text, or of one in a list.
+/// The first blank at the ends of a text or of a list's element.
 fn blank(value: &Value) -> Option<Blank> {
     match value {
         Value::String(text) => blanks::check(text).err(),

@@ -5,7 +5,7 @@ use northgate_core::policy::{Field, Overrides, Policy, Value, Values};
 use crate::config::ConfigError;
 use crate::config::layers::Settings;
 
-/// The policy of applications for which nothing else is set.
+/// The default policy.
 pub(super) fn take(settings: &mut Settings) -> Result<Policy, ConfigError> {
     let mut policy = Overrides::default();
     for field in Field::ALL {

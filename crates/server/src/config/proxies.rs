@@ -1,4 +1,4 @@
-//! `[proxies]`: trusted proxies, whose statements about the client's address are believed.
+//! `[proxies]`: trusted proxies, whose statements about the client's address are accepted.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl Proxies {
         Ok(Proxies { trusted, protocol })
     }
 
-    /// The same proxies on a listener that does not speak the PROXY protocol.
+    /// The same proxies on a listener without the PROXY protocol.
     pub fn without_protocol(&self) -> Proxies {
         Proxies { trusted: self.trusted.clone(), protocol: ProxyProtocol::Off }
     }
@@ -62,7 +62,7 @@ impl Trusted {
     }
 }
 
-/// The same address and port, an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) as IPv4.
+/// The same address and port; an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) becomes IPv4.
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

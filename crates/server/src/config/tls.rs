@@ -1,4 +1,4 @@
-//! `[tls]`: certificates and how TLS is spoken.
+//! `[tls]`: certificates, TLS versions and client certificates.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,16 +16,17 @@ pub struct CertificateFiles {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// Not asked for.
+    /// Not requested.
     None,
-    /// InFlight for; any or none is accepted. Names in one that leads to an authority in this PEM file are believed.
+    /// Requested; any certificate or none is accepted. Names are accepted from a certificate that leads to an authority in this
+    /// PEM file.
     Request { authorities: Option<PathBuf> },
-    /// Must lead to an authority in this PEM file.
+    /// Required; must lead to an authority in this PEM file.
     Require { authorities: PathBuf },
 }
 
 impl ClientCertificates {
-    /// The file with the authorities, where there is one.
+    /// The file with the authorities, if there is one.
     pub fn authorities(&self) -> Option<&Path> {
         match self {
             ClientCertificates::None => None,
@@ -65,7 +66,7 @@ impl TlsSettings {
 }
 
 impl CertificateFiles {
-    /// Where `serve --dev` puts its certificate, and where one is looked for when none is configured.
+    /// The certificate of `serve --dev`, also the default when none is configured.
     pub fn in_data_dir(data_dir: &Path) -> CertificateFiles {
         CertificateFiles { chain: data_dir.join("tls/cert.pem"), key: data_dir.join("tls/key.pem") }
     }

@@ -1,4 +1,4 @@
-//! `[verify]`: how calls on the platform are judged.
+//! `[verify]`: rules for calls on the platform.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::http::gateway::GatewayHeader;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verify {
-    /// How long after its end an access token is still accepted.
+    /// The leeway after the expiry in which an access token is still accepted.
     pub leeway: Duration,
     pub trusted_headers: TrustedHeaders,
 }
 
-/// Headers that `/verify` believes, because the gateway sets or removes them in every request.
+/// Headers that `/verify` trusts, because the gateway sets or removes them in every request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TrustedHeaders {
     pub client_cert: bool,

@@ -1,4 +1,4 @@
-//! The lines of the file. Who adds a field to an application adds it here, where an older file has none.
+//! Lines of the export file. A new field of an application belongs here, with a default for older files.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::policy::ExportedPolicy;
 use crate::keys::keyring_file::document;
 
-/// What every version of the first line has.
+/// The members of the first line in every version.
 #[derive(Serialize, Deserialize)]
 pub struct Mark {
     pub northgate: String,
@@ -32,10 +32,10 @@ pub struct Mark {
 pub struct Head {
     pub northgate: String,
     pub version: u32,
-    /// For who opens the file.
+    /// For readers of the file.
     pub note: String,
     pub last_number: u32,
-    /// Up to when revocations and single-use identifiers were forgotten; of a file of version 1 nothing is known.
+    /// The high-water marks; a file of version 1 has none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forgotten_tokens: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -52,7 +52,7 @@ pub enum Line {
     End(End),
 }
 
-/// How much there must be, and what the bytes of all lines before must come to.
+/// The totals, and the digest of all lines before.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct End {
@@ -80,9 +80,9 @@ pub struct ApplicationLine {
     secrets: Vec<SecretMembers>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     credentials: Vec<CredentialMembers>,
-    /// Id, generation, when refreshed, when expired.
+    /// Id, generation, last refresh, expiry.
     grants: Vec<(GrantName, u32, u64, u64)>,
-    /// Id of the grant, when its tokens end, when that need not be known any more.
+    /// Id of the grant, end of its tokens, time to forget it.
     revocations: Vec<(GrantName, u64, u64)>,
 }
 
@@ -108,13 +108,13 @@ struct CredentialMembers {
     id: u32,
     label: String,
     created_at: u64,
-    /// As the stores write it; docs/store.md has the words and what the value is.
+    /// As in the stores; docs/store.md lists the words and values.
     kind: String,
     /// Base64url.
     value: String,
 }
 
-/// 16 hexadecimal digits: as a number it would be more than JSON programs can hold.
+/// 16 hexadecimal digits: JSON programs lose digits of such large numbers.
 type GrantName = String;
 
 impl ApplicationLine {
@@ -144,7 +144,7 @@ impl ApplicationLine {
         }
     }
 
-    /// What the line holds, or what is wrong with it.
+    /// The content of the line, or a sentence about its fault.
     pub fn holding(self) -> Result<Holding, String> {
         let id = AppId::parse(&self.app_id).map_err(|error| format!("its appId {error}"))?;
         let overrides = self.policy.overrides().ok_or("its policy has an unknown field or a bad value")?;

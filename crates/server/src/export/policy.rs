@@ -18,7 +18,7 @@ impl ExportedPolicy {
         ExportedPolicy(Field::ALL.into_iter().filter_map(member).collect())
     }
 
-    /// The fields that were set; `None` where one is unknown or has a bad value.
+    /// The overrides; `None` where a field is unknown or has a bad value.
     pub fn overrides(&self) -> Option<Overrides> {
         let mut overrides = Overrides::default();
         for (name, json) in &self.0 {

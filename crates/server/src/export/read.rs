@@ -15,7 +15,7 @@ use super::line::{Head, Line, Mark};
 use super::{FileError, LONGEST_LINE, VERSION};
 use crate::keys::keyring_file::document;
 
-/// A file that is being read. What it hands over is good only if its end is.
+/// A file that is being read. Its applications are valid only if its end is.
 pub struct Reader {
     lines: Lines,
     sum: Context,
@@ -28,14 +28,14 @@ pub struct Reader {
 struct Lines {
     file: BufReader<File>,
     path: PathBuf,
-    /// Of the last line that was read.
+    /// The number of the last line.
     number: u64,
 }
 
-/// What comes next.
+/// The next part of the file.
 pub enum Next {
     Application(Box<Holding>),
-    /// All of it was there.
+    /// The end of a complete file.
     End(Whole),
 }
 
@@ -94,7 +94,7 @@ impl Lines {
         Ok(Lines { file: BufReader::new(file), path: path.to_owned(), number: 0 })
     }
 
-    /// The next line with its end; without it, the file is torn.
+    /// The next line with its line end; without one, the file is torn.
     fn read(&mut self) -> Result<Vec<u8>, FileError> {
         self.number += 1;
         let mut text = Vec::new();
@@ -107,7 +107,7 @@ impl Lines {
         }
     }
 
-    /// Not in the parser's words, which may quote what is in the file.
+    /// Without the parser's words, which may quote the file.
     fn malformed(&self, error: &serde_json::Error) -> FileError {
         self.wrong(format!("column {} is not as this version of Northgate writes it", error.column()))
     }

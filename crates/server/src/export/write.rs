@@ -1,4 +1,4 @@
-//! Writing the file: with its name only when it is whole.
+//! Writing the export file; it gets its name only when it is complete.
 
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,7 @@ impl Writer {
         self.line(&Line::Application(Box::new(ApplicationLine::of(holding))))
     }
 
-    /// Gives the file its name. Returns what is in it.
+    /// Publishes the file under its name. Returns its totals.
     pub fn finish(mut self) -> Result<Counts, FileError> {
         let sha256 = super::read::hex(self.sum.clone().finish().as_ref());
         self.line(&Line::End(End::new(self.counts, sha256)))?;

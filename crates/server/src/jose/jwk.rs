@@ -67,7 +67,7 @@ impl Jwk {
     }
 }
 
-/// The key of a DPoP proof: public, of Ed25519 or P-256, and not one by which anybody can sign.
+/// The key of a DPoP proof: a public key of Ed25519 or P-256, and a strong one.
 pub fn signing_key(jwk: &Value) -> Option<PublicKey> {
     let key = match Jwk::read(jwk).ok()? {
         Jwk::Ed25519 { x } => PublicKey::Ed25519(x),

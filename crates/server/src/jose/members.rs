@@ -1,17 +1,17 @@
-//! Members of JWTs as others write them: times, and members that count when they are there, whatever their value.
+//! Members of JWTs as other programs write them: times, and members whose presence counts, whatever their value.
 
 use northgate_core::clock::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// A NumericDate: seconds since 1970, perhaps with a fraction (RFC 7519 §2). One before 1970 becomes that time, one beyond
-/// all time the last that there is.
+/// A NumericDate: seconds since 1970, perhaps with a fraction (RFC 7519 §2). A time before 1970 becomes 1970, a time beyond the
+/// range its last one.
 pub fn numeric_date(seconds: f64) -> Timestamp {
     // The cast saturates.
     Timestamp::from_millis((seconds * 1000.0) as u64)
 }
 
-/// A member that is there, also with the value `null`.
+/// A member that is present, even as `null`.
 pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }

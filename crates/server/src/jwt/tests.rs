@@ -69,7 +69,7 @@ proptest! {
     }
 }
 
-/// Times within a second: the token ends no later than what it was issued for.
+/// Times within a second: the token expires no later than intended.
 #[test]
 fn times_are_whole_seconds_and_never_later() {
     let grant = GrantKey { application: AppNumber(1), id: GrantId(2) };

@@ -1,4 +1,4 @@
-//! The admin token: who has it may use the admin API. A file in the data directory, or `NORTHGATE_ADMIN_TOKEN`.
+//! The admin token, which authorizes use of the admin API: a file in the data directory, or `NORTHGATE_ADMIN_TOKEN`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use northgate_core::secret::SecretText;
 use crate::blanks::{self, Blank};
 use crate::private_file::{self, PrivateFileError};
 
-/// The environment variable that holds the token where no file shall.
+/// The environment variable of the token, where no file is wanted.
 pub const VARIABLE: &str = "NORTHGATE_ADMIN_TOKEN";
 
-/// A token that somebody chose should at least not be guessed by trying: 16 characters of hex are 64 bits.
+/// The shortest accepted token, against guessing: 16 characters of hex are 64 bits.
 const SHORTEST: usize = 16;
 
-/// The token as the server knows it: enough to recognise it, not to tell it.
+/// The digest of the token: enough to compare it, not to reveal it.
 pub struct AdminToken {
     digest: digest::Digest,
 }
 
-/// Why there is no admin token.
+/// Reason why there is no admin token.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminTokenError {
     #[error(transparent)]
@@ -38,12 +38,12 @@ pub enum AdminTokenError {
 }
 
 impl AdminToken {
-    /// The token in `given` (the value of [`VARIABLE`]), or else in the data directory, where one is made if there is none.
+    /// The token in `given` (the value of [`VARIABLE`]), or else in the data directory, where it is created if it is missing.
     pub fn open_or_create(data_dir: &Path, given: Option<&str>) -> Result<AdminToken, AdminTokenError> {
         match find(data_dir, given) {
             Ok(token) => Ok(AdminToken::of(&token)),
             Err(AdminTokenError::Missing(path)) => {
-                // The same 256 random bits as an allocated secret, in the same shape: scanners for leaks find it.
+                // The same 256 random bits as an allocated secret, in the same shape: secret scanners find it.
                 let token = SecretText::random();
                 private_file::write(&path, &format!("{}\n", token.reveal()))?;
                 Ok(AdminToken::of(&token))
@@ -56,7 +56,7 @@ impl AdminToken {
         AdminToken { digest: digest::digest(&digest::SHA256, token.reveal().as_bytes()) }
     }
 
-    /// Whether `presented` is the token; the time it takes says nothing about how much of it is right.
+    /// Constant-time comparison.
     pub fn matches(&self, presented: &[u8]) -> bool {
         let presented = digest::digest(&digest::SHA256, presented);
         constant_time::verify_slices_are_equal(self.digest.as_ref(), presented.as_ref()).is_ok()
@@ -69,7 +69,7 @@ impl fmt::Debug for AdminToken {
     }
 }
 
-/// The token as a client needs it, from the same two places.
+/// The token for a client, from the same two places.
 pub fn find(data_dir: &Path, given: Option<&str>) -> Result<SecretText, AdminTokenError> {
     if let Some(given) = given.filter(|given| !given.is_empty()) {
         return parse(given, VARIABLE.to_owned());
@@ -140,7 +140,8 @@ mod tests {
         }
     }
 
-    // A variable set by `$(cat token)` in one place and from a file in another: the blank at its end made every request 401.
+    // Regression: the variable was set by `$(cat token)` in one place and from a file in another; the blank at its end made every
+    // request 401.
     #[test]
     fn a_token_with_a_blank_at_its_ends_is_refused_and_one_line_end_of_a_file_is_not_part_of_it() {
         let dir = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! The keyring in a shared database: made by the first node, changed by any with a guard on what it read, followed by all.
+//! The keyring in a shared database: the first node creates it, any node rotates it with a guard on what it read, all follow.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,17 +13,17 @@ use crate::keys::keyring_key::{KeyringKey, KeyringKeyError, OpenSealedError};
 use crate::private_file;
 use crate::telemetry::with_causes;
 
-/// Puts a keyring to use: in the rules, and in what is derived from it.
+/// Applies a keyring: to the rules, and to what is derived from it.
 pub type UseKeyring = Arc<dyn Fn(Keyring) + Send + Sync>;
 
-/// The keyring of this installation as this node has it.
+/// This node's copy of the installation's keyring.
 pub struct DatabaseKeyring {
     store: Arc<PostgresStore>,
     key: KeyringKey,
     taken: Mutex<SealedKeyring>,
 }
 
-/// Why the keyring could not be opened or saved.
+/// Reason why the keyring was not opened or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseKeyringError {
     #[error("the keyring in the database could not be read or written")]
@@ -48,8 +48,8 @@ pub enum DatabaseKeyringError {
 }
 
 impl DatabaseKeyring {
-    /// Opens the keyring, or makes one for a new installation; of several nodes that do, one is first and the others take
-    /// its keyring. Where applications exist already, a missing keyring is lost and not new.
+    /// Opens the keyring, or creates it for a new installation; of several nodes one is first, and the others take its keyring.
+    /// Where applications exist already, a missing keyring is an error.
     pub async fn open_or_create(
         store: &Arc<PostgresStore>,
         key_path: PathBuf,
@@ -85,7 +85,7 @@ impl DatabaseKeyring {
         Ok((DatabaseKeyring { store: Arc::clone(store), key, taken: Mutex::new(taken) }, keyring))
     }
 
-    /// Puts what `next` makes of the keyring in use in its place, whatever other nodes do at the same time.
+    /// Replaces the keyring by the result of `next`, and again after each lost race with another node.
     pub async fn rotate(
         &self,
         next: impl Fn() -> Result<KeyringRecord, KeyringError> + Send,
@@ -102,7 +102,7 @@ impl DatabaseKeyring {
         }
     }
 
-    /// Takes up what other nodes put, for as long as the store shows it.
+    /// Follows keyrings of other nodes, for as long as the store announces them.
     pub async fn follow(self: Arc<Self>, use_keyring: UseKeyring) {
         let mut keyrings = self.store.keyrings();
         // One may have come since it was opened.
@@ -116,8 +116,8 @@ impl DatabaseKeyring {
         }
     }
 
-    /// What the database has becomes what this node uses, or the other way round where the database went back in time: with
-    /// a key that a fail-over lost tokens were made.
+    /// Takes over the database's keyring. Where the database went back in time, writes this node's keyring instead: with a key
+    /// that a failover lost, tokens were issued.
     async fn settle(
         &self,
         found: Option<&SealedKeyring>,
@@ -127,7 +127,7 @@ impl DatabaseKeyring {
         if let Some(found) = found.filter(|found| found.version >= taken.version) {
             return Ok(self.take_up(found, use_keyring)?);
         }
-        // It may have been looked at before this node made the keyring, or another node was faster: what is there is shown next.
+        // The poll may predate this node's keyring, or another node was faster: the present one is announced next.
         match self.store.put_keyring(taken, found.map(|found| found.version)).await? {
             KeyringPut::Put => warn!("the database had lost the latest keyring; this node has put it back"),
             KeyringPut::Lost(_) => {}
@@ -152,7 +152,7 @@ impl DatabaseKeyring {
     }
 }
 
-/// Puts a new keyring where none is; returns what is there then.
+/// Writes the first keyring; returns the present one.
 async fn create(
     store: &PostgresStore,
     key: &KeyringKey,

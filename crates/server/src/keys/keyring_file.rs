@@ -1,4 +1,4 @@
-//! The keyring as a file: what must never be lost, and what nobody else may read.
+//! The keyring as a file, which must never be lost and which no other user may read.
 
 pub(crate) mod document;
 
@@ -15,7 +15,7 @@ pub struct KeyringFile {
     path: PathBuf,
 }
 
-/// Why the keyring could not be opened or saved.
+/// Reason why the keyring was not opened or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringFileError {
     #[error(transparent)]
@@ -37,8 +37,8 @@ pub enum KeyringFileError {
 }
 
 impl KeyringFile {
-    /// Opens the keyring at `path`, or makes one for a new installation. Where a database exists already, a missing
-    /// keyring is lost and not new.
+    /// Opens the keyring at `path`, or creates it for a new installation. Where a database exists already, a missing keyring is
+    /// an error.
     pub fn open_or_create(
         path: &Path,
         now: Timestamp,
@@ -60,19 +60,19 @@ impl KeyringFile {
         Ok((file, keyring))
     }
 
-    /// Makes the file of a keyring that came from elsewhere.
+    /// Creates the file of an imported keyring.
     pub fn create(path: &Path, record: &KeyringRecord) -> Result<KeyringFile, KeyringFileError> {
         let file = KeyringFile { path: path.to_owned() };
         file.save(record)?;
         Ok(file)
     }
 
-    /// Puts `record` in place of what the file holds; durable when this returns.
+    /// Replaces the content by `record`; durable when this returns.
     pub fn save(&self, record: &KeyringRecord) -> Result<(), KeyringFileError> {
         Ok(private_file::write(&self.path, &document::format(record))?)
     }
 
-    /// Where the file is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! The key that seals the keyring in a shared database: a file that all nodes have, so that a stolen database holds no token.
+//! The key that seals the keyring in a shared database: a file on every node, so that a stolen database yields no token.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub struct KeyringKey {
     path: PathBuf,
 }
 
-/// Why there is no such key.
+/// Reason why the key cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringKeyError {
     #[error(transparent)]
@@ -36,7 +36,7 @@ pub enum KeyringKeyError {
     Crypto,
 }
 
-/// Why a sealed keyring was not opened.
+/// Reason why a sealed keyring was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenSealedError {
     #[error(
@@ -50,7 +50,7 @@ pub enum OpenSealedError {
 }
 
 impl KeyringKey {
-    /// The key in the file at `path`, if there is one.
+    /// Reads the key from the file at `path`, if it exists.
     pub fn read(path: &Path) -> Result<Option<KeyringKey>, KeyringKeyError> {
         let Some(text) = private_file::read(path)? else { return Ok(None) };
         let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
@@ -63,7 +63,7 @@ impl KeyringKey {
         Ok(Some(KeyringKey::new(bytes.reveal(), path)?))
     }
 
-    /// Makes a key and its file, where there is none.
+    /// Creates a key and its file, where there is none.
     pub fn create(path: &Path) -> Result<KeyringKey, KeyringKeyError> {
         if path.exists() {
             return Err(KeyringKeyError::Exists(path.to_owned()));
@@ -78,12 +78,13 @@ impl KeyringKey {
         Ok(KeyringKey { key, path: path.to_owned() })
     }
 
-    /// Where its file is.
+    /// The path of its file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the database holds of a keyring: the nonce and the text of a keyring file, under the key and its version.
+    /// Seals a keyring for the database: a nonce, and the text of a keyring file encrypted under this key and bound to its
+    /// version.
     pub fn seal(&self, version: i64, record: &KeyringRecord) -> Vec<u8> {
         let mut sealed = document::format(record).into_bytes();
         let nonce = self
@@ -93,7 +94,7 @@ impl KeyringKey {
         [&nonce.as_ref()[..], &sealed].concat()
     }
 
-    /// The keyring that [`KeyringKey::seal`] sealed.
+    /// Opens the result of [`KeyringKey::seal`].
     pub fn open(&self, version: i64, sealed: &[u8]) -> Result<Keyring, OpenSealedError> {
         let other_key = || OpenSealedError::OtherKey(self.path.clone());
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>().ok_or_else(other_key)?;
@@ -107,7 +108,7 @@ impl KeyringKey {
     }
 }
 
-/// Bound to its version, so that whoever can write the database cannot bring an old keyring back as a new one.
+/// Binds it to its version, so that an attacker who can write to the database cannot pass an old keyring off as a new one.
 fn associated(version: i64) -> [u8; 28] {
     let mut bytes = *b"northgate keyring v1........";
     bytes[20..].copy_from_slice(&version.to_be_bytes());

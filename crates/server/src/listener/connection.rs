@@ -1,4 +1,4 @@
-//! One connection, from the PROXY header and the handshake to its end.
+//! A connection, from the PROXY header and the handshake to its end.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -41,9 +41,9 @@ use crate::tls::client_certificate::ClientCertificate;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     pub address: IpAddr,
-    /// Where it is known.
+    /// If it is known.
     pub port: Option<u16>,
-    /// The trusted proxy that stated the address; `None` where it is that of the connection.
+    /// The trusted proxy that stated the address; `None` for the address of the connection.
     pub via: Option<IpAddr>,
 }
 
@@ -63,15 +63,15 @@ impl fmt::Display for Peer {
     }
 }
 
-/// The client of a request, and the certificate that it has shown.
+/// The client of a request, and its certificate.
 pub struct Remote {
-    /// Tells when the client has gone.
+    /// Notifies when the client has gone.
     pub activity: Arc<Activity>,
     pub peer: Peer,
     pub certificate: Option<ClientCertificate>,
 }
 
-/// Why the HTTP parser refused the head of a request, having answered it itself.
+/// Reason why the HTTP parser refused the head of a request; it has answered already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeadRefusal {
     /// Longer than `limits.headers`: 431.
@@ -90,18 +90,18 @@ impl HeadRefusal {
     }
 }
 
-/// What answers the requests of a listener.
+/// The request handler of a listener.
 pub trait Routes: Clone + Send + Sync + 'static {
-    /// Whether the names of headers are written like `Content-Type`, for clients with simple parsers, and not in lower case.
+    /// Whether header names are written like `Content-Type`, for clients with simple parsers, and not in lower case.
     fn title_case_headers(&self) -> bool;
 
-    /// Records a request head that the HTTP parser refused, so that no route ever sees the request.
+    /// Records a request head that the HTTP parser refused; no route sees such a request.
     fn head_refused(&self, refusal: HeadRefusal, peer: Peer);
 
-    /// Whether requests wait for something to happen, so that their handlers have to know when the client has gone.
+    /// Whether requests may wait for an event (long polling), so that their handlers must learn when the client has gone.
     fn has_waiting_requests(&self) -> bool;
 
-    /// The answer to a request that `remote` has sent.
+    /// The answer to a request of `remote`.
     fn answer(
         &self,
         request: Request<Incoming>,
@@ -109,7 +109,8 @@ pub trait Routes: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send + use<Self>;
 }
 
-/// The handlers of a router know who has sent a request by its extensions: [`Peer`], [`ClientCertificate`] and the [`Activity`] of the connection.
+/// A router's handlers find the sender of a request in its extensions: [`Peer`], [`ClientCertificate`] and the connection's
+/// [`Activity`].
 impl Routes for Router {
     fn title_case_headers(&self) -> bool {
         true
@@ -131,7 +132,7 @@ impl Routes for Router {
         if let Some(certificate) = &remote.certificate {
             request.extensions_mut().insert(certificate.clone());
         }
-        // A router is always ready, so nothing is lost by not asking.
+        // A router is always ready.
         let answer = self.clone().call(request);
         async {
             let Ok(answer) = answer.await;
@@ -140,7 +141,7 @@ impl Routes for Router {
     }
 }
 
-/// What every connection of a listener needs.
+/// The shared state of a listener's connections.
 pub(super) struct Serving<R> {
     pub tls: Option<Arc<Tls>>,
     pub routes: R,
@@ -151,10 +152,10 @@ pub(super) struct Serving<R> {
 }
 
 impl<R: Routes> Serving<R> {
-    /// Returns when the connection is closed, whoever closed it.
+    /// Serves the connection; returns when it is closed, by either side.
     pub async fn connection(self: Arc<Self>, mut stream: TcpStream, address: SocketAddr, place: Place) {
-        // Answers are one small write each: waiting for more to send would only delay them. It fails only on a
-        // connection that is gone, which shows at once below.
+        // Answers are one small write each: Nagle's algorithm would only delay them. It fails only on a connection that is gone,
+        // which shows at once below.
         let _ = stream.set_nodelay(true);
         let deadline = Instant::now() + self.rules.limits.handshake_time;
         let introduced = async {
@@ -175,7 +176,7 @@ impl<R: Routes> Serving<R> {
         }
     }
 
-    /// What `step` leads to; nothing if the stop comes first, or the connection has to make room.
+    /// The result of `step`; `None` if the stop comes first, or the connection has to make room.
     async fn unless_ended<T>(&self, place: &Place, step: impl Future<Output = Option<T>>) -> Option<T> {
         tokio::select! {
             done = step => done,
@@ -184,7 +185,7 @@ impl<R: Routes> Serving<R> {
         }
     }
 
-    /// The connection, secured; nothing if the client does not manage.
+    /// Does the TLS handshake; `None` if it fails.
     async fn secured(
         &self,
         tls: &Tls,
@@ -258,8 +259,8 @@ impl<R: Routes> Serving<R> {
     }
 }
 
-/// What `connection` ends with; nothing if the stop comes first, or the connection has to make room. Each request polls a
-/// connection several times, so that both are waited for by the first poll only: one task polls them all, which they wake.
+/// The result of `connection`; `None` if the stop comes first, or the connection has to make room. Each request polls a
+/// connection several times, so that only the first poll registers for both events: one task polls them all, and they wake it.
 async fn until_closing<C: Future>(
     mut connection: Pin<&mut C>,
     stop: watch::Receiver<bool>,
@@ -276,7 +277,7 @@ async fn until_closing<C: Future>(
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(ended));
         }
-        // An error says that the sender is gone, which is a stop as well.
+        // An error means that the sender is gone, which is a stop as well.
         if is_waited_for && matches!(stop.has_changed(), Ok(false)) && !activity.is_closed() {
             return Poll::Pending;
         }
@@ -289,14 +290,14 @@ async fn until_closing<C: Future>(
 fn http(limits: &Limits, routes: &impl Routes) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.title_case_headers(routes.title_case_headers())
-        // Head and body in one write, and so in one TLS record: some clients parse what one read gives them.
+        // Head and body in one write, and so in one TLS record: some clients parse the result of one read.
         .writev(false)
-        // A client may close its sending side after the request, as HTTP/1.0 ones do, and still wants the answer. Where
-        // handlers have to know, hyper goes on reading, and the stream below hides the end from it.
+        // A client may close its sending side after the request, as HTTP/1.0 clients do, and still wants the answer. Where
+        // handlers must learn of it, hyper goes on reading, and the stream below hides the end from it.
         .half_close(!routes.has_waiting_requests())
         // A head must fit into the buffer; bodies go through it in pieces.
         .max_buf_size(limits.headers)
-        // Our own activity tells a slow head from a connection that is idle between requests; this one cannot.
+        // Our own activity tracking tells a slow head from an idle connection; this timeout cannot.
         .header_read_timeout(None);
     http
 }

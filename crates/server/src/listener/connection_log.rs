@@ -1,4 +1,4 @@
-//! Log lines about connections that are not served, each kind with a rate limit.
+//! Log lines about connections that are not served, each kind rate-limited.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use crate::listener::log_throttle::LogThrottle;
 use crate::listener::table::Crowd;
 use crate::metrics::connections::{Closed, ConnectionMetrics};
 
-/// Handshakes that fail for one reason get one line in this time.
+/// Interval of lines about handshakes that fail for one reason.
 const HANDSHAKES_EVERY: Duration = Duration::from_secs(10);
-/// How often the same condition of a listener is logged.
+/// Interval of lines about the same condition of a listener.
 const CONDITIONS_EVERY: Duration = Duration::from_secs(60);
 
-/// The rate limits of one listener. The next line says how many were suppressed.
+/// The rate limits of one listener. The next line gives the number of suppressed ones.
 pub(super) struct ConnectionLog {
     handshakes: [LogThrottle; HandshakeFailure::ALL.len()],
     closed: [LogThrottle; Closed::ALL.len()],
@@ -33,7 +33,7 @@ impl ConnectionLog {
         }
     }
 
-    /// Counts a TLS handshake that failed, and logs it.
+    /// Counts and logs a failed TLS handshake.
     pub fn handshake_failed(
         &self,
         why: HandshakeFailure,
@@ -51,7 +51,7 @@ impl ConnectionLog {
         }
     }
 
-    /// Counts a connection that was closed before it was served, and logs it.
+    /// Counts and logs a connection that was closed before it was served.
     pub fn closed(&self, why: Closed, peer: impl fmt::Display, metrics: &ConnectionMetrics) {
         metrics.closed(why);
         let reason = why.as_str();

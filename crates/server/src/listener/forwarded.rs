@@ -1,5 +1,4 @@
-//! Clients that trusted proxies state in the headers of their requests: X-Forwarded-For, Forwarded (RFC 7239) and Client-Cert
-//! (RFC 9440).
+//! Clients as trusted proxies state them in request headers: X-Forwarded-For, Forwarded (RFC 7239) and Client-Cert (RFC 9440).
 
 mod client_cert;
 mod element;
@@ -16,17 +15,17 @@ use crate::listener::connection::{Peer, Remote};
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
-/// The proxies that are looked back through; real chains have two or three.
+/// The most proxies in a chain; real chains have two or three.
 const MAX_HOPS: usize = 32;
 
 /// A trusted proxy at the other end of a connection.
 pub(crate) struct Proxy {
     pub trusted: Trusted,
-    /// Knows the authorities of client certificates; `None` where there are none.
+    /// The verifier of client certificates; `None` without authorities.
     pub authorities: Option<Arc<dyn ClientCertVerifier>>,
 }
 
-/// An address that a proxy received a request from, with the port where it says so.
+/// An address from which a proxy received a request, with the port if stated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Hop {
     address: IpAddr,
@@ -34,7 +33,7 @@ struct Hop {
 }
 
 impl Proxy {
-    /// The client that a request comes from, as the proxy states it. The proxy's own certificate is not the client's.
+    /// The client of a request, as the proxy states it. The proxy's own certificate is not the client's.
     pub fn client(&self, Remote { activity, peer: proxy, .. }: &Remote, headers: &HeaderMap) -> Remote {
         let peer = match self.hop(headers) {
             Some(Hop { address, port }) => Peer { address, port, via: Some(proxy.address) },
@@ -47,8 +46,8 @@ impl Proxy {
         }
     }
 
-    /// The rightmost address that is not trusted. A proxy maintains one of the two headers and may pass on the other as a client
-    /// wrote it: where both are there and differ, neither is believed.
+    /// The rightmost untrusted address. A proxy maintains one of the two headers and may pass on the other as a client wrote it:
+    /// where both exist and differ, neither is trusted.
     fn hop(&self, headers: &HeaderMap) -> Option<Hop> {
         let (simple, standard) = (headers.get_all(X_FORWARDED_FOR), headers.get_all(FORWARDED));
         let is_there = |name| headers.contains_key(name);
@@ -65,8 +64,8 @@ impl Proxy {
         }
     }
 
-    /// Walks from the proxy back to the client: to the first address that is not trusted. What is not an address ends the walk
-    /// at the trusted proxy that wrote it.
+    /// Walks from the proxy back to the client, to the first untrusted address. A text that is not an address ends the walk at
+    /// the trusted proxy that wrote it.
     fn walk(&self, hops: impl Iterator<Item = Option<Hop>>) -> Option<Hop> {
         let mut found = None;
         for hop in hops.take(MAX_HOPS) {
@@ -80,7 +79,7 @@ impl Proxy {
     }
 }
 
-/// The addresses of one line of X-Forwarded-For from the last to the first.
+/// The addresses in one line of X-Forwarded-For from the last to the first.
 fn list(line: &[u8]) -> impl Iterator<Item = Option<Hop>> {
     line.rsplit(|byte| *byte == b',')
         .map(|text| Hop::parse(std::str::from_utf8(text).ok()?.trim_matches([' ', '\t'])))

@@ -1,4 +1,4 @@
-//! TLS handshakes, and the reasons for which they fail.
+//! TLS handshakes, and the reasons of failed ones.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::listener::opening::{self, Opening};
 use crate::listener::socket::Socket;
 use crate::tls::Tls;
 
-/// Reason for a failed handshake. The words are stable: alerts are built on them.
+/// Reason of a failed handshake. The words are stable: alerts depend on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeFailure {
     ProtocolVersion,
@@ -52,7 +52,7 @@ impl HandshakeFailure {
         HandshakeFailure::Other,
     ];
 
-    /// The word for it in the log and in labels.
+    /// The word in log lines and labels.
     pub fn as_str(self) -> &'static str {
         match self {
             HandshakeFailure::ProtocolVersion => "protocol_version",
@@ -72,7 +72,7 @@ impl HandshakeFailure {
         }
     }
 
-    /// The same as a sentence, with the remedy where there is one.
+    /// The same as a sentence, with a remedy if there is one.
     pub(super) fn explained(self) -> &'static str {
         match self {
             HandshakeFailure::ProtocolVersion => {
@@ -109,7 +109,7 @@ impl HandshakeFailure {
         }
     }
 
-    /// rustls may add errors and alerts, so that a wildcard has to stand in both matches.
+    /// rustls may add errors and alerts, so that both matches need a wildcard.
     #[allow(clippy::wildcard_enum_match_arm)]
     fn of_tls(error: &Error) -> HandshakeFailure {
         match error {
@@ -132,7 +132,7 @@ impl HandshakeFailure {
                 | AlertDescription::CertificateExpired
                 | AlertDescription::CertificateUnknown
                 | AlertDescription::UnknownCA
-                // A signature that it cannot verify, of the certificate or by its key.
+                // The client could not verify the signature of the certificate or by its key.
                 | AlertDescription::DecryptError
                 | AlertDescription::UnrecognisedName => HandshakeFailure::ServerCertificateRefused,
                 AlertDescription::ProtocolVersion => HandshakeFailure::ProtocolVersion,
@@ -155,10 +155,10 @@ impl HandshakeFailure {
     }
 }
 
-/// A handshake that failed, and what is left to do.
+/// A failed handshake, and the last bytes to send.
 pub(super) struct Refused {
     pub why: HandshakeFailure,
-    /// The connection, if it is open, and the last bytes to send on it.
+    /// The open connection, and the last bytes to send on it.
     last: Option<(TcpStream, Vec<u8>)>,
 }
 
@@ -167,8 +167,8 @@ impl Refused {
         Refused { why, last: None }
     }
 
-    /// Closes in stages until the deadline: closing with unread bytes would reset the connection before the client has read
-    /// the alert.
+    /// Closes in stages until the deadline: closing with unread bytes would reset the connection before the client has read the
+    /// alert.
     pub async fn close(self, deadline: Instant) {
         if let Some((stream, bytes)) = self.last {
             let _ = timeout_at(deadline, opening::finish(stream, &bytes)).await;
@@ -176,7 +176,7 @@ impl Refused {
     }
 }
 
-/// The connection, secured.
+/// Does the TLS handshake.
 pub(super) async fn handshake(
     tls: &Tls,
     stream: TcpStream,

@@ -1,15 +1,15 @@
-//! Idle connections in the order of their last activity, of which the least recently active one gives way.
+//! Eviction of idle connections: the least recently active one closes first.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::listener::timeouts::Activity;
 
-/// Idle connections that one look at all finds. A look costs as much as accepting some connections, and under a flood each new
-/// one needs a place.
+/// Idle connections found by one scan. A scan costs as much as accepting some connections, and under a flood each new one needs a
+/// place.
 const FOUND_AT_ONCE: usize = 64;
 
-/// The least recently active connections of the last look, the first of them last.
+/// Candidates of the last scan, the least recently active last.
 #[derive(Default)]
 pub(super) struct Idle(Vec<Candidate>);
 
@@ -31,7 +31,7 @@ impl Idle {
 
     fn close_known(&mut self) -> Option<usize> {
         while let Some(Candidate { index, activity, idle_since }) = self.0.pop() {
-            // All others became idle later than those of the last look: one that is idle since then is the least recent.
+            // All others became idle after the last scan: a connection that is idle since then is the least recent.
             if activity.idle_since() == Some(idle_since) {
                 activity.close();
                 return Some(index);

@@ -1,4 +1,4 @@
-//! Introduction of a connection: its client, by the other end's address or by the header of the PROXY protocol.
+//! Determines the client of a connection: the peer's address, or the PROXY protocol header.
 
 use std::net::SocketAddr;
 
@@ -13,16 +13,16 @@ use crate::listener::proxy_protocol::{self, Declared, HeaderError};
 use crate::listener::table::{Place, SourceFull};
 use crate::metrics::connections::Closed;
 
-/// The party that speaks HTTP on a connection.
+/// The peer that speaks HTTP on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Speaker {
     pub peer: Peer,
-    /// A trusted proxy, which passes on the requests of others and states whose they are.
+    /// A trusted proxy, which passes on the requests of clients and states their addresses.
     pub is_proxy: bool,
 }
 
-/// The source for which a connection counts when it is accepted: none for a trusted proxy. With the PROXY protocol, other
-/// addresses are not served.
+/// The source for which a new connection counts: `None` for a trusted proxy. With the PROXY protocol, other addresses are not
+/// served.
 pub(super) fn source(rules: &Rules, address: SocketAddr) -> Result<Option<Source>, Closed> {
     match (rules.proxies.trusted.contains(address.ip()), rules.proxies.protocol) {
         (true, _) => Ok(None),
@@ -31,7 +31,7 @@ pub(super) fn source(rules: &Rules, address: SocketAddr) -> Result<Option<Source
     }
 }
 
-/// The source of an address; none where a share is as large as the listener.
+/// The source of an address; `None` where a share is as large as the listener.
 fn counted(rules: &Rules, address: SocketAddr) -> Option<Source> {
     let has_shares = rules.limits.connections_per_source < rules.limits.connections;
     has_shares.then(|| Source::of(address.ip()))

@@ -1,4 +1,4 @@
-//! Keep-Alive: tells a client for how long its connection may be idle, so that it gives the connection up before the server does.
+//! Keep-Alive header: announces a shorter idle timeout than the server's, so that the client gives the connection up first.
 //!
 //! A request on a connection that is being closed is lost, and clients do not repeat a POST by themselves.
 
@@ -10,13 +10,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const CONNECTION_KEEP_ALIVE: HeaderValue = HeaderValue::from_static("keep-alive");
 
-/// The header with its value, made once for a listener; none where connections are idle for a moment only.
+/// The header value, made once for a listener; `None` where the idle timeout is too short.
 #[derive(Clone)]
 pub(super) struct KeepAlive(Option<HeaderValue>);
 
 impl KeepAlive {
-    /// What a listener announces that closes connections after `idle_time`: a twelfth less and at least a second, in which the last
-    /// answer and the next request are on their way.
+    /// The announcement for `idle_time`: a twelfth less and at least a second, in which the last answer and the next request are
+    /// on their way.
     pub fn before(idle_time: Duration) -> KeepAlive {
         let margin = (idle_time / 12).max(Duration::from_secs(1));
         let seconds = idle_time.saturating_sub(margin).as_secs();
@@ -24,8 +24,8 @@ impl KeepAlive {
         KeepAlive(value.transpose().expect("a number is plain text"))
     }
 
-    /// Whether the client of `request` keeps its connection (RFC 9112 §9.3). With `Content-Length` beside `Transfer-Encoding`, hyper
-    /// hides the former and closes the connection (§6.1): nothing is announced behind a chunked body.
+    /// Whether the client of `request` keeps its connection (RFC 9112 §9.3). With `Content-Length` beside `Transfer-Encoding`,
+    /// hyper hides the former and closes the connection (§6.1): nothing is announced after a chunked body.
     pub fn is_wanted<B>(&self, request: &Request<B>) -> bool {
         if request.headers().contains_key(TRANSFER_ENCODING) {
             return false;
@@ -36,8 +36,8 @@ impl KeepAlive {
         }
     }
 
-    /// Announces it in an answer that does not close the connection. The header is about this connection, and is named as such
-    /// (RFC 9110 §7.6.1).
+    /// Adds the header to an answer that does not close the connection. It is hop-by-hop, and is named in `Connection` (RFC 9110
+    /// §7.6.1).
     pub fn announce(&self, headers: &mut HeaderMap) {
         if let Some(timeout) = &self.0
             && !headers.contains_key(CONNECTION)

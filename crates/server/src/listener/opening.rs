@@ -1,4 +1,4 @@
-//! First bytes of a connection: TLS, TLS too old to be spoken, plain HTTP, or something else.
+//! Classifies the first bytes of a connection: TLS, an outdated TLS version, plain HTTP, or something else.
 
 use std::io;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 /// Every TLS connection begins with a handshake record (RFC 8446, section 5.1), and that with a ClientHello.
 const HANDSHAKE_RECORD: u8 = 22;
 const CLIENT_HELLO: u8 = 1;
-/// The extension by which a client offers TLS 1.3, whatever version stands before it.
+/// The extension that offers TLS 1.3, whatever version precedes it.
 const SUPPORTED_VERSIONS: u16 = 43;
 const TLS_1_2: u16 = 0x0303;
 
@@ -20,7 +20,7 @@ const RECORD_MAX: usize = 5 + 16 * 1024;
 /// How often the rest of an old client's first record is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// What is read and thrown away at most: closing with unread bytes would reset the connection before the answer arrives.
+/// The most discarded bytes: closing with unread bytes would reset the connection before the answer arrives.
 const DRAINED_MAX: u64 = 64 * 1024;
 
 /// The answer to plain HTTP on a TLS port, as nginx gives it.
@@ -28,11 +28,11 @@ pub(super) const HTTPS_ONLY: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 35\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS, not HTTP.\r\n";
 
-/// How a connection begins.
+/// The kinds of openings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opening {
     Tls,
-    /// A client that speaks nothing above TLS 1.1, with the highest version that it speaks.
+    /// A client that speaks nothing above TLS 1.1, with its highest version.
     OldTls(u16),
     PlainHttp,
     Other,
@@ -40,7 +40,7 @@ pub(super) enum Opening {
     Nothing,
 }
 
-/// Looks at the first bytes without taking them.
+/// Peeks at the first bytes.
 pub(super) async fn look(stream: &TcpStream) -> io::Result<Opening> {
     let mut begin = [0; VERSION_END];
     let there = stream.peek(&mut begin).await?;
@@ -73,7 +73,7 @@ async fn offers_newer(stream: &TcpStream, length: usize) -> io::Result<bool> {
         if there == record.len() || there == 0 {
             return Ok(has_extension(&record[..there], SUPPORTED_VERSIONS));
         }
-        // Peeking does not wait for more. The time limit of the handshake ends this.
+        // Peeking does not wait for more. The timeout of the handshake ends this.
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
@@ -109,8 +109,8 @@ fn skip<'b>(rest: &mut &'b [u8], width: usize) -> Option<&'b [u8]> {
     Some(vector)
 }
 
-/// Tells an old client why it is refused: the alert `protocol_version`, in a record of its own version, which it can read.
-/// rustls answers `handshake_failure` to those that do not know the extension `signature_algorithms`.
+/// The alert `protocol_version` for an old client, in a record of its own version, which it can read. rustls answers
+/// `handshake_failure` to clients without the extension `signature_algorithms`.
 pub(super) fn version_alert(version: u16) -> Vec<u8> {
     let [major, minor] = version.to_be_bytes();
     vec![21, major, minor, 0, 2, 2, 70]
@@ -118,7 +118,7 @@ pub(super) fn version_alert(version: u16) -> Vec<u8> {
 
 /// Sends the last bytes, closes the sending side, and reads what the client still sends.
 pub(super) async fn finish(mut stream: TcpStream, last: &[u8]) {
-    // Whether they arrive is the client's business; the connection is over either way.
+    // Whether they arrive does not matter: the connection is over either way.
     let _ = stream.write_all(last).await;
     let _ = stream.shutdown().await;
     let _ = tokio::io::copy(&mut stream.take(DRAINED_MAX), &mut tokio::io::sink()).await;

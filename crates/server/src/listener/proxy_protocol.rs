@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 
 use crate::config::proxies::canonical;
 
-/// The signature of version 2. It is shorter than the shortest header of version 1, so that reading it takes no byte of TLS.
+/// The length of version 2's signature. It is shorter than the shortest header of version 1, so that reading it takes no byte of
+/// TLS.
 const SIGNATURE: usize = 12;
 /// The part of a version 2 header before its addresses.
 const FIXED: usize = 16;
@@ -20,11 +21,11 @@ pub(crate) const V1_MAX: usize = 107;
 /// The longest header of version 2. The TLVs may hold a client certificate; other ones are some hundred bytes.
 pub(crate) const V2_MAX: usize = 8 * 1024;
 
-/// The owner of a connection, as the proxy states it.
+/// The client of a connection, as the proxy states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Declared {
     Client(SocketAddr),
-    /// The proxy's own: a health check (LOCAL).
+    /// The proxy itself: a health check (LOCAL).
     Proxy,
     /// A client whose address the proxy does not know or cannot state: UNKNOWN, UNSPEC, or a Unix socket.
     Unknown,
@@ -39,7 +40,7 @@ pub(crate) enum HeaderError {
     Incomplete(#[from] io::Error),
 }
 
-/// Reads the header and not one byte more.
+/// Reads exactly the header.
 pub(super) async fn read(stream: &mut TcpStream) -> Result<Declared, HeaderError> {
     let mut header = vec![0; SIGNATURE];
     stream.read_exact(&mut header).await?;
@@ -65,7 +66,7 @@ pub(crate) fn parse(header: &[u8]) -> Result<Declared, HeaderError> {
     if header.starts_with(v2::PROTOCOL_PREFIX) { binary(header) } else { text(header) }
 }
 
-/// Reads to the end of the line. It looks ahead, since what follows the line is TLS's.
+/// Reads to the end of the line. It peeks, since TLS follows the line.
 async fn read_line(stream: &mut TcpStream, header: &mut Vec<u8>) -> Result<(), HeaderError> {
     while header.last() != Some(&b'\n') {
         let begin = header.len();
@@ -133,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// What is read from `bytes`, and what is left. With `pause`, they arrive one by one.
+    /// The parsed header of `bytes`, and the bytes after it. With `pause`, they arrive one by one.
     async fn exchange(bytes: &[u8], pause: bool) -> (Result<Declared, HeaderError>, Vec<u8>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -141,7 +142,7 @@ mod tests {
         let (mut stream, _) = listener.accept().await.unwrap();
         let send = async {
             for piece in bytes.chunks(if pause { 1 } else { bytes.len().max(1) }) {
-                // A peer that has closed wants no more.
+                // A closed peer wants no more.
                 let _ = client.write_all(piece).await;
                 if pause {
                     tokio::time::sleep(Duration::from_micros(200)).await;

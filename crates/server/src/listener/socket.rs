@@ -1,4 +1,4 @@
-//! The socket below TLS: one record is written by `send`, for which the kernel does less than for `writev`.
+//! The socket below TLS: writes one record by `send`, which costs the kernel less than `writev`.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A socket that is told to write many pieces only where there are many, as in a handshake. TLS always says that there may be.
+/// A socket that uses `writev` only for many pieces, as in a handshake. TLS always asks for it.
 pub(super) struct Socket(pub TcpStream);
 
 impl AsyncRead for Socket {

@@ -1,4 +1,4 @@
-//! Table of open connections: a bound for the listener and for each source, and idle connections that give way.
+//! Table of open connections: bounds per listener and per source, and eviction of idle connections.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use crate::listener::idle::Idle;
 use crate::listener::timeouts::Activity;
 use crate::metrics::connections::{Closed, ConnectionMetrics};
 
-/// How long a new connection waits for an idle one to close before it looks for another one.
+/// How long a new connection waits for an evicted one to close before it evicts another.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The connections of one listener.
@@ -47,14 +47,14 @@ struct Entry {
     source: Option<Source>,
 }
 
-/// A connection's place in the table, which it leaves when this is dropped.
+/// A connection's entry in the table, which is removed when this is dropped.
 pub(super) struct Place {
     table: Arc<Table>,
     index: usize,
     pub activity: Arc<Activity>,
 }
 
-/// What a new connection meets where all places are taken.
+/// The state of a full listener for a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Crowd {
     /// The least recently active idle connection is closed for it.
@@ -63,7 +63,7 @@ pub(super) enum Crowd {
     Busy,
 }
 
-/// The source of a connection holds its share already, and none of its connections is idle.
+/// The source holds its share already, and none of its connections is idle.
 #[derive(Debug)]
 pub(super) struct SourceFull;
 
@@ -79,9 +79,9 @@ impl Table {
         })
     }
 
-    /// A place for a new connection, counted for its source if that is known. Where the source holds its share, its least
-    /// recently active idle connection is closed; where all places are taken, that of all, or if none is idle, one that closes or
-    /// becomes idle is waited for. Of both, `report` is told.
+    /// Adds a connection, counted for its source if that is known. Where the source holds its share, its least recently active
+    /// idle connection is evicted. Where the listener is full, that of all sources is evicted; if none is idle, this waits until
+    /// one closes or becomes idle. `report` receives both events.
     pub async fn enter(
         self: &Arc<Table>,
         source: Option<Source>,
@@ -108,7 +108,7 @@ impl Table {
         }
     }
 
-    /// Returns when all connections have closed; calls `waiting` with their number before.
+    /// Waits until all connections have closed; calls `waiting` with their number before.
     pub async fn all_closed(&self, waiting: impl Fn(usize)) {
         let count = self.open().count;
         if count > 0 {
@@ -119,7 +119,7 @@ impl Table {
         }
     }
 
-    /// Sees to it that a source may have one more connection. Says whether one of its connections is closing for that.
+    /// Makes room for one more connection of a source. Returns whether one of its connections is closing for that.
     fn make_room_for(&self, source: Source) -> Result<bool, SourceFull> {
         let mut open = self.open();
         if open.sources.get(&source).map_or(0, |held| held.indices.len()) < self.most_per_source {
@@ -147,7 +147,7 @@ impl Table {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        // Whoever panicked while holding it had changed it completely or not at all.
+        // A panic while it is held leaves it changed completely or not at all.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -198,7 +198,7 @@ impl Open {
         }
     }
 
-    /// Closes the least recently active idle connection. Says whether there was one.
+    /// Evicts the least recently active idle connection. Returns whether there was one.
     fn close_idle(&mut self) -> bool {
         let all = self.entries.iter().enumerate();
         self.idle

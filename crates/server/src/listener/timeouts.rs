@@ -1,4 +1,4 @@
-//! Time limits of a connection: for a request head, between requests, and while the client takes an answer.
+//! Timeouts of a connection: for a request head, between requests, and while the client reads an answer.
 
 use std::io;
 use std::pin::Pin;
@@ -13,32 +13,33 @@ use tokio::time::{Instant, Sleep};
 
 use crate::config::limits::Limits;
 
-/// How long an idle connection that makes room may take to say so to its client.
+/// How long an evicted idle connection may take to notify its client.
 const IDLE_CLOSES_IN: Duration = Duration::from_secs(1);
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Nothing has come yet: `header_time`.
+    /// No byte has come yet: `header_time`.
     New = 0,
     /// A head has begun: `header_time`.
     Head = 1,
-    /// A request is being answered: the handlers have their own limits.
+    /// A request is being answered: the handlers have their own timeouts.
     Request = 2,
-    /// An answer is on its way out, or nothing is: `idle_time`.
+    /// An answer is being sent, or nothing happens: `idle_time`.
     Idle = 3,
-    /// The same after an answer that is an error: the client may still send a body that nobody reads.
+    /// The same after an error answer: the client may still send a body that is not read.
     Refused = 4,
     /// The client has closed its side: `idle_time`.
     Ended = 5,
 }
 
-/// The phase, shared by the bytes below HTTP, the requests above it, and the table of connections, which closes idle ones.
+/// The phase of a connection, shared by the stream below HTTP, the requests above it, and the table of connections, which evicts
+/// idle ones.
 #[derive(Debug)]
 pub struct Activity {
     phase: AtomicU8,
     began: Instant,
-    /// When the connection was accepted or its last request ended, in nanoseconds since `began`.
+    /// The time of acceptance or of the end of the last request, in nanoseconds since `began`.
     active_ns: AtomicU64,
     is_closed: AtomicBool,
     closing: Notify,
@@ -52,8 +53,7 @@ impl Activity {
         self.gone.notified().await;
     }
 
-    /// Whether the client may still send something that nobody reads: behind a head that was refused, or behind an answer that
-    /// is an error.
+    /// Whether the client may still send bytes that are not read: after a refused head, or after an error answer.
     pub(super) fn is_unread(&self) -> bool {
         matches!(self.phase(), Phase::Head | Phase::Refused)
     }
@@ -72,7 +72,7 @@ impl Activity {
         }
     }
 
-    /// Since when it waits for its client, for the order among connections; `None` while a request is served, and once it closes.
+    /// The time since which it is idle, for the order among connections; `None` while a request is served, and once it closes.
     pub(super) fn idle_since(&self) -> Option<u64> {
         let is_idle = !self.is_serving() && !self.is_closed();
         is_idle.then(|| self.active_ns.load(Ordering::Relaxed))
@@ -83,7 +83,7 @@ impl Activity {
         self.phase() == Phase::Request
     }
 
-    /// How long the connection may take to close in its present phase: what has no request yet is dropped at once.
+    /// How long the connection may take to close in its present phase: without a request it is dropped at once.
     pub(super) fn closing_time(&self, stop_time: Duration) -> Duration {
         if !self.is_closed() {
             return stop_time;
@@ -95,7 +95,7 @@ impl Activity {
         }
     }
 
-    /// Asks the connection to close; a request that begins at this moment is served before.
+    /// Asks the connection to close; a request that begins at this moment is served first.
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         self.closing.notify_one();
@@ -122,7 +122,7 @@ impl Activity {
     }
 
     fn enter(&self, phase: Phase) {
-        // One task writes it, and the table of connections only guesses by it, so no order between threads is needed.
+        // One task writes it, and the table of connections only guesses by it, so that no ordering between threads is needed.
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
@@ -138,16 +138,16 @@ impl Activity {
     }
 }
 
-/// A stream whose waiting ends in an error once the client has kept us too long.
+/// A stream with timeouts: reads and writes fail once the client has kept the server waiting too long.
 pub(super) struct TimeoutStream<IO> {
     io: IO,
     activity: Arc<Activity>,
     header_time: Duration,
     idle_time: Duration,
-    /// Whether a client that closes its side is hidden from hyper while its request is answered: hyper would drop the answer.
+    /// Whether the end of the client's side is hidden from hyper while its request is answered: hyper would drop the answer.
     hides_end: bool,
     seen: Phase,
-    /// Since when it keeps us waiting in this phase; nothing before it does. So the clock is asked only then.
+    /// The time since which the client keeps the server waiting in this phase. The clock is read only when it does.
     since: Option<Instant>,
     /// Set once and moved only when it rings too early or would ring too late: a request costs no timer.
     alarm: Pin<Box<Sleep>>,
@@ -167,7 +167,7 @@ impl<IO> TimeoutStream<IO> {
         }
     }
 
-    /// Nothing can be read or written now: wait, until the time for it is over.
+    /// Waits for readiness, until the timeout.
     fn wait<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         let phase = self.activity.phase();
         if phase != self.seen {
@@ -188,19 +188,19 @@ impl<IO> TimeoutStream<IO> {
             self.alarm.as_mut().reset(due);
             ready!(self.alarm.as_mut().poll(cx));
         }
-        // Nobody is waited for any longer.
+        // The client has closed: it has until `idle_time`.
         self.activity.enter(Phase::Ended);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client kept us waiting too long")))
     }
 
-    /// A client that takes a long answer in pieces is not idle.
+    /// A client that reads a long answer in pieces is not idle.
     fn progress(&mut self) {
         if matches!(self.seen, Phase::Idle | Phase::Refused) {
             self.since = None;
         }
     }
 
-    /// The stream below.
+    /// The inner stream.
     pub fn into_inner(self) -> IO {
         self.io
     }

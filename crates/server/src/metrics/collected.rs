@@ -1,4 +1,4 @@
-//! What the store, the log and the certificates know themselves, read when somebody looks.
+//! Metrics of the store, the log and the certificates, collected at each scrape.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,22 +16,22 @@ use crate::telemetry::lines::Lines;
 use crate::tls::Tls;
 use crate::tls::certificates::CertificateExpiry;
 
-/// Adds the stats of the embedded store.
+/// Registers the statistics of the embedded store.
 pub fn register(metrics: &Metrics, store: &Arc<EmbeddedStore>) {
     metrics.registry().register_collector(Box::new(OfStore(Arc::clone(store))));
 }
 
-/// Adds the stats of a node over PostgreSQL.
+/// Registers the statistics of a node over PostgreSQL.
 pub fn register_postgres(metrics: &Metrics, store: &Arc<PostgresStore>) {
     metrics.registry().register_collector(Box::new(OfDatabase(Arc::clone(store))));
 }
 
-/// Adds the lines that the log lost.
+/// Registers the number of lost log lines.
 pub fn register_log(metrics: &Metrics, lines: Arc<Lines>) {
     metrics.registry().register_collector(Box::new(OfLog(lines)));
 }
 
-/// Adds the end of each certificate, by listener.
+/// Registers the expiry of each certificate, by listener.
 pub fn register_certificates(metrics: &Metrics, listeners: Vec<(&'static str, Arc<Tls>)>) {
     metrics.registry().register_collector(Box::new(OfCertificates(listeners)));
 }

@@ -1,4 +1,4 @@
-//! Connections of the listeners: open ones, those that were closed or refused, and TLS handshakes that failed.
+//! Metrics of the listeners' connections: open, closed, refused, and failed TLS handshakes.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ impl Closed {
         Closed::IncompleteProxyHeader,
     ];
 
-    /// The word for it in the log and in labels.
+    /// The word in log lines and labels.
     pub fn as_str(self) -> &'static str {
         match self {
             Closed::MadeRoom => "made_room",
@@ -72,7 +72,7 @@ impl Closed {
     }
 }
 
-/// What one listener counts.
+/// The counters of one listener.
 #[derive(Debug)]
 pub struct ConnectionMetrics {
     pub open: Gauge,
@@ -103,12 +103,12 @@ impl ConnectionMetrics {
         })
     }
 
-    /// Counts a connection that was closed.
+    /// Counts a closed connection.
     pub fn closed(&self, why: Closed) {
         self.closed[why as usize].inc();
     }
 
-    /// Counts a TLS handshake that failed.
+    /// Counts a failed TLS handshake.
     pub fn handshake_failed(&self, why: HandshakeFailure) {
         self.handshakes[why as usize].inc();
     }

@@ -1,4 +1,4 @@
-//! File descriptors: the limit that was granted, shared between connections and everything else.
+//! File descriptors: divides the granted limit between connections and everything else.
 
 use std::io;
 
@@ -10,14 +10,14 @@ use crate::config::Config;
 /// that waits for its place. A running server has 20 to 30.
 const FILES: u64 = 64;
 
-/// Connections of both listeners without which a start is of no use.
+/// The least connections of both listeners with which a start makes sense.
 const FEWEST: u64 = 32;
 
-/// Connections that each listener may hold.
+/// The bounds of each listener's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionBounds {
     pub public: u32,
-    /// Of the public ones, those from one source.
+    /// The most public connections of one source.
     pub per_source: u32,
     pub private: u32,
 }
@@ -33,7 +33,7 @@ pub struct TooFewDescriptors {
     needed: u64,
 }
 
-/// Raises the soft limit to the hard one and derives how many connections fit.
+/// Raises the soft limit to the hard one and derives the bounds.
 pub fn bounds(config: &Config) -> Result<ConnectionBounds, TooFewDescriptors> {
     let files = FILES + config.database.as_ref().map_or(0, |database| u64::from(database.connections()));
     let (most, per_source) = (config.limits.connections, config.limits.connections_per_source);
@@ -63,7 +63,7 @@ fn raise() -> io::Result<u64> {
     rlimit::increase_nofile_limit(u64::MAX)
 }
 
-/// The private listener gets a quarter of what is too little for both: it serves gateways and health checks.
+/// The private listener gets a quarter of a limit that is too low for both: it serves gateways and health checks.
 fn share(
     granted: u64,
     files: u64,

@@ -1,4 +1,4 @@
-//! `serve --dev`: everything that is needed to try it out, and lines to paste.
+//! `serve --dev`: creates a certificate and an application to try the server out, and prints lines to paste.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -15,10 +15,10 @@ use crate::config::Config;
 use crate::config::tls::CertificateFiles;
 use crate::tls;
 
-/// The name of the application to try it out with.
+/// The name of the try-out application.
 const DEMO: &str = "demo";
 
-/// Makes a self-signed certificate in the data directory where there is none.
+/// Creates a self-signed certificate in the data directory, where there is none.
 pub fn make_certificate(config: &Config) -> Result<(), ServeError> {
     if config.tls.certificates.contains(&CertificateFiles::in_data_dir(&config.data_dir)) {
         tls::dev::certificate(&config.data_dir).map_err(|error| ServeError::Dev(Box::new(error)))?;
@@ -26,7 +26,7 @@ pub fn make_certificate(config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Creates the application on the first start, and says how to use it.
+/// Creates the application at the first start, and prints how to use it.
 pub async fn introduce(config: &Config, auth: &Auth, now: Timestamp) -> Result<(), ServeError> {
     if auth.registry().count() > 0 {
         output::line(&welcome_back(config, auth));
@@ -43,7 +43,7 @@ pub async fn introduce(config: &Config, auth: &Auth, now: Timestamp) -> Result<(
         Creation::Created(application, Some(secret)) => {
             output::line(&welcome(config, application.id.as_str(), secret.reveal()));
         }
-        // A new appId is random: nobody else has it.
+        // A new appId is random, so that it cannot be taken.
         Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => {}
     }
     Ok(())
@@ -107,18 +107,18 @@ fn places(config: &Config) -> String {
     )
 }
 
-/// The URL that OAuth clients have to use, because assertions and proofs name it; the listener's own where that leads elsewhere.
+/// The URL for OAuth clients, because assertions and proofs name it; the listener's own where the issuer leads elsewhere.
 fn public(config: &Config) -> String {
     let (issuer, listen) = (config.oauth.at(config.listen).issuer, config.listen);
     if issuer.leads_to(listen) { issuer.origin() } else { format!("https://{listen}") }
 }
 
-/// The program as it was called, so that a line with it works as pasted.
+/// The program's name as it was called, so that a line with it works as pasted.
 fn program() -> String {
     std::env::args().next().unwrap_or_else(|| "northgate".to_owned())
 }
 
-/// The text as one word of a shell's command line; people name their directories as they like.
+/// The text as one word of a shell's command line.
 fn shell_word(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+:@%,=".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! Where the keyring is: beside the embedded store in a file, beside nodes that share a database in there.
+//! The place of the keyring: a file beside the embedded store, or the shared database.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub async fn open(
     store: &Choice,
     now: Timestamp,
 ) -> Result<(KeyringHome, Keyring), ServeError> {
-    // Without applications nothing depends on a keyring, and one may be made.
+    // Without applications nothing depends on a keyring, and a new one is safe.
     let is_needed = store.rules().registry().count() > 0;
     match store {
         Choice::Embedded(_) => {
@@ -34,7 +34,7 @@ pub async fn open(
     }
 }
 
-/// What is done with another keyring, whoever made it; what other nodes make is followed from now on.
+/// Applies later keyrings, whichever node made them, and starts following the database.
 pub fn put_to_use(home: &KeyringHome, auth: &Arc<Auth>, listeners: &Listeners) -> UseKeyring {
     let (auth, tls) = (Arc::clone(auth), listeners.all_tls());
     let use_keyring: UseKeyring = Arc::new(move |keyring: Keyring| {

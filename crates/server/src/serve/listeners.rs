@@ -1,4 +1,4 @@
-//! The sockets of both listeners, and what encrypts them.
+//! Sockets and TLS of both listeners.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct Listeners {
 impl Listeners {
     pub fn open(config: &Config, keyring: &Keyring, signals: &Signals) -> Result<Listeners, ServeError> {
         let public_tls = Arc::new(Tls::load(config.tls.clone(), ticket_seeds(keyring))?);
-        // Off loopback, whoever is on the way could read the admin token. Its holder needs no certificate besides.
+        // Off loopback, an eavesdropper could read the admin token. Its holder needs no certificate besides.
         let private_tls = if config.admin_listen.ip().is_loopback() {
             None
         } else {
@@ -42,7 +42,7 @@ impl Listeners {
         Ok(listeners)
     }
 
-    /// What encrypts each listener, by its name.
+    /// The TLS state of each listener, by its name.
     pub fn by_listener(&self) -> Vec<(&'static str, Arc<Tls>)> {
         let private = self.private_tls.clone().map(|tls| ("private", tls));
         [("public", Arc::clone(&self.public_tls))].into_iter().chain(private).collect()
@@ -53,7 +53,7 @@ impl Listeners {
     }
 }
 
-/// How the public and the private listener treat connections. Only the public one has shares and the PROXY protocol: the
+/// The connection rules of the public and the private listener. Only the public one has shares and the PROXY protocol: the
 /// private one serves a few gateways.
 pub fn rules(config: &Config, bounds: ConnectionBounds, metrics: &Metrics) -> [Rules; 2] {
     let [public, private] = ConnectionMetrics::register(metrics);
@@ -67,7 +67,7 @@ pub fn rules(config: &Config, bounds: ConnectionBounds, metrics: &Metrics) -> [R
     ]
 }
 
-/// What session tickets are sealed under.
+/// The seeds of session ticket keys.
 pub fn ticket_seeds(keyring: &Keyring) -> TicketSeeds {
     TicketSeeds(keyring.ticket_seeds())
 }

@@ -1,4 +1,4 @@
-//! The choice of the store: the only place that knows which one it is.
+//! The choice of the store: the only place that knows both.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -17,14 +17,14 @@ use crate::config::database::{DatabaseError, DatabaseSettings};
 use crate::http::admin::BackUp;
 use crate::metrics::{Metrics, collected};
 
-/// The store that the configuration asks for.
+/// The configured store.
 #[derive(Clone)]
 pub enum Choice {
     Embedded(Arc<EmbeddedStore>),
     Postgres(Arc<PostgresStore>),
 }
 
-/// Why there is no store.
+/// Reason why the store did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreOpenError {
     #[error(transparent)]
@@ -59,7 +59,7 @@ impl Choice {
         }
     }
 
-    /// As the rules know it.
+    /// The store as the rules see it.
     pub fn rules(&self) -> Arc<dyn Store> {
         match self {
             Choice::Embedded(store) => Arc::clone(store) as _,
@@ -74,7 +74,7 @@ impl Choice {
         }
     }
 
-    /// Why requests had better go elsewhere, if they had.
+    /// Reason why the node should get no requests.
     pub fn why_not_ready(&self) -> Option<String> {
         match self {
             Choice::Embedded(store) => {
@@ -86,7 +86,7 @@ impl Choice {
         }
     }
 
-    /// Why the data directory is not the one that was opened, if it is not: nothing must be written into it then.
+    /// Reason why the data directory is not the one that was opened: nothing must be written into it then.
     pub fn lost(&self) -> Option<String> {
         match self {
             Choice::Embedded(store) => store.stats().lost(),
@@ -94,7 +94,7 @@ impl Choice {
         }
     }
 
-    /// `None` where the database is backed up by its own means.
+    /// `None` where the database has its own backups.
     pub fn back_up(&self) -> Option<BackUp> {
         match self {
             Choice::Embedded(store) => {

@@ -1,4 +1,4 @@
-//! One application for people to read.
+//! `northgate app show`: one application as tables.
 
 use northgate_core::policy::Field;
 

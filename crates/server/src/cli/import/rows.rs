@@ -1,4 +1,4 @@
-//! The rows of an import file. Only its form is judged here; what a good appId or secret is, the server says.
+//! Rows of an import file. Only their form is checked here; the server checks appIds and secrets.
 
 use std::error::Error;
 
@@ -7,20 +7,20 @@ use serde_json::{Map, Value};
 
 use crate::blanks;
 
-/// A row as it is sent, and where it stands in the file.
+/// A row as it is sent, and its position in the file.
 #[derive(Debug, PartialEq)]
 pub struct Row {
     pub place: String,
     pub members: Value,
 }
 
-/// A member that no row may have: the server refuses the one row that does, by this name.
+/// A member that no row may have: the server refuses the row that has it, by this name.
 const TOO_MANY: &str = "a cell too many";
 
-/// The rows of a CSV text. Columns are found by their header, so that their order does not matter. A row with cells that are
-/// missing or too many is for the server to refuse, as one row: cut short, a secret with a comma would be another one.
+/// The rows of a CSV text. The header names the columns, so that their order does not matter. The server refuses a row with too
+/// few or too many cells, as one row: cut short, a secret with a comma would be another one.
 pub fn csv(text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
-    // Spreadsheets put a byte order mark in dispatch.
+    // Spreadsheets begin a file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let columns = columns(reader.headers().map_err(csv_sentence)?)?;
@@ -52,7 +52,7 @@ fn columns(header: &StringRecord) -> Result<Vec<&'static str>, Box<dyn Error>> {
     Ok(columns)
 }
 
-/// A header that we do not know may be a secret: a file without a header row starts with one.
+/// The name of an unknown column is not repeated, since it may be a secret: a file without a header row starts with one.
 fn column(header: &str) -> Result<&'static str, Box<dyn Error>> {
     match header.trim().to_lowercase().as_str() {
         "appid" | "app_id" => Ok("appId"),
@@ -86,8 +86,8 @@ pub fn json(text: &str) -> Result<Vec<Row>, Box<dyn Error>> {
     counted(rows)
 }
 
-/// Rows are counted from 1 below the header. The lines of a file are not the same: a quoted cell may span several.
-/// A space after a comma would become part of a secret, and no application could log in with the one that people see.
+/// Numbers the rows, counted from 1 below the header. Lines would differ: a quoted cell may span several. A space after a comma
+/// would become part of a secret, and no application could log in with the one that people see.
 fn counted(rows: Vec<Value>) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut counted = Vec::with_capacity(rows.len());
     for (count, members) in rows.into_iter().enumerate() {

@@ -27,7 +27,7 @@ struct Document {
 struct Key {
     id: u16,
     created_at: String,
-    /// Files from before keys were published ahead of their use do not have it.
+    /// Missing in files from before keys were published ahead of their use.
     use_from: Option<String>,
     retire_at: Option<String>,
     bytes: String,
@@ -49,7 +49,7 @@ pub fn format(record: &KeyringRecord) -> String {
     text
 }
 
-/// The record that `text` holds, or what is wrong with it. The reason never quotes the text, which is secret.
+/// Parses the text. The error never quotes it, since it is secret.
 pub fn parse(text: &str) -> Result<KeyringRecord, String> {
     let document: Document = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
@@ -81,7 +81,7 @@ pub fn hex(bytes: &[u8; 32]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes that 64 hexadecimal digits stand for.
+/// The bytes of 64 hexadecimal digits.
 pub fn bytes(hex: &str) -> Option<KeyBytes> {
     let mut bytes = [0; 32];
     if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {

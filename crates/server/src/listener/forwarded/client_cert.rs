@@ -1,4 +1,4 @@
-//! Client-Cert and Client-Cert-Chain (RFC 9440): the certificate that a client has shown to a proxy.
+//! Client-Cert and Client-Cert-Chain (RFC 9440): a client's certificate, stated by a proxy.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::tls::client_certificate::ClientCertificate;
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 
-/// The certificates of a chain that are looked at.
+/// The most certificates of a chain that are read.
 const MAX_CHAIN: usize = 8;
 
-/// The certificate with its chain; `None` where there is none, or where the header is malformed or there twice.
+/// The certificate with its chain; `None` where it is missing, malformed or repeated.
 pub(super) fn stated(
     headers: &HeaderMap,
     authorities: Option<&Arc<dyn ClientCertVerifier>>,
@@ -24,7 +24,7 @@ pub(super) fn stated(
     let (line, None) = (lines.next()?, lines.next()) else { return None };
     let item = Parser::new(line.as_bytes()).parse::<Item>().ok()?;
     let mut chain = vec![certificate(item.bare_item)?];
-    // A chain that cannot be read leaves the certificate without issuers, so that no authority vouches for it.
+    // A chain that does not parse leaves the certificate without issuers, so that no authority vouches for it.
     chain.extend(issuers(headers).unwrap_or_default());
     ClientCertificate::stated(chain, authorities.cloned())
 }

@@ -1,9 +1,9 @@
-//! Forwarded (RFC 7239): one line of the header, taken apart.
+//! Parser of one Forwarded header line (RFC 7239).
 
 use super::Hop;
 
-/// The clients that one line names, from the last to the first; `None` for one that is hidden or not named. A line that is
-/// malformed anywhere names none: where a quote is missing, what a client wrote could swallow what the proxy added.
+/// The clients in one line, from the last to the first; `None` for one that is hidden or not named. A line that is malformed
+/// anywhere yields none: after a missing quote, a client's text could swallow what the proxy added.
 pub(super) fn hops(line: &[u8]) -> impl Iterator<Item = Option<Hop>> {
     let hops = parse(line).unwrap_or_else(|| vec![None]);
     hops.into_iter().rev()
@@ -45,7 +45,7 @@ fn element(rest: &mut &str) -> Option<Option<Hop>> {
     }
 }
 
-/// An address; IPv6 in brackets only. `unknown` and obfuscated identifiers (`_hidden`) are none.
+/// An address; IPv6 in brackets only. `unknown` and obfuscated identifiers (`_hidden`) are not addresses.
 fn node(value: &str) -> Option<Hop> {
     let is_bare_ipv6 = !value.starts_with('[') && value.matches(':').count() > 1;
     if is_bare_ipv6 {
@@ -82,7 +82,7 @@ fn take<'t>(rest: &mut &'t str, is_part: impl Fn(char) -> bool) -> Option<&'t st
     (!taken.is_empty()).then_some(taken)
 }
 
-/// The characters of a token (RFC 9110, section 5.6.2). Some proxies write a port without the quotes that it needs.
+/// The characters of a token (RFC 9110 §5.6.2). Some proxies write a port without the required quotes.
 fn is_token(character: char) -> bool {
     character.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~:".contains(character)
 }

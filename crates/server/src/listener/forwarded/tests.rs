@@ -101,7 +101,7 @@ fn hidden_and_malformed_elements_of_forwarded_let_nobody_choose() {
         ("for=6.6.6.6, proto=https", GATEWAY),
         ("for=6.6.6.6, for=2001:db8::7", GATEWAY),
         ("for=6.6.6.6, for=\"2001:db8::7\"", GATEWAY),
-        // The quote of a client would swallow what the proxy has added.
+        // The client's quote would swallow what the proxy added.
         ("for=6.6.6.6;x=\", for=192.0.2.7", GATEWAY),
         ("for=6.6.6.6;x=\", for=\"[2001:db8::7]\"", GATEWAY),
         ("for=6.6.6.6;x=\"\\\", for=\"192.0.2.7\"", GATEWAY),
@@ -135,7 +135,7 @@ fn a_long_list_is_walked_so_far_and_no_further() {
 }
 
 proptest! {
-    /// Whatever stands before what the proxy has added, the client is what the proxy has added or the proxy itself.
+    /// Whatever precedes what the proxy added, the client is what the proxy added, or the proxy itself.
     #[test]
     fn a_client_never_chooses(written in "[ -~]{0,40}", name in 0..2_usize) {
         let (name, added) = [("x-forwarded-for", "192.0.2.7"), ("forwarded", "for=192.0.2.7")][name];

@@ -6,19 +6,19 @@ use std::time::Duration;
 
 use super::{Kind, Lines, Lost, WAITING_BYTES};
 
-/// After which the thread never finishes.
+/// A bound far above what the thread needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const ENOSPC: i32 = 28;
 
-/// What one call of `write` does.
+/// The result of one call of `write`.
 enum Call {
     Takes(usize),
     Fails(i32),
     WouldBlock,
 }
 
-/// A descriptor that does as it is told, and then takes all.
+/// A descriptor with scripted results, which then accepts everything.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<(VecDeque<Call>, Vec<u8>)>>);
 
@@ -54,14 +54,14 @@ fn notice(lost: Lost) -> Vec<u8> {
     format!("lost {} {} {}\n", lost.audit, lost.request, lost.other).into_bytes()
 }
 
-/// What arrives of three lines that are written as one piece, and of the line about the loss.
+/// The output after three lines that are written as one piece, with the line about the loss.
 fn arrives(calls: impl IntoIterator<Item = Call>) -> (String, Lost) {
     let (lines, told) = (Arc::new(Lines::default()), Told::to(calls));
     lines.add(b"one\n", Kind::Request);
     lines.add(b"two\n", Kind::Audit);
     lines.add(b"three\n", Kind::Other);
     lines.write_to(told.clone(), notice).unwrap();
-    // The thread says by itself when it can write again.
+    // The thread detects by itself when it can write again.
     while told.0.lock().unwrap().1.is_empty() || (lines.lost().all() > 0 && !told.text().contains("lost")) {
         std::thread::yield_now();
     }
@@ -69,7 +69,7 @@ fn arrives(calls: impl IntoIterator<Item = Call>) -> (String, Lost) {
     (told.text(), lines.lost())
 }
 
-// The disk of the log was full: thousands of lines were gone, those of the audit too, and the counter stood at 0.
+// Regression: the log's disk was full. Thousands of lines were gone, audit lines too, and the counter stood at 0.
 #[test]
 fn lines_that_are_not_taken_are_counted_by_kind_and_told_when_lines_are_taken_again() {
     let (text, lost) = arrives([Call::Fails(ENOSPC)]);
@@ -91,7 +91,7 @@ fn short_writes_and_a_descriptor_that_does_not_block_lose_nothing() {
     assert_eq!((text.as_str(), lost), ("one\ntwo\nthree\n", Lost::default()));
 }
 
-/// A reader that reads nothing until the test lets go of the other end.
+/// A reader that reads nothing until the test drops the other end.
 struct Stuck(Receiver<()>);
 
 impl Write for Stuck {
@@ -111,7 +111,7 @@ fn a_reader_that_reads_nothing_stops_nobody_and_the_loss_is_counted() {
     let lines = Arc::new(Lines::default());
     lines.write_to(Stuck(held), notice).unwrap();
     let line = [b'x'; 1024];
-    // What one write has taken along, what waits, and more.
+    // The bytes of one write, those that wait, and more.
     for _ in 0..=2 * WAITING_BYTES / line.len() {
         lines.add(&line, Kind::Audit);
     }
@@ -120,7 +120,7 @@ fn a_reader_that_reads_nothing_stops_nobody_and_the_loss_is_counted() {
     lines.finish(PATIENCE);
 }
 
-// With a full pipe the process waited for its log for ever, and no signal ended it.
+// Regression: with a full pipe the process waited for its log for ever, and no signal ended it.
 #[test]
 fn the_end_does_not_wait_for_a_reader_that_reads_nothing() {
     let (_hold, held) = channel();

@@ -13,7 +13,7 @@ const DNS_NAME: u8 = 0x82;
 const URI: u8 = 0x86;
 const IP_ADDRESS: u8 = 0x87;
 
-/// All names of a certificate; none of what is no certificate.
+/// The subject and subject alternative names; empty if the DER does not parse.
 pub fn of(der: &[u8]) -> Vec<CertificateName> {
     let Some(certificate) = Certificate::parse(der) else { return Vec::new() };
     let subject = Distinguished::decode(certificate.subject).map(|subject| subject.to_string());
@@ -22,7 +22,7 @@ pub fn of(der: &[u8]) -> Vec<CertificateName> {
     subject.into_iter().chain(alternative(certificate.alternative_names)).collect()
 }
 
-/// The name that an operator has written, as [`of`] would find it; nothing if a certificate cannot have it.
+/// The name that an operator wrote, in the form of [`of`]; `None` if a certificate cannot contain it.
 pub fn written(field: NameField, text: &str) -> Option<CertificateName> {
     let value = match field {
         NameField::Subject => Distinguished::parse(text).filter(|name| !name.is_empty())?.to_string(),
@@ -49,7 +49,7 @@ fn alternative(names: Option<&[u8]>) -> Vec<CertificateName> {
     found
 }
 
-/// Hosts are compared without regard to case, also those of mail addresses; the rest as it is.
+/// Host names, also those of mail addresses, compare case-insensitively; the rest byte by byte.
 fn ia5(field: NameField, text: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(text).ok().filter(|text| !text.is_empty() && text.is_ascii())?;
     Some(match (field, text.rsplit_once('@')) {
