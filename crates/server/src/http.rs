@@ -1,7 +1,7 @@
-//! HTTP: what a request says, what operation that is, and how its outcome is told.
+//! HTTP: from a request to an operation of the rules, and from its outcome to an answer.
 //!
-//! A request comes in through `front`, is watched by [`observe`], gets to the file of its name, and is answered from the
-//! one table of answers in [`problem`] or from [`answer`].
+//! [`dispatch`] finds the operation of a request, [`observe`] logs and counts it, the file of the operation decodes and calls it,
+//! and the answer comes from the one table of answers in [`problem`] or from [`answer`].
 
 pub mod admin;
 pub mod answer;
@@ -51,41 +51,41 @@ use dispatch::Dispatch;
 use hosts::Hosts;
 use problem::Problem;
 
-/// Where the application API lives, after the prefix that an operator may put in dispatch.
+/// The path of the application API, after the operator's prefix.
 const APPLICATION_API: &str = "/iocm/app/sec/v1.1.0";
 
-/// The reason for which requests cannot be taken now, if there is one.
+/// The reason why the node cannot take requests now, if there is one.
 pub type WhyNotReady = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
-/// What an operator has to look at soon.
+/// Conditions that an operator has to look at soon.
 pub type Attention = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
-/// What the handlers of both listeners need.
+/// Shared state of the handlers of both listeners.
 pub struct Api {
     pub auth: Arc<Auth>,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub dialect: Dialect,
     pub oauth: OAuth,
-    /// What a gateway says beside the call that `/verify` believes.
+    /// The gateway's headers that `/verify` trusts.
     pub trusted_headers: TrustedHeaders,
-    /// Signed tokens that were found good.
+    /// Cache of verified signatures of tokens.
     pub signatures: SignatureCache,
-    /// Whether clients can show certificates.
+    /// Whether clients can present certificates.
     pub asks_certificates: bool,
-    /// What the private listener may be called.
+    /// The names of the private listener.
     pub private_hosts: Hosts,
-    /// Of request bodies.
+    /// Bounds of request bodies.
     pub body: Bounds,
-    /// Why requests cannot be taken now; `None` while they can.
+    /// The reason why requests cannot be taken now; `None` while they can.
     pub why_not_ready: WhyNotReady,
-    /// What an operator has to look at soon, although requests are taken.
+    /// Conditions that an operator has to look at soon, although requests are taken.
     pub attention: Attention,
     pub logged: LoggedRequests,
 }
 
 impl Api {
-    /// What a token says, in either form, once it is found to be ours.
+    /// Authenticates a token in either form; returns its claims.
     fn open(&self, token: &str) -> Result<Claims, TokenError> {
         let keyring = self.auth.keyring();
         if jwt::is_jwt(token) {
@@ -96,7 +96,7 @@ impl Api {
     }
 }
 
-/// What the public listener serves: OAuth, and the application API, also under `prefix` unless that is empty.
+/// The routes of the public listener: OAuth, and the application API, also under `prefix` unless that is empty.
 pub fn public(api: Arc<Api>, prefix: &str) -> Dispatch {
     let mut routes = application_api(APPLICATION_API);
     if !prefix.is_empty() {
@@ -106,11 +106,11 @@ pub fn public(api: Arc<Api>, prefix: &str) -> Dispatch {
     Dispatch::public(Arc::clone(&api), prefix, with_fallbacks(routes, api))
 }
 
-/// What the private listener serves: verify, metrics, health and the routes of `admin`, which has no fallback.
+/// The routes of the private listener: verify, metrics, health and the routes of `admin`, which has no fallback.
 pub fn private(api: Arc<Api>, admin: Router) -> Dispatch {
     let routes = Router::new()
         .route("/verify", any(verify::verify::<Body>))
-        // Envoy puts the path of the call behind ours.
+        // Envoy appends the path of the call to ours.
         .route("/verify/{*path}", any(verify::verify::<Body>))
         .route("/verify/", any(verify::verify::<Body>))
         .route("/revocations", get(revocations::revocations))

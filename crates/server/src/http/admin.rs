@@ -1,4 +1,4 @@
-//! The admin API: what an operator does to applications, their secrets and the keyring, on the private listener.
+//! The admin API on the private listener: applications, their secrets and credentials, and the keyring.
 
 pub mod answer;
 mod applications;
@@ -31,41 +31,41 @@ use crate::keys::admin_token::AdminToken;
 use crate::keys::keyring_database::{DatabaseKeyring, UseKeyring};
 use crate::keys::keyring_file::KeyringFile;
 
-/// An application with all its members takes a few KiB; this leaves room without inviting anything.
+/// The longest body. An application with all its members takes a few KiB.
 const LONGEST_BODY: usize = 1024 * 1024;
 
-/// 500 rows of three texts with 256 characters each, written as escapes, fit in.
+/// The longest import: 500 rows of three texts with 256 characters each, written as escapes, fit in.
 const LONGEST_IMPORT: usize = 4 * 1024 * 1024;
 
-/// Writes a consistent copy of the database to a path where nothing is yet.
+/// Writes a consistent copy of the database to a new path.
 pub type BackUp =
     Box<dyn Fn(PathBuf) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>> + Send + Sync>;
 
-/// What the admin API works on.
+/// Shared state of the admin API.
 pub struct Admin {
     pub auth: Arc<Auth>,
     pub clock: Clock,
     pub token: AdminToken,
     pub keyring: KeyringHome,
-    /// `None` where the database is backed up by its own means.
+    /// `None` where the database has its own backups.
     pub back_up: Option<BackUp>,
-    /// Why no file must be written into the data directory, if that is so.
+    /// Reason why no file must be written into the data directory.
     pub lost: Box<dyn Fn() -> Option<String> + Send + Sync>,
     pub use_keyring: UseKeyring,
     pub data_dir: PathBuf,
-    /// How long a request body may take.
+    /// Timeout of a request body.
     pub body_time: Duration,
     pub exclusive: Exclusive,
 }
 
-/// Where the keyring is kept.
+/// The place of the keyring.
 pub enum KeyringHome {
     File(Arc<KeyringFile>),
     /// Shared by all nodes.
     Database(Arc<DatabaseKeyring>),
 }
 
-/// What only one request does at a time.
+/// Locks of operations that run one at a time.
 #[derive(Default)]
 pub struct Exclusive {
     /// Two rotations at once would lose one of the two new keys.

@@ -1,4 +1,4 @@
-//! What a client hears when it gets what it asked for.
+//! Successful answers of the application API.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -25,15 +25,15 @@ pub fn empty(status: StatusCode) -> Response<Body> {
     answer
 }
 
-/// The five members, without white space: some clients look for them with regular expressions.
+/// The five members, without white space: some clients extract them with regular expressions.
 pub fn pair(pair: &Pair, dialect: Dialect) -> Response<Body> {
     let token_type = match dialect {
         Dialect::Intl => "Bearer",
         Dialect::Cn => "bearer",
     };
     let expires_in = pair.expires_in.as_secs().to_string();
-    // Tokens are base64url, so that nothing in them needs escaping. Put together piece by piece: `format!` takes several
-    // times as long, for every request.
+    // Tokens are base64url, so that nothing needs escaping. Built piece by piece: `format!` takes several times as long, for
+    // every request.
     let body = [
         r#"{"accessToken":""#,
         &pair.access_token,

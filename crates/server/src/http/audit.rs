@@ -1,4 +1,4 @@
-//! Events that an operator may have to explain later, one line each whatever else is logged.
+//! Audit events, one log line each at every log level.
 
 use northgate_core::app_id::AppId;
 use northgate_core::grant::GrantKey;
@@ -7,10 +7,10 @@ use tracing::{info, warn};
 use crate::http::observe::RequestId;
 use crate::listener::connection::Peer;
 
-/// What happened to a grant.
+/// An event of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audit {
-    /// A refresh token that was used up came again: a client that lost track, or a thief.
+    /// A used refresh token came again: a client that lost track, or a thief.
     Reused { grant: GrantKey, presented: u32, current: u32, closed: bool },
     /// The record of a grant was behind a token of ours: the database went back in time.
     CaughtUp { grant: GrantKey, from: u32, to: u32 },
@@ -18,7 +18,7 @@ pub enum Audit {
     LoggedOut { grant: GrantKey },
     /// Its application revoked one of its tokens.
     Revoked { grant: GrantKey },
-    /// No more closed grants of the application can be kept, so that a close ended all its tokens.
+    /// The application's revocations reached their bound, so that a close revoked all its tokens.
     EndedAll,
 }
 

@@ -1,4 +1,4 @@
-//! Reading a request's body within bounds of size and time.
+//! Reads a request's body within bounds of size and time.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use axum::http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 
-/// Bytes that are read and discarded of a body that nobody needs, so that the connection can serve the next request.
+/// The most bytes of an unneeded body that are read, so that the connection can serve the next request.
 const DISCARD_MAX: usize = 64 * 1024 * 1024;
 
-/// How large a body may be and how long it may take.
+/// Bounds on the size and the time of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub size: usize,
     pub time: Duration,
 }
 
-/// A body that was read, and what it is said to be.
+/// A body with its media type.
 pub struct Received {
     content_type: Option<HeaderValue>,
     pub bytes: Bytes,
@@ -32,7 +32,7 @@ impl Received {
     }
 }
 
-/// Why a body was not read.
+/// Reason why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unread {
     #[error("the body is too large")]
@@ -45,20 +45,20 @@ pub enum Unread {
     ContentCoding,
 }
 
-/// A body on its way here, as it comes from the connection or by way of the router.
+/// A body from the connection or by way of the router.
 pub trait Arriving: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin {}
 
 impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin> Arriving for B {}
 
-/// Reads the body of `request`. By reference, here and on the way here: a future holds all that it is given, twice in each
-/// function that passes it on, and is copied as a whole.
+/// Reads the body of `request`. By reference, here and in the callers: a future contains all its arguments, twice in each
+/// function that passes them on, and is copied as a whole.
 pub async fn read<B: Arriving>(request: &mut Request<B>, bounds: Bounds) -> Result<Received, Unread> {
     let deadline = Instant::now() + bounds.time;
     if is_coded(request.headers()) {
         return Err(Unread::ContentCoding);
     }
-    // The lower bound is what the client announced. What it still sends is for the connection to discard, which closes in
-    // stages; a client that asks before it sends (`Expect: 100-continue`) is told by the answer itself.
+    // The lower bound is the announced length. The connection discards the rest and closes in stages; for a client that asks
+    // first (`Expect: 100-continue`) the answer itself is the reply.
     if request.body().size_hint().lower() > bounds.size as u64 {
         return Err(Unread::TooLarge);
     }
@@ -94,8 +94,8 @@ async fn whole(body: &mut impl Arriving, size: usize) -> Result<Bytes, BoxError>
     Ok(if rest.is_empty() { first } else { [first, rest].concat().into() })
 }
 
-/// Gets the body of a request out of the way of an answer that does not depend on it. A client that asks before it sends
-/// is told to go on: otherwise the answer would have to end the connection.
+/// Discards the body of a request whose answer does not depend on it. A client that asks before it sends gets `100 Continue`:
+/// otherwise the answer would have to end the connection.
 pub async fn pass_over(mut request: Request<impl Arriving>, bounds: Bounds) {
     discard(request.body_mut(), Instant::now() + bounds.time).await;
 }
@@ -108,7 +108,7 @@ async fn discard(body: &mut impl Arriving, deadline: Instant) {
             left = rest;
         }
     };
-    // Whether it was all or the time ran out, the answer is the same.
+    // Complete or timed out, the answer is the same.
     let _ = timeout_at(deadline, discarding).await;
 }
 
@@ -124,7 +124,7 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds { size: 4, time: Duration::from_secs(10) };
 
-    /// A body that comes in pieces, without saying how many, and then ends or hangs.
+    /// A body in pieces without a length, which then ends or hangs.
     struct Pieces {
         left: usize,
         hangs: bool,
@@ -157,7 +157,7 @@ mod tests {
         read(&mut Request::new(body), BOUNDS).await.map(|received| received.bytes)
     }
 
-    /// With no time to wait.
+    /// With a timeout of zero.
     async fn read_now(body: Body) -> Result<Bytes, Unread> {
         let bounds = Bounds { time: Duration::ZERO, ..BOUNDS };
         read(&mut Request::new(body), bounds).await.map(|received| received.bytes)

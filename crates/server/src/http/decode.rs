@@ -1,9 +1,9 @@
-//! Decoding a request's body, JSON or a form, into the members that an operation needs.
+//! Decodes a request's body, JSON or a form, into the members that an operation needs.
 //!
-//! Clients are sloppy about what they send, so that the format is what the content type says unless the body plainly
-//! says otherwise. What is wrong with a body is found in a fixed order: the content type; the body as a whole; a
-//! member that is there twice, is no string, is longer than 256 characters or has a control character (of several
-//! the first in the order of the documentation); and only then a member that is missing, null or empty.
+//! Clients are sloppy, so that the content type decides the format unless the body plainly contradicts it. Errors have a fixed
+//! order: the content type; the body as a whole; a member that is repeated, not a string, longer than 256 characters or has a
+//! control character (of several the first in the order of the documentation); and only then a member that is missing, null or
+//! empty.
 
 mod form;
 mod json;
@@ -14,10 +14,10 @@ use std::borrow::Cow;
 
 use northgate_core::text::{TextError, check_text};
 
-/// Members of a body, known or not. The longest request has three; each one costs work before anybody is authenticated.
+/// The most members of a body, known or not. The longest request has three; each one costs work before authentication.
 pub const MEMBERS_MAX: usize = 32;
 
-/// Why a body was not decoded. For the log: the client hears only whether something is missing or wrong.
+/// Reason why a body was not decoded, for the log: the client learns only whether something is missing or wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("the content type is neither JSON nor a form")]
@@ -38,8 +38,8 @@ pub enum DecodeError {
     Missing(&'static str),
 }
 
-/// The texts of the members with these names, each of 1 to 256 printable characters. Names are compared without
-/// regard to case, in any order, and other members are ignored.
+/// The texts of the members with these names, each of 1 to 256 printable characters. Names are compared case-insensitively, in
+/// any order, and other members are ignored.
 pub fn decode<'a, const N: usize>(
     names: [&'static str; N],
     content_type: Option<&[u8]>,
@@ -78,7 +78,7 @@ fn format(content_type: Option<&[u8]>, body: &[u8]) -> Result<Format, DecodeErro
     })
 }
 
-/// What was found under a name.
+/// The value found under a name.
 enum Found<'a> {
     Text(Cow<'a, str>),
     /// JSON's null, which counts as missing.
@@ -88,7 +88,7 @@ enum Found<'a> {
     Twice,
 }
 
-/// The members that are looked for, and those that were found.
+/// The wanted members, and those found.
 struct Members<'a, const N: usize> {
     names: [&'static str; N],
     found: [Option<Found<'a>>; N],
@@ -100,7 +100,7 @@ impl<'a, const N: usize> Members<'a, N> {
         Members { names, found: [const { None }; N], are_too_many: false }
     }
 
-    /// Which of the names `name` is, if any.
+    /// The index of `name` among the wanted ones.
     fn position(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|known| known.eq_ignore_ascii_case(name))
     }

@@ -1,4 +1,4 @@
-//! The front of a listener: every request is watched, and finds the operation that it asks for.
+//! Dispatch: finds the operation of each request by one look at method and path, before the router.
 
 use std::future::ready;
 use std::pin::Pin;
@@ -17,8 +17,8 @@ use super::problem::Problem;
 use super::{APPLICATION_API, Api, login, refresh, verify};
 use crate::listener::connection::{HeadRefusal, Peer, Remote, Routes};
 
-/// What is asked for all day long. It is found by one look at method and path. The router has these as well, for whoever
-/// asks in another way; by way of it, a request takes a tenth more.
+/// The frequent operations. The router has them as well, for requests in another form; by way of it, a request costs a tenth
+/// more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Often {
     Login,
@@ -26,7 +26,7 @@ enum Often {
     Verify,
 }
 
-/// What a listener serves.
+/// The dispatcher of a listener.
 #[derive(Clone)]
 pub struct Dispatch {
     shared: Arc<Shared>,
@@ -91,7 +91,7 @@ impl Dispatch {
 }
 
 impl Shared {
-    /// Why a request is none, or not for this listener, whatever it asks for.
+    /// The refusal of a request that is malformed or not for this listener.
     fn refusal<B>(&self, request: &Request<B>) -> Option<ObservedResponse> {
         if let Err(error) = framing::check(request) {
             let problem = match error {
@@ -127,7 +127,7 @@ impl Routes for Dispatch {
         self.shared.watch.head_refused(refusal, peer);
     }
 
-    /// Gateways wait for news at `/revocations`.
+    /// Gateways long-poll `/revocations`.
     fn has_waiting_requests(&self) -> bool {
         self.shared.watch.listener() == Listener::Private
     }
@@ -142,7 +142,7 @@ impl Routes for Dispatch {
         async {
             let answered = answering.await;
             if answered.is_turned_away() {
-                // Boxed: few come here, and all would carry the room for it with them.
+                // Boxed: few requests come here, and it would enlarge the future of all.
                 return Box::pin(asked.turned_away(answered)).await;
             }
             asked.answered(answered)

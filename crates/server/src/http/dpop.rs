@@ -1,4 +1,4 @@
-//! DPoP proofs (RFC 9449): a statement about one request, signed by a key of the client, without which a stolen token is useless.
+//! DPoP proofs (RFC 9449): a signature of the client over one request, without which a stolen token is useless.
 
 mod uri;
 
@@ -22,29 +22,29 @@ pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 const TYPE: &str = "dpop+jwt";
 
-/// How long after it was made a proof is accepted: a slow connection, and clocks that differ.
+/// The longest validity after `iat`: covers a slow connection and clock skew.
 pub const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// How far ahead a client's clock may be.
+/// The farthest that a client's clock may be ahead.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(30);
 
-/// Proofs with the keys that we know are below 1,000 characters; a long URI may be in it.
+/// The longest proof. Proofs with supported keys are below 1,000 characters, plus a long URI.
 pub const LONGEST: usize = 8_192;
 
-/// How a proof may be signed. RFC 9864 has given EdDSA with Ed25519 a name of its own, and libraries write either.
+/// Signature algorithms of proofs. RFC 9864 gives EdDSA with Ed25519 a name of its own, and libraries write either.
 pub const ALGORITHMS: [(&str, Algorithm); 3] =
     [("EdDSA", Algorithm::EdDsa), ("Ed25519", Algorithm::EdDsa), ("ES256", Algorithm::Es256)];
 
-/// What a proof has to be about.
+/// The request that a proof has to match.
 pub struct Call<'c> {
     pub method: &'c str,
-    /// With scheme and host; what follows a `?` or `#` does not matter.
+    /// With scheme and host; query and fragment do not matter.
     pub uri: &'c str,
-    /// Where there is one already.
+    /// The access token of the call, if there is one.
     pub access_token: Option<&'c str>,
 }
 
-/// Why a proof is refused (RFC 9449 §4.3). Each cause shows in the request itself, so that any sender may hear it.
+/// Reason why a proof is invalid (RFC 9449 §4.3). Each shows in the request itself, so that any sender may learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     #[error("there are two DPoP proofs")]
@@ -77,12 +77,12 @@ pub enum ProofError {
     Validity,
     #[error("the DPoP proof is about another access token")]
     AccessToken,
-    /// A gateway has to say what call it asks about.
+    /// The gateway has to name the call.
     #[error("the gateway does not say what method and URI the call has")]
     NoCall,
 }
 
-/// The `error_description` of a proof that was used before.
+/// The `error_description` of a replayed proof.
 pub const REPLAYED: &str = "The DPoP proof was used before: sign a new one for every try, also for those that the HTTP client makes itself.";
 
 impl ProofError {
@@ -121,7 +121,7 @@ struct Header {
     typ: String,
     alg: String,
     jwk: Value,
-    /// Extensions that must be understood (RFC 7515 §4.1.11): there is none that we do.
+    /// Critical extensions (RFC 7515 §4.1.11): none is supported.
     #[serde(default, deserialize_with = "present")]
     crit: Option<Value>,
 }
@@ -132,13 +132,13 @@ struct Payload {
     htm: String,
     htu: String,
     iat: f64,
-    /// RFC 9449 asks for neither; where one is, it holds (RFC 7519 §4.1.4, §4.1.5).
+    /// RFC 9449 requires neither; where one is present, it holds (RFC 7519 §4.1.4, §4.1.5).
     exp: Option<f64>,
     nbf: Option<f64>,
     ath: Option<String>,
 }
 
-/// Verifies a proof about this call. The replay cache is asked when its sender is authenticated: until then it takes no room, and a
+/// Verifies a proof for this call. The replay check follows after authentication: until then the proof takes no room, and a
 /// refused request does not use it up.
 pub fn verify(proof: &[u8], call: &Call<'_>, now: Timestamp) -> Result<KeyProof, ProofError> {
     if proof.len() > LONGEST {

@@ -14,7 +14,7 @@ use crate::http::problem::Problem;
 use crate::outcome::Outcome;
 use crate::telemetry::with_causes;
 
-/// A failed request: the problem that its client hears, and what the log and the audit record beside it.
+/// A failed request: the problem for the client, and the details for the log and the audit.
 #[derive(Debug)]
 pub struct Failure<P> {
     problem: P,
@@ -29,7 +29,7 @@ impl<P> Failure<P> {
         Failure { problem, outcome, detail: with_causes(error), audit: None }
     }
 
-    /// Adds a line for the audit.
+    /// Adds an audit event.
     pub fn audited(self, audit: Audit) -> Failure<P> {
         Failure { audit: Some(audit), ..self }
     }
@@ -54,7 +54,7 @@ pub fn store(error: &StoreError) -> (Problem, Outcome) {
 /// The problem and the outcome of a failed admission.
 pub fn admission(error: &AdmissionError) -> (Problem, Outcome) {
     match error {
-        // Credentials other than a secret exist in OAuth only, which has answers of its own.
+        // Other credentials than secrets exist in OAuth only, which has its own errors.
         AdmissionError::Rejected | AdmissionError::Unproven(_) => (Problem::Rejected, Outcome::Rejected),
         AdmissionError::TooManyAssertions => (Problem::Throttled(None), Outcome::Throttled),
         AdmissionError::Store(error) => store(error),

@@ -1,11 +1,11 @@
-//! Request heads that hyper lets through and RFC 9112 does not: `Host` (§3.2) and `Transfer-Encoding` (§6.1).
+//! Checks of request heads that hyper does not make: `Host` (RFC 9112 §3.2) and `Transfer-Encoding` (§6.1).
 
 use std::net::Ipv6Addr;
 
 use axum::http::header::{HOST, TRANSFER_ENCODING};
 use axum::http::{Request, Version};
 
-/// Why a head is refused. For the log.
+/// Reason why a head is refused, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
     #[error("the header Host is missing, which HTTP/1.1 demands")]
@@ -14,13 +14,13 @@ pub enum FramingError {
     TwoHosts,
     #[error("the header Host is not a host name or address with an optional port")]
     BadHost,
-    /// hyper takes any list that ends with `chunked`, and would hand over a body that is compressed.
+    /// hyper accepts any list that ends with `chunked`, and would pass on a compressed body.
     #[error("Transfer-Encoding is not chunked alone")]
     TransferCoding,
 }
 
-/// Checks the head of `request`. `Content-Length` beside `Transfer-Encoding` is removed by hyper, which closes the
-/// connection after the answer.
+/// Checks the head of `request`. hyper removes `Content-Length` beside `Transfer-Encoding`, and closes the connection after the
+/// answer.
 pub fn check<B>(request: &Request<B>) -> Result<(), FramingError> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
@@ -39,8 +39,8 @@ pub fn check<B>(request: &Request<B>) -> Result<(), FramingError> {
     }
 }
 
-/// A name of letters, digits, `-`, `_`, `~` and dots, or an IPv6 address in brackets, and perhaps a port. RFC 3986 would allow
-/// `%41` and `!` in names; no name of a server has them.
+/// A name of letters, digits, `-`, `_`, `~` and dots, or an IPv6 address in brackets, and optionally a port. RFC 3986 would allow
+/// `%41` and `!` in names; no server has such a name.
 fn is_host(host: &[u8]) -> bool {
     if let Some(rest) = host.strip_prefix(b"[") {
         let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
@@ -54,7 +54,7 @@ fn is_host(host: &[u8]) -> bool {
     !name.is_empty() && !has_empty_label && is_port(port)
 }
 
-/// Nothing, or `:` and the number of a port.
+/// Empty, or `:` and a port number.
 fn is_port(text: &[u8]) -> bool {
     let Some(digits) = text.strip_prefix(b":") else { return text.is_empty() };
     let digits = std::str::from_utf8(digits).unwrap_or("-");

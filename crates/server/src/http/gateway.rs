@@ -1,11 +1,12 @@
-//! The headers between gateways, Northgate and the platform: the one list of what `/verify` reads and what says who calls.
+//! Headers between gateways, Northgate and the platform: the one list of the headers that `/verify` reads and of those that
+//! identify the caller.
 //!
 //! Each file in `deploy/gateways` sets or removes every header whose [`Source`] is not the client, in every spelling.
-//! `e2e/tests/gateways` tries each of this list against each file.
+//! `e2e/tests/gateways` tries each header of this list against each file.
 
 use axum::http::{HeaderMap, HeaderValue};
 
-/// A header that `/verify` reads, or from which the platform or Northgate learns who calls.
+/// A header that `/verify` reads, or that identifies the caller to the platform or to Northgate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GatewayHeader {
     AppKey,
@@ -32,7 +33,7 @@ pub enum GatewayHeader {
     XNorthgateRefusal,
 }
 
-/// Who writes a header. A gateway lets only its own value pass, or none.
+/// The writer of a header. A gateway lets only its own value pass, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The client: its credentials.
@@ -43,7 +44,7 @@ pub enum Source {
     Northgate,
 }
 
-/// A header that is repeated, so that two readers may take different values.
+/// A repeated header, of which two readers may take different values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated;
 
@@ -137,7 +138,7 @@ impl GatewayHeader {
         headers.get_all(self.name()).iter()
     }
 
-    /// The value, where there is not more than one.
+    /// The value, unless the header is repeated.
     pub fn single(self, headers: &HeaderMap) -> Result<Option<&HeaderValue>, Repeated> {
         let mut values = self.values(headers);
         let value = values.next();

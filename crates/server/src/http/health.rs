@@ -1,4 +1,4 @@
-//! For whoever starts, stops and routes to Northgate: whether it runs, and whether it takes requests.
+//! Health checks: liveness and readiness.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use axum::http::{Response, StatusCode};
 use crate::http::status::ErrorStatus;
 use crate::http::{Api, answer};
 
-/// Readiness is asked for every few seconds; a probe that heeds `Retry-After` comes no later than others.
+/// `Retry-After` of a node that is not ready; probes come every few seconds anyway.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// 200 for as long as the process can answer at all.
+/// Liveness: 200 for as long as the process can answer at all.
 pub async fn live() -> Response<Body> {
     answer::json(StatusCode::OK, r#"{"status":"ok"}"#)
 }
 
-/// 200 while the store can write and shows what other nodes change, and no stop has begun; else the reason. What an operator
-/// has to look at soon is told beside it.
+/// Readiness: 200 while the store can write and follows the other nodes, and no stop has begun; otherwise 503 with the reason.
+/// Conditions that an operator has to look at soon stand beside it.
 pub async fn ready(State(api): State<Arc<Api>>) -> Response<Body> {
     match (api.why_not_ready)() {
         None => match (api.attention)().as_slice() {

@@ -1,5 +1,5 @@
-//! Names of the private listener. A page in a browser on the same machine can give its own name our address (DNS rebinding)
-//! and then read what it asks for; its requests carry its name in `Host`.
+//! Host check of the private listener, against DNS rebinding: a page in a browser on the same machine can resolve its own name to
+//! our address and read the answers, but its requests carry its name in `Host`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use axum::http::{HeaderMap, Request};
 
 use crate::tls::Tls;
 
-/// What the private listener may be called.
+/// The names of the private listener.
 pub struct Hosts {
     /// From the setting `admin_hosts`, in lower case.
     names: Vec<String>,
-    /// Its certificate has names too.
+    /// The names in its certificate count, too.
     tls: Option<Arc<Tls>>,
 }
 
-/// Why a request is not for this listener, or not from a page of it. For the log and for the client.
+/// Reason why a request is not for this listener, or comes from a foreign page; for the log and the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     #[error(
@@ -35,8 +35,8 @@ impl Hosts {
         Hosts { names, tls }
     }
 
-    /// Checks `Host` and `Origin`. Without `Host`, which no browser leaves out, nobody is misled. `/verify` takes any: a
-    /// gateway may hand over those of the call, and the answer depends on a token that the asking side already has.
+    /// Checks `Host` and `Origin`. A request without `Host` does not come from a browser, and passes. `/verify` takes any: a
+    /// gateway may pass on those of the call, and the answer depends on a token that the sender already has.
     pub fn check<B>(&self, request: &Request<B>) -> Result<(), HostError> {
         let path = request.uri().path();
         if path.strip_prefix("/verify").is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
@@ -55,7 +55,7 @@ impl Hosts {
         }
     }
 
-    /// An IP address is no name that somebody else could point here.
+    /// An attacker cannot make an IP address resolve to this machine.
     fn is_ours(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
@@ -65,7 +65,7 @@ impl Hosts {
             || self.tls.as_ref().is_some_and(|tls| tls.is_named(&host))
     }
 
-    /// The page is of this listener itself, or of a gateway in front of it that is named in the setting.
+    /// Whether the page belongs to this listener, or to a gateway in front of it that the setting names.
     fn is_own(&self, origin: &str, host: &str) -> bool {
         let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
         authority.is_some_and(|authority| {
@@ -111,7 +111,7 @@ mod tests {
         {
             assert_eq!(check("/metrics", host, None), Err(HostError::UnknownHost), "{host}");
         }
-        // The target counts where it names a host (RFC 9112 §3.2.2).
+        // The host of the request target counts, if there is one (RFC 9112 §3.2.2).
         assert_eq!(check("http://evil.example/metrics", "localhost", None), Err(HostError::UnknownHost));
     }
 

@@ -1,30 +1,31 @@
-//! Whoever is turned away because there is too much to do hears it in turn. Many clients ask again at once, whatever
-//! `Retry-After` says, and saying no costs half as much as a refresh: without pacer, a machine with too much to do ends up
-//! doing little else than saying so.
+//! Load shedding: paces 503 responses, so that rejections cannot starve accepted work.
+//!
+//! Many clients retry at once, whatever `Retry-After` says, and a rejection costs half as much as a refresh: without pacing, an
+//! overloaded machine does little else than reject.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// The time between two such answers: 2,000 in a second cost some percent of one core.
+/// The time between two rejections: 2,000 in a second cost some percent of one core.
 const APART: Duration = Duration::from_micros(500);
 
-/// Nobody waits longer, however many there are.
+/// The longest delay, however many wait.
 const AT_MOST: Duration = Duration::from_secs(1);
 
-/// The pacer of those who are turned away.
+/// Paces the answers to rejected requests.
 pub struct RejectionPacer {
     last: Mutex<Instant>,
 }
 
 impl RejectionPacer {
-    /// The first turn is now.
+    /// The first rejection is due now.
     pub fn new() -> RejectionPacer {
         RejectionPacer { last: Mutex::new(Instant::now()) }
     }
 
-    /// Waits for a turn.
+    /// Waits until the next rejection is due.
     pub async fn wait(&self) {
         sleep_until(self.take(Instant::now())).await;
     }

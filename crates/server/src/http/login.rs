@@ -1,4 +1,4 @@
-//! POST login: appId and secret for a pair of tokens.
+//! POST login: appId and secret for a token pair.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::http::{Api, answer, body};
 use crate::listener::connection::Peer;
 use crate::outcome::{Operation, Outcome};
 
-/// Headers do not matter here: several clients send a stale `app_key` and `Authorization`.
+/// Headers do not matter: several clients send a stale `app_key` and `Authorization`.
 pub async fn login<B: Arriving>(
     State(api): State<Arc<Api>>,
     peer: Peer,

@@ -1,4 +1,4 @@
-//! POST logout: the end of a grant.
+//! POST logout: closes the grant of an access token.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::http::problem::Problem;
 use crate::http::{Api, answer, body};
 use crate::outcome::{Operation, Outcome};
 
-/// 204 without a body, also for a token that is over already: an official client fails on an empty 200.
+/// 204 without a body, also for an expired or revoked token: an official client fails on an empty 200.
 pub async fn logout(State(api): State<Arc<Api>>, mut request: Request) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Logout);
     let answer = match attempt(&api, &mut request, &mut observed).await {
@@ -48,7 +48,7 @@ fn observe(logout: Logout, api: &Api, observed: &mut Observed) {
             grant
         }
     };
-    // Only the token says whose it is.
+    // Only the token names the application.
     let application = api.auth.registry().application(grant.application);
     observed.application = application.map(|application| application.id.clone());
 }

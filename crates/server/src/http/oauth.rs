@@ -1,4 +1,4 @@
-//! OAuth 2.0 over the same rules: token, introspect, revoke and the metadata, for clients that know nothing of the platform.
+//! OAuth 2.0 over the same rules: token, introspect, revoke and metadata, for standard clients.
 
 mod answer;
 pub(crate) mod assertion;
@@ -23,13 +23,13 @@ const INTROSPECT: &str = "/oauth2/introspect";
 const REVOKE: &str = "/oauth2/revoke";
 const JWKS: &str = "/oauth2/jwks";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
-/// Where libraries of OpenID Connect look; RFC 8414 §3 lets a server of OAuth alone have it.
+/// The metadata path of OpenID Connect libraries; RFC 8414 §3 lets a server of OAuth alone have it.
 const OPENID_METADATA: &str = "/.well-known/openid-configuration";
 
-/// What applications ask. Below the path of the issuer too, if it has one; without it for proxies that take it away.
+/// The endpoints for applications. Below the path of the issuer too, if it has one; without it for proxies that strip it.
 pub fn public(issuer: &Issuer) -> Router<Arc<Api>> {
     let path = issuer.path();
-    // A path comes behind the well-known one (RFC 8414 §3.1), or before it (OpenID Connect Discovery §4).
+    // The issuer's path comes after the well-known one (RFC 8414 §3.1), or before it (OpenID Connect Discovery §4).
     let routes = endpoints("").merge(discovery("", path));
     if path.is_empty() { routes } else { routes.merge(endpoints(path)).merge(discovery(path, "")) }
 }
@@ -48,13 +48,13 @@ fn discovery(under: &str, behind: &str) -> Router<Arc<Api>> {
         .route(&format!("{under}{OPENID_METADATA}{behind}"), get(metadata::metadata))
 }
 
-/// Whether a request is one for OAuth, so that it is answered in OAuth's form although there is no such endpoint or method.
+/// Whether a path belongs to OAuth, so that errors have OAuth's form although there is no such endpoint or method.
 pub fn is_asked(path: &str, issuer: &Issuer) -> bool {
     let below = path.strip_prefix(issuer.path()).unwrap_or(path);
     [path, below].iter().any(|path| path.starts_with("/oauth2/") || path.starts_with("/.well-known/"))
 }
 
-/// What gateways ask.
+/// The endpoints for gateways.
 pub fn private() -> Router<Arc<Api>> {
     Router::new().route(INTROSPECT, post(introspect::introspect_any))
 }

@@ -1,5 +1,4 @@
-//! What both listeners do around an answer: every request has an id, a line in the log and a place in the metrics, and one
-//! that is turned away waits for its turn.
+//! Observation of requests: every request gets an id, a log line and a place in the metrics, and rejections are paced.
 
 mod redaction;
 mod request_id;
@@ -36,58 +35,58 @@ use request_id::RequestIds;
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Which of the two listeners a request came in by.
+/// The two listeners.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listener {
     Public,
     Private,
 }
 
-/// What a handler knows about a request.
+/// The handler's record of a request.
 #[derive(Clone, Debug)]
 pub struct Observed {
     pub operation: Operation,
-    /// The application that the request says it comes from.
+    /// The application that the request names.
     pub application: Option<AppId>,
     pub outcome: Outcome,
-    /// The reason, where the client hears less than that.
+    /// The reason, where the client learns less.
     pub detail: Option<String>,
     pub audit: Option<Audit>,
 }
 
 impl Observed {
-    /// An operation of which nothing else is known yet.
+    /// A record without details.
     pub fn new(operation: Operation) -> Observed {
         Observed { operation, application: None, outcome: Outcome::Ok, detail: None, audit: None }
     }
 
-    /// The answer with this beside it.
+    /// Attaches the record to an answer.
     pub fn beside(self, answer: Response<Body>) -> ObservedResponse {
         ObservedResponse { answer, observed: Some(self), detail: None }
     }
 }
 
-/// An answer, and what its handler knows about the request.
+/// An answer with its record.
 pub struct ObservedResponse {
     pub answer: Response<Body>,
     pub observed: Option<Observed>,
-    /// Why a request was refused that came to no handler.
+    /// Reason of a refusal before any handler.
     detail: Option<String>,
 }
 
 impl ObservedResponse {
-    /// The answer to a request that is refused before it is known what it asks for.
+    /// A refusal before the operation is known.
     pub fn refused(answer: Response<Body>, error: &dyn Error) -> ObservedResponse {
         ObservedResponse { answer, observed: None, detail: Some(error.to_string()) }
     }
 
-    /// Whether there was too much to do for it.
+    /// Whether the request was rejected by load shedding.
     pub fn is_turned_away(&self) -> bool {
         self.observed.as_ref().is_some_and(|observed| observed.outcome == Outcome::Busy)
     }
 }
 
-/// On its way through a router, what is observed is an extension of the answer.
+/// On its way through a router, the record is an extension of the answer.
 impl IntoResponse for ObservedResponse {
     fn into_response(mut self) -> Response<Body> {
         if let Some(observed) = self.observed {
@@ -104,9 +103,9 @@ impl From<Response<Body>> for ObservedResponse {
     }
 }
 
-/// The client of a request: the other end of its connection, or what a trusted proxy states.
+/// The client of a request: the peer of its connection, or the one that a trusted proxy states.
 pub fn peer(extensions: &Extensions) -> Peer {
-    // Every connection has a peer; a request without one was not sent over any.
+    // Every connection has a peer; a request without one did not come over any.
     extensions.get().copied().unwrap_or(Peer::direct(SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0)))
 }
 
@@ -118,7 +117,7 @@ impl<S: Sync> FromRequestParts<S> for Peer {
     }
 }
 
-/// Who watches the requests of a listener.
+/// The observer of a listener's requests.
 pub struct RequestLog {
     listener: Listener,
     logged: LoggedRequests,
@@ -128,7 +127,7 @@ pub struct RequestLog {
     redaction: Redaction,
 }
 
-/// A request under way. Dropped before its answer, it says in the log that the client has hung up.
+/// A request under way. Dropping it before its answer logs that the client has hung up.
 pub struct InFlight {
     watch: Arc<RequestLog>,
     id: RequestId,
@@ -140,7 +139,7 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// From now on `request` is watched.
+    /// Begins to observe `request`.
     pub fn begin<B>(watch: &Arc<RequestLog>, request: &Request<B>, peer: Peer) -> InFlight {
         InFlight {
             watch: Arc::clone(watch),
@@ -153,13 +152,13 @@ impl InFlight {
         }
     }
 
-    /// What a client gets that is turned away, once it is its turn.
+    /// Completes a rejection, once it is due.
     pub async fn turned_away(self, answered: ObservedResponse) -> Response<Body> {
         self.watch.pacer.wait().await;
         self.answered(answered)
     }
 
-    /// What the client gets.
+    /// Completes the request with its answer.
     pub fn answered(
         mut self,
         ObservedResponse { mut answer, observed, detail }: ObservedResponse,
@@ -189,7 +188,7 @@ impl Drop for InFlight {
 }
 
 impl RequestLog {
-    /// Watches a listener.
+    /// The observer of a listener.
     pub fn new(
         listener: Listener,
         logged: LoggedRequests,
@@ -206,12 +205,12 @@ impl RequestLog {
         }
     }
 
-    /// Which one.
+    /// Its listener.
     pub fn listener(&self) -> Listener {
         self.listener
     }
 
-    /// Logs and counts a request that ended with its head. The line has no path: nothing of such a head is certain.
+    /// Logs and counts a request that ended with its head. The line has no path: nothing in such a head is reliable.
     pub fn head_refused(&self, refusal: HeadRefusal, peer: Peer) {
         self.metrics.count_refused_head(self.listener, refusal);
         let (outcome, status, detail) = match refusal {
@@ -241,7 +240,7 @@ impl RequestLog {
         }
     }
 
-    /// One line. The query string is left out: some clients put into it what belongs into the body.
+    /// Writes the log line, without the query string: some clients put into it what belongs in the body.
     fn log(
         &self,
         asked: &InFlight,
@@ -283,7 +282,7 @@ impl RequestLog {
 }
 
 impl Listener {
-    /// The word for it in the log.
+    /// The word in the log.
     pub fn as_str(self) -> &'static str {
         match self {
             Listener::Public => "public",

@@ -57,7 +57,7 @@ impl PrivateProblem {
         PrivateProblem { status, members: Members { error, message } }
     }
 
-    /// The answer that says it.
+    /// The error response.
     pub fn answer(self) -> Response<Body> {
         let body = serde_json::to_string(&self.members).expect("two texts are JSON");
         self.status.answer(body)

@@ -1,4 +1,4 @@
-//! What a client hears when it does not get what it asked for: status, code and text, written here and nowhere else.
+//! Error answers of the application API: the one table of status, code and text.
 
 use std::time::Duration;
 
@@ -12,29 +12,29 @@ use crate::http::status::{Challenge, ErrorStatus, retry_after};
 /// Media types of request bodies.
 const ACCEPTED: &str = "application/json, application/x-www-form-urlencoded";
 
-/// How long a client waits before it asks a busy server again.
+/// `Retry-After` of a busy server.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// Everything that a client can hear besides success. What the log hears is an [`Outcome`](crate::outcome::Outcome)
-/// with its details: it may know more than the client should.
+/// Every error that a client can get. The log has an [`Outcome`](crate::outcome::Outcome) with details, which may say more than
+/// the client should learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// A mandatory member is missing, null or empty.
     Missing,
-    /// Anything about the input that is not as documented.
+    /// The input is not as documented.
     Invalid,
-    /// Unknown application or wrong secret: never said which.
+    /// Unknown application or wrong secret; the answer does not tell them apart.
     Rejected,
     Frozen,
-    /// The refresh token is not good: never said why.
+    /// The refresh token is invalid; the answer does not say why.
     Refused,
-    /// Too much of something; where that is known, how long to wait.
+    /// A rate limit; with the wait, if it is known.
     Throttled(Option<Duration>),
-    /// Too many calls of an application on the platform.
+    /// The rate limit of an application's calls on the platform.
     CallThrottled(Duration),
-    /// The access token of a call is not good, or not the application's.
+    /// The access token of a call is invalid, or not the application's.
     NotVerified,
-    /// A call does not say which application makes it.
+    /// The call does not name its application.
     NoAppKey,
     /// The path of a call is ambiguous, or the gateway names two calls.
     BadCall,
@@ -44,14 +44,14 @@ pub enum Problem {
     TooLarge,
     /// The body is compressed.
     ContentCoding,
-    /// The body comes in a transfer coding that we do not have.
+    /// The body has an unsupported transfer coding.
     TransferCoding,
     Internal,
     Busy,
 }
 
 impl Problem {
-    /// The answer that says it.
+    /// The error answer.
     pub fn answer(self, dialect: Dialect) -> Response<Body> {
         let (status, body) = self.status_and_body(dialect);
         let mut answer = status.answer(body);
@@ -61,20 +61,20 @@ impl Problem {
         answer
     }
 
-    /// The same, after which the connection ends: where the next request begins is not certain.
+    /// The error answer that ends the connection: the start of the next request is uncertain.
     pub fn last_answer(self, dialect: Dialect) -> Response<Body> {
         let mut answer = self.answer(dialect);
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         answer
     }
 
-    /// The body alone, of one line.
+    /// The body alone, one line.
     pub fn body(self, dialect: Dialect) -> &'static str {
         self.status_and_body(dialect).1
     }
 
-    /// The texts of the documentation to the letter: clients compare them. Codes that begin with 504 and 505 and are
-    /// followed by the rest of an HTTP status are ours, for what the platform does not document.
+    /// The documentation's texts to the letter: clients compare them. Codes of 504 or 505 and the rest of an HTTP status are
+    /// ours, for errors that the platform does not document.
     fn status_and_body(self, dialect: Dialect) -> (ErrorStatus, &'static str) {
         match (self, dialect) {
             (Problem::Missing, _) => (
@@ -103,7 +103,7 @@ impl Problem {
                 ErrorStatus::Forbidden,
                 r#"{"error_code":"1010009","error_desc":"app throttle exceed.","resultcode":"1010009","resultmsg":"app throttle exceed."}"#,
             ),
-            // Gateways of the platform say `resultcode`, its services `error_code`: with both, every client is content.
+            // The platform's gateways write `resultcode`, its services `error_code`: with both, every client works.
             (Problem::NotVerified, _) => (
                 ErrorStatus::Forbidden,
                 r#"{"error_code":"1010005","error_desc":"Invalid access token or appId.","resultcode":"1010005","resultmsg":"Invalid access token or appId."}"#,

@@ -1,4 +1,4 @@
-//! POST refreshToken: a refresh token for the next pair.
+//! POST refreshToken: trades a refresh token for the next pair.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::http::{Api, answer, body};
 use crate::listener::connection::Peer;
 use crate::outcome::{Operation, Outcome};
 
-/// The access token that some clients send along does not matter: it may have expired.
+/// Some clients send their access token along; it is ignored, since it may have expired.
 pub async fn refresh<B: Arriving>(
     State(api): State<Arc<Api>>,
     peer: Peer,
@@ -51,7 +51,7 @@ async fn attempt<B: Arriving>(
     Ok(api.auth.refresh(&caller, &refresh_token, api.clock.now()).await?)
 }
 
-/// What the log hears of a success; the client cannot tell one from another.
+/// The outcome of a success for the log; the client gets the same answer for all.
 pub(super) fn outcome_of(refresh: &Refresh) -> (Outcome, Option<Audit>) {
     match refresh.how {
         How::Advanced | How::Kept => (Outcome::Ok, None),
@@ -66,7 +66,7 @@ impl From<RefreshError> for Failure<Problem> {
     fn from(error: RefreshError) -> Failure<Problem> {
         let (problem, outcome) = match &error {
             RefreshError::Admission(error) => failure::admission(error),
-            // Only OAuth asks for a key.
+            // Only OAuth requires a key.
             RefreshError::Possession(_) => (Problem::Internal, Outcome::Failed),
             RefreshError::Refused(refusal) => return refused(*refusal, &error),
             RefreshError::Store(error) => failure::store(error),

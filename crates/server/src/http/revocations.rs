@@ -1,5 +1,5 @@
-//! GET /revocations: the feed for gateways that verify signed tokens offline. Without `since` a snapshot; with it a delta, by long
-//! polling.
+//! GET /revocations: the revocation feed for gateways that verify signed tokens offline. Without `since` a snapshot; with it a
+//! delta, by long polling.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,17 +18,17 @@ use crate::http::private_problem::PrivateProblem;
 use crate::http::{Api, answer};
 use crate::listener::timeouts::Activity;
 
-/// Shorter than what common proxies and clients wait for an answer.
+/// The longest poll: shorter than the response timeouts of common proxies and clients.
 const WAIT_MAX_S: u64 = 30;
 
-/// Gateways may keep the answer, and revalidate it before each use.
+/// Gateways may store the answer, and revalidate it before each use.
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
 #[derive(Deserialize)]
 pub struct Parameters {
-    /// The cursor of the answer before.
+    /// The cursor of the previous answer.
     since: Option<String>,
-    /// How many seconds to wait for a change.
+    /// Seconds to wait for a change.
     #[serde(default)]
     wait: u64,
 }
@@ -44,12 +44,12 @@ pub async fn revocations(
         Err(rejection) => return PrivateProblem::invalid(rejection.body_text()).answer(),
     };
     let feed = api.auth.registry().feed();
-    // One that cannot be read is of another version: everything is told.
+    // A cursor that does not parse is of another version: the answer is a snapshot.
     let since = parameters.since.as_deref().and_then(Cursor::parse);
     if let Some(since) = since {
         let wait = Duration::from_secs(parameters.wait.min(WAIT_MAX_S));
         let changed = timeout(wait, feed.changed(since));
-        // A client that has gone frees its place; one that has only closed its side gets what there is.
+        // A client that has gone frees its place; one that has only closed its side gets the present answer.
         let crowded = tokio::select! {
             changed = changed => changed.ok().and_then(Result::err),
             () = activity.peer_gone() => None,
@@ -83,13 +83,13 @@ struct Document {
     kind: &'static str,
     cursor: String,
     leeway_s: u64,
-    /// Applications with good tokens, in runs: the first number, the last one, and how many seconds a token of theirs is
-    /// good from its `iat`.
+    /// Applications with valid tokens, in runs: the first number, the last one, and the lifetime of their tokens in seconds from
+    /// `iat`.
     active: Vec<(u32, u32, u64)>,
-    /// Applications without.
+    /// Applications without valid tokens.
     inactive: Vec<u32>,
     revoked: Vec<Revoked>,
-    /// Applications and from when on their tokens are good, in the seconds of `iat`; of others all are.
+    /// Applications with the not-before of their tokens, in the seconds of `iat`; others have none.
     tokens_from: Vec<(u32, u64)>,
 }
 
@@ -121,7 +121,7 @@ impl Document {
                     let tokens_from = application.tokens_from.map(|at| at.as_millis().div_ceil(1_000));
                     document.tokens_from.extend(tokens_from.map(|at_s| (number.0, at_s)));
                 }
-                // Who is not in a snapshot has no good tokens.
+                // An application that is missing in a snapshot has no valid tokens.
                 None if news.is_whole => {}
                 None => document.inactive.push(number.0),
             }

@@ -1,4 +1,4 @@
-//! GET /metrics: everything that is counted, in the text format of Prometheus.
+//! GET /metrics: all metrics in the text format of Prometheus.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! Error statuses, each with the header fields that RFC 9110 demands beside it: a status that lacks its field cannot be
-//! written.
+//! Error statuses with the header fields that RFC 9110 requires: a status without its field cannot be written.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use crate::http::answer::JSON;
 use crate::http::dpop::ALGORITHMS;
 
-/// The status of an answer that is not a success.
+/// The status of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorStatus {
     BadRequest,
@@ -24,7 +23,7 @@ pub enum ErrorStatus {
     RequestTimeout,
     Conflict,
     ContentTooLarge,
-    /// With the media types that are taken; a content coding is never.
+    /// With the supported media types; content codings are not supported.
     UnsupportedMediaType(&'static str),
     MisdirectedRequest,
     TooManyRequests(Duration),
@@ -33,15 +32,15 @@ pub enum ErrorStatus {
     ServiceUnavailable(Duration),
 }
 
-/// How a client is to authenticate (RFC 9110 §11.6.1).
+/// The challenge to a client (RFC 9110 §11.6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Challenge {
-    /// The application API takes credentials in the body: a scheme that no HTTP library acts on by itself
+    /// The application API takes credentials in the body: a scheme that no HTTP library answers by itself
     /// (docs/decisions/0044-the-application-api-has-a-challenge-of-its-own.md).
     AppSecret,
     Basic,
     Bearer,
-    /// A token was shown that is refused, for this reason (RFC 6750 §3.1).
+    /// A token was presented and refused, for this reason (RFC 6750 §3.1).
     BearerError(&'static str),
     /// The same for a token that is bound to a key, with the algorithms for its proof (RFC 9449 §7.1).
     DpopError(&'static str),
@@ -56,7 +55,7 @@ impl ErrorStatus {
         answer
     }
 
-    /// Gives `answer` this status and the fields that it demands.
+    /// Gives `answer` this status and its required fields.
     pub fn put_on<B>(self, answer: &mut Response<B>) {
         *answer.status_mut() = self.code();
         let headers = answer.headers_mut();
@@ -73,7 +72,7 @@ impl ErrorStatus {
             ErrorStatus::TooManyRequests(wait) | ErrorStatus::ServiceUnavailable(wait) => {
                 headers.insert(RETRY_AFTER, retry_after(wait));
             }
-            // What is left of the request cannot be told from the next one.
+            // The rest of the request cannot be told from the next one.
             ErrorStatus::RequestTimeout | ErrorStatus::ContentTooLarge | ErrorStatus::NotImplemented => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -111,7 +110,7 @@ impl ErrorStatus {
 impl Challenge {
     /// The value of `WWW-Authenticate`.
     pub fn value(self) -> HeaderValue {
-        // A scheme alone is no challenge: at least one parameter follows (RFC 6750 §3).
+        // A scheme alone is not a challenge: at least one parameter follows (RFC 6750 §3).
         let text = match self {
             Challenge::AppSecret => return HeaderValue::from_static(r#"AppSecret realm="northgate""#),
             Challenge::Basic => return HeaderValue::from_static(r#"Basic realm="northgate""#),
@@ -126,12 +125,12 @@ impl Challenge {
     }
 }
 
-/// `Retry-After` in whole seconds: a client that comes back after them does not come too early.
+/// `Retry-After` in whole seconds, rounded up.
 pub fn retry_after(wait: Duration) -> HeaderValue {
     HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
-/// Whether an answer has the field that its status demands; answers that the router makes are checked by it too.
+/// Whether an answer has the field that its status requires; for answers of the router as well.
 pub fn is_complete<B>(answer: &Response<B>) -> bool {
     let demanded = match answer.status() {
         StatusCode::UNAUTHORIZED => WWW_AUTHENTICATE,

@@ -34,7 +34,7 @@ const X_NORTHGATE_EXPIRES_AT: HeaderName = HeaderName::from_static(GatewayHeader
 /// The body of a refusal as a header, since nginx reads no body of a subrequest's answer.
 const X_NORTHGATE_REFUSAL: HeaderName = HeaderName::from_static(GatewayHeader::XNorthgateRefusal.name());
 
-/// The reason why a call may not pass, for the log; the client learns less.
+/// Reason why a call may not pass, for the log; the client learns less.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(transparent)]
@@ -47,8 +47,8 @@ enum Refusal {
     Proof(#[from] ProofError),
 }
 
-/// Answers any method, since some gateways repeat that of the call. It does not read the body: nginx by default announces the call's
-/// body without sending it, and each side would wait for the other.
+/// Answers any method, since some gateways repeat that of the call. It does not read the body: nginx by default announces the
+/// call's body without sending it, and each side would wait for the other.
 pub async fn verify<B>(State(api): State<Arc<Api>>, request: Request<B>) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Verify);
     let question = match Question::parse(request.uri()) {
@@ -71,7 +71,7 @@ pub async fn verify<B>(State(api): State<Arc<Api>>, request: Request<B>) -> Obse
     observed.beside(answer)
 }
 
-/// A refusal, and the scheme by which the client has to present its token, as far as it is known.
+/// A refusal, and the scheme by which the client has to present its token, if it is known.
 struct Refused {
     refusal: Refusal,
     scheme: Scheme,

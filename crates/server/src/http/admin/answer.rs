@@ -1,4 +1,4 @@
-//! What the admin API answers. The command line reads the same types.
+//! Answers of the admin API. The command line reads the same types.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::policy::PolicyMembers;
 use crate::rfc3339;
 
-/// Why a request was refused.
+/// An error: the reason why a request was refused.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Refused {
     /// A word for programs.
@@ -24,12 +24,12 @@ pub struct Refused {
     pub message: String,
 }
 
-/// An application that was just created.
+/// A created application.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedApplication {
     pub app_id: String,
-    /// The secret that was allocated; it is never shown again.
+    /// The allocated secret; it is never shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     pub name: String,
@@ -45,11 +45,11 @@ impl CreatedApplication {
     }
 }
 
-/// Some of the applications, in the order of their creation.
+/// A page of the applications, in the order of their creation.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Page {
     pub applications: Vec<Line>,
-    /// Where there are more: `after` of the next request.
+    /// The `after` of the next request, if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<u32>,
 }
@@ -75,20 +75,20 @@ impl Line {
     }
 }
 
-/// One application with all that may be told of it.
+/// One application with everything but its secrets.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Details {
     #[serde(flatten)]
     pub line: Line,
-    /// Tokens issued before are not good any more.
+    /// The not-before: tokens issued earlier are revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_from: Option<String>,
-    /// What holds for it.
+    /// The effective policy.
     pub policy: PolicyMembers,
-    /// What of it was set for this application; the rest follows the configuration.
+    /// The fields set for this application; the others follow the configuration.
     pub overrides: PolicyMembers,
-    /// The allow rules; none is no rule.
+    /// The allow rules; an application without rules may make any call.
     #[serde(default)]
     pub allow: Vec<String>,
     pub secrets: Vec<SecretLine>,
@@ -112,7 +112,7 @@ impl Details {
     }
 }
 
-/// One secret, without anything that it could be guessed from.
+/// A secret, without anything to guess it from.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretLine {
@@ -182,11 +182,11 @@ pub struct Credentials {
     pub credentials: Vec<CredentialLine>,
 }
 
-/// A secret that was just added.
+/// An added secret.
 #[derive(Serialize, Deserialize)]
 pub struct AddedSecret {
     pub id: u32,
-    /// The secret that was allocated; it is never shown again.
+    /// The allocated secret; it is never shown again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
@@ -212,13 +212,13 @@ impl GrantLine {
     }
 }
 
-/// What became of the rows of an import, in their order.
+/// The results of an import's rows, in their order.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Imported {
     pub rows: Vec<ImportedRow>,
 }
 
-/// What became of one row.
+/// The result of one row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImportedRow {
@@ -228,14 +228,14 @@ pub struct ImportedRow {
     pub reason: Option<String>,
 }
 
-/// What can become of a row.
+/// The kinds of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowResult {
     Created,
-    /// The application was there, with this secret.
+    /// The application existed, with this secret.
     Unchanged,
-    /// The application was there, with another secret; it was left as it is.
+    /// The application existed, with another secret; it is unchanged.
     Conflict,
     Invalid,
 }
@@ -252,24 +252,24 @@ pub struct Keys {
 pub struct KeyLine {
     pub id: u16,
     pub created_at: String,
-    /// From when on it makes tokens; it is published before.
+    /// The time of its first use; it is published before.
     pub use_from: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retire_at: Option<String>,
     pub state: KeyState,
 }
 
-/// Where a key is in its life.
+/// The phase of a key's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyState {
-    /// Known, and not used yet.
+    /// Published, and not used yet.
     Next,
-    /// Makes the new tokens.
+    /// Issues the new tokens.
     Current,
-    /// Tokens that it made are still good.
+    /// Tokens issued with it are still valid.
     Retiring,
-    /// All tokens that it made have expired: the next rotation drops it.
+    /// All tokens issued with it have expired: the next rotation drops it.
     Retired,
 }
 
@@ -294,7 +294,7 @@ impl Keys {
 }
 
 impl KeyState {
-    /// The word for it.
+    /// The word in answers.
     pub fn as_str(self) -> &'static str {
         match self {
             KeyState::Next => "next",

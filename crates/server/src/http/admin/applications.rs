@@ -74,7 +74,7 @@ pub async fn list(
     Ok(Json(Page { applications, next: last.filter(|_| has_more) }))
 }
 
-/// An appId in a path is what it decodes to; one that cannot be an appId is one that nobody has.
+/// The appId in a path, decoded. A text that cannot be an appId is answered like an unknown one.
 pub fn app_id(path: Result<Path<String>, PathRejection>) -> Result<AppId, AdminProblem> {
     let Path(text) = path.map_err(|rejection| AdminProblem::invalid(rejection.body_text()))?;
     AppId::parse(&text).map_err(|_| AdminProblem::unknown_application(&text))
@@ -146,7 +146,7 @@ pub async fn unfreeze(
     details(&admin, &application).await
 }
 
-/// Ends all tokens that are out; the application logs in again.
+/// Revokes all issued tokens; the application may log in again.
 pub async fn revoke(
     _: Operator,
     State(admin): State<Arc<Admin>>,

@@ -20,11 +20,11 @@ use super::operator::Operator;
 use super::problem::AdminProblem;
 use super::{Admin, BackUp};
 
-/// What is read at a time, and how many of these wait for a slow client.
+/// The size of a read, and the number of reads that wait for a slow client.
 const CHUNK: usize = 64 * 1024;
 const CHUNKS: usize = 4;
 
-/// Why there is no copy.
+/// Reason why there is no copy.
 #[derive(Debug, thiserror::Error)]
 enum BackupError {
     #[error("the database could not be copied")]
@@ -49,7 +49,7 @@ pub async fn download(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Re
     Ok((headers, Body::new(Chunks::of(file, length))).into_response())
 }
 
-/// The copy, open and already without a name: whatever happens from here on, no file is left behind.
+/// The open copy, already unlinked: whatever happens from here on, no file is left behind.
 async fn copy(admin: &Admin, back_up: &BackUp) -> Result<(File, u64), BackupError> {
     let _turn = admin.exclusive.back_up.lock().await;
     let path = admin.data_dir.join("backup.tmp");
@@ -93,7 +93,7 @@ fn send(mut file: impl Read, to: &mpsc::Sender<Result<Bytes, io::Error>>) {
             Err(error) => Err(error),
         };
         let is_last = chunk.is_err();
-        // The client hung up: nobody wants the rest.
+        // The client hung up.
         if to.blocking_send(chunk).is_err() || is_last {
             return;
         }
@@ -121,7 +121,7 @@ impl hyper::body::Body for Chunks {
         self.left == 0
     }
 
-    /// Known, so that the client sees whether it got all of it.
+    /// The exact size, so that the client can tell a complete copy.
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
     }

@@ -1,4 +1,4 @@
-//! Request bodies: JSON of which every member is known, and texts that are right from here on.
+//! Request bodies of the admin API: JSON with known members only, and validated texts.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use super::problem::AdminProblem;
 use super::{Admin, LONGEST_BODY};
 use crate::http::body::{self, Bounds};
 
-/// A JSON body of at most `LONGEST` bytes; an empty one stands for `{}`. The content type does not matter: nobody but the
-/// operator gets here.
+/// A JSON body of at most `LONGEST` bytes; an empty one stands for `{}`. The content type does not matter: only an operator gets
+/// here.
 pub struct Body<T, const LONGEST: usize = LONGEST_BODY>(pub T);
 
 impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<Arc<Admin>> for Body<T, LONGEST> {
@@ -29,7 +29,7 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<Arc<Admin>> for Body
         let bounds = Bounds { size: LONGEST, time: admin.body_time };
         let bytes = body::read(&mut request, bounds).await.map_err(AdminProblem::body)?.bytes;
         let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
-        // An array of the members' values would be read as well.
+        // serde would accept an array of the members' values as well.
         if !text.trim_ascii_start().starts_with(b"{") {
             return Err(AdminProblem::invalid("the body is not a JSON object"));
         }
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<Arc<Admin>> for Body
     }
 }
 
-/// A name or a label: 1 to 256 characters that can be seen.
+/// A name or a label: 1 to 256 visible characters.
 pub struct Text(pub String);
 
 impl<'de> Deserialize<'de> for Text {
@@ -61,7 +61,7 @@ impl<'de> Deserialize<'de> for GivenId {
     }
 }
 
-/// Allow rules that are given.
+/// Allow rules.
 pub struct GivenAllow(pub Allow);
 
 impl<'de> Deserialize<'de> for GivenAllow {
@@ -70,12 +70,12 @@ impl<'de> Deserialize<'de> for GivenAllow {
     }
 }
 
-/// A secret that is given. What is wrong with it is said without repeating it.
+/// The existing secret of an application. Errors do not repeat it.
 pub struct GivenSecret(pub SecretText);
 
 impl<'de> Deserialize<'de> for GivenSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GivenSecret, D::Error> {
-        // Through a value, since serde would quote a number that stands where the text of a secret should.
+        // Through a value, since serde would quote a number in the place of the secret's text.
         match Value::deserialize(deserializer)? {
             Value::String(text) => SecretText::parse(&text)
                 .map(GivenSecret)

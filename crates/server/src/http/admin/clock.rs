@@ -1,4 +1,4 @@
-//! The clock: which stored times lie far ahead of it, and setting them right.
+//! Clock check and repair: lists stored times far ahead of the clock, and corrects them.
 
 use std::sync::Arc;
 
@@ -18,24 +18,24 @@ use super::operator::Operator;
 use super::problem::AdminProblem;
 use crate::rfc3339;
 
-/// Lines of an answer; the rest is counted.
+/// The most lines of an answer; the rest is counted.
 const SHOWN: usize = 1_000;
 
-/// Applications whose grants are read at once: as many as a database answers in one go.
+/// Applications whose grants are read at once: as many as a database answers in one batch.
 const AT_ONCE: usize = 64;
 
-/// What lies far ahead of the server's clock.
+/// The stored times far ahead of the server's clock.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClockReport {
     /// The server's clock.
     pub now: String,
-    /// How far ahead a stored time may lie.
+    /// The farthest that a stored time may lie ahead.
     pub tolerance_s: u64,
     /// At most 1,000 of them.
     pub ahead: Vec<AheadLine>,
     pub total: usize,
-    /// How many times were set right by this request.
+    /// The number of times that this request corrected.
     pub set_right: usize,
 }
 
@@ -68,7 +68,7 @@ impl AheadLine {
     }
 }
 
-/// Why the times of some application were not read or set right.
+/// Reason why the times of an application were not read or corrected.
 #[derive(Debug, thiserror::Error)]
 enum ClockError {
     #[error("could not read or set right the times of an application")]
@@ -113,7 +113,7 @@ async fn report(admin: &Admin, set_right: usize) -> Result<Json<ClockReport>, Ad
     }))
 }
 
-/// Does `work` for every application, some at a time.
+/// Runs `work` for every application, some at a time.
 async fn each<W, F>(auth: &Arc<Auth>, now: Timestamp, work: W) -> Result<Vec<Ahead>, ClockError>
 where
     W: Fn(Arc<Auth>, Arc<Application>, Timestamp) -> F,

@@ -1,4 +1,4 @@
-//! Credentials of an application: list, add, remove. An application shows them to OAuth instead of a secret.
+//! Credentials of an application: list, add, remove. They authenticate it to OAuth instead of a secret.
 
 pub use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub async fn list(
     application.map(|found| credentials(&found)).ok_or_else(|| AdminProblem::unknown_application(id.as_str()))
 }
 
-/// Exactly one besides the label.
+/// Exactly one member besides the label.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Add {

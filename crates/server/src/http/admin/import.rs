@@ -1,4 +1,4 @@
-//! Import: applications that exist elsewhere, with the appId and secret that they already use. Repeatable.
+//! Import: existing applications with the appId and secret that they already use. Idempotent.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,20 +24,20 @@ use super::operator::Operator;
 use super::problem::AdminProblem;
 use super::{Admin, LONGEST_IMPORT};
 
-/// Rows of one request. Each takes an Argon2id hash of some 20 ms, so that a request takes seconds and not minutes.
+/// The most rows of one request. Each takes an Argon2id hash of some 20 ms, so that a request takes seconds and not minutes.
 const MOST_ROWS: usize = 500;
 
-/// Rows under way at once: half of the places in the hashing queue, so that logins find one.
+/// Rows under way at once: half of the hashing queue, so that logins find a place.
 const AT_ONCE: usize = 32;
 
-/// A busy queue moves on by several places in this time; a row asks again for half a minute.
+/// Pause before a row retries: a busy queue moves on by several places. A row retries for half a minute.
 const PAUSE: Duration = Duration::from_millis(100);
 const TRIES: usize = 300;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Import {
-    /// Read one by one: a row that is wrong must not keep the others out.
+    /// Decoded one by one: a bad row must not reject the others.
     rows: Vec<Value>,
 }
 
@@ -46,7 +46,7 @@ pub struct Import {
 struct Row {
     app_id: GivenId,
     secret: GivenSecret,
-    /// The appId where it is left out.
+    /// The appId if it is missing.
     name: Option<Text>,
 }
 
@@ -64,7 +64,7 @@ pub async fn import(
     let _turn = admin.exclusive.import.lock().await;
     let (first, repeated) = first_of_each_id(import.rows);
     let mut done = at_once(&admin, first).await?;
-    // Rows of one application are taken in their order, so that the first one counts.
+    // Rows of one application are processed in their order, so that the first one counts.
     for (place, row) in repeated {
         done.push((place, put(&admin, row).await?));
     }
@@ -81,7 +81,7 @@ fn first_of_each_id(rows: Vec<Value>) -> (Placed<Value>, Placed<Value>) {
 
 async fn at_once(admin: &Arc<Admin>, rows: Placed<Value>) -> Result<Placed<ImportedRow>, AdminProblem> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
-    // Dropped with the request, it stops what has not begun.
+    // Dropping it with the request cancels the rows that have not begun.
     let mut under_way = JoinSet::new();
     for (place, row) in rows {
         let (admin, places) = (Arc::clone(admin), Arc::clone(&places));
@@ -97,7 +97,7 @@ async fn at_once(admin: &Arc<Admin>, rows: Placed<Value>) -> Result<Placed<Impor
     Ok(done)
 }
 
-/// One row. Only what makes all rows fail is a problem.
+/// Processes one row. Only a failure that concerns all rows is a problem.
 async fn put(admin: &Admin, row: Value) -> Result<ImportedRow, AdminProblem> {
     let app_id = app_id(&row);
     let outcome = |result, reason| ImportedRow { app_id: app_id.clone(), result, reason };

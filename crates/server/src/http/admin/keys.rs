@@ -1,4 +1,4 @@
-//! The keyring: which keys there are, and a new one.
+//! The keyring: lists its keys, and rotates it.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub async fn list(_: Operator, State(admin): State<Arc<Admin>>) -> Json<Keys> {
     Json(Keys::new(&admin.auth.keyring(), admin.clock.now()))
 }
 
-/// Why there is no new key.
+/// Reason why the keyring was not rotated.
 #[derive(Debug, thiserror::Error)]
 enum RotateError {
     #[error("the keyring cannot be rotated now: {0}")]
@@ -38,12 +38,12 @@ enum RotateError {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rotation {
-    /// Whether the new key makes tokens before everybody can be expected to know it.
+    /// Whether the new key issues tokens before every node and gateway can have learned it.
     #[serde(default)]
     at_once: bool,
 }
 
-/// As soon as the other nodes of a database can have looked at it: twice as late as a node that is ready looks.
+/// The shortest lead among nodes: twice the longest lag of a ready node.
 const AMONG_NODES: Duration = Duration::from_secs(2);
 
 pub async fn rotate(
@@ -51,7 +51,7 @@ pub async fn rotate(
     State(admin): State<Arc<Admin>>,
     Body(rotation): Body<Rotation>,
 ) -> Result<Json<Keys>, AdminProblem> {
-    // The keyring of another installation may lie there by now.
+    // The data directory may hold another installation's keyring by now.
     if let Some(reason) = (admin.lost)() {
         return Err(AdminProblem::conflict(reason));
     }
@@ -61,7 +61,7 @@ pub async fn rotate(
         (true, KeyringHome::Database(_)) => UseFrom::After(AMONG_NODES),
     };
     let on_its_own = Arc::clone(&admin);
-    // By itself it comes to its end even when the client hangs up between what is durable and the memory.
+    // A task of its own: it finishes even when the client hangs up between the durable write and the memory.
     let rotated = tokio::spawn(async move { make_key(on_its_own, use_from).await }).await;
     match rotated.unwrap_or_else(|broken| Err(broken.into())) {
         Ok(()) => {
@@ -98,11 +98,11 @@ async fn make_key(admin: Arc<Admin>, use_from: UseFrom) -> Result<(), RotateErro
 }
 
 fn rotate_and_save(admin: &Admin, file: &KeyringFile, use_from: UseFrom) -> Result<(), RotateError> {
-    // A rotation that panicked has saved a keyring or not; either way the next one may start from what is in use.
+    // A panicked rotation has saved a keyring or not; either way the next one may start from the one in use.
     let _turn = admin.exclusive.rotate.lock().unwrap_or_else(PoisonError::into_inner);
     let record = admin.auth.rotated_keyring(use_from, admin.clock.now())?;
     let keyring = Keyring::new(record.clone())?;
-    // Durable before it is used: a token made with a key that a crash takes away would be lost.
+    // Durable before use: a crash would lose a token whose key is gone.
     file.save(&record)?;
     (admin.use_keyring)(keyring);
     Ok(())

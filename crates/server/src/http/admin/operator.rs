@@ -1,4 +1,4 @@
-//! The operator: who calls the admin API. A handler that takes one can only be called with the admin token.
+//! Authentication of the operator. A handler that takes an [`Operator`] requires the admin token.
 
 use std::sync::Arc;
 

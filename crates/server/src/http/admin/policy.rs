@@ -15,7 +15,7 @@ use crate::policy_text;
 pub struct PolicyMembers(Vec<(Field, Json)>);
 
 impl PolicyMembers {
-    /// The policy that holds, with all its members.
+    /// The effective policy, with all its members.
     pub fn of(policy: &Policy) -> PolicyMembers {
         PolicyMembers::set(&Overrides::from(policy))
     }
@@ -36,7 +36,7 @@ impl PolicyMembers {
         self.0.iter().find(|(known, _)| *known == field).map(|(_, value)| value)
     }
 
-    /// The change that these members ask for, or a sentence about the first bad one.
+    /// The requested change, or a sentence about the first bad member.
     pub fn change(&self) -> Result<PolicyChange, AdminProblem> {
         let mut change = PolicyChange::default();
         for (field, json) in &self.0 {

@@ -16,10 +16,10 @@ use crate::http::body::Unread;
 use crate::http::status::{Challenge, ErrorStatus};
 use crate::telemetry::with_causes;
 
-/// What an operator's tool waits before it repeats what the server could not do.
+/// `Retry-After` of a failure of the server.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// An answer that is not a success.
+/// An error response.
 #[derive(Debug)]
 pub struct AdminProblem {
     status: ErrorStatus,
@@ -66,12 +66,12 @@ impl AdminProblem {
         AdminProblem { status: ErrorStatus::NotImplemented, error: "not-supported", message }
     }
 
-    /// What the operator may wait for; the sentence says for what.
+    /// A conflict that may pass; the sentence says how.
     pub fn conflict(message: impl Into<String>) -> AdminProblem {
         AdminProblem { status: ErrorStatus::Conflict, error: "not-now", message: message.into() }
     }
 
-    /// A failure of ours: the log hears its causes, the operator that there is something in the log.
+    /// A failure of the server: its causes go to the log, and the operator is referred there.
     pub fn failure(error: &dyn std::error::Error) -> AdminProblem {
         let text = with_causes(error);
         error!(error = %text, "an admin request failed: {text}");

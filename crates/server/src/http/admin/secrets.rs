@@ -60,7 +60,7 @@ pub async fn add(
     Ok((StatusCode::CREATED, Json(AddedSecret { id: secret_id, secret })))
 }
 
-/// When a secret retires: at a time, after a time, or at once, and then perhaps with all tokens of the application.
+/// When a secret retires: at a time, after a time, or at once, and then optionally with all tokens of the application.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Retire {

@@ -1,17 +1,17 @@
-//! Which applications a list shall have: the query of `GET /admin/applications`.
+//! Query of `GET /admin/applications`: filter and page.
 
 use percent_encoding::percent_decode_str;
 
 use super::problem::AdminProblem;
 
-/// Applications in one page unless the request says otherwise, and at most.
+/// The default size of a page, and the largest.
 const PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1000;
 
 /// A page of the list.
 #[derive(Debug, PartialEq)]
 pub struct Which {
-    /// The number of the last application of the page before.
+    /// The number of the last application of the previous page.
     pub after: Option<u32>,
     pub limit: usize,
     /// A part of the name, in any case.

@@ -1,4 +1,4 @@
-//! A form (`application/x-www-form-urlencoded`), also as clients write it that do not encode.
+//! Form decoder (`application/x-www-form-urlencoded`), tolerant of clients that do not encode.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ pub(super) fn decode<'a, const N: usize>(
     body: &'a [u8],
     members: &mut Members<'a, N>,
 ) -> Result<(), DecodeError> {
-    // A line break can stand in a field only as %0A; one at the end comes from a file or an old browser.
+    // In a field a line break is %0A; one at the end comes from a file or an old browser.
     let body = body.trim_ascii_end();
     for (number, field) in body.split(|byte| *byte == b'&').enumerate() {
         if number >= MEMBERS_MAX {
@@ -33,7 +33,7 @@ pub(super) fn decode<'a, const N: usize>(
     Ok(())
 }
 
-/// `+` is a space and `%41` an A. A `%` that is followed by anything else is itself: many clients do not encode.
+/// `+` is a space and `%41` an A. A `%` before anything else is itself: many clients do not encode.
 fn text(raw: &[u8]) -> Option<Cow<'_, str>> {
     if !raw.iter().any(|byte| matches!(byte, b'+' | b'%')) {
         return std::str::from_utf8(raw).ok().map(Cow::Borrowed);

@@ -1,5 +1,5 @@
-//! A JSON object, read in one pass and borrowed from the body where it has no escapes. Values that nobody asks for are passed over
-//! without recursion, however deep they are.
+//! JSON object decoder in one pass, borrowing from the body where it has no escapes. Ignored values are skipped without
+//! recursion, however deep they are.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::{DecodeError, Found, MEMBERS_MAX, Members};
 
-/// Some editors and frameworks put it in dispatch.
+/// Some editors and frameworks write it first.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) fn looks_like_object(body: &[u8]) -> bool {
@@ -62,7 +62,7 @@ impl<'a, const N: usize> Visitor<'a> for Object<'_, 'a, N> {
     }
 }
 
-/// The name of a member, as its position among those that are looked for.
+/// The name of a member, as its index among the wanted ones.
 struct Name<'m, 'a, const N: usize>(&'m Members<'a, N>);
 
 impl<'a, const N: usize> DeserializeSeed<'a> for Name<'_, '_, N> {
@@ -85,7 +85,7 @@ impl<const N: usize> Visitor<'_> for Name<'_, '_, N> {
     }
 }
 
-/// The value of a member that is looked for.
+/// The value of a wanted member.
 struct Value;
 
 impl<'a> DeserializeSeed<'a> for Value {

@@ -108,7 +108,7 @@ fn a_control_character_is_wrong() {
     for value in [r#""a\u0000b""#, r#""\n""#, r#""\u007f""#] {
         assert_eq!(login_with(value), Err(control), "{value}");
     }
-    // JSON does not allow them unescaped at all.
+    // JSON allows none of them unescaped.
     assert_eq!(login_with("\"a\0b\""), Err(DecodeError::Json));
     assert_eq!(login(FORM, b"appId=a&secret=a%00b"), Err(control));
     assert_eq!(login(FORM, b"appId=a&secret=a\0b"), Err(control));
@@ -120,7 +120,7 @@ fn broken_utf8_is_wrong() {
     assert_eq!(login(JSON, b"{\"appId\":\"a\",\"secret\":\"s\",\"x\":\"\xc3\"}"), Err(DecodeError::Utf8));
     assert_eq!(login(FORM, b"appId=a&secret=%ff"), Err(DecodeError::Utf8));
     assert_eq!(login(FORM, b"appId=a&secret=\xc3"), Err(DecodeError::Utf8));
-    // A lone surrogate is no character.
+    // A lone surrogate is not a character.
     assert_eq!(login_with(r#""\ud800""#), Err(DecodeError::Json));
 }
 
@@ -158,7 +158,7 @@ fn other_members_are_ignored_whatever_they_are() {
     assert!(login(FORM, b"x=%ff&y&appId=a&secret=s&=z").is_ok());
 }
 
-// A body with an ignored member of more than 64 levels was refused, which no page said.
+// Regression: a body with an ignored member of more than 64 levels was refused, which no page documented.
 #[test]
 fn an_ignored_member_may_be_nested_as_deep_as_the_body_is_long() {
     for depth in [63, 64, 127, 128, 129, 8_000] {
@@ -166,7 +166,7 @@ fn an_ignored_member_may_be_nested_as_deep_as_the_body_is_long() {
             let nested = format!("{}0{}", open.repeat(depth), close.repeat(depth));
             let body = format!(r#"{{"appId":"a","x":{nested},"secret":"s"}}"#);
             assert_eq!(login(JSON, body.as_bytes()), Ok(["a".into(), "s".into()]), "{open} {depth}");
-            // One that is looked for is no string, at any depth.
+            // A wanted member of any depth is not a string.
             assert_eq!(login_with(&nested), Err(DecodeError::NotText("secret")), "{open} {depth}");
         }
         let unclosed = format!(r#"{{"appId":"a","secret":"s","x":{}}}"#, "[".repeat(depth));

@@ -1,7 +1,7 @@
-//! URIs as they are compared in proofs (RFC 9449 §4.3): without query and fragment, and written in one way.
+//! Normalization of the URIs in proofs (RFC 9449 §4.3), without query and fragment.
 
-/// `uri` normalized by its syntax and scheme (RFC 3986 §6.2.2, §6.2.3); nothing where it is not one of http or https. Dot segments stay:
-/// a call with one is refused as ambiguous.
+/// `uri` normalized by its syntax and scheme (RFC 3986 §6.2.2, §6.2.3); `None` unless it is http or https. Dot segments stay: a
+/// call with one is refused as ambiguous.
 pub fn normalize(uri: &str) -> Option<String> {
     let end = uri.find(['?', '#']).unwrap_or(uri.len());
     let (scheme, rest) = uri[..end].split_once("://")?;
@@ -47,7 +47,7 @@ mod tests {
         for same in ["HTTPS://A.example:443/b", "https://a.example/b?c=d", "https://a.example/b#c"] {
             assert_eq!(normalize(same).as_deref(), Some("https://a.example/b"));
         }
-        // Clients and gateways escape differently: a right proof was about another URL.
+        // Regression: clients and gateways escape differently, and a valid proof counted as one for another URL.
         for same in
             ["https://a/%7eb/caf%c3%a9%2f", "https://a/~b/caf%C3%A9%2F", "https://a/%7E%62/caf%C3%a9%2f"]
         {

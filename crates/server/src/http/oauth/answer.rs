@@ -1,4 +1,4 @@
-//! What an OAuth client hears when it gets what it asked for.
+//! Successful answers of the OAuth endpoints.
 
 use axum::body::Body;
 use axum::http::header::PRAGMA;
@@ -12,17 +12,17 @@ use northgate_core::token::{Binding, Claims};
 use crate::http::{Api, answer};
 use crate::jwt;
 
-/// JSON that no cache keeps: RFC 6749 §5.1 wants `Pragma` as well as `Cache-Control`, which every answer of ours has.
+/// JSON that no cache stores: RFC 6749 §5.1 requires `Pragma` besides `Cache-Control`, which all our answers have.
 pub fn json(status: StatusCode, body: impl Into<Body>) -> Response<Body> {
     let mut answer = answer::json(status, body);
     answer.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
     answer
 }
 
-/// An access token alone, of `app`.
+/// The answer with an access token alone.
 pub fn issued(issued: &Issued, app: &AppId, api: &Api) -> Response<Body> {
     let jwt = jwt(issued.access_tokens, &issued.claims, app, api);
-    // Tokens are base64url and dots, so that nothing in them needs escaping; so below.
+    // Tokens are base64url and dots, so that nothing needs escaping, here and below.
     let body = format!(
         r#"{{"access_token":"{}","token_type":"{}","expires_in":{},"scope":"default"}}"#,
         jwt.as_ref().unwrap_or(&issued.access_token),
@@ -32,7 +32,7 @@ pub fn issued(issued: &Issued, app: &AppId, api: &Api) -> Response<Body> {
     json(StatusCode::OK, body)
 }
 
-/// An access token with the refresh token for the next pair.
+/// The answer with a token pair.
 pub fn pair(pair: &Pair, app: &AppId, api: &Api) -> Response<Body> {
     let jwt = jwt(pair.access_tokens, &pair.claims, app, api);
     let body = format!(
@@ -45,19 +45,19 @@ pub fn pair(pair: &Pair, app: &AppId, api: &Api) -> Response<Body> {
     json(StatusCode::OK, body)
 }
 
-/// The access token in its signed form, where the application has that.
+/// The access token as a JWT, where the application's policy says so.
 fn jwt(form: AccessTokens, claims: &Claims, app: &AppId, api: &Api) -> Option<String> {
     match form {
         AccessTokens::Opaque => None,
         AccessTokens::Jwt(algorithm) => {
-            // `iat` may lie ahead, where the next key is that no gateway knows yet.
+            // `iat` may lie ahead, where the current key is one that no gateway knows yet.
             let now = claims.issued_at.min(api.clock.now());
             Some(jwt::mint(claims, app, algorithm, &api.oauth, &api.auth.keyring(), now))
         }
     }
 }
 
-/// How the token is to be used (RFC 9449 §5); one that is bound to a certificate is shown like any other.
+/// The token type (RFC 9449 §5); a token bound to a certificate is a bearer token on the wire.
 pub fn token_type(binding: Option<Binding>) -> &'static str {
     match binding {
         Some(Binding::Key(_)) => "DPoP",

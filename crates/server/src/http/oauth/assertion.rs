@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::jose::jws::{Jws, Malformed};
 use crate::jose::members::{numeric_date, present};
 
-/// Why a text is no assertion. Every cause shows in the text itself, so that any sender may hear it.
+/// Reason why a text is not an assertion. Each shows in the text itself, so that any sender may learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssertionError {
     #[error("it is not three parts of base64url with a dot between them")]
@@ -32,7 +32,7 @@ pub enum AssertionError {
     Id,
 }
 
-/// A claim that every assertion must have (RFC 7523 §3).
+/// A required claim (RFC 7523 §3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     Iss,
@@ -45,7 +45,7 @@ pub enum Claim {
 #[derive(Deserialize)]
 struct Header {
     alg: String,
-    /// Also `null`, which is no list of extensions.
+    /// Also `null`, which is not a list of extensions.
     #[serde(default, deserialize_with = "present")]
     crit: Option<Value>,
 }
@@ -80,7 +80,7 @@ impl Audience {
     }
 }
 
-/// Takes an assertion apart.
+/// Parses an assertion.
 pub fn parse(text: &str) -> Result<Assertion, AssertionError> {
     let jws = Jws::split(text).map_err(|Malformed| AssertionError::Parts)?;
     let header: Header = jws.header().map_err(|Malformed| AssertionError::Header)?;
@@ -156,8 +156,8 @@ impl AssertionError {
     }
 }
 
-/// The words of RFC 7518 §3.1, RFC 8037 §3.1 and, for the same with Ed25519, RFC 9864 §2.2. `none` and those with a shared
-/// key are none of them.
+/// Supported algorithms: those of RFC 7518 §3.1, RFC 8037 §3.1 and, as another name for Ed25519, RFC 9864 §2.2. `none` and MACs
+/// with a shared key are not supported.
 pub const ALGORITHMS: [&str; 5] = ["EdDSA", "Ed25519", "ES256", "RS256", "PS256"];
 
 fn algorithm(word: &str) -> Option<AssertionAlgorithm> {

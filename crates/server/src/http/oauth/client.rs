@@ -1,4 +1,4 @@
-//! Which client a request comes from, and how it shows that (RFC 6749 §2.3): exactly one way in one request.
+//! Client authentication at the OAuth endpoints (RFC 6749 §2.3): exactly one method in a request.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,7 @@ use crate::tls::client_certificate::ClientCertificate;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What the request says of its sender outside the body, kept while that is read.
+/// The sender of a request apart from its body, kept while that is read.
 pub struct Sender {
     from: IpAddr,
     certificate: Option<ClientCertificate>,
@@ -56,12 +56,12 @@ pub struct Client {
 
 enum ClientAuth {
     Secret(SecretText),
-    /// With the audiences of which it may have one.
+    /// With the audiences that it may have.
     Assertion(Box<Assertion>, [String; 3]),
     Certificate,
 }
 
-/// Why nobody can be asked about the client. For the log.
+/// Reason why no client can be identified, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     #[error("the client shows in more than one way who it is")]
@@ -85,7 +85,7 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// The client that sent `form`; an assertion of it may have one of `audiences`.
+    /// The client that sent `form`; its assertion may have one of `audiences`.
     pub fn find(form: &Form, sender: &Sender, audiences: [String; 3]) -> Result<Client, ClientError> {
         let client_id = form.find("client_id");
         let basic = basic(&sender.authorization)?;
@@ -105,7 +105,7 @@ impl Client {
                 let app = client_id.unwrap_or(&assertion.subject).to_owned();
                 (app, ClientAuth::Assertion(Box::new(assertion), audiences))
             }
-            // Nothing in the request but a name: the connection has to show the rest.
+            // A client id alone: the certificate on the connection has to authenticate it.
             (None, None, None) if sender.certificate.is_some() => {
                 (client_id.ok_or(ClientError::Anonymous)?.to_owned(), ClientAuth::Certificate)
             }
@@ -117,7 +117,7 @@ impl Client {
         Ok(Client { app, auth, certificate, from: sender.from })
     }
 
-    /// The same for the rules.
+    /// The client in the form of the rules.
     pub fn caller(&self) -> Caller<'_> {
         let proof = match &self.auth {
             ClientAuth::Secret(secret) => Proof::Secret(secret),
@@ -130,7 +130,7 @@ impl Client {
 }
 
 impl ClientAuth {
-    /// What is to be known of the certificate on the connection. To believe its names costs a few verifications.
+    /// The parts of the certificate that the rules need. Trusting its names costs a few verifications.
     fn need(&self, shown: &ClientCertificate) -> PresentedCertificate {
         let names = match self {
             ClientAuth::Certificate => shown.names(),
@@ -154,8 +154,8 @@ fn parse_secret(text: &str) -> Result<SecretText, ClientError> {
     SecretText::parse(text).map_err(|_| ClientError::Text)
 }
 
-/// The client and the secret of `Authorization: Basic`, each encoded as in a form before they were joined (RFC 6749
-/// §2.3.1). Another scheme is none of ours: some clients send an old access token with everything.
+/// The client id and secret of `Authorization: Basic`, each form-encoded before they were joined (RFC 6749 §2.3.1). Other schemes
+/// are ignored: some clients send an old access token with everything.
 pub fn basic(authorization: &[HeaderValue]) -> Result<Option<(String, String)>, ClientError> {
     let value = match authorization {
         [] => return Ok(None),

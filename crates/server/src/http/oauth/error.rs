@@ -26,9 +26,9 @@ pub enum Code {
     InvalidScope,
     /// RFC 9449 §5.
     InvalidDpopProof,
-    /// Too much of something, and how long to wait.
+    /// A rate limit, with the wait.
     Throttled(Duration),
-    /// The store, or the pool of hashes, cannot do its part now.
+    /// The store, or the hashing pool, is overloaded or down.
     Unavailable,
     TooLarge,
     TooSlow,
@@ -51,27 +51,27 @@ pub fn denial(code: Code, description: &'static str, outcome: Outcome, error: &d
     Failure::new(OAuthError { code, description }, outcome, error)
 }
 
-/// What a store that cannot do its part now is given before it is asked again.
+/// `Retry-After` for an unavailable store.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// The media type of request bodies.
 const ACCEPTED: &str = "application/x-www-form-urlencoded";
 
-/// Closed grants are forgotten as their access tokens end, some every minute.
+/// `Retry-After` of the bound on closed grants: they are forgotten as their access tokens expire, some every minute.
 const CLOSED_AGAIN: Duration = Duration::from_secs(60);
 
 impl Code {
     fn status_and_word(self) -> (ErrorStatus, &'static str) {
         match self {
             Code::InvalidRequest => (ErrorStatus::BadRequest, "invalid_request"),
-            // RFC 9110 §15.5.2 wants a challenge with every 401, RFC 6749 §5.2 at least where Basic was used.
+            // RFC 9110 §15.5.2 requires a challenge with every 401, RFC 6749 §5.2 at least where Basic was used.
             Code::InvalidClient => (ErrorStatus::Unauthorized(Challenge::Basic), "invalid_client"),
             Code::InvalidGrant => (ErrorStatus::BadRequest, "invalid_grant"),
             Code::UnauthorizedClient => (ErrorStatus::BadRequest, "unauthorized_client"),
             Code::UnsupportedGrantType => (ErrorStatus::BadRequest, "unsupported_grant_type"),
             Code::InvalidScope => (ErrorStatus::BadRequest, "invalid_scope"),
             Code::InvalidDpopProof => (ErrorStatus::BadRequest, "invalid_dpop_proof"),
-            // RFC 6749 has no word of the token endpoint for these; clients know this one from §4.1.2.1.
+            // RFC 6749 has no error code of the token endpoint for these; clients know this one from §4.1.2.1.
             Code::Throttled(wait) => (ErrorStatus::TooManyRequests(wait), "temporarily_unavailable"),
             Code::Unavailable => (ErrorStatus::ServiceUnavailable(AGAIN), "temporarily_unavailable"),
             Code::TooLarge => (ErrorStatus::ContentTooLarge, "invalid_request"),
@@ -82,35 +82,35 @@ impl Code {
 }
 
 impl OAuthError {
-    /// The answer that says it.
+    /// The error response.
     pub fn answer(self) -> Response<Body> {
         let (status, error) = self.code.status_and_word();
-        // Neither has anything to escape: our own words.
+        // Neither needs escaping: both are our own words.
         let body = format!(r#"{{"error":"{error}","error_description":"{}"}}"#, self.description);
         uncached(status, body)
     }
 }
 
-/// RFC 6749 §5.1 wants `Pragma` as well as `Cache-Control`, which every answer of ours has.
+/// RFC 6749 §5.1 requires `Pragma` besides `Cache-Control`, which all our answers have.
 fn uncached(status: ErrorStatus, body: impl Into<Body>) -> Response<Body> {
     let mut answer = status.answer(body);
     answer.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
     answer
 }
 
-/// The answer where there is no such endpoint.
+/// The error for an unknown endpoint.
 pub fn not_found() -> Response<Body> {
     let body = r#"{"error":"invalid_request","error_description":"There is no such endpoint. The metadata names those that there are."}"#;
     uncached(ErrorStatus::NotFound, body)
 }
 
-/// The answer where the endpoint does not take the method; the router adds `Allow`.
+/// The error for an unsupported method; the router adds `Allow`.
 pub fn wrong_method() -> Response<Body> {
     let body = r#"{"error":"invalid_request","error_description":"The endpoint does not take this method. Allow names those that it takes."}"#;
     uncached(ErrorStatus::MethodNotAllowed, body)
 }
 
-/// What is said where the store did not do its part; `error` is what was attempted.
+/// The error of a store failure; `error` is the attempted operation.
 pub fn store(cause: &StoreError, error: &dyn Error) -> Denial {
     let outcome = match cause {
         StoreError::Busy => Outcome::Busy,
@@ -119,14 +119,14 @@ pub fn store(cause: &StoreError, error: &dyn Error) -> Denial {
     denial(Code::Unavailable, "The service is busy.", outcome, error)
 }
 
-/// What is said of an application that has closed too many grants.
+/// The error of the bound on closed grants.
 pub fn too_many_closed(error: &dyn Error) -> Denial {
     let description =
         "The application has closed too many grants; wait until their access tokens have ended.";
     denial(Code::Throttled(CLOSED_AGAIN), description, Outcome::Throttled, error)
 }
 
-/// What a client hears of a credential that did not authenticate it. Nothing here depends on whether the client exists.
+/// The description of a failed authentication. Nothing here depends on whether the client exists.
 fn unproven(failure: AuthFailure) -> &'static str {
     match failure {
         AuthFailure::Signature => "The assertion is not signed by a key that is registered for the client.",

@@ -11,10 +11,10 @@ use crate::outcome::Outcome;
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
-/// The parameters that have a value: one without is as if it were not there.
+/// The parameters with a value: a parameter without one counts as missing.
 pub struct Form(Vec<(String, String)>);
 
-/// Why a body is no such form. For the log, and so without any text of the client; the client hears the code.
+/// Reason why a body is not such a form. For the log, and so without any text of the client; the client gets the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     #[error("the content type is not application/x-www-form-urlencoded")]
@@ -66,14 +66,14 @@ impl Form {
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// The value of a parameter that must be there: 1 to 256 printable characters.
+    /// The value of a required parameter: 1 to 256 printable characters.
     pub fn text(&self, name: &'static str) -> Result<&str, FormError> {
         let text = self.find(name).ok_or(FormError::Missing(name))?;
         check_text(text).map_err(|error| FormError::Text(name, error))?;
         Ok(text)
     }
 
-    /// The parameter `token`, of any length that the body may have: a signed one is longer than an opaque one.
+    /// The parameter `token`, of any length that fits into the body: a signed one is longer than an opaque one.
     pub fn token(&self) -> Result<&str, FormError> {
         self.find("token").ok_or(FormError::Missing("token"))
     }
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(Form::parse(b"x=%ff").err(), Some(FormError::Utf8));
     }
 
-    // 5,461 parameters cost 93 ms of a core before the client was known: each was compared with all before it.
+    // Regression: 5,461 parameters cost 93 ms of a core before authentication: each was compared with all before it.
     #[test]
     fn more_than_32_parameters_are_refused() {
         let form = |count: usize| (0..count).map(|n| format!("x{n}=")).collect::<Vec<_>>().join("&");

@@ -1,4 +1,4 @@
-//! POST introspect: what a token is good for, told to its application and to gateways (RFC 7662).
+//! POST introspect: token introspection for the token's own application and for gateways (RFC 7662).
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use crate::http::observe::{Observed, ObservedResponse};
 use crate::jwt;
 use crate::outcome::{Operation, Outcome};
 
-/// On the public listener: an application learns what its own tokens are good for.
+/// On the public listener: an application introspects its own tokens.
 pub async fn introspect_own(State(api): State<Arc<Api>>, request: Request) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Introspect);
     let introspection = ask_own(&api, request, &mut observed).await;
     answered(introspection, observed)
 }
 
-/// On the private listener: whoever reaches it may ask, as it may ask verify.
+/// On the private listener: any caller may introspect, as it may verify.
 pub async fn introspect_any(State(api): State<Arc<Api>>, request: Request) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Introspect);
     let introspection = ask_any(&api, request, &mut observed).await;
@@ -55,7 +55,7 @@ async fn ask_any(api: &Api, request: Request, observed: &mut Observed) -> Result
     Ok(Told::new(introspection, token, &api.oauth))
 }
 
-/// The answer, and why it is no more than that.
+/// The answer, and the reason for the log.
 struct Told {
     body: String,
     inactive: Option<Inactive>,

@@ -1,5 +1,4 @@
-//! GET jwks: the public halves of the keys that sign access tokens (RFC 7517), also of those that will sign the next ones, and of no
-//! algorithm that is not in use.
+//! GET jwks: the public keys that sign access tokens or will sign the next ones (RFC 7517), of the algorithms in use only.
 
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ pub async fn jwks(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response<B
     } else {
         answer::json(StatusCode::OK, set)
     };
-    // Whoever fetched the set just before a rotation fetches it again before the new key is used.
+    // A client that fetched the set just before a rotation fetches it again before the new key is used.
     let max_age_s = api.auth.key_lead().as_secs() / 2;
     let cache =
         HeaderValue::try_from(format!("public, max-age={max_age_s}")).expect("a number is plain text");

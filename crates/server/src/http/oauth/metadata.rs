@@ -1,4 +1,4 @@
-//! GET metadata: what this server can do, for clients that configure themselves (RFC 8414).
+//! GET metadata: authorization server metadata for clients that configure themselves (RFC 8414).
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::{INTROSPECT, JWKS, REVOKE};
 use crate::config::oauth::TOKEN;
 use crate::http::{Api, answer, dpop};
 
-/// How a client can show who it is, and how besides where certificates are asked for.
+/// Client authentication methods, and those that certificates add.
 const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
 const CERTIFICATE_METHODS: [&str; 2] = ["tls_client_auth", "self_signed_tls_client_auth"];
 
@@ -23,7 +23,7 @@ pub async fn metadata(State(api): State<Arc<Api>>) -> Response<Body> {
     answer::json(StatusCode::OK, members.to_string())
 }
 
-/// The same at both well-known paths: what RFC 8414 asks for, and what libraries of OpenID Connect want to find besides.
+/// The same at both well-known paths: the members of RFC 8414, and those that OpenID Connect libraries require.
 fn members(issuer: &str, asks_certificates: bool, signing: &[Algorithm]) -> Value {
     let besides = if asks_certificates { &CERTIFICATE_METHODS[..] } else { &[] };
     let methods = [&METHODS[..], besides].concat();
@@ -32,8 +32,8 @@ fn members(issuer: &str, asks_certificates: bool, signing: &[Algorithm]) -> Valu
         "jwks_uri": format!("{issuer}{JWKS}"),
         "dpop_signing_alg_values_supported": dpop::ALGORITHMS.map(|(name, _)| name),
         "grant_types_supported": ["client_credentials", "refresh_token"],
-        // REQUIRED, and a list without elements must not be in it (RFC 8414 §2, §3.2): there is no authorization endpoint, and
-        // so nothing that one would give.
+        // REQUIRED, and a list without elements must not be in it (RFC 8414 §2, §3.2): there is no authorization endpoint, and so
+        // no response type.
         "response_types_supported": ["none"],
         "scopes_supported": ["default"],
         // REQUIRED by OpenID Connect Discovery §3. There are no ID tokens: these are the algorithms of signed access tokens.
@@ -53,7 +53,7 @@ fn members(issuer: &str, asks_certificates: bool, signing: &[Algorithm]) -> Valu
         "revocation_endpoint": format!("{issuer}{REVOKE}"),
     });
     if asks_certificates {
-        // RFC 8705 §5: the same ones, for clients that go by this member alone.
+        // RFC 8705 §5: the same endpoints, for clients that rely on this member.
         members["mtls_endpoint_aliases"] = endpoints.clone();
     }
     for (name, url) in endpoints.as_object().into_iter().flatten() {

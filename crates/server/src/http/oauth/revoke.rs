@@ -1,4 +1,4 @@
-//! POST revoke: the end of a grant, by one of its tokens (RFC 7009).
+//! POST revoke: token revocation (RFC 7009), which closes the grant.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::http::observe::{Observed, ObservedResponse};
 use crate::http::{Api, answer};
 use crate::outcome::{Operation, Outcome};
 
-/// 200 without a body, whatever the token was: it is of no use to its sender from now on.
+/// 200 without a body, whatever the token was: it is not valid from now on.
 pub async fn revoke(State(api): State<Arc<Api>>, request: Request) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Revoke);
     let answer = match attempt(&api, request, &mut observed).await {
@@ -29,7 +29,7 @@ pub async fn revoke(State(api): State<Arc<Api>>, request: Request) -> ObservedRe
     observed.beside(answer)
 }
 
-/// `token_type_hint` does not matter: a token says itself of which kind it is.
+/// `token_type_hint` is ignored: a token contains its own type.
 async fn attempt(api: &Api, request: Request, observed: &mut Observed) -> Result<Revoked, Denial> {
     let sender = Sender::of(&request);
     let form = Form::read(request, api.body).await?;
@@ -59,7 +59,7 @@ impl From<RevokeError> for Denial {
     fn from(error: RevokeError) -> Denial {
         match error {
             RevokeError::Admission(error) => error.into(),
-            // RFC 7009 §2.2.1: the client has to take the token for good still, and to come again.
+            // RFC 7009 §2.2.1: the client has to assume that the token is still valid, and retry.
             RevokeError::End(EndError::Store(ref cause)) => error::store(cause, &error),
         }
     }

@@ -1,4 +1,4 @@
-//! POST token: an access token for a client, by its own credentials or by a refresh token.
+//! POST token: an access token by client credentials or by a refresh token.
 
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ use crate::http::observe::{Observed, ObservedResponse};
 use crate::http::refresh::outcome_of;
 use crate::outcome::{Operation, Outcome};
 
-/// What a client can ask for.
+/// The supported grant types.
 enum GrantType {
     ClientCredentials,
     RefreshToken,
 }
 
-/// Why a request asks for nothing that there is. For the log.
+/// Unsupported grant type or scope, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unknown {
     #[error("there is no such grant type")]
@@ -89,7 +89,7 @@ async fn refresh(
     Ok(answer::pair(&refresh.pair, &client.app, api))
 }
 
-/// The key that the client shows that it has, if any (RFC 9449 §5).
+/// The client's proof of possession, if there is one (RFC 9449 §5).
 fn possession(api: &Api, sender: &Sender, now: Timestamp) -> Result<Possession, ProofError> {
     let uri = format!("{}{TOKEN}", api.oauth.issuer.as_str());
     let call = dpop::Call { method: "POST", uri: &uri, access_token: None };
@@ -108,7 +108,7 @@ fn grant_type(form: &Form) -> Result<GrantType, Denial> {
     }
 }
 
-/// There is one scope, and who asks for none gets it.
+/// There is one scope, the default of a request without one.
 pub fn check_scope(form: &Form) -> Result<(), Unknown> {
     let is_known = form.find("scope").is_none_or(|scope| scope.split(' ').all(|word| word == "default"));
     if is_known { Ok(()) } else { Err(Unknown::Scope) }
@@ -177,8 +177,8 @@ impl From<RefreshError> for Denial {
     }
 }
 
-/// The reason for a refused refresh token, which an authenticated client may learn of its own tokens. A token of another client is
-/// answered like no token at all.
+/// The reason for a refused refresh token, which an authenticated client may learn about its own tokens. Another client's token
+/// is answered like an unknown one.
 fn refused(refusal: Refusal, error: &RefreshError) -> Denial {
     let invalid_grant = |description, outcome| denial(Code::InvalidGrant, description, outcome, error);
     match refusal {

@@ -1,5 +1,5 @@
-//! Log redaction: of a request, a line shows our own words and registered appIds, and no other text of its client. A client
-//! that is configured wrongly puts its secret into a path, a parameter name or the place of the appId.
+//! Log redaction: a line shows our own words and registered appIds of a request, and no other text of its client. A misconfigured
+//! client puts its secret into a path, a parameter name or the place of the appId.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ const WORDS: [&str; 33] = [
     "",
 ];
 
-/// Segments that are shown of a path; ours have fewer.
+/// The most segments shown of a path; ours have fewer.
 const SEGMENTS_MAX: usize = 12;
 
 const METHODS: [Method; 9] = [
@@ -61,14 +61,14 @@ const METHODS: [Method; 9] = [
     Method::TRACE,
 ];
 
-/// What is known of applications and configured paths, to tell our own texts from a client's.
+/// The known appIds and configured paths, which may be shown.
 pub struct Redaction {
     configured: Vec<String>,
     is_registered: Box<dyn Fn(&AppId) -> bool + Send + Sync>,
 }
 
 impl Redaction {
-    /// Shows the segments of `paths` too, and the appIds of applications that are registered.
+    /// Also shows the segments of `paths`, and the appIds of registered applications.
     pub fn new(paths: &[&str], is_registered: impl Fn(&AppId) -> bool + Send + Sync + 'static) -> Redaction {
         let segments = paths.iter().flat_map(|path| path.split('/')).map(str::to_owned);
         Redaction { configured: segments.collect(), is_registered: Box::new(is_registered) }
@@ -76,7 +76,7 @@ impl Redaction {
 
     /// The method, or `other`.
     pub(super) fn method(&self, method: &Method) -> &'static str {
-        // `as_str` of a constant borrows from it, so that its own words are written here once more.
+        // `as_str` of a constant borrows from it, so that the words are repeated here.
         let words = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE"];
         let known = METHODS.iter().position(|known| known == method);
         known.map_or("other", |index| words[index])
@@ -87,7 +87,7 @@ impl Redaction {
         Path { path: uri.path(), redaction: self }
     }
 
-    /// The appId, if it is one. What succeeded needs no look at the registry.
+    /// The appId, if it is registered. A successful request needs no lookup.
     pub(super) fn application<'o>(&self, observed: &'o Observed) -> Option<&'o AppId> {
         let application = observed.application.as_ref()?;
         match observed.outcome {
@@ -116,7 +116,7 @@ impl Redaction {
     }
 }
 
-/// A path as a line shows it.
+/// A redacted path.
 pub(super) struct Path<'u> {
     path: &'u str,
     redaction: &'u Redaction,

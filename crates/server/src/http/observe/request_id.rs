@@ -1,4 +1,4 @@
-//! The id of a request: in the log and in the answer, so that a customer's question leads to the line.
+//! Request ids, in the log and in the answer, so that a customer's question leads to the line.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderValue;
 
-/// Hexadecimal digits of the two parts, at most.
+/// The most hexadecimal digits of the two parts.
 const START: usize = 8;
 const NUMBER: usize = 16;
 
-/// Names a request: what all requests since the start share, and a counter.
+/// The id of a request: a part common to all requests since the start, and a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId {
     start: u32,
     number: u64,
 }
 
-/// Gives out ids.
+/// The source of request ids.
 pub(super) struct RequestIds {
     start: u32,
     next: AtomicU64,
@@ -25,7 +25,7 @@ pub(super) struct RequestIds {
 
 impl RequestIds {
     pub(super) fn new() -> RequestIds {
-        // The seed of a hash map tells one start from another. Nothing depends on whether it can be guessed.
+        // The seed of a hash map differs at each start. It need not be unguessable.
         RequestIds { start: RandomState::new().hash_one(0) as u32, next: AtomicU64::new(1) }
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::*;
 use crate::http::status::Challenge;
 
-/// What was logged.
+/// The captured log.
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
 
@@ -164,7 +164,7 @@ fn what_is_observed_comes_through_the_router() {
     assert_eq!((observed.operation, observed.outcome), (Operation::Login, Outcome::Rejected));
 }
 
-// A line named whatever appId a login had named, which was the secret where a program had mixed up the two.
+// Regression: a line showed any appId of a login, which was the secret where a program had mixed up the two.
 #[test]
 fn an_app_id_that_is_not_registered_is_not_written() {
     let mut observed = rejected_login();

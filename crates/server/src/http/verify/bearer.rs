@@ -1,4 +1,4 @@
-//! Refusals of a call as RFC 6750 and, for bound tokens, RFC 9449 have them, for gateways that ask for that style.
+//! Refusals of a call by RFC 6750 and, for bound tokens, RFC 9449, for gateways that ask for that style.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,29 +10,29 @@ use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use super::credentials::Scheme;
 use crate::http::status::{Challenge, ErrorStatus};
 
-/// Everything that a client can hear instead of the platform's answer.
+/// Every error that a client can get instead of the platform's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bearer {
-    /// No token at all, or credentials of another scheme: an invitation, without an error (§3.1).
+    /// No token, or credentials of another scheme: a challenge without an error (§3.1).
     NoCredentials,
     /// More than one token, or an `app_key` that cannot be one.
     InvalidRequest,
     /// Servers read the path of the call in different ways.
     AmbiguousPath,
-    /// The gateway's question names two calls, or half of one.
+    /// The gateway names two calls, or half of one.
     ContradictoryCall,
     InvalidToken,
-    /// The proof beside the token is none, or about something else, as this sentence says (RFC 9449 §7.1).
+    /// The proof beside the token is invalid or for another request, as this sentence says (RFC 9449 §7.1).
     InvalidProof(&'static str),
     /// The allow rules do not cover the call.
     InsufficientScope,
     TooManyCalls(Duration),
-    /// Not the client's doing: the gateway is configured with a style that there is not.
+    /// A misconfigured gateway: an unknown style.
     UnknownStyle,
 }
 
 impl Bearer {
-    /// The answer that says it.
+    /// The error answer.
     pub fn answer(self, scheme: Scheme) -> Response<Body> {
         let body = self.body();
         let is_empty = body.is_empty();
@@ -40,14 +40,14 @@ impl Bearer {
         if is_empty {
             answer.headers_mut().remove(CONTENT_TYPE);
         }
-        // RFC 6750 §3 has a challenge beside other statuses, too.
+        // RFC 6750 §3 has challenges with other statuses, too.
         if let Some(challenge) = self.challenge(scheme) {
             answer.headers_mut().insert(WWW_AUTHENTICATE, challenge.value());
         }
         answer
     }
 
-    /// The body, of one line.
+    /// The body, one line.
     pub fn body(self) -> Cow<'static, str> {
         let body = match self {
             Bearer::NoCredentials => "",
@@ -94,7 +94,7 @@ impl Bearer {
         }
     }
 
-    /// By which scheme to come again. Who is to bring a proof hears which algorithms it may have (RFC 9449 §7.1).
+    /// The challenge under a scheme. A client that needs a proof learns its algorithms (RFC 9449 §7.1).
     fn challenge(self, scheme: Scheme) -> Option<Challenge> {
         let error = match self {
             Bearer::NoCredentials => return Some(Challenge::Bearer),

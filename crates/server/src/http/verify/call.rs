@@ -1,20 +1,20 @@
 //! The call that a gateway asks about.
 //!
-//! Each gateway names it in its own way, and a client may write the headers of the other ways: a request that names two
-//! calls, or half of one, is refused.
+//! Each gateway names it in its own way, and a client may forge the headers of the other ways: a request that names two calls, or
+//! half of one, is refused.
 
 use axum::http::{HeaderMap, Method};
 use northgate_core::allow::{AmbiguousPath, Call};
 
 use crate::http::gateway::GatewayHeader;
 
-/// nginx, HAProxy and Envoy, as our files set them up; then Traefik and Caddy.
+/// nginx, HAProxy and Envoy, as in our files; then Traefik and Caddy.
 const NAMED_IN: [(GatewayHeader, GatewayHeader); 2] = [
     (GatewayHeader::XOriginalMethod, GatewayHeader::XOriginalUri),
     (GatewayHeader::XForwardedMethod, GatewayHeader::XForwardedUri),
 ];
 
-/// Why a gateway's question names no call that can be judged.
+/// Reason why a request of a gateway names no call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum CallError {
     #[error(transparent)]
@@ -23,8 +23,8 @@ pub(crate) enum CallError {
     Contradictory,
 }
 
-/// The call, if everything that names it says the same; none where nothing names it. `target` is what the question's own
-/// address holds of it, and then the question's method is the call's.
+/// The call, if all its names agree; `None` if nothing names it. `target` is the part of the request's own path that names the
+/// call; then the request's method is the call's.
 pub(crate) fn call<'r>(
     method: &'r Method,
     target: Option<&'r str>,

@@ -1,4 +1,4 @@
-//! Who makes a call, and with which token, as its headers say.
+//! Credentials of a call: the application and the token in its headers.
 
 use axum::http::HeaderMap;
 use northgate_core::app_id::AppId;
@@ -6,15 +6,15 @@ use northgate_core::app_id::AppId;
 use super::style::Style;
 use crate::http::gateway::{GatewayHeader, Repeated};
 
-/// What a call presents.
+/// The credentials of a call.
 pub(crate) struct Credentials<'h> {
-    /// Always there in the platform's style; in that of OAuth the token says it.
+    /// Always present in the platform's style; in OAuth's the token names the application.
     pub app_key: Option<AppId>,
     pub scheme: Scheme,
     pub access_token: &'h str,
 }
 
-/// How a call shows its token.
+/// The authentication scheme of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Bearer,
@@ -22,7 +22,7 @@ pub(crate) enum Scheme {
     Dpop,
 }
 
-/// Why the headers of a call do not even name an application and a token.
+/// Reason why the headers of a call name no application or token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unnamed {
     #[error("there is no app_key")]
@@ -36,7 +36,7 @@ pub(crate) enum Unnamed {
 }
 
 impl Credentials<'_> {
-    /// The credentials in the headers of a call.
+    /// Reads the credentials in the headers of a call.
     pub fn read(headers: &HeaderMap, style: Style) -> Result<Credentials<'_>, Unnamed> {
         let app_key = match (app_key(headers), style) {
             (Err(Unnamed::NoAppKey), Style::OAuth) => None,
@@ -47,12 +47,12 @@ impl Credentials<'_> {
     }
 }
 
-/// nginx drops names with an underscore unless told otherwise; with a hyphen the header comes through.
+/// nginx drops names with an underscore by default; with a hyphen the header passes.
 fn app_key(headers: &HeaderMap) -> Result<AppId, Unnamed> {
     let named = |header: GatewayHeader| header.values(headers).filter(|value| !value.is_empty());
     let mut values = named(GatewayHeader::AppKey).chain(named(GatewayHeader::XAppKey));
     let value = values.next().ok_or(Unnamed::NoAppKey)?;
-    // Of two different ones, the gateway and the platform might believe the one that we do not.
+    // Of two different ones, the gateway and the platform might take the other one.
     if values.any(|other| other != value) {
         return Err(Unnamed::BadAppKey);
     }
@@ -60,7 +60,7 @@ fn app_key(headers: &HeaderMap) -> Result<AppId, Unnamed> {
     AppId::parse(text).map_err(|_| Unnamed::BadAppKey)
 }
 
-/// `Authorization`, and where there is none `access_token`.
+/// `Authorization`, or else `access_token`.
 fn access_token(headers: &HeaderMap) -> Result<(Scheme, &str), Unnamed> {
     match only(headers, GatewayHeader::Authorization)? {
         Some(authorization) => {
@@ -74,7 +74,7 @@ fn access_token(headers: &HeaderMap) -> Result<(Scheme, &str), Unnamed> {
     }
 }
 
-/// An empty header counts as none: Caddy hands headers that the call does not have over so.
+/// An empty header counts as missing: Caddy passes on missing headers as empty ones.
 fn only(headers: &HeaderMap, header: GatewayHeader) -> Result<Option<&str>, Unnamed> {
     let value = header.single(headers).map_err(|Repeated| Unnamed::TwoTokens)?;
     let value = value.filter(|value| !value.is_empty());

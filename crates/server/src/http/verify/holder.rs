@@ -1,4 +1,4 @@
-//! What a call shows of its sender besides the token: a certificate, as the gateway says, or a key, by a proof.
+//! Evidence of possession with a call: a certificate that the gateway states, or a DPoP proof.
 
 use axum::http::HeaderMap;
 use base64::Engine as _;
@@ -17,7 +17,7 @@ use crate::http::dpop::{self, ProofError};
 use crate::http::gateway::{GatewayHeader, Repeated};
 use crate::tls::client_certificate::thumbprint;
 
-/// All that a token can be bound to and that the call shows.
+/// Collects all evidence that a token can be bound to.
 pub(super) fn check(
     credentials: &Credentials<'_>,
     claims: &Claims,
@@ -28,7 +28,7 @@ pub(super) fn check(
 ) -> Result<Vec<Evidence>, Refusal> {
     match credentials.scheme {
         Scheme::Bearer => Ok(certificate(headers, trusted).into_iter().collect()),
-        // RFC 9449 §7.1: what is shown as bound to a key has to be.
+        // RFC 9449 §7.1: a token with the scheme DPoP has to be bound to a key.
         Scheme::Dpop if !matches!(claims.binding, Some(Binding::Key(_))) => Err(VerifyError::NotShown.into()),
         Scheme::Dpop => {
             let proof = single(headers, GatewayHeader::Dpop).map_err(|Repeated| ProofError::Two)?;
@@ -42,7 +42,7 @@ pub(super) fn check(
     }
 }
 
-/// The certificate on the caller's connection, where the gateway sets or removes the header that says it.
+/// The certificate on the client's connection, where the gateway sets or removes the header that states it.
 pub(crate) fn certificate(headers: &HeaderMap, trusted: TrustedHeaders) -> Option<Evidence> {
     let thumbprints = [
         trusted.client_cert.then(|| of_certificate(headers)).flatten(),
@@ -64,7 +64,7 @@ fn of_thumbprint(headers: &HeaderMap) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-/// The whole URI of a call: https and the question's `Host`, unless the gateway says otherwise and is believed.
+/// The URI of a call: https and the request's `Host`, unless a trusted header of the gateway says otherwise.
 fn uri(target: &str, headers: &HeaderMap, trusted: TrustedHeaders) -> Option<String> {
     let said = |is_trusted: bool, header| match is_trusted {
         true => single(headers, header).ok(),
@@ -78,7 +78,7 @@ fn uri(target: &str, headers: &HeaderMap, trusted: TrustedHeaders) -> Option<Str
     Some(format!("{scheme}://{host}{target}"))
 }
 
-/// A value that is not text counts as none.
+/// A value that is not text counts as missing.
 fn single(headers: &HeaderMap, header: GatewayHeader) -> Result<Option<&str>, Repeated> {
     Ok(header.single(headers)?.and_then(|value| value.to_str().ok()))
 }

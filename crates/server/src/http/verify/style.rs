@@ -1,17 +1,17 @@
-//! What a gateway's question says in its own path and query: how the answer shall look, and perhaps which call it is.
+//! Path and query of a gateway's request: the style of the answer, and optionally the call.
 
 use axum::http::Uri;
 
-/// How refusals are written.
+/// The form of refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Style {
-    /// As the platform documents them. The call has to name its application in `app_key`.
+    /// The platform's documented errors. The call has to name its application in `app_key`.
     Platform,
-    /// As RFC 6750 has it.
+    /// RFC 6750.
     OAuth,
 }
 
-/// A question by its address.
+/// A gateway's request by its path and query.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Question<'u> {
     pub style: Style,
@@ -19,14 +19,14 @@ pub(crate) struct Question<'u> {
     pub target: Option<&'u str>,
 }
 
-/// A style that there is not, or two of them.
+/// An unknown style, or two of them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the gateway asks for a style other than platform or oauth, or for two")]
 pub(crate) struct UnknownStyle;
 
 impl Question<'_> {
-    /// Behind `/verify/` everything is the call's, its query too. In the query of `/verify` itself everything behind
-    /// `uri=` is: the call's own `&style=` changes nothing.
+    /// Behind `/verify/` everything belongs to the call, its query too. In the query of `/verify` itself everything behind `uri=`
+    /// does: the call's own `&style=` changes nothing.
     pub fn parse(uri: &Uri) -> Result<Question<'_>, UnknownStyle> {
         let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
         let behind = asked.strip_prefix("/verify").unwrap_or_default();
