@@ -1,4 +1,4 @@
-//! The log: one line per event to standard error, written off the threads that serve requests.
+//! Logging: one line per event to standard error, written off the threads that serve requests.
 
 mod escape;
 mod format;
@@ -17,10 +17,10 @@ use crate::config::log::Log;
 use format::Format;
 use lines::{Lines, Lost};
 
-/// The log of this process, for its end: whoever ends it lets the lines go out before.
+/// The log of this process; its lines are flushed before any exit.
 static RUNNING: OnceLock<Arc<Lines>> = OnceLock::new();
 
-/// Why there is no log.
+/// Reason why logging did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     #[error("a log is running already")]
@@ -29,7 +29,7 @@ pub enum TelemetryError {
     Start(#[source] io::Error),
 }
 
-/// Starts the log of this process. The lines know how many of them were lost.
+/// Starts the log of this process. The returned lines count how many of them were lost.
 pub fn start(log: &Log) -> Result<Arc<Lines>, TelemetryError> {
     let lines = Arc::new(Lines::default());
     let format = Format { lines: Arc::clone(&lines), format: log.format, level: log.level };
@@ -40,14 +40,14 @@ pub fn start(log: &Log) -> Result<Arc<Lines>, TelemetryError> {
     Ok(lines)
 }
 
-/// Ends the log: what waits is written, for `limit` at most. Nothing happens where no log was started.
+/// Flushes and ends the log, for `limit` at most. A no-op where no log was started.
 pub fn finish(limit: Duration) {
     if let Some(lines) = RUNNING.get() {
         lines.finish(limit);
     }
 }
 
-/// The line that tells a loss, in the format of the others. It does not go through the queue that may have been the trouble.
+/// The line that reports lost lines, in the format of the others. It bypasses the queue that may have been the cause.
 fn lost_lines(format: &Format, lost: Lost) -> Vec<u8> {
     let aside = Format { lines: Arc::new(Lines::default()), ..format.clone() };
     let lines = Arc::clone(&aside.lines);
@@ -66,7 +66,7 @@ fn lost_lines(format: &Format, lost: Lost) -> Vec<u8> {
     lines.taken()
 }
 
-/// An error and what caused it, in one line.
+/// An error with its causes, in one line.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
@@ -116,7 +116,8 @@ mod tests {
         assert_eq!(text.lines().count(), 1);
     }
 
-    // An appId with a blank was written as it was (`application = %id`): "x ERROR the disk is full" looked like an error.
+    // Regression: an appId with a blank was written as it was (`application = %id`), so that "x ERROR the disk is full" looked
+    // like an error.
     #[test]
     fn no_value_can_be_taken_for_another_line_field_or_level_in_either_format() {
         let sly = [

@@ -1,4 +1,4 @@
-//! TLS of a listener: certificates and ticket keys that are replaced while connections use them.
+//! TLS of a listener: certificates and ticket keys, replaced while connections use them.
 
 pub mod certificates;
 mod chain;
@@ -33,22 +33,22 @@ use client_certificate_policy::{ClientCertificateError, ClientCertificatePolicy}
 use notes::{Note, Reminders};
 use tickets::{TicketSeeds, Tickets};
 
-/// What clients may speak on our connections.
+/// ALPN protocols.
 const PROTOCOLS: [&[u8]; 2] = [b"http/1.1", b"http/1.0"];
 
-/// What we take where a client has it. Processors compute SHA-256 by themselves, and a handshake with SHA-384 costs a
-/// quarter more: docs/decisions/0034-sha-256-in-the-handshake.md.
+/// Preferred cipher suites. Processors have instructions for SHA-256, and a handshake with SHA-384 costs a quarter more:
+/// docs/decisions/0034-sha-256-in-the-handshake.md.
 const PREFERRED: [CipherSuite; 3] = [
     CipherSuite::TLS13_AES_128_GCM_SHA256,
     CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
     CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 ];
 
-/// Each connection, a resumed one too, hands out one fresh ticket: a client that opens one connection after the other
-/// always holds one. A second one would cost every handshake an encryption and its bytes, for nobody.
+/// Tickets for each connection, a resumed one too: a client that opens one connection after the other always holds one. A second
+/// one would cost every handshake an encryption and its bytes, without use.
 const TICKETS_PER_CONNECTION: usize = 1;
 
-/// What a listener needs to accept TLS connections; shared by all of them.
+/// The TLS state that all connections of a listener share.
 #[derive(Debug)]
 pub struct Tls {
     settings: TlsSettings,
@@ -61,18 +61,18 @@ struct Loaded {
     server: Arc<ServerConfig>,
     certificates: Certificates,
     demand: Arc<ClientCertificatePolicy>,
-    /// Why the authorities of client certificates are not those of the file as it is now.
+    /// Reason why the authorities of client certificates are not those of the present file.
     demand_fault: Option<String>,
 }
 
-/// What a look at the files led to.
+/// The result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reload {
     Unchanged,
     Replaced,
 }
 
-/// Why the files cannot be used.
+/// Reason why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error(transparent)]
@@ -84,7 +84,7 @@ pub enum TlsError {
 }
 
 impl Tls {
-    /// Reads the files for the first time: at least one certificate with its key, and all that client certificates need.
+    /// Reads the files for the first time: at least one certificate with its key, and the files for client certificates.
     pub fn load(settings: TlsSettings, seeds: TicketSeeds) -> Result<Tls, TlsError> {
         let (seeds, provider) = (Arc::new(ArcSwap::from_pointee(seeds)), provider());
         let certificates = Certificates::read(&settings.certificates, &provider)?;
@@ -94,17 +94,17 @@ impl Tls {
         Ok(Tls { settings, seeds, loaded: ArcSwap::from_pointee(loaded) })
     }
 
-    /// What the next connection is accepted with.
+    /// The configuration of the next connection.
     pub fn server(&self) -> Arc<ServerConfig> {
         self.loaded.load().server.clone()
     }
 
-    /// What knows the authorities of client certificates; `None` where there are none.
+    /// The verifier of client certificates; `None` without authorities.
     pub fn authorities(&self) -> Option<Arc<dyn ClientCertVerifier>> {
         self.loaded.load().demand.authorities()
     }
 
-    /// What monitoring has to know of each file: of each chain, and of the authorities. One file may be both.
+    /// The expiry of each file, for monitoring: of each chain, and of the authorities. One file may be both.
     pub fn expiries(&self) -> Vec<CertificateExpiry> {
         let loaded = self.loaded.load();
         let is_taken = loaded.demand_fault.is_none();
@@ -121,7 +121,7 @@ impl Tls {
         expiries
     }
 
-    /// What an operator has to know at `now`: files that were not taken, and what ends soon or has ended.
+    /// Notes for the operator at `now`: rejected files, and certificates that expire soon or have expired.
     pub fn notes(&self, now: UnixTime) -> Vec<Note> {
         let loaded = self.loaded.load();
         let fault = loaded.demand_fault.as_ref().map(|fault| {
@@ -133,18 +133,18 @@ impl Tls {
         of_certificates.into_iter().chain(fault).chain(loaded.demand.notes(now)).collect()
     }
 
-    /// Whether a certificate in use has the DNS name `host`, which is in lower case.
+    /// Whether a certificate in use has the DNS name `host` (in lower case).
     pub fn is_named(&self, host: &str) -> bool {
         self.loaded.load().certificates.have(host)
     }
 
-    /// Uses other seeds from now on; tickets under the earlier ones are good while those are among them.
+    /// Switches to other seeds; tickets under earlier ones remain valid while those are among them.
     pub fn replace_ticket_seeds(&self, seeds: TicketSeeds) {
         self.seeds.store(Arc::new(seeds));
     }
 
-    /// Reads the files again, each pair by itself. What cannot be used leaves what is in use, and a note. Connections that are
-    /// open are never touched.
+    /// Reads the files again, each pair by itself. An unusable file leaves the present one in use, with a note. Open connections
+    /// are never touched.
     pub fn reload(&self, now: UnixTime) -> Reload {
         let (current, provider) = (self.loaded.load(), provider());
         let certificates = current.certificates.renewed(&provider, now);
@@ -172,8 +172,8 @@ impl Tls {
     }
 }
 
-/// Looks at the files every `reload_every` and with every change of `hangups` (SIGHUP), for ever, and says what there is to
-/// know about them: once and then daily. The listeners have files in common, which are spoken of once.
+/// Reloads the files every `reload_every` and at every change of `hangups` (SIGHUP), for ever. Logs each note once and then
+/// daily; files that the listeners share are logged once.
 pub async fn keep_fresh(all: Vec<Arc<Tls>>, reload_every: Duration, mut hangups: watch::Receiver<u64>) {
     let mut ticks = tokio::time::interval(reload_every.max(Duration::from_secs(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -190,7 +190,7 @@ pub async fn keep_fresh(all: Vec<Arc<Tls>>, reload_every: Duration, mut hangups:
             match tokio::task::spawn_blocking(move || reloaded.reload(now)).await {
                 Ok(Reload::Unchanged) => {}
                 Ok(Reload::Replaced) => info!("new TLS certificates are in use"),
-                // The runtime is going down, or reading panicked and the panic has been told.
+                // The runtime shuts down, or reading panicked, which is in the log already.
                 Err(_) => return,
             }
             notes.extend(tls.notes(now));
@@ -216,10 +216,10 @@ fn server(
         .map_err(TlsError::Setup)?
         .with_client_cert_verifier(demand.verifier())
         .with_cert_resolver(certificates.resolver());
-    // Our order of suites holds, not that of the client.
+    // The server's order of suites holds, not the client's.
     server.ignore_client_order = true;
     server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
-    // Sessions are kept by the clients, in tickets: nothing grows here, and any node can resume them.
+    // Clients store the sessions in tickets: nothing grows here, and any node can resume them.
     server.session_storage = Arc::new(NoServerSessionStorage {});
     server.send_tls13_tickets = 0;
     if settings.tickets {
@@ -229,7 +229,7 @@ fn server(
     Ok(Arc::new(server))
 }
 
-/// The one cryptography of all our TLS, as server and as client.
+/// The cryptography of all TLS, as server and as client.
 fn provider() -> Arc<CryptoProvider> {
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.cipher_suites.sort_by_key(|suite| !PREFERRED.contains(&suite.suite()));

@@ -39,7 +39,7 @@ use crate::listener::timeouts::Activity;
 /// A parser and its name.
 pub type Parser = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// The parsers.
 pub const PARSERS: [Parser; 27] = [
     ("application API, JSON", |input| members(b"application/json", input)),
     ("application API, form", |input| members(b"application/x-www-form-urlencoded", input)),
@@ -70,17 +70,17 @@ pub const PARSERS: [Parser; 27] = [
     ("PROXY protocol", proxy_header),
 ];
 
-/// Uses the outcome of a parser, so that the compiler does not leave the parser out.
+/// Uses the outcome of a parser, so that the compiler does not optimize the parser away.
 fn keep<T>(outcome: T) {
     let _ = black_box(outcome);
 }
 
 const NOW: Timestamp = Timestamp::from_millis(0);
 
-/// Header lines of one request, as many as the HTTP parser takes.
+/// The most header lines of a request, as in the HTTP parser.
 const LINES_MAX: usize = 100;
 
-/// The JSON of a part that fits into a token or proof of 8,192 characters.
+/// The longest JSON of a part that fits into a token or proof of 8,192 characters.
 const PART_MAX: usize = 5_700;
 
 static KEYRING: LazyLock<Keyring> = LazyLock::new(|| {
@@ -95,7 +95,7 @@ static NAMES: LazyLock<OAuth> = LazyLock::new(|| OAuth {
     audience: "https://api.example".to_owned(),
 });
 
-/// Trusts every address, so that it walks back as far as it ever does.
+/// Trusts every address, so that the walk is as long as possible.
 static PROXY: LazyLock<Proxy> = LazyLock::new(|| {
     let flags = vec![("proxies.trusted".to_owned(), "0.0.0.0/0,::/0".to_owned())];
     let config = Config::load(Sources { flags, ..Sources::default() }).expect("a configuration");
@@ -147,7 +147,7 @@ fn dpop_key(input: &[u8]) {
     proof(jwt(&[&dpop_header(fitting(input)), b"{}"]).as_bytes());
 }
 
-/// Claims below a good signature, which the sender makes with a key of its own.
+/// Claims below a valid signature, which the sender makes with a key of its own.
 fn dpop_claims(input: &[u8]) {
     let keys = jwk::set(std::iter::once(key()));
     let key_text = keys.trim_start_matches(r#"{"keys":["#).trim_end_matches("]}");
@@ -184,7 +184,7 @@ fn revocations_query(input: &[u8]) {
     }
 }
 
-/// A certificate stands in front of a chain, which is not read without one.
+/// Puts a certificate before a chain, which is not read without one.
 fn stated(name: &'static str, input: &[u8]) {
     let activity = Arc::new(Activity::new(tokio::time::Instant::now()));
     let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), port: None, via: None };
@@ -216,7 +216,7 @@ fn proxy_header(input: &[u8]) {
     keep(proxy_protocol::parse(&[&fixed, tlvs].concat()));
 }
 
-/// A signed text with these parts and a signature that is wrong.
+/// A signed text with these parts and an invalid signature.
 fn jwt(parts: &[&[u8]; 2]) -> String {
     let [header, claims] = parts.map(|part| URL_SAFE_NO_PAD.encode(part));
     format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode([7; 64]))

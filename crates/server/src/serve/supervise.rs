@@ -22,32 +22,32 @@ use tracing::{error, info};
 use crate::cli::output;
 use crate::telemetry::{self, with_causes};
 
-/// What asks for a stop. SIGQUIT as well: the core that the system would write holds keys.
+/// Signals that request a stop. SIGQUIT as well: the core dump that the system would write contains keys.
 const STOP: [c_int; 3] = [SIGTERM, SIGINT, SIGQUIT];
 
-/// What would end the process for a reason that is none: tools send SIGUSR1 after they have moved a log away, and a file at its
-/// size limit is a write that fails. SIGPIPE is ignored by the runtime of Rust.
+/// Signals that must not end the process: tools send SIGUSR1 after they have moved a log away, and SIGXFSZ at a file's size limit
+/// is a failed write. Rust's runtime ignores SIGPIPE.
 const IGNORED: [c_int; 7] = [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ];
 
-/// One request for a stop may come twice: `timeout` and shells signal a process and then its group.
+/// Signals within this time are one request: `timeout` and shells signal a process and then its group.
 const SAME_REQUEST: Duration = Duration::from_millis(10);
 
-/// How long the log may take for its last lines, and standard error for the sentence that a start failed with.
+/// Timeout of the log's last lines, and of the error of a failed start on standard error.
 pub const LAST_LINES: Duration = Duration::from_secs(2);
 
-/// What a stop may take beside `limits.stop_time`: the store's last commit, threads that read files, and the log.
+/// Time of a stop beside `limits.stop_time`: the store's last commit, threads that read files, and the log.
 const REST_OF_STOP: Duration = Duration::from_secs(6);
 
-/// Ended by a stop that something outside kept waiting: an open request is no reason for it, a disk that hangs is.
+/// Exit code of a stop that ran out of time, for instance because of a hung disk. Open requests do not cause it.
 const STUCK: c_int = 1;
 
-/// What the shell says of a process that a signal ended: 128 and the signal's number.
+/// The shell's exit code of a process that a signal ended: 128 and the signal's number.
 const BY_SIGNAL: c_int = 128;
 
-/// The larger part of the start runs on the thread beside the main one, which has this much by default.
+/// Stack of the thread beside the main one, which runs the larger part of the start; the main thread's default.
 const STACK: usize = 8 << 20;
 
-/// The signals as the serving part learns of them.
+/// The signals in the form that the serving thread uses.
 #[derive(Clone, Debug)]
 pub struct Signals {
     stop: watch::Receiver<bool>,
@@ -62,9 +62,9 @@ impl Signals {
         let _ = self.stop_time.set(stop_time);
     }
 
-    /// Resolves when a stop is asked for.
+    /// Resolves at a stop.
     pub async fn stopped(mut self) {
-        // An error says that the main thread is gone, which is a stop as well.
+        // An error means that the main thread is gone, which is a stop as well.
         let _ = self.stop.wait_for(|is_asked| *is_asked).await;
     }
 
@@ -74,11 +74,11 @@ impl Signals {
     }
 }
 
-/// The handlers of all signals that we know, in place. Until [`run`], signals wait.
+/// Installed handlers of all known signals. Until [`run`], signals wait.
 pub struct Handlers(Arriving);
 
 impl Handlers {
-    /// Puts them in place; SIGHUP first, which comes unasked.
+    /// Installs them; SIGHUP first, since it comes unasked.
     pub fn install() -> io::Result<Handlers> {
         let signals = [SIGHUP].into_iter().chain(STOP).chain(IGNORED);
         Ok(Handlers(Arriving::new(signals)?))
@@ -111,12 +111,12 @@ pub fn run(
     match worker.join() {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(sentence)) => failed(&sentence),
-        // The panic has been told.
+        // The panic is in the log already.
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// Returns when the work is done.
+/// Handles signals until the work is done.
 fn wait_for_signals(
     mut arriving: Arriving,
     stop: &watch::Sender<bool>,
@@ -145,14 +145,14 @@ fn wait_for_signals(
     }
 }
 
-/// Nothing has been promised to anybody yet, and a kill at any moment is safe: what hangs is not waited for.
+/// Ends a process that has promised nothing yet: a kill at any moment is safe, and hung work is not waited for.
 fn end_the_start() -> ! {
     info!("stopped during the start");
     telemetry::finish(LAST_LINES);
     low_level::exit(0)
 }
 
-/// The last resort of a stop. Without the thread for it the stop has the bounds of its parts.
+/// The last resort of a stop. If the thread cannot start, the bounds of the stop's parts remain.
 fn end_after(limit: Duration) {
     let _ = thread::Builder::new().name("stop".to_owned()).spawn(move || {
         thread::sleep(limit);
@@ -162,7 +162,7 @@ fn end_after(limit: Duration) {
     });
 }
 
-/// Says why, if standard error takes it: a supervisor waits for the end and not for the sentence.
+/// Prints the error, if standard error takes it: a supervisor waits for the exit and not for the sentence.
 fn failed(sentence: &str) -> ExitCode {
     let line = format!("error: {sentence}");
     let (say, said) = mpsc::channel();

@@ -1,11 +1,11 @@
-//! Log escaping: no text of a client can forge a line or a field, or hide a part of one. Both formats use it.
+//! Log escaping in both formats: no client's text can forge a line or a field, or hide a part of one.
 
 use std::fmt::Write;
 
 use northgate_core::visible::is_invisible;
 
-/// Appends `text` as a JSON string in which every control, line separator, bidirectional and invisible character is
-/// escaped, also those that JSON would allow.
+/// Appends `text` as a JSON string, with every control, line separator, bidirectional and invisible character escaped, also those
+/// that JSON would allow.
 pub(super) fn quoted(line: &mut String, text: &str) {
     line.push('"');
     for c in text.chars() {
@@ -18,7 +18,7 @@ pub(super) fn quoted(line: &mut String, text: &str) {
     line.push('"');
 }
 
-/// Quotes what was appended to `line` from `begin` on, unless it is one word that cannot be taken for anything else.
+/// Quotes the text appended to `line` from `begin` on, unless it is one unambiguous word.
 pub(super) fn quote_unless_plain(line: &mut String, begin: usize) {
     let is_plain = |c: char| match c {
         '"' | '=' => false,
@@ -32,7 +32,7 @@ pub(super) fn quote_unless_plain(line: &mut String, begin: usize) {
     }
 }
 
-/// Escapes hidden characters in what was appended to `line` from `begin` on: a message stays on its line.
+/// Escapes hidden characters in the text appended to `line` from `begin` on: a message stays on its line.
 pub(super) fn escape_hidden(line: &mut String, begin: usize) {
     if line[begin..].contains(is_hidden) {
         let text = line.split_off(begin);
@@ -46,7 +46,7 @@ fn is_hidden(c: char) -> bool {
     c.is_control() || is_invisible(c)
 }
 
-/// As JSON escapes it, beyond U+FFFF as two.
+/// JSON's escape; beyond U+FFFF a surrogate pair.
 fn escaped(line: &mut String, c: char) {
     match c {
         '\n' => line.push_str("\\n"),

@@ -1,4 +1,4 @@
-//! What a line looks like: for a terminal or as JSON.
+//! Formats of log lines: text for a terminal, or JSON.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -15,20 +15,20 @@ use super::with_causes;
 use crate::clock;
 use crate::config::log::LogFormat;
 
-/// Targets of ours that a reader may want to pick out, such as `northgate::audit`; they appear as `kind`. They are
-/// written at every level: requests have a setting of their own, and what is audited must not get lost.
+/// Prefix of special targets such as `northgate::audit`, which appear as `kind`. They are written at every level: requests have a
+/// setting of their own, and audit events must not get lost.
 const KINDS: &str = "northgate::";
 
 thread_local! {
-    /// Each thread formats into a buffer of its own, which keeps its room from line to line.
+    /// Each thread formats into a buffer of its own, which keeps its capacity from line to line.
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// The target of what is written for the audit, and for a request.
+/// The targets of audit events and of requests.
 const AUDIT: &str = "northgate::audit";
 const REQUEST: &str = "northgate::request";
 
-/// Formats every event up to a level. There are no spans: a line says by itself what it is about.
+/// Formats every event up to a level. Without spans: a line is complete by itself.
 #[derive(Clone)]
 pub(super) struct Format {
     pub lines: Arc<Lines>,
@@ -133,7 +133,7 @@ impl Visit for TextFields<'_> {
         self.record_str(field, &with_causes(value));
     }
 
-    /// Texts that are displayed (`%`) come here too.
+    /// Texts formatted by `Display` (`%`) come here too.
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() != MESSAGE {
             self.put(field, format_args!("{value:?}"));

@@ -1,7 +1,7 @@
-//! Lines on their way to standard error: gathered in memory, written by a thread of their own in large pieces.
+//! Buffer of log lines: gathered in memory, written to standard error in large pieces by a thread of its own.
 //!
-//! A request only copies its line. Lines that a slow reader leaves no room for, and lines that standard error does not take,
-//! are lost and counted; they stop no request.
+//! A request only copies its line. Lines without room behind a slow reader, and lines that standard error does not take, are lost
+//! and counted; they delay no request.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use super::out::Out;
 
-/// Bytes that wait for a slow reader: some 20,000 lines. Beyond it lines are dropped and counted.
+/// The most bytes that wait for a slow reader: some 20,000 lines. Beyond it lines are dropped and counted.
 const WAITING_BYTES: usize = 4 << 20;
 
 /// How long lines are gathered before they are written: a busy server writes a hundred pieces a second at most.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// How often the line about lost lines is tried while there are no others: the end of the trouble shows within that time.
+/// How often the report of lost lines is retried while there are no others: the end of the trouble shows within that time.
 const TRY_EVERY: Duration = Duration::from_secs(1);
 
-/// What a line is about, as its field `kind` says.
+/// The field `kind` of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Audit,
@@ -27,7 +27,7 @@ pub enum Kind {
     Other,
 }
 
-/// Lines that were lost since the start.
+/// Counts of lost lines since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lost {
     pub audit: u64,
@@ -49,7 +49,7 @@ impl Lost {
     }
 }
 
-/// Where lines go.
+/// The buffer of waiting lines.
 #[derive(Default)]
 pub struct Lines {
     waiting: Mutex<Waiting>,
@@ -72,7 +72,7 @@ struct Piece {
 }
 
 impl Lines {
-    /// Takes a line, which ends with its newline, or counts it as lost.
+    /// Adds a line, which ends with its newline, or counts it as lost.
     pub fn add(&self, line: &[u8], kind: Kind) {
         let mut waiting = self.waiting();
         if waiting.piece.bytes.len() + line.len() > WAITING_BYTES || waiting.is_closed {
@@ -86,30 +86,30 @@ impl Lines {
         waiting.piece.kinds.push(kind);
     }
 
-    /// All lines that wait, taken out.
+    /// Takes all waiting lines.
     pub(super) fn taken(&self) -> Vec<u8> {
         std::mem::take(&mut self.waiting().piece).bytes
     }
 
-    /// Lines that were lost since the start.
+    /// The counts of lost lines since the start.
     pub fn lost(&self) -> Lost {
         let [audit, request, other] = &self.lost;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Lost { audit: read(audit), request: read(request), other: read(other) }
     }
 
-    /// Takes no more lines and waits until those that it has are written, for `limit` at most: with a full pipe that no
-    /// process reads, that would be never.
+    /// Accepts no more lines and waits until the present ones are written, for `limit` at most: a full pipe without a reader
+    /// never drains.
     pub fn finish(&self, limit: Duration) {
         let mut waiting = self.waiting();
         waiting.is_closed = true;
         self.changed.notify_all();
         let is_not_finished = |waiting: &mut Waiting| !waiting.is_finished;
-        // Whether the time was enough, nobody is left to be told.
+        // Whether or not the time sufficed, no line can report it any more.
         drop(self.changed.wait_timeout_while(waiting, limit, is_not_finished));
     }
 
-    /// Starts the thread that writes to `to` until the lines are finished. `notice` makes the line that tells a loss.
+    /// Starts the thread that writes to `to` until the lines are finished. `notice` formats the report of lost lines.
     pub(super) fn write_to(
         self: &Arc<Lines>,
         to: impl Write + Send + 'static,
@@ -147,7 +147,7 @@ impl Lines {
         }
     }
 
-    /// Waits for lines, or until a loss that was not told yet is worth another try. Tells whether these are the last.
+    /// Waits for lines, or until an unreported loss is due for a retry. Returns whether these are the last.
     fn take(&self, piece: &mut Piece, told: Lost) -> bool {
         let is_idle = |waiting: &mut Waiting| waiting.piece.bytes.is_empty() && !waiting.is_closed;
         let waiting = self.waiting();

@@ -1,4 +1,4 @@
-//! Standard error as it is: a pipe, a file or a socket that may take less than it is given, or nothing.
+//! Raw standard error: a pipe, a file or a socket that may accept a part of a write, or nothing.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -6,10 +6,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a descriptor that does not block, and is full, is left alone.
+/// Pause after a full non-blocking descriptor.
 const REST: Duration = Duration::from_millis(10);
 
-/// Writes pieces of whole lines, and knows where a line was cut.
+/// Writes pieces of whole lines, and remembers where a line was cut.
 pub(super) struct Out<W> {
     to: W,
     is_cut: bool,
@@ -20,8 +20,7 @@ impl<W: Write> Out<W> {
         Out { to, is_cut: false }
     }
 
-    /// Returns how much of `piece` was taken, which is all of it unless there was an error. After a line that was cut a new
-    /// one begins.
+    /// Returns the number of bytes taken of `piece`: all of them unless there was an error. After a cut line a new one begins.
     pub fn write(&mut self, piece: &[u8]) -> usize {
         if piece.is_empty() || (self.is_cut && self.push(b"\n") == 0) {
             return 0;
@@ -39,7 +38,7 @@ impl<W: Write> Out<W> {
                 Ok(0) => break,
                 Ok(count) => taken += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Whoever has the descriptor beside us made it so; a full one is waited for as any other.
+                // Another holder of the descriptor made it non-blocking; a full one is waited for as any other.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(REST),
                 Err(_) => break,
             }
@@ -48,7 +47,7 @@ impl<W: Write> Out<W> {
     }
 }
 
-/// The descriptor itself: `io::stderr` takes what goes to a closed one for written.
+/// The descriptor itself: `io::stderr` counts writes to a closed one as successful.
 pub(super) fn standard_error() -> io::Result<Box<dyn Write + Send>> {
     if was_closed() {
         return Ok(Box::new(Closed));
@@ -56,8 +55,8 @@ pub(super) fn standard_error() -> io::Result<Box<dyn Write + Send>> {
     Ok(Box::new(File::from(io::stderr().as_fd().try_clone_to_owned()?)))
 }
 
-/// Whether the process was started without a standard error. The runtime of Rust then puts `/dev/null` there, open for
-/// reading and writing; whoever discards the log with `2>/dev/null` opens it for writing only.
+/// Whether the process was started without standard error. Rust's runtime then opens `/dev/null` there for reading and writing;
+/// an operator's `2>/dev/null` opens it for writing only.
 fn was_closed() -> bool {
     let is_null = fs::read_link("/proc/self/fd/2").is_ok_and(|file| file == Path::new("/dev/null"));
     let about = fs::read_to_string("/proc/self/fdinfo/2").unwrap_or_default();

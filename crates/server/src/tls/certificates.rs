@@ -1,4 +1,4 @@
-//! The certificates of a listener: each with its key by itself, and which of them a client gets.
+//! The certificates of a listener, each with its key, and the choice among them for each client.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::tls::x509::{Certificate, names};
 #[derive(Debug)]
 pub struct Certificates(Vec<Slot>);
 
-/// One pair of files, what of it is in use, and why the files are not, if they are not.
+/// One pair of files: the certificate in use, and the error of the files, if they differ from it.
 #[derive(Debug)]
 struct Slot {
     files: CertificateFiles,
@@ -37,32 +37,32 @@ struct Pair {
     /// Of the leaf, in lower case.
     dns_names: Vec<String>,
     not_before_s: i64,
-    /// The first end in the chain, which ends all of it.
+    /// The first expiry in the chain, which ends all of it.
     not_after_s: i64,
     is_issuers_end: bool,
-    /// Certificates in the file that signed none of the others, and are not sent.
+    /// Certificates in the file that signed none of the others; they are not sent.
     strangers: usize,
 }
 
-/// What monitoring has to know about a pair of files.
+/// The expiry of a pair of files, for monitoring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateExpiry {
     pub file: PathBuf,
     /// Seconds since 1970; `None` where no certificate of these files is in use.
     pub not_after_s: Option<i64>,
-    /// Whether what is in use is what the files hold.
+    /// Whether the certificate in use is that of the files.
     pub is_taken: bool,
 }
 
 impl CertificateExpiry {
-    /// Adds another use of the same file. A metric has one value for each set of labels.
+    /// Merges another use of the same file. A metric has one value for each set of labels.
     pub(super) fn add(&mut self, other: &CertificateExpiry) {
         self.not_after_s = [self.not_after_s, other.not_after_s].into_iter().flatten().min();
         self.is_taken &= other.is_taken;
     }
 }
 
-/// Why a certificate cannot be used.
+/// Reason why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     #[error(transparent)]
@@ -84,8 +84,8 @@ pub enum CertificateError {
 }
 
 impl Certificates {
-    /// Reads each pair by itself; an error if none of them can be used. One that is over is served and noted: clients that
-    /// do not look at it keep working, and a restart must not be worse than no restart.
+    /// Reads each pair by itself; an error if none is usable. An expired one is served and noted: clients that do not check it
+    /// keep working, and a restart must not be worse than no restart.
     pub fn read(
         files: &[CertificateFiles],
         provider: &CryptoProvider,
@@ -106,7 +106,7 @@ impl Certificates {
         }
     }
 
-    /// The files as they are now; a pair that cannot be used leaves the one that is in use in its place.
+    /// The present files; an unusable pair keeps the one in use.
     pub fn renewed(&self, provider: &CryptoProvider, now: UnixTime) -> Certificates {
         Certificates(self.0.iter().map(|slot| slot.renewed(provider, now)).collect())
     }
@@ -121,7 +121,7 @@ impl Certificates {
         self.0.iter().zip(&other.0).all(is_same)
     }
 
-    /// What an operator has to know.
+    /// Notes for the operator.
     pub fn notes(&self, now: UnixTime) -> Vec<Note> {
         let mut notes = Vec::new();
         for Slot { files, pair, fault } in &self.0 {
@@ -170,7 +170,7 @@ impl Certificates {
         self.0.iter().map(expiry).collect()
     }
 
-    /// Chooses among them for each client.
+    /// The resolver that chooses for each client.
     pub fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
         let mut pairs: Vec<Arc<Pair>> = self.0.iter().filter_map(|slot| slot.pair.clone()).collect();
         pairs.sort_by_key(|pair| rank(pair.certified.key.algorithm()));
@@ -196,7 +196,7 @@ impl Slot {
 }
 
 impl Pair {
-    /// Finds the certificate of the key, wherever it stands in the file, and puts those of its issuers behind it.
+    /// Finds the certificate of the key, wherever it stands in the file, and appends those of its issuers.
     fn read(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Pair, CertificateError> {
         let (certificates, keys) = (pem::certificates(&files.chain)?, pem::keys(&files.key)?);
         let mut unusable = None;
@@ -276,13 +276,13 @@ enum Validity {
     ToCome,
 }
 
-/// Signing with ECDSA costs a fraction of RSA; Ed25519 costs as little, but few clients know it and so it is tried last.
+/// The order of preference: signing with ECDSA costs a fraction of RSA; Ed25519 costs as little, but few clients support it.
 fn rank(algorithm: SignatureAlgorithm) -> usize {
     let preferred = [SignatureAlgorithm::ECDSA, SignatureAlgorithm::RSA];
     preferred.iter().position(|known| *known == algorithm).unwrap_or(preferred.len())
 }
 
-/// The first certificate that is valid and whose signature the client can check.
+/// The first certificate that is valid and whose signature the client can verify.
 #[derive(Debug)]
 struct Choice(Vec<Arc<Pair>>);
 
@@ -292,14 +292,14 @@ impl Choice {
         let is_valid = |pair: &&Arc<Pair>| pair.validity(seconds(now)) == Validity::Now;
         let usable = || self.0.iter().filter(is_usable);
         let chosen = usable().find(is_valid).or_else(|| usable().next());
-        // Without a usable one the handshake fails in rustls, which tells the client why.
+        // Without a usable one the handshake fails in rustls, which notifies the client.
         chosen.or(self.0.first()).map(|pair| Arc::clone(&pair.certified))
     }
 }
 
 impl ResolvesServerCert for Choice {
     fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        // For TLS 1.2, rustls leaves only the schemes here that go with one of the client's cipher suites.
+        // For TLS 1.2, rustls leaves only the schemes here that match one of the client's cipher suites.
         self.among(client.signature_schemes(), unix_time())
     }
 }

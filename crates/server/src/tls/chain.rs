@@ -1,17 +1,17 @@
-//! The certificate chain as clients expect it: the certificate of the key, then the one that signed it, and so on.
+//! Order of a certificate chain: the certificate of the key, then the one that signed it, and so on.
 
 use rustls::pki_types::CertificateDer;
 
 use crate::tls::x509::Certificate;
 
-/// A chain, and how many certificates of its file are no part of it.
+/// A chain, and the number of certificates in its file that do not belong to it.
 pub struct Ordered {
     pub chain: Vec<CertificateDer<'static>>,
     pub strangers: usize,
 }
 
-/// Puts `all` in order behind the certificate at `own`. Left out is what clients do not need: what is there twice, roots, and
-/// what signed none of the others. Nothing if one of them is not a certificate.
+/// Orders `all` behind the certificate at `own`. Leaves out duplicates, roots, and certificates that signed none of the others.
+/// `None` if one of them is not a certificate.
 pub fn ordered(all: &[CertificateDer<'static>], own: usize) -> Option<Ordered> {
     let mut chain = vec![all[own].clone()];
     let mut rest = Vec::new();
@@ -24,7 +24,7 @@ pub fn ordered(all: &[CertificateDer<'static>], own: usize) -> Option<Ordered> {
     let mut at = 0;
     while at < chain.len() {
         let issuer = Certificate::parse(&chain[at])?.issuer.to_vec();
-        // More than one where an authority is signed by an old and by a new one: clients take the one that they know.
+        // More than one where an authority has an old and a new signer: clients take the one that they trust.
         let is_issuer = |other: &CertificateDer<'_>| {
             Certificate::parse(other).is_some_and(|other| other.subject == issuer)
         };

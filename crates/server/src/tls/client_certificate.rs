@@ -1,4 +1,4 @@
-//! The certificate that a client has shown on its connection, of which it has proved to hold the key.
+//! The certificate of a client on its connection; the handshake has proved possession of its key.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::tls::x509::{Certificate, names};
 /// An extension of every request on a connection with a client certificate.
 #[derive(Clone)]
 pub struct ClientCertificate {
-    /// At least the client's own.
+    /// At least the client's own certificate.
     chain: Arc<[CertificateDer<'static>]>,
-    /// What knows the authorities that are trusted; `None` where there are none.
+    /// The verifier of trusted authorities; `None` without authorities.
     authorities: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl ClientCertificate {
-    /// What the client has shown, if it has.
+    /// The client's certificate on the connection, if it presented one.
     pub fn of(
         chain: Option<&[CertificateDer<'static>]>,
         authorities: Option<Arc<dyn ClientCertVerifier>>,
@@ -28,7 +28,7 @@ impl ClientCertificate {
         Some(ClientCertificate { chain: chain.to_vec().into(), authorities })
     }
 
-    /// What a trusted proxy states that the client has shown, if that is a certificate.
+    /// The client's certificate as a trusted proxy states it, if it parses.
     pub fn stated(
         chain: Vec<CertificateDer<'static>>,
         authorities: Option<Arc<dyn ClientCertVerifier>>,
@@ -42,7 +42,7 @@ impl ClientCertificate {
         thumbprint(&self.chain[0])
     }
 
-    /// The names in the certificate, if it leads to an authority that is trusted and is valid now; else none.
+    /// The names in the certificate, if it leads to a trusted authority and is valid now; otherwise none.
     pub fn names(&self) -> Vec<CertificateName> {
         let Some(authorities) = &self.authorities else { return Vec::new() };
         let (own, others) = (&self.chain[0], &self.chain[1..]);

@@ -1,4 +1,4 @@
-//! Client certificates: not asked for, asked for, or required.
+//! Client certificate policy (mutual TLS): not requested, requested, or required.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use crate::tls::notes::Note;
 use crate::tls::pem::{self, PemError};
 use crate::tls::x509::Certificate;
 
-/// What is asked of clients, ready for use.
+/// The policy with its loaded authorities.
 #[derive(Debug)]
 pub struct ClientCertificatePolicy {
     verifier: Arc<dyn ClientCertVerifier>,
     authorities: Option<Arc<dyn ClientCertVerifier>>,
     fingerprint: [u8; 32],
     file: Option<PathBuf>,
-    /// When each authority ends, in seconds since 1970.
+    /// Expiry of each authority, in seconds since 1970.
     ends_s: Vec<i64>,
 }
 
-/// Why client certificates cannot be checked.
+/// Reason why client certificates cannot be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientCertificateError {
     #[error("the authorities of client certificates are not usable")]
@@ -50,7 +50,7 @@ pub enum ClientCertificateError {
 }
 
 impl ClientCertificatePolicy {
-    /// Reads the authorities where there are any.
+    /// Reads the authorities, if there are any.
     pub fn read(
         wanted: &ClientCertificates,
         provider: &Arc<CryptoProvider>,
@@ -79,7 +79,7 @@ impl ClientCertificatePolicy {
         Ok(ClientCertificatePolicy { verifier, authorities, fingerprint: digest, file, ends_s })
     }
 
-    /// What an operator has to know about the end of authorities.
+    /// Notes for the operator about the expiry of authorities.
     pub fn notes(&self, now: UnixTime) -> Vec<Note> {
         let what = |file: &PathBuf| format!("an authority of client certificates in {}", file.display());
         let ends =
@@ -87,7 +87,7 @@ impl ClientCertificatePolicy {
         self.file.as_ref().map(what).into_iter().flat_map(ends).collect()
     }
 
-    /// The file of the authorities, and when the first of them ends.
+    /// The file of the authorities, and the first expiry among them.
     pub fn first_end(&self) -> Option<(PathBuf, i64)> {
         Some((self.file.clone()?, *self.ends_s.iter().min()?))
     }
@@ -96,12 +96,13 @@ impl ClientCertificatePolicy {
         self.verifier.clone()
     }
 
-    /// What knows whom the authorities have signed.
+    /// The verifier of the authorities.
     pub fn authorities(&self) -> Option<Arc<dyn ClientCertVerifier>> {
         self.authorities.clone()
     }
 
-    /// Differs whenever other clients are let in. A resumed session is not checked again, so tickets are bound to it.
+    /// Changes whenever the set of accepted clients does. A resumed session is not verified again, so that tickets are bound to
+    /// it.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }
@@ -111,7 +112,7 @@ impl ClientCertificatePolicy {
     }
 }
 
-/// Accepts what leads to an authority in the file.
+/// Accepts certificates that lead to an authority in the file.
 fn known(
     authorities: &Path,
     provider: &Arc<CryptoProvider>,
@@ -130,8 +131,8 @@ fn known(
         .map_err(|cause| ClientCertificateError::Verifier { path: path(), cause })
 }
 
-/// Accepts any certificate, ended or self-signed, or none. What it is good for, whoever uses it asks the
-/// registry of applications or the authorities; that the client holds its key is checked.
+/// Accepts any certificate, expired or self-signed, or none. Its users ask the registry of applications or the authorities for
+/// its meaning; possession of the key is verified.
 #[derive(Debug)]
 struct AnyOrNone(WebPkiSupportedAlgorithms);
 
@@ -177,8 +178,8 @@ impl ClientCertVerifier for AnyOrNone {
 }
 
 impl AnyOrNone {
-    /// Takes the key out of the certificate itself, because what rustls offers refuses certificates of version 1 and
-    /// with unknown extensions, which old clients have.
+    /// Takes the key out of the certificate itself, because rustls's own verification refuses certificates of version 1 and with
+    /// unknown extensions, which old clients have.
     fn verify(
         &self,
         message: &[u8],

@@ -12,7 +12,7 @@ use crate::private_file::{self, PrivateFileError};
 
 const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// Why there is no development certificate.
+/// Reason why there is no development certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum DevCertificateError {
     #[error("the development certificate could not be made")]
@@ -27,8 +27,8 @@ pub enum DevCertificateError {
     Key(#[from] PrivateFileError),
 }
 
-/// Makes an ECDSA P-256 certificate for this machine's own names in `data_dir/tls`, unless there is a key already. The
-/// key is written last and at once: a start that was killed before is made good by the next one.
+/// Creates an ECDSA P-256 certificate for this machine's own names in `data_dir/tls`, unless there is a key already. The key is
+/// written last and atomically, so that the next start completes one that was killed.
 pub fn certificate(data_dir: &Path) -> Result<CertificateFiles, DevCertificateError> {
     let files = CertificateFiles::in_data_dir(data_dir);
     if files.key.exists() {

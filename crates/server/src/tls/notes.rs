@@ -1,4 +1,4 @@
-//! What an operator has to know about certificates: files that could not be taken, and what ends soon or has ended.
+//! Notes for the operator about certificates: rejected files, and certificates that expire soon or have expired.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -8,13 +8,13 @@ use tracing::{error, warn};
 
 const DAY_S: i64 = 24 * 60 * 60;
 
-/// So many days before the end it is said, then again every day; each number of days is news.
+/// Days before the expiry at which a note changes; each change is logged at once, and repeated daily.
 const STAGES: [i64; 3] = [1, 7, 30];
 
-/// The end of the year 9999, which certificates say that do not end.
+/// The end of the year 9999, in certificates without an expiry.
 const LATEST_S: i64 = 253_402_300_799;
 
-/// One thing to know.
+/// A note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// Whether clients are refused already, or will be within a day.
@@ -22,7 +22,7 @@ pub struct Note {
     pub text: String,
 }
 
-/// When each note was logged last: a new one is due at once, and one that stays is due again after a day.
+/// When each note was logged last: a new one is due at once, a lasting one again after a day.
 #[derive(Debug, Default)]
 pub struct Reminders(BTreeMap<String, i64>);
 
@@ -31,7 +31,7 @@ impl Note {
         Note { is_urgent: true, text }
     }
 
-    /// What there is to say about the end of `what`, such as "the certificate in cert.pem", at `now`.
+    /// The note about the expiry of `what`, such as "the certificate in cert.pem", at `now`.
     pub fn about_end(what: &str, not_after_s: i64, now: UnixTime) -> Option<Note> {
         let left_s = not_after_s - seconds(now);
         let at = date(not_after_s);
@@ -54,7 +54,7 @@ impl Note {
 }
 
 impl Reminders {
-    /// Those of `notes` that are to be logged at `now`.
+    /// The notes that are due at `now`.
     pub fn due(&mut self, mut notes: Vec<Note>, now: UnixTime) -> Vec<Note> {
         let now_s = seconds(now);
         self.0.retain(|text, _| notes.iter().any(|note| note.text == *text));
@@ -69,7 +69,7 @@ impl Reminders {
         notes
     }
 
-    /// A person waits for an answer: what is still so is said again.
+    /// Makes all notes due again: a person waits for an answer.
     pub fn forget(&mut self) {
         self.0.clear();
     }
@@ -80,7 +80,7 @@ pub fn seconds(now: UnixTime) -> i64 {
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// A time in seconds since 1970 as people read it.
+/// A time in seconds since 1970 as a date.
 pub fn date(at_s: i64) -> String {
     let since_1970 = Duration::from_secs(at_s.clamp(0, LATEST_S) as u64);
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since_1970).to_string()
@@ -96,11 +96,11 @@ mod tests {
         UnixTime::since_unix_epoch(Duration::from_secs((END_S - before_the_end_s) as u64))
     }
 
-    // A certificate ended in a night, with no line before it and none after.
+    // Regression: a certificate expired in a night, with no line before it and none after.
     #[test]
     fn the_end_is_said_30_7_and_1_days_before_and_daily_in_between() {
         let (mut reminders, mut told) = (Reminders::default(), Vec::new());
-        // A look every hour, from 40 days before the end to 2 days after it.
+        // A look every hour, from 40 days before the expiry to 2 days after it.
         for hour in (-2 * 24..=40 * 24).rev() {
             let now = at(hour * 3600);
             let notes = Vec::from_iter(Note::about_end("the certificate in a.pem", END_S, now));
@@ -108,7 +108,7 @@ mod tests {
             told.extend(due.into_iter().map(|note| (hour, note.is_urgent, note.text)));
         }
         let hours: Vec<i64> = told.iter().map(|(hour, ..)| *hour).collect();
-        // That it has ended is news an hour after the end, and is said again a day after that.
+        // The expiry is logged an hour after it, and again a day later.
         let expected: Vec<i64> = (0..=30).rev().map(|day| day * 24).chain([-1, -25]).collect();
         assert_eq!(hours, expected);
         let text = |hour: i64| &told.iter().find(|(at, ..)| *at == hour).expect("told").2;

@@ -1,4 +1,4 @@
-//! PEM files of certificates and private keys, and what is wrong with files that hold none.
+//! PEM files of certificates and private keys, with errors that name what a file contains instead.
 
 use std::fmt;
 use std::fs::File;
@@ -14,10 +14,10 @@ use crate::exposure;
 const LONGEST: u64 = 4 << 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// How DER and PKCS#12 begin.
+/// The first byte of DER and PKCS#12.
 const SEQUENCE: u8 = 0x30;
 
-/// Why a file has no certificate or key for us.
+/// Reason why a file yields no certificate or key.
 #[derive(Debug, thiserror::Error)]
 pub enum PemError {
     #[error("{} could not be read", path.display())]
@@ -60,7 +60,7 @@ pub enum PemError {
     Exposed { path: PathBuf, mode: u32 },
 }
 
-/// What a file has instead of what was looked for: the labels of its sections.
+/// The content of a file with the wrong sections: their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found(Vec<String>);
 
@@ -75,7 +75,7 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemErro
     }
 }
 
-/// All private keys of a file that others cannot read, at least one, in PKCS#8, PKCS#1 or SEC1.
+/// All private keys of a private file, at least one, in PKCS#8, PKCS#1 or SEC1.
 pub fn keys(path: &Path) -> Result<Vec<PrivateKeyDer<'static>>, PemError> {
     let file = open(path)?;
     let unreadable = |cause| PemError::Unreadable { path: path.to_owned(), cause };
@@ -87,7 +87,7 @@ pub fn keys(path: &Path) -> Result<Vec<PrivateKeyDer<'static>>, PemError> {
     let all: Result<Vec<_>, _> = PrivateKeyDer::pem_slice_iter(&text).collect();
     let all = all.map_err(|cause| PemError::Broken { path: path.to_owned(), cause })?;
     match exposed {
-        // A certificate in place of the key may be read by all, and is named for what it is.
+        // A certificate in place of the key may be readable for all, and the error says what it is.
         _ if all.is_empty() => Err(PemError::NoKey { path: path.to_owned(), found: Found::of(&text) }),
         Some(mode) => Err(PemError::Exposed { path: path.to_owned(), mode }),
         None => Ok(all),
@@ -98,7 +98,7 @@ fn open(path: &Path) -> Result<File, PemError> {
     File::open(path).map_err(|cause| PemError::Unreadable { path: path.to_owned(), cause })
 }
 
-/// The file's text as the parser knows it: whatever an editor made of line ends, indentation and the beginning.
+/// The normalized text, whatever an editor did to line ends, indentation and the beginning.
 fn read(file: File, path: &Path) -> Result<Vec<u8>, PemError> {
     let unreadable = |cause| PemError::Unreadable { path: path.to_owned(), cause };
     let mut bytes = Vec::new();
@@ -113,7 +113,7 @@ fn read(file: File, path: &Path) -> Result<Vec<u8>, PemError> {
     }
 }
 
-/// Lines end with LF and begin with their first character; files that were put together may have several byte order marks.
+/// Lines end with LF and begin with their first character; concatenated files may have several byte order marks.
 fn plain(text: &[u8]) -> Vec<u8> {
     let lines = text.split(|byte| matches!(byte, b'\n' | b'\r'));
     let line = |line: &[u8]| {
@@ -139,7 +139,7 @@ impl Found {
     }
 }
 
-/// Continues the sentence that says what is missing.
+/// Completes the sentence about the missing section.
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {

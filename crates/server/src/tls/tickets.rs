@@ -1,4 +1,4 @@
-//! Session tickets that every node with the same keyring can open (RFC 5077, section 4; RFC 8446, section 4.6.1).
+//! Session tickets that every node with the same keyring can resume (RFC 5077 §4; RFC 8446 §4.6.1).
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,16 +15,15 @@ use rustls::server::ProducesTickets;
 /// tickets a second stay below the 2^32 messages that AES-GCM allows with random nonces.
 const SLOT_S: u64 = 12 * 60 * 60;
 
-/// The first bytes of a ticket name its key, so that only one key is tried.
+/// The length of the key name at the start of a ticket, so that only one key is tried.
 const NAME_LEN: usize = 8;
 
-/// What ticket keys are derived from, from the keyring: the newest first. All of them open; the newest whose time has
-/// come seals.
+/// The seeds of ticket keys from the keyring, the newest first. All of them open; the newest whose time has come seals.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TicketSeeds(pub Vec<TicketSeed>);
 
 impl TicketSeeds {
-    /// The place of the one that seals; the oldest, where the clock is behind all of them.
+    /// The index of the sealing seed; the oldest, where the clock is behind all of them.
     fn sealing(&self, now_s: u64) -> usize {
         let now = Timestamp::from_millis(now_s.saturating_mul(1000));
         let in_use = self.0.iter().position(|seed| seed.use_from <= now);
@@ -38,7 +37,7 @@ impl fmt::Debug for TicketSeeds {
     }
 }
 
-/// Seals and opens tickets under keys that follow from the seeds, the time and whom the listener lets in.
+/// Seals and opens tickets under keys that follow from the seeds, the time and the accepted clients.
 #[derive(Debug)]
 pub struct Tickets {
     seeds: Arc<ArcSwap<TicketSeeds>>,
@@ -47,7 +46,7 @@ pub struct Tickets {
 }
 
 impl Tickets {
-    /// `audience` is the same wherever the same clients are let in: a session resumes only there.
+    /// `audience` is the same wherever the same clients are accepted: a session resumes only there.
     pub fn new(seeds: Arc<ArcSwap<TicketSeeds>>, audience: [u8; 32]) -> Tickets {
         Tickets { seeds, audience, keys: ArcSwapOption::empty() }
     }
@@ -72,7 +71,7 @@ impl Tickets {
         Some(plain)
     }
 
-    /// The keys of this slot; derived anew when the slot or the seeds have changed.
+    /// The keys of this slot; derived again when the slot or the seeds have changed.
     fn keys(&self, now_s: u64) -> Option<Arc<Keys>> {
         let slot = now_s / SLOT_S;
         let seeds = self.seeds.load();
@@ -93,7 +92,7 @@ impl ProducesTickets for Tickets {
         true
     }
 
-    /// A ticket from the end of a slot lives through the whole next one, and no longer is promised.
+    /// A ticket from the end of a slot is valid through the whole next one, and no longer is promised.
     fn lifetime(&self) -> u32 {
         SLOT_S as u32
     }
@@ -114,7 +113,7 @@ struct Keys {
     seeds: Arc<TicketSeeds>,
     /// In the order of the seeds.
     of_slot: Vec<NamedKey>,
-    /// Of the slot before and the next one: the clock of the node that sealed may be ahead of ours.
+    /// Of the previous and the next slot: the clock of the sealing node may be ahead.
     beside: Vec<NamedKey>,
 }
 
@@ -136,7 +135,7 @@ impl Keys {
 }
 
 impl NamedKey {
-    /// One step of HKDF-Expand (RFC 5869) for the key and one for its name; the seed is uniform, so nothing is extracted.
+    /// One step of HKDF-Expand (RFC 5869) for the key and one for its name; the seed is uniform, so that no extraction is needed.
     fn derive(seed: &[u8; 32], slot: u64, audience: &[u8; 32]) -> Option<NamedKey> {
         let seed = hmac::Key::new(hmac::HMAC_SHA256, seed);
         let expand = |purpose: &[u8]| {

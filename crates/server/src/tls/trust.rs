@@ -1,4 +1,4 @@
-//! TLS as a client: the command line talks to the private listener.
+//! Client TLS of the command line to the private listener.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::tls::pem::{self, PemError};
 use crate::tls::{PROTOCOLS, provider};
 
-/// Why a file cannot be trusted.
+/// Reason why a file cannot be trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     #[error(transparent)]
@@ -23,7 +23,7 @@ pub enum TrustError {
     Setup(#[source] rustls::Error),
 }
 
-/// A client that trusts the certificates of a PEM file, authorities or self-signed, and nothing else.
+/// A client that trusts only the certificates of a PEM file, authorities or self-signed.
 pub fn only(file: &Path) -> Result<Arc<ClientConfig>, TrustError> {
     let mut roots = RootCertStore::empty();
     for certificate in pem::certificates(file)? {

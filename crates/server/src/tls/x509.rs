@@ -1,10 +1,9 @@
-//! The parts of a certificate that rustls does not show: when it is valid, its public key and its names (RFC 5280,
-//! section 4.1).
+//! Parser of the certificate fields that rustls does not expose: validity, public key and names (RFC 5280 §4.1).
 
 mod distinguished;
 pub mod names;
 
-/// What a certificate says about itself; borrowed from its DER.
+/// The fields of a certificate, borrowed from its DER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Certificate<'a> {
     /// Seconds since 1970; negative before.
@@ -34,7 +33,7 @@ const OCTET_STRING: u8 = 0x04;
 const SUBJECT_ALT_NAME: [u8; 3] = [0x55, 0x1d, 0x11];
 
 impl<'a> Certificate<'a> {
-    /// Reads versions 1 to 3; nothing if it is not a certificate.
+    /// Parses versions 1 to 3; `None` if it is not a certificate.
     pub fn parse(der: &'a [u8]) -> Option<Certificate<'a>> {
         let mut outer = Der(Der(der).expect(SEQUENCE)?);
         let mut body = Der(outer.expect(SEQUENCE)?);
@@ -61,7 +60,7 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Looks through the extensions at the end of a certificate's body.
+/// Searches the extensions at the end of a certificate's body.
 fn alternative_names<'a>(mut body: Der<'a>) -> Option<&'a [u8]> {
     let extensions = loop {
         let (tag, contents) = body.next()?;
@@ -75,7 +74,7 @@ fn alternative_names<'a>(mut body: Der<'a>) -> Option<&'a [u8]> {
         if extension.expect(OBJECT_IDENTIFIER)? != SUBJECT_ALT_NAME {
             continue;
         }
-        // Whether it is critical comes between, if it is.
+        // The optional flag "critical" comes between.
         while let Some((tag, contents)) = extension.next() {
             if tag == OCTET_STRING {
                 return Some(contents);
@@ -84,7 +83,7 @@ fn alternative_names<'a>(mut body: Der<'a>) -> Option<&'a [u8]> {
     }
 }
 
-/// What is left to read of some DER.
+/// Unread DER.
 struct Der<'a>(&'a [u8]);
 
 impl<'a> Der<'a> {

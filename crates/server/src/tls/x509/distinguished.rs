@@ -1,4 +1,4 @@
-//! Distinguished names, as DER (RFC 5280 §4.1.2.4) and as text (RFC 4514), in one form that can be compared.
+//! Distinguished names, as DER (RFC 5280 §4.1.2.4) and as text (RFC 4514), in one comparable form.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 const OBJECT_IDENTIFIER: u8 = 0x06;
 
-/// Attribute types that have a name: those of RFC 4514 §3, and two that are usual in certificates.
+/// Attribute types with a name: those of RFC 4514 §3, and two that are common in certificates.
 const NAMED: [(&str, &str); 11] = [
     ("2.5.4.3", "CN"),
     ("2.5.4.7", "L"),
@@ -23,7 +23,7 @@ const NAMED: [(&str, &str); 11] = [
     ("1.2.840.113549.1.9.1", "emailAddress"),
 ];
 
-/// A distinguished name: sets of types with values, the last of the certificate first.
+/// A distinguished name: sets of types with values, the certificate's last one first.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Distinguished(Vec<Vec<(String, String)>>);
 
@@ -51,7 +51,7 @@ impl Distinguished {
         Some(Distinguished(sets))
     }
 
-    /// Reads the text form. Types in any case, and spaces around separators do not matter.
+    /// Parses the text form. The case of types and spaces around separators do not matter.
     pub fn parse(text: &str) -> Option<Distinguished> {
         let sets: Option<Vec<_>> = split(text, ',').into_iter().map(parse_set).collect();
         Some(Distinguished(sets?))
@@ -72,7 +72,7 @@ fn parse_set(text: &str) -> Option<Vec<(String, String)>> {
     Some(pairs)
 }
 
-/// The parts between separators that are not escaped.
+/// The parts between unescaped separators.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let (mut parts, mut begin, mut is_escaped) = (Vec::new(), 0, false);
     for (at, c) in text.char_indices() {
@@ -143,7 +143,7 @@ fn write_escaped(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
     Ok(())
 }
 
-/// An object identifier in the form of numbers (X.690 §8.19).
+/// An object identifier in dotted form (X.690 §8.19).
 fn dotted(bytes: &[u8]) -> Option<String> {
     let mut numbers: Vec<u64> = Vec::new();
     let mut number = 0_u64;
@@ -163,7 +163,7 @@ fn dotted(bytes: &[u8]) -> Option<String> {
     (!numbers.is_empty()).then(|| numbers.join("."))
 }
 
-/// The texts that names are written in: UTF-8, ASCII in two kinds, Latin-1 and UTF-16.
+/// The string types of names: UTF-8, ASCII in two kinds, Latin-1 and UTF-16.
 fn string((tag, contents): (u8, &[u8])) -> Option<String> {
     match tag {
         0x0c | 0x13 | 0x16 => String::from_utf8(contents.to_vec()).ok(),
