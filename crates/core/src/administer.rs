@@ -10,8 +10,10 @@ use crate::application::{Application, State};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::credential::{Credential, CredentialId, CredentialKind, MAX_CREDENTIALS};
+use crate::grant::GrantId;
 use crate::keyring::{KeyringError, KeyringRecord};
 use crate::policy::{Overrides, Policy, PolicyChange};
+use crate::registry::Revocation;
 use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText, Secrets};
 use crate::store::{Created, Deleted, NewApplication, Replaced, StoreError};
 
@@ -137,7 +139,8 @@ impl Auth {
         let mut present = self.registry().find(id).ok_or(AdministerError::UnknownApplication)?;
         loop {
             let changed = changed(&present, change, now, self.issued_until(now))?;
-            match self.store.replace(changed).await.map_err(AdministerError::Store)? {
+            let kept = self.beyond_not_before(&changed);
+            match self.store.replace(changed, kept).await.map_err(AdministerError::Store)? {
                 Replaced::Replaced(application) => {
                     if matches!(change, Change::Revoke | Change::EndSecret(_)) {
                         self.close_beyond_not_before(&application).await.map_err(AdministerError::Store)?;
@@ -179,6 +182,15 @@ impl Auth {
             Deleted::Deleted => Ok(application),
             Deleted::Unknown => Err(AdministerError::UnknownApplication),
         }
+    }
+
+    /// The revocations of grants that a not-before may not reach: they were closed by a clock that was ahead, and their tokens
+    /// may say that they were issued after it.
+    fn beyond_not_before(&self, application: &Application) -> Vec<(GrantId, Revocation)> {
+        let Some(not_before) = application.tokens_from else { return Vec::new() };
+        let reached = self.ended(&self.policy(application), not_before).forget_at;
+        let all = self.registry().revocations_of(application.number);
+        all.into_iter().filter(|(_, revocation)| revocation.forget_at > reached).collect()
     }
 
     /// Closes the grants that a new not-before does not reach: a clock that was ahead opened or refreshed them.

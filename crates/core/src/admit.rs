@@ -47,24 +47,24 @@ impl<'a> Caller<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum AdmissionError {
     /// Unknown application or wrong secret; the answer does not tell them apart.
-    #[error("the appId or the secret is not right")]
+    #[error("the appId is unknown or the secret is wrong")]
     Rejected,
     /// Rate limit on failures. The secret of this request may not have been compared at all.
-    #[error("too many were wrong; the next one is looked at in {}s", .0.as_secs_f32())]
+    #[error("too many failed attempts; retry in {}s", .0.as_secs_f32())]
     Throttled(Duration),
     /// The same two cases for assertions and certificates.
-    #[error("the client did not prove itself")]
+    #[error("the client did not authenticate")]
     Unproven(#[source] AuthFailure),
-    #[error("too many imported secrets wait to be checked")]
+    #[error("too many imported secrets wait for verification")]
     Busy,
     #[error("the application is frozen")]
     Frozen,
     /// The rate limit of the application's policy.
-    #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
+    #[error("the application exceeds its rate limit; retry in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
     #[error("the application has used {MAX_ASSERTIONS} assertions that have not expired yet")]
     TooManyAssertions,
-    #[error("could not remember that the assertion was used")]
+    #[error("could not record the use of the assertion")]
     Store(#[source] StoreError),
 }
 

@@ -54,7 +54,7 @@ pub enum AuthFailure {
     FromFuture,
     #[error("the assertion lasts longer than {}s from now and does not say when it was issued", MAX_LIFETIME.as_secs())]
     TooLong,
-    #[error("the assertion is not good yet")]
+    #[error("the assertion is not valid yet")]
     NotYet,
     #[error("the assertion was used before")]
     Replayed,

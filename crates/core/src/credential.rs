@@ -96,7 +96,7 @@ pub enum KeyError {
     #[error("the key is damaged")]
     Damaged,
     /// Any attacker can make signatures that it verifies.
-    #[error("the key is weak: anybody can make signatures that it verifies; make a new key pair")]
+    #[error("the key is weak: any attacker can make signatures that it verifies; make a new key pair")]
     Weak,
 }
 

@@ -41,7 +41,7 @@ pub enum Inactive {
     Frozen,
     #[error("it has expired")]
     Expired,
-    #[error("it was used up before, its grant is closed, or all tokens of its application were ended")]
+    #[error("it was used before, its grant is closed, or all tokens of its application were revoked")]
     Over,
 }
 

@@ -25,11 +25,11 @@ pub enum Logout {
 /// Reason why a logout did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogoutError {
-    #[error("the access token is not one of ours")]
+    #[error("the access token is not of this installation")]
     Token(#[source] TokenError),
     #[error("the token is a refresh token")]
     WrongKind,
-    #[error("the application calls too often; the next call is in {}s", .0.as_secs_f32())]
+    #[error("the application exceeds its rate limit; retry in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
     #[error(transparent)]
     End(#[from] EndError),

@@ -49,7 +49,7 @@ pub enum PossessionError {
     NotTaken,
     #[error("the DPoP proof was used before")]
     Replayed,
-    #[error("the application has used as many DPoP proofs as are remembered; some are forgotten in {}s", .0.as_secs_f32())]
+    #[error("the application has filled its share of the replay cache of DPoP proofs; retry in {}s", .0.as_secs_f32())]
     Full(Duration),
 }
 

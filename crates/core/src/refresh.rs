@@ -46,7 +46,7 @@ pub enum RefreshError {
     Admission(#[from] AdmissionError),
     #[error(transparent)]
     Possession(#[from] PossessionError),
-    #[error("the refresh token is not good")]
+    #[error("the refresh token is invalid")]
     Refused(#[source] Refusal),
     #[error("could not advance the grant")]
     Store(#[source] StoreError),
@@ -63,7 +63,7 @@ pub enum Refusal {
     NotYours,
     #[error("it has expired")]
     Expired,
-    #[error("its grant was closed or gave way to a newer one, or all tokens of its application were ended")]
+    #[error("its grant was closed or gave way to a newer one, or all tokens of its application were revoked")]
     Closed,
     /// It was used before.
     #[error("it is of generation {presented}, and grant {} is in {current}", .grant.id)]

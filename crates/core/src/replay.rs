@@ -29,7 +29,7 @@ pub enum ReplayError {
     #[error("the DPoP proof was used before")]
     Replayed,
     /// Wait until some of the application's proofs are forgotten.
-    #[error("the replay cache has no room for another DPoP proof of the application; some is free in {}s", .0.as_secs_f32())]
+    #[error("the replay cache of DPoP proofs is full; retry in {}s", .0.as_secs_f32())]
     Full(Duration),
 }
 

@@ -13,7 +13,7 @@ use crate::allow::Allow;
 use crate::app_id::AppId;
 use crate::application::{AppNumber, Application, State};
 use crate::clock::Timestamp;
-use crate::grant::{Grant, GrantKey};
+use crate::grant::{Grant, GrantId, GrantKey};
 use crate::high_water::Marks;
 use crate::policy::Overrides;
 use crate::registry::{Registry, Revocation};
@@ -29,8 +29,12 @@ pub trait Store: Send + Sync {
     async fn create(&self, new: NewApplication) -> Result<Created, StoreError>;
 
     /// Replaces an application by one with the next revision, unless another change was faster. A later not-before
-    /// (`tokens_from`) drops the application's revocations: it rejects all tokens that they reject.
-    async fn replace(&self, application: Application) -> Result<Replaced, StoreError>;
+    /// (`tokens_from`) drops the application's revocations, which reject tokens from before it, but for `kept`.
+    async fn replace(
+        &self,
+        application: Application,
+        kept: Vec<(GrantId, Revocation)>,
+    ) -> Result<Replaced, StoreError>;
 
     /// Removes an application with its secrets, grants and revocations.
     async fn delete(&self, number: AppNumber) -> Result<Deleted, StoreError>;

@@ -37,16 +37,16 @@ pub enum VerifyError {
     NotYours,
     #[error("its application is frozen")]
     Frozen,
-    #[error("its grant was closed, or all tokens of its application were ended")]
+    #[error("its grant was closed, or all tokens of its application were revoked")]
     Revoked,
     /// It is bound to a certificate or a key that the call does not present.
-    #[error("it is bound to its holder, and the call does not show that it comes from there")]
+    #[error("it is bound to a certificate or a key that the call does not present")]
     NotShown,
     /// It is valid, but the allow rules do not cover the call, or the gateway did not say which call it is.
     #[error("its application may not make this call")]
     Forbidden,
     /// It is valid, but the application is above its rate limit.
-    #[error("its application calls too often; the next call is in {}s", .0.as_secs_f32())]
+    #[error("its application exceeds its rate limit; retry in {}s", .0.as_secs_f32())]
     TooManyCalls(Duration),
     /// It is valid, but its proof was used before, or the replay cache is full.
     #[error(transparent)]

@@ -43,9 +43,9 @@ pub enum FileError {
     Foreign(PathBuf),
     #[error("{} was written by a newer Northgate (format {found}, this one knows up to {VERSION}): use that version", path.display())]
     Newer { path: PathBuf, found: u32 },
-    #[error("{} ends before its end: the file is torn, write it again", .0.display())]
+    #[error("{} is incomplete: export again", .0.display())]
     Torn(PathBuf),
-    #[error("{} was changed or damaged after it was written: its digest is another one", .0.display())]
+    #[error("{} was changed or damaged after it was written: its digest does not match", .0.display())]
     Changed(PathBuf),
     #[error("line {line} of {} cannot be used: {reason}", path.display())]
     Line { path: PathBuf, line: u64, reason: String },

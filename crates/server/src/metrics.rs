@@ -41,7 +41,7 @@ impl Default for Metrics {
         let applications = Gauge::default();
         registry.register("northgate_applications", "Applications, active and frozen", applications.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("northgate_build", "The version that runs", build);
+        registry.register("northgate_build", "The running version", build);
         Metrics {
             applications,
             operations: operations(&mut registry),
@@ -80,7 +80,7 @@ impl Metrics {
 
 fn operations(registry: &mut Registry) -> [[Counter; Outcome::ALL.len()]; Operation::ALL.len()] {
     let family = Family::<[Label; 2], Counter>::default();
-    registry.register("northgate_operations", "Operations by what became of them", family.clone());
+    registry.register("northgate_operations", "Operations by outcome", family.clone());
     Operation::ALL.map(|operation| {
         Outcome::ALL.map(|outcome| {
             let labels = [("operation", operation.as_str()), ("outcome", outcome.as_str())];
@@ -98,7 +98,7 @@ fn durations(registry: &mut Registry) -> [Histogram; Operation::ALL.len()] {
 
 fn refused_heads(registry: &mut Registry) -> Family<[Label; 2], Counter> {
     let family = Family::<[Label; 2], Counter>::default();
-    let help = "Requests answered with 400 or 431 by the HTTP parser, before anything else saw them";
+    let help = "Requests that the HTTP parser answered with 400 or 431";
     registry.register("northgate_refused_heads", help, family.clone());
     for listener in [Listener::Public, Listener::Private] {
         for refusal in [HeadRefusal::TooLarge, HeadRefusal::Malformed] {

@@ -70,7 +70,7 @@ pub enum Outcome {
     Unavailable,
     NotFound,
     WrongMethod,
-    /// Another refusal, of a request that is none of the operations.
+    /// Another refusal, of a request for no operation.
     Failed,
     /// The client went away before the answer.
     HungUp,

@@ -18,7 +18,7 @@ const LINKS_MAX: usize = 40;
 #[derive(Debug, thiserror::Error)]
 pub enum PrivateFileError {
     #[error(
-        "{} can be read by others (its mode is {mode:03o}); whoever did may have its content. \
+        "{} can be read by others (its mode is {mode:03o}); they may have its content. \
          Make it private with `chmod 600 {}`",
         path.display(), path.display()
     )]

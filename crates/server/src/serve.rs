@@ -268,7 +268,7 @@ async fn serve_both(
     let (public, private) = (tokio::spawn(public), tokio::spawn(private));
     let signal = async {
         stop.await;
-        info!("stopping: requests that are under way are finished");
+        info!("stopping: finishing the requests under way");
         is_stopping.store(true, Ordering::Relaxed);
         // Otherwise the stop would wait for gateways in a long poll.
         auth.registry().feed().stop_waiting();

@@ -37,9 +37,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
-use northgate_core::grant::{Grant, GrantKey};
+use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::high_water::Marks;
-use northgate_core::registry::Registry;
+use northgate_core::registry::{Registry, Revocation};
 use northgate_core::store::{
     Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,
     Step, Store, StoreError,
@@ -161,8 +161,12 @@ impl Store for EmbeddedStore {
         self.ask(|answer| Write::Create(Box::new(new), answer)).await
     }
 
-    async fn replace(&self, application: Application) -> Result<Replaced, StoreError> {
-        self.ask(|answer| Write::Replace(Box::new(application), answer)).await
+    async fn replace(
+        &self,
+        application: Application,
+        kept: Vec<(GrantId, Revocation)>,
+    ) -> Result<Replaced, StoreError> {
+        self.ask(|answer| Write::Replace(Box::new((application, kept)), answer)).await
     }
 
     async fn delete(&self, number: AppNumber) -> Result<Deleted, StoreError> {

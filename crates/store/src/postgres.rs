@@ -39,7 +39,7 @@ use northgate_core::application::{AppNumber, Application};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::high_water::Marks;
-use northgate_core::registry::Registry;
+use northgate_core::registry::{Registry, Revocation};
 use northgate_core::store::{
     Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,
     Step, Store, StoreError,
@@ -206,9 +206,13 @@ impl Store for PostgresStore {
         self.applications.submit(new, |job| ApplicationJob::Create(job, None), within).await
     }
 
-    async fn replace(&self, application: Application) -> Result<Replaced, StoreError> {
+    async fn replace(
+        &self,
+        application: Application,
+        kept: Vec<(GrantId, Revocation)>,
+    ) -> Result<Replaced, StoreError> {
         self.applications
-            .submit(application, ApplicationJob::Replace, self.shared.settings.answer_within)
+            .submit((application, kept), ApplicationJob::Replace, self.shared.settings.answer_within)
             .await
     }
 

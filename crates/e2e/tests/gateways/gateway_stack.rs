@@ -225,7 +225,7 @@ impl Heard {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name).iter().map(|value| value.to_str().unwrap());
         let value = values.next();
-        assert_eq!(values.next(), None, "{name} is there twice");
+        assert_eq!(values.next(), None, "{name} is repeated");
         value
     }
 

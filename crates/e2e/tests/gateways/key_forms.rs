@@ -68,12 +68,12 @@ fn each_wrong_file_is_named_for_what_it_is() {
         (
             "server.key",
             "server.pem",
-            format!("…/server.key has no certificate in it, but PRIVATE KEY{exchanged}"),
+            format!("…/server.key contains no certificate, but PRIVATE KEY{exchanged}"),
         ),
         (
             "server.pem",
             "server.pem",
-            format!("…/server.pem has no private key in it, but CERTIFICATE{exchanged}"),
+            format!("…/server.pem contains no private key, but CERTIFICATE{exchanged}"),
         ),
         ("empty", "server.key", "…/empty is empty".to_owned()),
         ("server.pem", "empty", "…/empty is empty".to_owned()),
@@ -83,7 +83,7 @@ fn each_wrong_file_is_named_for_what_it_is() {
         (
             "page.html",
             "server.key",
-            "…/page.html has no certificate in it: it is not in PEM format".to_owned(),
+            "…/page.html contains no certificate: it is not in PEM format".to_owned(),
         ),
         ("cut.pem", "server.key", "…/cut.pem is not in PEM format".to_owned()),
         ("server.pem", "encrypted.key", "the private key in …/encrypted.key is encrypted".to_owned()),

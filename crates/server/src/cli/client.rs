@@ -48,9 +48,9 @@ pub enum ClientError {
     /// The server's own sentence.
     #[error("{0}")]
     Refused(String),
-    #[error("what answers at {url} is not the admin API of a Northgate (status {status})")]
+    #[error("the server at {url} is not the admin API of Northgate (status {status})")]
     NotNorthgate { url: String, status: u16 },
-    #[error("the connection to {url} broke; ask again to see what was done")]
+    #[error("the connection to {url} broke; check the state before you repeat the command")]
     Broken {
         url: String,
         #[source]

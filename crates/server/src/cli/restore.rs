@@ -30,7 +30,7 @@ impl Restore {
         }
         if !config.keyring.try_exists()? {
             output::remark(&format!(
-                "Put the keyring back, too: there is none at {}.",
+                "Put the keyring back, too: {} does not exist.",
                 config.keyring.display()
             ));
         }

@@ -30,12 +30,12 @@ impl Audit {
             Audit::Reused { grant, presented, current, closed } => warn!(
                 target: "northgate::audit",
                 %request, %peer, application, grant = %grant.id, presented, current, closed,
-                "a refresh token that was used up before was presented again"
+                "a used refresh token was presented again"
             ),
             Audit::CaughtUp { grant, from, to } => warn!(
                 target: "northgate::audit",
                 %request, %peer, application, grant = %grant.id, from, to,
-                "a grant had gone back in time and has caught up with its refresh token"
+                "the record of a grant was behind its refresh token and has caught up"
             ),
             Audit::LoggedOut { grant } => info!(
                 target: "northgate::audit",

@@ -39,7 +39,7 @@ pub enum Unread {
     TooLarge,
     #[error("the body did not arrive in time")]
     TooSlow,
-    #[error("the body is broken off or not chunked as it says")]
+    #[error("the body is incomplete or its chunks are malformed")]
     Broken,
     #[error("Content-Encoding is not identity: the body is compressed")]
     ContentCoding,

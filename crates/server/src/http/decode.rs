@@ -28,7 +28,7 @@ pub enum DecodeError {
     Json,
     #[error("the body has more than {MEMBERS_MAX} members")]
     TooMany,
-    #[error("{0} is there twice")]
+    #[error("{0} is repeated")]
     Twice(&'static str),
     #[error("{0} is not a string")]
     NotText(&'static str),

@@ -71,9 +71,9 @@ pub enum ProofError {
     Method,
     #[error("the DPoP proof is about another URI")]
     Uri,
-    #[error("the DPoP proof is too old or from the future")]
+    #[error("the DPoP proof is too old or issued in the future")]
     Time,
-    #[error("the DPoP proof has expired or is not good yet by its own exp or nbf")]
+    #[error("the DPoP proof has expired or is not valid yet by its own exp or nbf")]
     Validity,
     #[error("the DPoP proof is about another access token")]
     AccessToken,

@@ -10,7 +10,7 @@ use axum::http::{Request, Version};
 pub enum FramingError {
     #[error("the header Host is missing, which HTTP/1.1 demands")]
     NoHost,
-    #[error("the header Host is there twice")]
+    #[error("the header Host is repeated")]
     TwoHosts,
     #[error("the header Host is not a host name or address with an optional port")]
     BadHost,

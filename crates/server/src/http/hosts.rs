@@ -25,7 +25,7 @@ pub enum HostError {
     )]
     UnknownHost,
     #[error(
-        "the page that asks (Origin) is not of this listener: add its name to admin_hosts if it is one of yours"
+        "the requesting page (Origin) does not belong to this listener: add its name to admin_hosts if it is yours"
     )]
     ForeignOrigin,
 }

@@ -111,7 +111,7 @@ impl DatabaseKeyring {
         while keyrings.changed().await.is_ok() {
             let Some(found) = keyrings.borrow_and_update().clone() else { continue };
             if let Err(error) = self.settle(found.as_deref(), &use_keyring).await {
-                error!("the keyring in the database is not taken up: {}", with_causes(&error));
+                error!("the keyring in the database was refused: {}", with_causes(&error));
             }
         }
     }
@@ -141,7 +141,7 @@ impl DatabaseKeyring {
             let keyring = self.key.open(found.version, &found.sealed)?;
             *taken = found.clone();
             use_keyring(keyring);
-            info!(version = found.version, "the keyring of the installation was taken up");
+            info!(version = found.version, "the keyring of the installation is in use");
         }
         Ok(())
     }

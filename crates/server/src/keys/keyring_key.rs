@@ -30,7 +30,7 @@ pub enum KeyringKeyError {
     Malformed(PathBuf),
     #[error("the keyring key in {}: write it without {blank}", path.display())]
     Blank { path: PathBuf, blank: Blank },
-    #[error("{} is there already: a new one would not open what the one before has sealed", .0.display())]
+    #[error("{} exists already: a new key would not open what it has sealed", .0.display())]
     Exists(PathBuf),
     #[error("the key could not be made")]
     Crypto,
@@ -63,7 +63,7 @@ impl KeyringKey {
         Ok(Some(KeyringKey::new(bytes.reveal(), path)?))
     }
 
-    /// Creates a key and its file, where there is none.
+    /// Creates a key and its file, unless the file exists.
     pub fn create(path: &Path) -> Result<KeyringKey, KeyringKeyError> {
         if path.exists() {
             return Err(KeyringKeyError::Exists(path.to_owned()));
@@ -137,7 +137,7 @@ mod tests {
         let path = dir.path().join("keyring.key");
         let (made, record) = (KeyringKey::create(&path).expect("made"), record());
         assert_eq!(path.metadata().expect("the file").permissions().mode() & 0o777, 0o600);
-        assert!(KeyringKey::create(&path).expect_err("refused").to_string().contains("is there already"));
+        assert!(KeyringKey::create(&path).expect_err("refused").to_string().contains("exists already"));
         let sealed = made.seal(1, &record);
         let read = KeyringKey::read(&path).expect("read").expect("there");
         let opened = read.open(1, &sealed).expect("opened");

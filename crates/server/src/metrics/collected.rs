@@ -63,11 +63,11 @@ impl Collector for OfStore {
             &lost,
         )?;
         let waiting = ConstGauge::new(self.0.waiting() as u64);
-        put(&mut encoder, "commit_queue_waiting", "Operations that wait for a transaction", &waiting)?;
+        put(&mut encoder, "commit_queue_waiting", "Operations in the queue", &waiting)?;
         let bound = ConstGauge::new(self.0.queue_bound() as u64);
-        put(&mut encoder, "commit_queue_bound", "How many may wait; logins only up to the half", &bound)?;
+        put(&mut encoder, "commit_queue_bound", "Bound of the queue; logins may fill half of it", &bound)?;
         let journal = ConstGauge::new(stats.journal_bytes());
-        put(&mut encoder, "journal_bytes", "Bytes of the journal that are not folded yet", &journal)
+        put(&mut encoder, "journal_bytes", "Bytes of the journal that are not compacted yet", &journal)
     }
 }
 
@@ -78,25 +78,25 @@ impl Collector for OfDatabase {
         let counters = [
             ("database_batches", "Batches of writes committed", stats.batches()),
             ("database_batch_writes", "Operations in them", stats.writes()),
-            ("database_lost_races", "Steps that another node was faster with", stats.lost_races()),
-            ("database_retries", "Batches that failed and were tried again", stats.retries()),
-            ("database_reconnects", "Connections made anew", stats.reconnects()),
-            ("registry_reloads", "How often all applications were read", stats.reloads()),
+            ("database_lost_races", "Steps that lost a race with another node", stats.lost_races()),
+            ("database_retries", "Batches that failed and were retried", stats.retries()),
+            ("database_reconnects", "Reconnections", stats.reconnects()),
+            ("registry_reloads", "Full reads of the registry", stats.reloads()),
         ];
         for (name, help, count) in counters {
             put(&mut encoder, name, help, &ConstCounter::new(count))?;
         }
         put(&mut encoder, "database_batch_seconds", "Time spent in them", &ConstCounter::new(batch_seconds))?;
         let waiting = ConstGauge::new(self.0.waiting() as u64);
-        put(&mut encoder, "database_queue_waiting", "Writes that wait for the database", &waiting)?;
+        put(&mut encoder, "database_queue_waiting", "Writes in the queue", &waiting)?;
         let bound = ConstGauge::new(self.0.queue_bound() as u64);
-        put(&mut encoder, "database_queue_bound", "How many may; logins only up to the half", &bound)?;
+        put(&mut encoder, "database_queue_bound", "Bound of the queue; logins may fill half of it", &bound)?;
         let (open, wanted) = self.0.sessions();
         let (open, wanted) = (ConstGauge::new(open as u64 + 1), ConstGauge::new(wanted as u64 + 1));
-        put(&mut encoder, "database_connections", "Connections that are open", &open)?;
-        put(&mut encoder, "database_connections_wanted", "How many there should be", &wanted)?;
+        put(&mut encoder, "database_connections", "Open connections", &open)?;
+        put(&mut encoder, "database_connections_wanted", "Target number of connections", &wanted)?;
         let lag = ConstGauge::new(stats.registry_lag().as_secs_f64());
-        put(&mut encoder, "registry_lag_seconds", "Since the last look at what other nodes change", &lag)
+        put(&mut encoder, "registry_lag_seconds", "Time since the last poll for changes of other nodes", &lag)
     }
 }
 
@@ -132,7 +132,7 @@ impl Collector for OfLog {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let lost = self.0.lost();
         let (all, audit) = (ConstCounter::new(lost.all()), ConstCounter::new(lost.audit));
-        put(&mut encoder, "log_dropped_lines", "Log lines that standard error did not take", &all)?;
+        put(&mut encoder, "log_dropped_lines", "Log lines that standard error did not accept", &all)?;
         put(&mut encoder, "log_dropped_audit_lines", "Audit lines among them", &audit)
     }
 }

@@ -18,7 +18,7 @@ use crate::tls;
 /// The name of the try-out application.
 const DEMO: &str = "demo";
 
-/// Creates a self-signed certificate in the data directory, where there is none.
+/// Creates a self-signed certificate in the data directory, unless one exists.
 pub fn make_certificate(config: &Config) -> Result<(), ServeError> {
     if config.tls.certificates.contains(&CertificateFiles::in_data_dir(&config.data_dir)) {
         tls::dev::certificate(&config.data_dir).map_err(|error| ServeError::Dev(Box::new(error)))?;

@@ -75,9 +75,9 @@ pub enum CertificateError {
         #[source]
         cause: rustls::Error,
     },
-    #[error("a section of {} is called a certificate and is none", path.display())]
+    #[error("a CERTIFICATE section of {} does not parse", path.display())]
     Malformed { path: PathBuf },
-    #[error("the certificate in {} ended at {}", path.display(), date(*at_s))]
+    #[error("the certificate in {} expired at {}", path.display(), date(*at_s))]
     Ended { path: PathBuf, at_s: i64 },
     #[error("the certificate in {} is not valid before {}", path.display(), date(*at_s))]
     NotYetValid { path: PathBuf, at_s: i64 },

@@ -44,9 +44,9 @@ pub enum PemError {
         #[source]
         cause: pem::Error,
     },
-    #[error("{} has no certificate in it{found}", path.display())]
+    #[error("{} contains no certificate{found}", path.display())]
     NoCertificate { path: PathBuf, found: Found },
-    #[error("{} has no private key in it{found}", path.display())]
+    #[error("{} contains no private key{found}", path.display())]
     NoKey { path: PathBuf, found: Found },
     #[error(
         "the private key in {} is encrypted: write it without a passphrase, with `openssl pkey -in … -out …`",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use northgate_core::app_id::AppId;
 use northgate_core::application::{AppNumber, Application};
-use northgate_core::grant::{Grant, GrantKey, gives_way};
+use northgate_core::grant::{Grant, GrantId, GrantKey, gives_way};
 use northgate_core::registry::Revocation;
 use northgate_core::store::{
     Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,
@@ -92,8 +92,9 @@ impl<'a> Batch<'a> {
                 let outcome = self.create(*new);
                 self.answer_on_commit(outcome, answer);
             }
-            Write::Replace(application, answer) => {
-                let outcome = self.replace(*application);
+            Write::Replace(replacement, answer) => {
+                let (application, kept) = *replacement;
+                let outcome = self.replace(application, kept);
                 self.answer_on_commit(outcome, answer);
             }
             Write::Delete(number, answer) => {
@@ -172,7 +173,11 @@ impl<'a> Batch<'a> {
         Ok(Created::Created(application))
     }
 
-    fn replace(&mut self, application: Application) -> rusqlite::Result<Replaced> {
+    fn replace(
+        &mut self,
+        application: Application,
+        kept: Vec<(GrantId, Revocation)>,
+    ) -> rusqlite::Result<Replaced> {
         let Some(present) = self.application(application.number) else { return Ok(Replaced::Unknown) };
         if present.revision + 1 != application.revision {
             return Ok(Replaced::Lost(present));
@@ -180,6 +185,9 @@ impl<'a> Batch<'a> {
         applications::update(self.connection, &application)?;
         if present.tokens_from < application.tokens_from {
             self.clear_revocations(application.number);
+            for (id, revocation) in kept {
+                self.revoke(GrantKey { application: application.number, id }, revocation);
+            }
         }
         let application = Arc::new(application);
         self.applications.insert(application.number, Some(Arc::clone(&application)));

@@ -95,6 +95,6 @@ fn run(connection: &Connection, directory: &Lock, asked: &Receiver<()>, is_copie
 fn passive(connection: &Connection) {
     if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
         // Nothing is lost: the WAL has it all, and the next checkpoint retries.
-        tracing::warn!(%error, "the checkpoint failed and will be tried again");
+        tracing::warn!(%error, "the checkpoint failed and will be retried");
     }
 }

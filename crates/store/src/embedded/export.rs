@@ -19,7 +19,7 @@ pub enum ExportError {
     DataDir(#[from] DataDirError),
     #[error("cannot open the database")]
     Schema(#[from] SchemaError),
-    #[error("the database did not do what it was asked")]
+    #[error("the database failed to execute the statement")]
     Sqlite(#[from] rusqlite::Error),
     #[error("the data directory holds an installation already: import into an empty one")]
     NotEmpty,

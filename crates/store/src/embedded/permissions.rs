@@ -128,7 +128,7 @@ fn close(path: &Path, found: &Metadata) -> Result<(), ExposedError> {
     tracing::warn!(
         path = %path.display(),
         mode = format!("{:03o}", mode & 0o777),
-        "others could read or change this part of the data directory; their rights were taken away"
+        "other users had rights on this part of the data directory; they were removed"
     );
     Ok(())
 }

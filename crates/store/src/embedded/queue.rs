@@ -7,6 +7,8 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use northgate_core::application::{AppNumber, Application};
+use northgate_core::grant::GrantId;
+use northgate_core::registry::Revocation;
 use northgate_core::store::{
     Advanced, Closing, Created, Deleted, NewApplication, Opened, Opening, Recorded, Replaced, SingleUse,
     Step, StoreError,
@@ -28,7 +30,7 @@ const AWAIT_MAX: Duration = Duration::from_millis(4);
 pub(crate) enum Write {
     // Boxed, since they are rare and large, and every write is moved.
     Create(Box<NewApplication>, Answer<Created>),
-    Replace(Box<Application>, Answer<Replaced>),
+    Replace(Box<(Application, Vec<(GrantId, Revocation)>)>, Answer<Replaced>),
     Delete(AppNumber, Answer<Deleted>),
     Open(Opening, Answer<Opened>),
     Advance(Step, Answer<Advanced>),

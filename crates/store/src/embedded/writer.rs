@@ -239,7 +239,7 @@ impl Writer {
         match schema::rewrite_version(&open.connection) {
             Ok(()) => {
                 self.memory.stats.recovered();
-                tracing::info!("the database can be written to again");
+                tracing::info!("the database can be written again");
             }
             Err(error) => self.doubt(&error),
         }
@@ -282,7 +282,7 @@ fn report(memory: &Memory, lost: &Lost) {
 
 fn cannot_write(memory: &Memory, error: &rusqlite::Error) {
     memory.stats.failed();
-    tracing::error!(error = error as &dyn Error, "the database cannot be written to");
+    tracing::error!(error = error as &dyn Error, "the database cannot be written");
 }
 
 impl Drop for Writer {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use northgate_core::app_id::AppId;
 use northgate_core::application::{AppNumber, Application};
+use northgate_core::grant::{GrantId, GrantKey};
+use northgate_core::registry::Revocation;
 use northgate_core::secret::Kept;
 use northgate_core::store::{Created, Deleted, NewApplication, Replaced};
 use tokio_postgres::types::ToSql;
@@ -21,7 +23,7 @@ pub(crate) struct Applications(pub Arc<Shared>);
 pub(crate) enum ApplicationJob {
     /// With the assigned number, once there is one.
     Create(Job<NewApplication, Created>, Option<AppNumber>),
-    Replace(Job<Application, Replaced>),
+    Replace(Job<(Application, Vec<(GrantId, Revocation)>), Replaced>),
     Delete(Job<AppNumber, Deleted>),
 }
 
@@ -125,7 +127,7 @@ impl Applications {
     async fn replace(
         &self,
         client: &mut Client,
-        to: &Application,
+        (to, kept): &(Application, Vec<(GrantId, Revocation)>),
         again: bool,
     ) -> Result<Replaced, DatabaseError> {
         let transaction = client.transaction().await?;
@@ -137,8 +139,7 @@ impl Applications {
         if present.revision + 1 == to.revision {
             write_secrets(&transaction, to).await?;
             if present.tokens_from < to.tokens_from {
-                let clear = "DELETE FROM revocations WHERE application = $1";
-                transaction.execute(clear, &[&rows::number(to.number)]).await?;
+                clear_revocations(&transaction, to.number, kept).await?;
             }
             // Last, so that little time passes between `changed_at` and the commit.
             let update = format!(
@@ -149,11 +150,21 @@ impl Applications {
             );
             transaction.execute(&update, &borrowed(&rows::application_values(to))).await?;
             transaction.commit().await?;
-            return Ok(Replaced::Replaced(self.0.published.put(to.clone(), Source::Written)));
+            return Ok(Replaced::Replaced(self.publish(to, kept)));
         }
-        let is_done = again && is_same(&present, to);
-        let present = self.0.published.put(present, if is_done { Source::Written } else { Source::Read });
-        Ok(if is_done { Replaced::Replaced(present) } else { Replaced::Lost(present) })
+        if again && is_same(&present, to) {
+            return Ok(Replaced::Replaced(self.publish(to, kept)));
+        }
+        Ok(Replaced::Lost(self.0.published.put(present, Source::Read)))
+    }
+
+    fn publish(&self, to: &Application, kept: &[(GrantId, Revocation)]) -> Arc<Application> {
+        let application = self.0.published.put(to.clone(), Source::Written);
+        for (id, revocation) in kept {
+            let grant = GrantKey { application: to.number, id: *id };
+            self.0.published.registry.revoke(grant, *revocation);
+        }
+        application
     }
 
     async fn delete(
@@ -199,6 +210,22 @@ async fn read(client: &impl GenericClient, by: By<'_>) -> Result<Option<Applicat
         application.secrets.push(Arc::new(rows::secret(&row)?.1));
     }
     Ok(Some(application))
+}
+
+/// Deletes the revocations but for `kept`, which other nodes read again, since they drop all with the not-before.
+async fn clear_revocations(
+    transaction: &Transaction<'_>,
+    number: AppNumber,
+    kept: &[(GrantId, Revocation)],
+) -> Result<(), DatabaseError> {
+    let (number, kept) = (rows::number(number), kept.iter().map(|(id, _)| rows::id(*id)).collect::<Vec<_>>());
+    let clear = "DELETE FROM revocations WHERE application = $1 AND id <> ALL($2)";
+    transaction.execute(clear, &[&number, &kept]).await?;
+    if !kept.is_empty() {
+        let touch = format!("UPDATE revocations SET changed_at = {DATABASE_NOW} WHERE application = $1");
+        transaction.execute(&touch, &[&number]).await?;
+    }
+    Ok(())
 }
 
 /// Replaces the secrets; the later last use stays, since other nodes know of others.

@@ -76,7 +76,7 @@ struct LastError(Mutex<Option<Arc<DatabaseError>>>);
 
 /// Timeout of an operation whose worker has seen no error.
 #[derive(Debug, thiserror::Error)]
-#[error("the database did not do it in time")]
+#[error("the database did not answer in time")]
 struct TooSlow;
 
 /// The first and the longest pause before another attempt.
@@ -235,7 +235,7 @@ impl<W: Work> Running<W> {
     async fn failed(&mut self, error: DatabaseError) {
         self.shared.stats.retried();
         if error.outlook() == Outlook::LostRace && !error.is_lock_timeout() {
-            tracing::debug!(error = &error as &dyn Error, "another transaction was in the way");
+            tracing::debug!(error = &error as &dyn Error, "another transaction conflicted");
         } else {
             self.shared.health.report(W::NAME, &error);
         }

@@ -46,7 +46,7 @@ pub enum ConnectError {
         "the database has tables of another program in the same schema: give Northgate a database of its own"
     )]
     Foreign,
-    #[error("the database did not do what it was asked")]
+    #[error("the database failed to execute the statement")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

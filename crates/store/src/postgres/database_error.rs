@@ -13,7 +13,7 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 pub(crate) enum DatabaseError {
     #[error("the database cannot be reached")]
     Unreachable(#[source] Said),
-    #[error("the database refused the statement")]
+    #[error("database rejected the statement")]
     Refused(#[source] Said),
     #[error("the database did not answer within {}s", .0.as_secs_f32())]
     Silent(Duration),

@@ -93,9 +93,9 @@ impl Health {
         };
         let (error, sqlstate) = (error as &dyn Error, error.sqlstate());
         if is_new {
-            tracing::warn!(work, sqlstate, error, "the database did not do its part");
+            tracing::warn!(work, sqlstate, error, "the database failed to execute an operation");
         } else {
-            tracing::debug!(work, sqlstate, error, "the database did not do its part");
+            tracing::debug!(work, sqlstate, error, "the database failed to execute an operation");
         }
     }
 
@@ -116,7 +116,7 @@ impl Health {
     fn set_refused(&self, reason: Option<String>) {
         let mut refused = lock(&self.refused);
         if refused.is_some() && reason.is_none() {
-            tracing::info!("the database takes writes again");
+            tracing::info!("the database accepts writes again");
         }
         *refused = reason;
     }

@@ -59,7 +59,7 @@ impl Maintenance {
             if error.outlook() == Outlook::Lasting {
                 self.shared.health.report("maintenance", &error);
             } else {
-                tracing::debug!(error = &error as &dyn Error, "maintenance is put off");
+                tracing::debug!(error = &error as &dyn Error, "maintenance is postponed");
             }
         }
     }

@@ -150,7 +150,10 @@ pub async fn migrate(settings: &PostgresSettings) -> Result<i32, ConnectError> {
     }
     transaction.commit().await.map_err(DatabaseError::from)?;
     if let Err(error) = client.batch_execute(ROOM_ON_PAGES).await {
-        tracing::debug!(error = &error as &dyn std::error::Error, "the database arranges its pages itself");
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "the database does not support the table's fill factor"
+        );
     }
     Ok(from)
 }

@@ -59,7 +59,7 @@ impl Source {
             Ok(database) => *last = Arc::new(database),
             Err(error) => tracing::warn!(
                 error = &*error as &dyn Error,
-                "the URL of the database cannot be read again; the last one stays in use"
+                "the URL of the database cannot be read again; the previous one stays in use"
             ),
         }
         Arc::clone(&last)

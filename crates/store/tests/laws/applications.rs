@@ -71,8 +71,8 @@ async fn a_replacement_of_a_revision_that_has_passed_is_lost_and_shows_the_prese
     let world = World::new().await;
     let application = world.application("a").await;
     let next = |name: &str| Application { name: name.to_owned(), revision: 1, ..(*application).clone() };
-    assert!(matches!(world.store().replace(next("one")).await.unwrap(), Replaced::Replaced(_)));
-    let late = world.store().replace(next("two")).await.unwrap();
+    assert!(matches!(world.store().replace(next("one"), Vec::new()).await.unwrap(), Replaced::Replaced(_)));
+    let late = world.store().replace(next("two"), Vec::new()).await.unwrap();
     assert!(matches!(&late, Replaced::Lost(present) if present.name == "one"), "{late:?}");
 }
 
@@ -105,7 +105,7 @@ async fn all_of_an_application_survives_a_restart() {
         secrets: [Arc::new(application.secrets[0].retired(world.now())), Arc::new(second)].into(),
         ..(*application).clone()
     };
-    world.store().replace(replacement.clone()).await.unwrap();
+    world.store().replace(replacement.clone(), Vec::new()).await.unwrap();
     world.restart().await;
     let found = world.store().registry().application(application.number).unwrap();
     assert_eq!((&found.id, &found.name), (&replacement.id, &replacement.name));

@@ -197,6 +197,24 @@ async fn a_revocation_reaches_tokens_that_were_issued_before_the_clock_was_set_b
 }
 
 /// A logout by a node whose clock is ahead was heeded late by one whose clock is behind.
+// A logout just before the clock was set back and the server started again: the not-before of a revocation lay before the
+// token, which verified again.
+#[tokio::test]
+async fn a_token_that_was_logged_out_stays_so_when_the_clock_is_set_back_and_all_tokens_are_revoked() {
+    let mut world = World::new().await;
+    let app = world.customer("a").await;
+    let pair = world.login(&app).await;
+    world.logout(&pair.access_token).await.unwrap();
+    world.set_back(MINUTE);
+    world.restart().await;
+    world.change(&app, Change::Revoke).await;
+    for _ in 0..2 {
+        world.advance(HOUR / 2);
+        assert!(world.verify(&app, &pair.access_token).is_err());
+        world.restart().await;
+    }
+}
+
 #[tokio::test]
 async fn nodes_whose_clocks_differ_by_seconds_agree_on_what_has_ended() {
     let mut world = World::new().await;

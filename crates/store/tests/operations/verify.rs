@@ -7,11 +7,11 @@ use northgate_core::administer::Change;
 use northgate_core::allow::{Allow, Call};
 use northgate_core::application::{AppNumber, Application};
 use northgate_core::auth::Auth;
-use northgate_core::grant::{Grant, GrantKey};
+use northgate_core::grant::{Grant, GrantId, GrantKey};
 use northgate_core::issue::Pair;
 use northgate_core::keyring::Keyring;
 use northgate_core::policy::Overrides;
-use northgate_core::registry::Registry;
+use northgate_core::registry::{Registry, Revocation};
 use northgate_core::store::*;
 use northgate_core::token::TokenError;
 use northgate_core::verify::VerifyError;
@@ -172,7 +172,7 @@ impl Store for MemoryOnly {
         panic!("create")
     }
 
-    async fn replace(&self, _: Application) -> Result<Replaced, StoreError> {
+    async fn replace(&self, _: Application, _: Vec<(GrantId, Revocation)>) -> Result<Replaced, StoreError> {
         panic!("replace")
     }
 

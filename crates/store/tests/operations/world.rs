@@ -282,7 +282,7 @@ impl World {
         self.try_refresh(customer, token).await.unwrap().pair
     }
 
-    /// Why the refresh token is not good.
+    /// Why the refresh token is invalid.
     pub async fn refusal(&self, customer: &Customer, token: &str) -> Refusal {
         match self.try_refresh(customer, token).await {
             Err(RefreshError::Refused(refusal)) => refusal,

@@ -167,7 +167,8 @@ async fn of_two_changes_to_one_revision_on_two_nodes_one_is_lost_and_decided_aga
         (next.name, next.revision) = (name.to_owned(), 1);
         next
     };
-    let (one, other) = tokio::join!(a.store.replace(next("one")), b.store.replace(next("other")));
+    let (one, other) =
+        tokio::join!(a.store.replace(next("one"), Vec::new()), b.store.replace(next("other"), Vec::new()));
     let outcomes = [one.unwrap(), other.unwrap()];
     let replaced = outcomes.iter().filter(|outcome| matches!(outcome, Replaced::Replaced(_))).count();
     assert_eq!(replaced, 1, "{outcomes:?}");

@@ -71,9 +71,9 @@ impl AheadLine {
 /// Reason why the times of an application were not read or corrected.
 #[derive(Debug, thiserror::Error)]
 enum ClockError {
-    #[error("could not read or set right the times of an application")]
+    #[error("could not read or correct the times of an application")]
     Application(#[from] AdministerError),
-    #[error("the work on an application was broken off")]
+    #[error("the work on an application was interrupted")]
     Broken(#[from] JoinError),
 }
 

@@ -27,11 +27,11 @@ pub async fn list(_: Operator, State(admin): State<Arc<Admin>>) -> Json<Keys> {
 enum RotateError {
     #[error("the keyring cannot be rotated now: {0}")]
     Keyring(#[from] KeyringError),
-    #[error("the new keyring could not be saved, the one before stays in use")]
+    #[error("the new keyring could not be saved; the previous one stays in use")]
     Save(#[from] KeyringFileError),
-    #[error("the new keyring could not be put into the database; if it was, all nodes take it up")]
+    #[error("the new keyring could not be written to the database; if it was, all nodes follow it")]
     Put(#[source] DatabaseKeyringError),
-    #[error("the rotation was broken off")]
+    #[error("the rotation was interrupted")]
     Broken(#[from] tokio::task::JoinError),
 }
 

@@ -88,7 +88,7 @@ pub async fn retire(
     let application = changed.map_err(|error| AdminProblem::administer(&id, &error))?;
     info!(
         target: "northgate::audit", application = %id, secret = secret_id, retire_at = rfc3339::format(at),
-        "the retirement of a secret was set"
+        "the retirement of a secret was scheduled"
     );
     if retire.revoke {
         info!(target: "northgate::audit", application = %id, "all tokens of an application were revoked");

@@ -22,7 +22,7 @@ pub enum AssertionError {
     Algorithm,
     #[error("its header has crit, and there is no extension that we know")]
     Critical,
-    #[error("its claims are not JSON, or one of them is there twice or of another type")]
+    #[error("its claims are not JSON, or one of them is repeated or of another type")]
     Claims,
     #[error("its claim {0} is missing")]
     Missing(Claim),

@@ -64,13 +64,13 @@ enum ClientAuth {
 /// Reason why no client can be identified, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    #[error("the client shows in more than one way who it is")]
+    #[error("the client authenticates by more than one method")]
     TwoMethods,
-    #[error("the header Authorization is there twice")]
+    #[error("the header Authorization is repeated")]
     TwoHeaders,
     #[error("client_id in the body is not the client of the header Authorization")]
     OtherClient,
-    #[error("the client does not show who it is")]
+    #[error("the client presents no credentials")]
     Anonymous,
     #[error("the header Authorization is not Basic with a client and its secret")]
     Basic,

@@ -23,7 +23,7 @@ pub enum FormError {
     Utf8,
     #[error("there are more than {MEMBERS_MAX} parameters")]
     TooMany,
-    #[error("a parameter is there twice")]
+    #[error("a parameter is repeated")]
     Twice,
     #[error("the parameter {0} is missing")]
     Missing(&'static str),

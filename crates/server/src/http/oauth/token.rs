@@ -31,9 +31,9 @@ enum GrantType {
 /// Unsupported grant type or scope, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unknown {
-    #[error("there is no such grant type")]
+    #[error("the grant type is not supported")]
     GrantType,
-    #[error("there is no such scope")]
+    #[error("the scope is not supported")]
     Scope,
 }
 

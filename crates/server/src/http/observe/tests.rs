@@ -73,7 +73,7 @@ fn rejected_login() -> Observed {
     let mut observed = Observed::new(Operation::Login);
     observed.application = AppId::parse("a1").ok();
     observed.outcome = Outcome::Rejected;
-    observed.detail = Some("the appId or the secret is not right".to_owned());
+    observed.detail = Some("the appId is unknown or the secret is wrong".to_owned());
     observed
 }
 
@@ -91,7 +91,7 @@ fn a_request_has_one_line_that_names_who_asked_what_and_what_became_of_it() {
         ("application", "a1"),
         ("outcome", "rejected"),
         ("peer", "192.0.2.1:4711"),
-        ("detail", "the appId or the secret is not right"),
+        ("detail", "the appId is unknown or the secret is wrong"),
     ] {
         assert_eq!(line[field], value, "{field}");
     }

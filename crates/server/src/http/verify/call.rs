@@ -19,7 +19,7 @@ const NAMED_IN: [(GatewayHeader, GatewayHeader); 2] = [
 pub(crate) enum CallError {
     #[error(transparent)]
     Ambiguous(#[from] AmbiguousPath),
-    #[error("the headers name two calls, or half of one: the gateway lets a client's pass")]
+    #[error("the headers name two calls, or half of one: the gateway passes on a client's headers")]
     Contradictory,
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Question<'u> {
 
 /// An unknown style, or two of them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the gateway asks for a style other than platform or oauth, or for two")]
+#[error("the gateway asks for a style other than platform or oauth, or for both")]
 pub(crate) struct UnknownStyle;
 
 impl Question<'_> {

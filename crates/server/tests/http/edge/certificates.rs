@@ -48,7 +48,7 @@ async fn a_bad_new_certificate_leaves_the_old_one_in_place() {
     std::fs::write(&files.chain, Identity::ecdsa().chain).unwrap();
     assert_eq!(complaint(), "…/server.key is not the key of a certificate in …/server.pem");
     Identity::ended().write(folder.path(), "server");
-    assert_eq!(complaint(), "the certificate in …/server.pem ended at 2016-01-01T00:00:00Z");
+    assert_eq!(complaint(), "the certificate in …/server.pem expired at 2016-01-01T00:00:00Z");
     std::fs::write(&files.key, "").unwrap();
     assert_eq!(complaint(), "…/server.key is empty");
     std::fs::remove_file(&files.key).unwrap();

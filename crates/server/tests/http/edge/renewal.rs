@@ -122,7 +122,7 @@ async fn broken_authorities_stay_those_that_were_read_and_hold_back_no_certifica
         note.starts_with("tls.client_ca was not taken, the authorities read before stay in use: "),
         "{note}"
     );
-    assert!(note.contains("…/authorities.pem has no certificate in it, but PRIVATE KEY"), "{note}");
+    assert!(note.contains("…/authorities.pem contains no certificate, but PRIVATE KEY"), "{note}");
 
     fs::write(&authorities, Identity::ended().chain).unwrap();
     assert_eq!(tls.reload(now()), Reload::Replaced);
