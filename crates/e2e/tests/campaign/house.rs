@@ -42,7 +42,7 @@ impl House {
 
     /// How often a grant was found to have gone back and caught up.
     pub fn caught_up(&self) -> usize {
-        let message = "has caught up with its refresh token";
+        let message = "behind its refresh token and has caught up";
         self.nodes.iter().map(|node| node.log().matches(message).count()).sum()
     }
 

@@ -169,8 +169,8 @@ async fn a_file_that_is_wrong_torn_changed_or_newer_is_refused_and_nothing_comes
     for (text, expected) in [
         ("", "is no file of `northgate export`"),
         ("appId,secret\na,b\n", "is no file of `northgate export`"),
-        (&good[..good.len() / 2], "the file is torn"),
-        (&torn_before_the_end, "the file is torn"),
+        (&good[..good.len() / 2], "is incomplete"),
+        (&torn_before_the_end, "is incomplete"),
         (&good.replace("\"second\"", "\"fecond\""), "was changed or damaged"),
         (&good.replacen("\"version\":2", "\"version\":3", 1), "by a newer Northgate (format 3"),
         (&good.replacen("\"appId\"", "\"appID\"", 1), "line 2 of"),

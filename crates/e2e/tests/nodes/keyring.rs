@@ -74,7 +74,7 @@ async fn a_database_without_the_key_holds_no_keyring_that_a_node_would_take() {
     let told = refusal(&command(home.path(), &installation.url, &serve));
     assert!(told.contains("sealed under another key than the one in"), "{told}");
     let told = refusal(&command(home.path(), &installation.url, &["keyring-key", "create"]));
-    assert!(told.contains("is there already"), "{told}");
+    assert!(told.contains("exists already"), "{told}");
 
     fs::copy(key(first.home.path()), key(home.path())).unwrap();
     let second = Northgate::start_in(home, &[("NORTHGATE_DATABASE_URL", &installation.url)]);

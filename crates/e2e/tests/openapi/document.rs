@@ -14,8 +14,8 @@ pub enum Listener {
     Private,
 }
 
-/// Those that OpenAPI 3.1 has a word for.
-pub const METHODS: [&str; 8] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
+/// Those that OpenAPI 3.1 has a word for, but for TRACE, which generators of clients do not know.
+pub const METHODS: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /// The methods of a path on a listener.
 pub type Paths = BTreeMap<(Listener, String), BTreeSet<String>>;
@@ -54,9 +54,12 @@ pub fn paths() -> Paths {
 
 /// The one that a server of the document is, by its usual port.
 fn listener(server: &Value) -> Listener {
-    match server["variables"]["port"]["default"].as_str() {
-        Some("8743") => Listener::Public,
+    let url = server["url"].as_str().unwrap();
+    let is_public = url.ends_with(":{port}") && server["variables"]["port"]["default"] == "8743";
+    match url.rsplit(':').next() {
         Some("8744") => Listener::Private,
+        Some("8743") => Listener::Public,
+        _ if is_public => Listener::Public,
         other => panic!("{other:?} is the port of neither listener"),
     }
 }
