@@ -1,6 +1,5 @@
 //! Waits for a condition, with a deadline that names the condition when it passes.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// How long something may take that must happen, on a machine that does many things at once.
@@ -19,7 +18,7 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The same for a condition that has to be awaited.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !holds().await {
         assert!(began.elapsed() < DEADLINE, "this did not come true within {DEADLINE:?}: {what}");

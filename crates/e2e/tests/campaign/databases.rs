@@ -2,14 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::link::{Link, Mode};
 use northgate_testkit::postgres::programs::{as_nobody_special, programs};
 use northgate_testkit::process_guard::ProcessGuard;
-
-/// How long anything here may take on a machine that does many things at once.
-const PATIENCE: Duration = Duration::from_secs(120);
+use northgate_testkit::wait_until;
 
 /// Whom the nodes are to the servers.
 pub const ROLE: &str = "nodes";
@@ -151,17 +149,10 @@ impl Databases {
         });
         self.processes[server] =
             Some(ProcessGuard::start(&postgres, &self.dir, &format!("postgres-{server}"), "QUIT"));
-        let began = Instant::now();
         let mut ready = Command::new(self.programs.join("pg_isready"));
         ready.args(["-q", "-h", "127.0.0.1", "-U", "northgate", "-d", "postgres", "-p", &port]);
-        while !ready.status().unwrap().success() {
-            assert!(
-                began.elapsed() < PATIENCE,
-                "PostgreSQL did not start: {}/postgres-{server}.log",
-                self.dir.display()
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let started = format!("PostgreSQL starts: {}/postgres-{server}.log", self.dir.display());
+        wait_until(&started, || ready.status().unwrap().success());
     }
 
     fn run(&self, program: &str, arguments: &[&str], server: usize) {
@@ -172,11 +163,7 @@ impl Databases {
     }
 
     fn until(&self, what: &str, question: &str) {
-        let began = Instant::now();
-        while self.sql(question) != "t" {
-            assert!(began.elapsed() < PATIENCE, "it takes too long until {what}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait_until(what, || self.sql(question) == "t");
     }
 
     /// The one answer of the primary.

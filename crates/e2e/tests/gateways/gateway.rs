@@ -4,11 +4,11 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
 use northgate_testkit::packages;
+use northgate_testkit::wait_until;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -175,13 +175,13 @@ fn replaced(text: &str, changes: &[(String, String)]) -> String {
 }
 
 fn serves(process: &mut Child, address: SocketAddr) -> bool {
-    while process.try_wait().unwrap().is_none() {
-        if TcpStream::connect(address).is_ok() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    false
+    let (mut has_ended, mut is_there) = (false, false);
+    wait_until("the gateway accepts connections, or ends", || {
+        has_ended = process.try_wait().unwrap().is_some();
+        is_there = TcpStream::connect(address).is_ok();
+        has_ended || is_there
+    });
+    is_there && !has_ended
 }
 
 fn free() -> SocketAddr {

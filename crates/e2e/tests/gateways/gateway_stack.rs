@@ -26,13 +26,10 @@ use crate::gateway::{Gateway, Kind, Places};
 use crate::platform::Platform;
 use crate::relay::Relay;
 use crate::support::world::{self, BODY_MAX, SETUP, Setup, World};
+use northgate_testkit::eventually;
 
 /// A call that is made unless a law is about another one.
 pub const CALL: &str = "/iocm/app/dm/v1.4.0/devices?appId=owner&pageNo=0";
-
-/// How often, and how long after one another, a gateway is asked whether it answers: longer than the slowest takes.
-const TRIES: u32 = 500;
-const PAUSE: Duration = Duration::from_millis(40);
 
 /// A process that is just being started holds what this one has open, the lock of another test's data directory too, so
 /// that a store could not be opened again there. One test at a time opens stores and starts processes.
@@ -174,13 +171,8 @@ impl GatewayStack {
 
     /// Traefik accepts connections before it has read what to do with them.
     async fn until_it_answers(&self) {
-        for _ in 0..TRIES {
-            if self.request(Method::GET, "/").send().await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        panic!("{:?} does not answer", self.kind);
+        let answers = async || self.request(Method::GET, "/").send().await.is_ok();
+        eventually(&format!("{:?} answers", self.kind), answers).await;
     }
 
     pub async fn token(&self) -> String {

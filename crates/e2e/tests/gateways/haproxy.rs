@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::edge::running::{Running, answer, request, tls, until_closed};
 use crate::support::identity::Identity;
+use northgate_testkit::eventually;
 use northgate_testkit::packages;
 
 const TRUSTING: (&str, &str) = ("proxies.trusted", "127.0.0.1");
@@ -51,9 +51,8 @@ impl HaProxy {
         let mut command = Command::new(packages::debian("haproxy"));
         let process = command.args(["-db", "-f"]).arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
         let process = process.spawn().unwrap();
-        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let is_there = async || TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+        eventually("HAProxy accepts connections", is_there).await;
         HaProxy { port, process, _folder: folder }
     }
 }

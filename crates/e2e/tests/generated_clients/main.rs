@@ -67,8 +67,7 @@ fn a_client_of_another_generator_for_python_logs_in_and_refreshes() {
         .arg("--output-path")
         .arg(&output);
     // It formats what it has written by a program beside it.
-    let programs = python().parent().map(Path::to_owned).unwrap();
-    generate.env("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
+    generate.env("PATH", python().parent().map(Path::to_owned).unwrap());
     folder.run(&mut generate);
     let mut program = Command::new(python());
     program.arg(fixtures().join("attrs_login.py")).env("PYTHONPATH", output);

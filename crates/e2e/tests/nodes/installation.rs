@@ -4,16 +4,14 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
 use northgate_testkit::application::Application;
+use northgate_testkit::eventually;
 use northgate_testkit::northgate::{Northgate, northgate};
 use northgate_testkit::postgres::{Place, server};
-
-/// How long something may take that must happen; how long it took is printed.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Installation {
     pub url: String,
@@ -93,10 +91,7 @@ pub fn key(home: &Path) -> std::path::PathBuf {
 /// Waits until it holds, and says how long that took.
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
-    while !holds().await {
-        assert!(began.elapsed() < PATIENCE, "{what}: it never came to hold");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(what, &mut holds).await;
     let took = format!("{what}: after {} ms\n", began.elapsed().as_millis());
     std::io::stderr().write_all(took.as_bytes()).unwrap();
 }

@@ -4,16 +4,11 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use northgate_testkit::northgate::Settings;
-
-/// After which something never comes about.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at whether it has.
-const POLL: Duration = Duration::from_millis(5);
+use northgate_testkit::wait_until;
 
 /// Where Linux shows the signals that a process catches; SIGHUP is the first.
 const HANGUP_BIT: u64 = 1;
@@ -121,11 +116,7 @@ impl Bare {
     }
 
     pub fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Bare) -> bool) {
-        let begun = Instant::now();
-        while !holds(self) {
-            assert!(begun.elapsed() < PATIENCE, "it never comes about that {what}");
-            std::thread::sleep(POLL);
-        }
+        wait_until(what, || holds(self));
     }
 }
 

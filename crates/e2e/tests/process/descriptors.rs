@@ -3,12 +3,12 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
-use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::certificates;
+use northgate_testkit::eventually;
 use northgate_testkit::northgate::{Northgate, northgate};
 
 /// The limit that many systems have for services that ask for nothing.
@@ -54,15 +54,12 @@ async fn silent_connections_leave_descriptors_to_the_private_listener_and_the_fi
     for number in 0..400_u32 {
         held.push(silent(2 + (number % 200) as u8, server.public).await);
     }
-    while open_files(&server) < 144 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    eventually("the connections are accepted", async || open_files(&server) >= 144).await;
     assert_eq!(curl(&server, &format!("http://{}/health/live", server.private)), "200");
     certificates::write(server.home.path(), "ecdsa", &rcgen::PKCS_ECDSA_P256_SHA256);
     server.signal("-HUP");
-    while !server.log().contains("new TLS certificates are in use") {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let line = "new TLS certificates are in use";
+    eventually(line, async || server.log().contains(line)).await;
     server.tell(&["backup", "backup.db"]);
     assert!(server.home.path().join("backup.db").exists());
     server.tell(&["app", "list"]);

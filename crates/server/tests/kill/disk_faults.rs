@@ -2,17 +2,12 @@
 //! `crates/store/tests/faults` has the laws of the files; here it is what applications and their gateway hear.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::server::{Calls, Demo, Server};
+use northgate_testkit::eventually;
 use northgate_testkit::fault_shim::{
     ALWAYS, BESIDE, CREATE, DATABASE, EIO, ENOSPC, GROW, HANG, Plan, SYNC, Shim, WAL, WRITE,
 };
-
-/// Between two looks at whether something has come about.
-const POLL: Duration = Duration::from_millis(10);
-/// After which it never will.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_full_disk_the_server_says_so_and_goes_on_when_there_is_room() {
@@ -159,12 +154,8 @@ async fn until_ready(calls: &Calls) {
     until(async || calls.ready().await.unwrap() == 200).await;
 }
 
-async fn until(mut is_so: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so().await {
-        assert!(begun.elapsed() < PATIENCE, "it never came about");
-        tokio::time::sleep(POLL).await;
-    }
+async fn until(is_so: impl AsyncFnMut() -> bool) {
+    eventually("the server has noticed", is_so).await;
 }
 
 fn unavailable((status, body): &(u16, String)) {

@@ -21,6 +21,7 @@ use tokio::time::sleep;
 use chains::Chains;
 use client::Client;
 use northgate_testkit::chance::Chance;
+use northgate_testkit::eventually;
 use server::Server;
 
 const ROUNDS: usize = 20;
@@ -77,9 +78,8 @@ async fn a_server_that_is_asked_to_stop_finishes_what_is_in_flight_and_exits_wit
     stream.read_exact(&mut begun).await.unwrap();
     assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
     server.ask_to_stop();
-    while TcpStream::connect(server.address()).await.is_ok() {
-        sleep(Duration::from_millis(5)).await;
-    }
+    let is_closed = async || TcpStream::connect(server.address()).await.is_err();
+    eventually("the listener is closed", is_closed).await;
     stream.write_all(body.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // Whether the connection ends with a close or a reset is not what this is about.

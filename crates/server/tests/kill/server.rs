@@ -12,10 +12,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use northgate_testkit::eventually;
 use northgate_testkit::ports::free_port;
 
 /// The server did not answer.
@@ -153,17 +153,11 @@ impl Server {
     async fn ready(&mut self) {
         let url = format!("http://{}/health/ready", self.admin_address);
         let client = reqwest::Client::new();
-        let is_ready = async {
-            loop {
-                match client.get(&url).send().await {
-                    Ok(answer) if answer.status() == StatusCode::OK => return,
-                    Ok(_) | Err(_) => {}
-                }
-                assert!(self.process.try_wait().unwrap().is_none(), "the server did not start");
-                sleep(Duration::from_millis(5)).await;
-            }
+        let mut is_ready = async || {
+            assert!(self.process.try_wait().unwrap().is_none(), "the server did not start");
+            client.get(&url).send().await.is_ok_and(|answer| answer.status() == StatusCode::OK)
         };
-        timeout(Duration::from_secs(20), is_ready).await.unwrap();
+        eventually("the server is ready", &mut is_ready).await;
     }
 }
 

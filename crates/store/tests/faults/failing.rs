@@ -1,15 +1,9 @@
 //! A disk that is full or fails: nothing is promised, nothing shows, and it goes on by itself when the fault is over.
 
-use std::time::{Duration, Instant};
-
 use super::child::Child;
 use super::promises::Promises;
 use northgate_testkit::fault_shim::{ALWAYS, DATABASE, EIO, ENOSPC, Plan, SYNC, Shim, TRUNCATE, WAL, WRITE};
-
-/// Between two looks at whether something has come about.
-const POLL: Duration = Duration::from_millis(5);
-/// After which it never will.
-const PATIENCE: Duration = Duration::from_secs(60);
+use northgate_testkit::wait_until;
 
 /// A child with two grants, and what it promised.
 pub struct Trouble {
@@ -67,12 +61,9 @@ impl Trouble {
     }
 }
 
-pub fn until(mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < PATIENCE, "it never came about");
-        std::thread::sleep(POLL);
-    }
+#[track_caller]
+pub fn until(is_so: impl FnMut() -> bool) {
+    wait_until(&std::panic::Location::caller().to_string(), is_so);
 }
 
 #[test]

@@ -31,6 +31,7 @@ use northgate_testkit::Kind;
 use northgate_testkit::postgres::{Place, server};
 
 use crate::STORE;
+use northgate_testkit::eventually;
 
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const MINUTE: Duration = Duration::from_secs(60);
@@ -141,11 +142,9 @@ impl World {
         if let (Some(place), true) = (self.place, marks != before) {
             let client = server().client(&place.url()).await;
             let mark = "SELECT tokens_until FROM forgotten";
-            while client.query_one(mark, &[]).await.unwrap().get::<_, i64>(0)
-                < marks.tokens.as_millis() as i64
-            {
-                tokio::time::sleep(20 * MILLISECOND).await;
-            }
+            let tokens = marks.tokens.as_millis() as i64;
+            let is_written = async || client.query_one(mark, &[]).await.unwrap().get::<_, i64>(0) >= tokens;
+            eventually("the marks are written", is_written).await;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Laws of a node that does not get all of its connections: it says how many are missing, and no application pays for it
 //! alone.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use northgate_core::policy::Overrides;
 use northgate_store::postgres::{PostgresSettings, PostgresStore};
@@ -9,6 +9,7 @@ use northgate_store::postgres::{PostgresSettings, PostgresStore};
 use super::access::with_causes;
 use super::node::{Installation, NOW, Node, until};
 use super::refusals::{patient, refused};
+use northgate_testkit::eventually;
 
 /// Lanes opened their connections when they were first used. With a limit of 6, 4 of 16 applications never got a refresh,
 /// while the others went on and the node said that it was ready.
@@ -21,9 +22,8 @@ async fn where_connections_are_short_all_applications_are_served_and_the_node_sa
         let alter = |limit: i32| format!("ALTER ROLE {role} CONNECTION LIMIT {limit}");
         // Connections of the migration may take a moment to end.
         let left = format!("SELECT count(*) FROM pg_stat_activity WHERE usename = '{role}'");
-        while database.query_one(&left, &[]).await.unwrap().get::<_, i64>(0) > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let are_gone = async || database.query_one(&left, &[]).await.unwrap().get::<_, i64>(0) == 0;
+        eventually("the migration's connections end", are_gone).await;
         database.batch_execute(&alter(limit)).await.unwrap();
         let settings = PostgresSettings { writers: 4, login_writers: 2, ..installation.place.settings() };
         let node = installation.node_with(settings).await;

@@ -14,6 +14,7 @@ use northgate_store::postgres::PostgresSettings;
 use tokio::task::JoinSet;
 
 use super::node::{Installation, NOW, Node, until};
+use northgate_testkit::eventually;
 use northgate_testkit::postgres::server;
 
 #[tokio::test]
@@ -126,6 +127,7 @@ async fn a_change_that_commits_long_after_it_was_written_is_seen() {
     for id in ["b", "c", "d"] {
         let other = a.customer(id, Overrides::default()).await;
         b.knows(&other).await;
+        // Later than the look that showed it.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert_eq!(b.auth.registry().find(&app.id).unwrap().name, "app");
@@ -207,13 +209,11 @@ async fn the_last_use_of_a_secret_comes_to_the_database() {
     let app = node.customer("app", Overrides::default()).await;
     node.login(&app).await;
     let database = installation.database().await;
-    loop {
+    let is_written = async || {
         let row = database.query_one("SELECT last_used_at FROM secrets", &[]).await.unwrap();
-        if row.get::<_, Option<i64>>(0) == Some(NOW.as_millis() as i64) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        row.get::<_, Option<i64>>(0) == Some(NOW.as_millis() as i64)
+    };
+    eventually("the last use is written", is_written).await;
 }
 
 #[tokio::test]
@@ -231,9 +231,7 @@ async fn what_expired_more_than_a_day_ago_is_removed_and_nothing_else() {
     let count = async |table: &str| -> i64 {
         database.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0)
     };
-    while count("grants").await > 1 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("expired grants are deleted", async || count("grants").await == 1).await;
     assert_eq!(count("revocations").await, 1);
     node.refresh(&app, &kept.refresh_token, NOW).await.unwrap();
 }
@@ -262,9 +260,7 @@ async fn what_is_removed_raises_the_marks_that_every_node_reads() {
         tokens: Timestamp::from_millis(forget_at as u64),
         single_use: Timestamp::from_millis(forget_at as u64 + 1),
     };
-    while marks(&other) != expected {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until(|| marks(&other) == expected).await;
     let count = "SELECT (SELECT count(*) FROM revocations) + 10 * (SELECT count(*) FROM spent)";
     assert_eq!(database.query_one(count, &[]).await.unwrap().get::<_, i64>(0), 1);
     assert_eq!(marks(&installation.node().await), expected, "a node that starts");

@@ -3,15 +3,12 @@
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use tokio_postgres::{Client, NoTls};
 
+use northgate_testkit::eventually;
 use northgate_testkit::ports::free_port;
 use northgate_testkit::postgres::programs::{as_nobody_special, programs};
-
-/// How long anything here may take on a machine that does many things at once.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Both run until the standard input ends.
 const RUN: &str = r#"
@@ -102,16 +99,10 @@ impl Pair {
     }
 
     pub async fn until(&self, server: usize, question: &str) {
-        let began = Instant::now();
-        loop {
-            if let Some(client) = self.client(server).await
-                && let Ok(row) = client.query_one(question, &[]).await
-                && row.get(0)
-            {
-                return;
-            }
-            assert!(began.elapsed() < PATIENCE, "it takes too long until {question}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let is_so = async || match self.client(server).await {
+            Some(client) => client.query_one(question, &[]).await.is_ok_and(|row| row.get(0)),
+            None => false,
+        };
+        eventually(question, is_so).await;
     }
 }

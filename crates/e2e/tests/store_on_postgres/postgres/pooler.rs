@@ -1,12 +1,12 @@
 //! Laws of PgBouncer between a node and the database: sessions are pooled, and anything less is refused with a sentence.
 
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use northgate_core::policy::Overrides;
 use northgate_store::postgres::{ConnectError, PostgresSettings, PostgresStore};
 
 use super::node::{Installation, NOW};
+use northgate_testkit::eventually;
 use northgate_testkit::packages;
 use northgate_testkit::ports::free_port;
 use northgate_testkit::postgres::programs::as_nobody_special;
@@ -36,9 +36,8 @@ impl PgBouncer {
         let mut command = as_nobody_special(dir.path());
         command.arg(&program).arg("-q").arg(dir.path().join("pgbouncer.ini"));
         let process = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let is_there = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+        eventually("PgBouncer accepts connections", is_there).await;
         PgBouncer { port, process, _dir: dir }
     }
 }

@@ -11,6 +11,7 @@ use northgate_store::postgres::{PostgresSettings, migrate};
 
 use super::node::{NOW, Node, until};
 use super::pair::Pair;
+use northgate_testkit::eventually;
 use northgate_testkit::postgres::{at, server};
 
 async fn node(pair: &Pair, order: [usize; 2], keyring: &KeyringRecord) -> Node {
@@ -24,9 +25,7 @@ async fn node(pair: &Pair, order: [usize; 2], keyring: &KeyringRecord) -> Node {
 }
 
 async fn until_moved(pair: &Pair) {
-    while pair.connections(0).await > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    eventually("all connections leave the old primary", async || pair.connections(0).await == 0).await;
 }
 
 /// The writers went to the new primary and the watch stayed with the old one, which still answered: applications that were

@@ -19,6 +19,7 @@ use northgate_server::metrics::Metrics;
 use northgate_server::metrics::connections::ConnectionMetrics;
 use northgate_server::tls::Tls;
 use northgate_server::tls::tickets::TicketSeeds;
+use northgate_testkit::eventually;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -137,13 +138,7 @@ impl Metric<'_> {
 
     /// Returns when it has this value; one that never has fails the test.
     pub async fn is(&self, expected: u64) {
-        for _ in 0..2000 {
-            if self.value() == expected {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{} is {} and not {expected}", self.line, self.value());
+        eventually(&format!("{} is {expected}", self.line), async || self.value() == expected).await;
     }
 }
 
