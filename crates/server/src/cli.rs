@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod credential;
 mod export;
+mod generate;
 mod global_flags;
 mod import;
 mod key;
@@ -18,18 +19,20 @@ mod policy;
 mod restore;
 mod secret;
 mod serve;
+mod status;
 
 use std::error::Error;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::serve::supervise::Handlers;
+use crate::version;
 use global_flags::GlobalFlags;
 
 /// The token service in front of an IoT platform's northbound APIs.
 #[derive(Parser)]
-#[command(name = "northgate", version, arg_required_else_help = true)]
+#[command(name = "northgate", version = version::long(), arg_required_else_help = true)]
 struct Cli {
     #[command(flatten)]
     flags: GlobalFlags,
@@ -60,14 +63,22 @@ enum Command {
     Export(export::Export),
     /// Read an installation from a file into an empty store.
     Import(export::Import),
-    /// Check the configuration.
+    /// Check the configuration, and everything else that would stop a start.
     Config(config::Config),
+    /// Show whether the server is up and ready, with its store, certificates and keys; the exit code says it too.
+    Status(status::Status),
+    /// Write man pages and shell completions, for packages.
+    #[command(hide = true)]
+    Generate(generate::Generate),
 }
 
 /// Exit code of a wrong command line, as clap gives it.
 const WRONG_USAGE: u8 = 2;
 
-/// Runs the command of this process: exit code 0 on success, 1 on failure, 2 for a wrong command line.
+/// Exit code of `status` for a server that runs and is not ready, or needs attention.
+const NEEDS_ATTENTION: u8 = 3;
+
+/// Runs the command of this process. The exit codes are in docs/operating/process.md.
 pub fn run() -> ExitCode {
     // Before anything else: a signal in the first milliseconds must not end a server.
     let handlers = arguments::is_serve(std::env::args_os().skip(1)).then(Handlers::install);
@@ -88,12 +99,17 @@ pub fn run() -> ExitCode {
         Command::Import(import) => wait_for(import.run(&flags)),
         Command::Restore(restore) => restore.run(&flags),
         Command::Config(config) => config.run(&flags),
+        Command::Status(status) => wait_for(status.run(&flags)),
+        Command::Generate(generate) => generate.run(Cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(error.as_ref());
-            ExitCode::FAILURE
+            match error.is::<status::NeedsAttention>() {
+                true => ExitCode::from(NEEDS_ATTENTION),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -106,7 +122,6 @@ fn wait_for(command: impl Future<Output = Result<(), Box<dyn Error>>>) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn is_usage(line: &str) -> bool {
         Cli::try_parse_from(line.split(' ')).is_ok()

@@ -73,12 +73,39 @@ pub struct Config {
     /// The log.
     pub log: Log,
     described: String,
+    /// Sentences about variables that look like misspelled settings.
+    pub warnings: Vec<String>,
 }
 
 impl Config {
     /// Merges all layers, or returns the first bad setting with its origin and what to write.
     pub fn load(sources: Sources) -> Result<Config, ConfigError> {
-        let mut settings = Settings::merge(sources)?;
+        Config::check(sources).map_err(ConfigFaults::first)
+    }
+
+    /// Merges all layers, or returns all bad settings.
+    pub fn check(sources: Sources) -> Result<Config, ConfigFaults> {
+        let merged = Settings::merge(sources).map_err(ConfigFaults::from)?;
+        let (mut settings, mut faults) = (merged.settings, merged.unknown);
+        let format = settings.peek("log.format").ok();
+        let is_json = format.is_some_and(|format| format.value.as_str() == Some("json"));
+        loop {
+            let error = match Config::read(settings.clone(), merged.misspelled.clone()) {
+                Ok(config) if faults.is_empty() => return Ok(config),
+                Ok(_) => break,
+                Err(error) => error,
+            };
+            // With its default in place of the bad value, the next bad one is found.
+            let goes_on = matches!(&error, ConfigError::Invalid { key, .. } if settings.reset(key));
+            faults.push(error);
+            if !goes_on {
+                break;
+            }
+        }
+        Err(ConfigFaults { all: faults, is_json })
+    }
+
+    fn read(mut settings: Settings, warnings: Vec<String>) -> Result<Config, ConfigError> {
         let described = describe(&settings);
         let data_dir = settings.text("data_dir", "a directory, such as \"/var/lib/northgate\"", not_empty)?;
         let data_dir = PathBuf::from(data_dir);
@@ -109,6 +136,7 @@ impl Config {
             log: Log::take(&mut settings)?,
             data_dir,
             described,
+            warnings,
         };
         match settings.left_over() {
             None => Ok(config),
@@ -133,6 +161,27 @@ fn describe(settings: &Settings) -> String {
 
 fn not_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// All reasons why the configuration was refused; at least one.
+#[derive(Debug)]
+pub struct ConfigFaults {
+    pub all: Vec<ConfigError>,
+    /// Whether `log.format` asks for JSON.
+    pub is_json: bool,
+}
+
+impl ConfigFaults {
+    /// The first one.
+    pub fn first(mut self) -> ConfigError {
+        self.all.swap_remove(0)
+    }
+}
+
+impl From<ConfigError> for ConfigFaults {
+    fn from(first: ConfigError) -> ConfigFaults {
+        ConfigFaults { all: vec![first], is_json: false }
+    }
 }
 
 /// Reason why the configuration was refused.

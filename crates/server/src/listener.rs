@@ -9,7 +9,7 @@ mod idle;
 mod introduction;
 mod keep_alive;
 mod log_throttle;
-mod opening;
+pub(crate) mod opening;
 pub(crate) mod proxy_protocol;
 mod socket;
 mod table;

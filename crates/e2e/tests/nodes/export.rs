@@ -74,7 +74,7 @@ async fn tokens_secrets_and_policies_work_on_in_the_other_store_and_back_again()
     let gone = Application::created(&server, "gone");
     server.tell(&["app", "delete", &gone.app_id, "--yes"]);
     let ended = old.login().await.member("refreshToken");
-    server.tell(&["app", "revoke", "old"]);
+    server.tell(&["app", "revoke", "old", "--yes"]);
     let (held, of_old) = (hold(&demo).await, hold(&old).await);
     let policy: serde_json::Value = shown(&server, &demo);
     let told = refusal(&embedded(server.home.path(), &["export", "moved"]));

@@ -5,9 +5,11 @@
 
 mod bare;
 mod certificates;
+mod check;
 mod descriptors;
 mod log;
 mod operating;
 mod permissions;
 mod signals;
 mod starting;
+mod status;

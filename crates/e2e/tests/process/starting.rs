@@ -125,7 +125,10 @@ fn a_taken_port_stops_the_start_with_a_sentence() {
     let taken = server.public.to_string();
     let (code, said) =
         refused(other.path(), &[("NORTHGATE_LISTEN", &taken), ("NORTHGATE_ADMIN_LISTEN", "127.0.0.1:1")]);
-    let expected = format!("error: {taken} is in use: another server, or another Northgate, listens there\n");
+    let expected = format!(
+        "error: cannot open the public listener: choose another address with --listen: {taken} is in use: another server, \
+         or another Northgate, listens there\n"
+    );
     assert_eq!((code, said), (1, expected));
 }
 
@@ -144,7 +147,10 @@ fn a_wrong_setting_stops_the_start_with_what_to_write_and_touches_nothing() {
 #[test]
 fn a_configuration_that_is_good_is_shown_with_where_each_setting_comes_from() {
     let home = tempfile::tempdir().unwrap();
-    fs::write(home.path().join("northgate.toml"), "[policy]\nretry_window = '90s'\n").unwrap();
+    crate::certificates::write(home.path(), "cert", &rcgen::PKCS_ECDSA_P256_SHA256);
+    let text = "listen = '127.0.0.1:0'\nadmin_listen = '127.0.0.1:0'\n[policy]\nretry_window = '90s'\n\
+                [tls]\ncertificates = ['cert.pem']\nkeys = ['cert.key']\n";
+    fs::write(home.path().join("northgate.toml"), text).unwrap();
     let mut check = northgate(home.path());
     check.args(["config", "check", "--config", "northgate.toml"]).env("NORTHGATE_API_DIALECT", "cn");
     let output = check.output().unwrap();

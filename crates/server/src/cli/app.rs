@@ -46,7 +46,12 @@ enum Command {
     /// Unfreeze an application
     Unfreeze { app_id: String },
     /// Revoke all issued tokens of an application; it may log in again
-    Revoke { app_id: String },
+    Revoke {
+        app_id: String,
+        /// Confirm: its access and refresh tokens end
+        #[arg(long)]
+        yes: bool,
+    },
     /// Delete an application with its secrets and grants
     Delete {
         app_id: String,
@@ -109,7 +114,10 @@ impl App {
             Command::Set(set) => set.run(&client, json).await,
             Command::Freeze { app_id } => post(&client, &app_id, "freeze", json).await,
             Command::Unfreeze { app_id } => post(&client, &app_id, "unfreeze", json).await,
-            Command::Revoke { app_id } => post(&client, &app_id, "revoke", json).await,
+            Command::Revoke { app_id, yes } => {
+                confirm(yes, &app_id)?;
+                post(&client, &app_id, "revoke", json).await
+            }
             Command::Delete { app_id, yes } => delete(&client, &app_id, yes, json).await,
             Command::Import(import) => import.run(&client, json).await,
             Command::Secret(command) => command.run(&client, json).await,
@@ -199,13 +207,14 @@ async fn post(client: &Client, app_id: &str, verb: &str, json: bool) -> Result<(
     details(json, &client.request(Method::POST, &format!("{}/{verb}", path(app_id))).await?)
 }
 
+fn confirm(yes: bool, app_id: &str) -> Result<(), Box<dyn Error>> {
+    let sentence =
+        || format!("this ends all tokens of {app_id}, and there is no way back: repeat it with --yes");
+    yes.then_some(()).ok_or_else(|| sentence().into())
+}
+
 async fn delete(client: &Client, app_id: &str, yes: bool, json: bool) -> Result<(), Box<dyn Error>> {
-    if !yes {
-        return Err(format!(
-            "this ends all tokens of {app_id}, and there is no way back: repeat it with --yes"
-        )
-        .into());
-    }
+    confirm(yes, app_id)?;
     client.request(Method::DELETE, &path(app_id)).await?;
     let deleted = || json!({ "appId": app_id, "deleted": true }).to_string();
     output::line(&if json { deleted() } else { format!("{app_id} is deleted") });

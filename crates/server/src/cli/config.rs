@@ -1,11 +1,15 @@
-//! `northgate config`: checks the configuration and prints the settings in force.
+//! `northgate config`: checks the configuration, and everything else that would stop a start.
 
 use std::error::Error;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::global_flags::GlobalFlags;
 use super::output;
+use crate::config;
+use crate::preflight;
+use crate::telemetry::with_causes;
 
 #[derive(Args)]
 pub struct Config {
@@ -15,18 +19,69 @@ pub struct Config {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print every setting with its origin, or the first error
-    Check,
+    /// Print every setting with its origin, and everything that would stop a start
+    Check {
+        /// Print errors, warnings and settings as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl Config {
     pub fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         match self.command {
-            Command::Check => {
-                let (config, _) = flags.resolve(Vec::new())?;
-                output::line(config.describe().trim_end());
-                Ok(())
+            Command::Check { json } => {
+                let found = Found::of(flags);
+                if json {
+                    found.print_json()
+                } else {
+                    found.print()
+                }
+                found.result()
             }
         }
+    }
+}
+
+/// What the check found.
+struct Found {
+    settings: String,
+    errors: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Found {
+    fn of(flags: &GlobalFlags) -> Found {
+        match config::Config::check(flags.sources(Vec::new())) {
+            Ok(config) => Found {
+                settings: config.describe().to_owned(),
+                errors: preflight::faults(&config),
+                warnings: config.warnings,
+            },
+            Err(faults) => {
+                let errors = faults.all.iter().map(|error| with_causes(error)).collect();
+                Found { settings: String::new(), errors, warnings: Vec::new() }
+            }
+        }
+    }
+
+    fn print(&self) {
+        if !self.settings.is_empty() {
+            output::line(self.settings.trim_end());
+        }
+        self.warnings.iter().for_each(|warning| output::remark(&format!("warning: {warning}")));
+    }
+
+    fn print_json(&self) {
+        let settings: Vec<&str> = self.settings.lines().collect();
+        let found = json!({ "errors": self.errors, "warnings": self.warnings, "settings": settings });
+        output::line(&found.to_string());
+    }
+
+    /// The errors one by one, the last of them as that of the command.
+    fn result(self) -> Result<(), Box<dyn Error>> {
+        let Some((last, others)) = self.errors.split_last() else { return Ok(()) };
+        others.iter().for_each(|error| output::remark(&format!("error: {error}")));
+        Err(last.clone().into())
     }
 }

@@ -43,12 +43,17 @@ impl DatabaseUrl {
 impl GlobalFlags {
     /// The configuration, and the admin token from the environment.
     pub fn resolve(&self, more: Vec<(String, String)>) -> Result<(Config, Option<String>), Box<dyn Error>> {
-        let named = [("data_dir", &self.data_dir), ("admin_listen", &self.admin_listen)];
-        let set = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
-        let sources = Sources::of_process(self.config.clone(), set.chain(more).collect());
+        let sources = self.sources(more);
         // Not a setting, since settings are printed.
         let admin_token = sources.environment.get(admin_token::VARIABLE).cloned();
         Ok((Config::load(sources)?, admin_token))
+    }
+
+    /// The layers of the configuration, with these flags among them.
+    pub fn sources(&self, more: Vec<(String, String)>) -> Sources {
+        let named = [("data_dir", &self.data_dir), ("admin_listen", &self.admin_listen)];
+        let set = named.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?)));
+        Sources::of_process(self.config.clone(), set.chain(more).collect())
     }
 
     /// A client of the running server.

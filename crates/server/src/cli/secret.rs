@@ -67,7 +67,10 @@ impl SecretCommand {
                     body["revoke"] = true.into();
                 }
                 let path = format!("{}/secrets/{secret_id}/retire", path(&app_id));
-                listed(json, &client.request_json(Method::POST, &path, &body).await?)
+                let answer = client.request_json(Method::POST, &path, &body).await?;
+                listed(json, &answer)?;
+                warn_of_last(&app_id, &serde_json::from_str::<Secrets>(&answer)?.secrets);
+                Ok(())
             }
         }
     }
@@ -117,6 +120,16 @@ fn listed(json: bool, answer: &str) -> Result<(), Box<dyn Error>> {
         table(&serde_json::from_str::<Secrets>(answer)?.secrets);
     }
     Ok(())
+}
+
+/// An application without a secret cannot log in, which shows only when its tokens end.
+fn warn_of_last(app_id: &str, secrets: &[SecretLine]) {
+    if secrets.iter().all(|secret| secret.retire_at.is_some()) {
+        output::remark(&format!(
+            "warning: every secret of {app_id} is retired or will be: it cannot log in after that. Add one with \
+             `northgate app secret add {app_id}`"
+        ));
+    }
 }
 
 /// Secrets as a table.

@@ -8,8 +8,17 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::global_flags::{DatabaseUrl, GlobalFlags};
+use crate::config::Config;
+use crate::config::log::LogFormat;
+use crate::keys::admin_token;
 use crate::serve;
 use crate::serve::supervise::{self, Handlers, Signals};
+use crate::telemetry;
+
+/// The address itself if it is a loopback one, else 127.0.0.1.
+fn loopback(ip: IpAddr) -> IpAddr {
+    if ip.is_loopback() { ip } else { IpAddr::V4(Ipv4Addr::LOCALHOST) }
+}
 
 #[derive(Args)]
 pub struct Serve {
@@ -32,10 +41,23 @@ impl Serve {
     fn serve(self, flags: &GlobalFlags, signals: Signals) -> Result<(), Box<dyn Error>> {
         let listen = self.listen.map(|address| ("listen".to_owned(), address));
         let set = self.database.setting().into_iter().chain(listen).collect();
-        let (mut config, admin_token) = flags.resolve(set)?;
+        let mut sources = flags.sources(set);
         if self.dev {
-            config.listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-            config.admin_listen.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            // A try-out has nothing to do with the installation of this machine.
+            sources.standard_file = None;
+        }
+        let admin_token = sources.environment.get(admin_token::VARIABLE).cloned();
+        let journal = sources.environment.get("JOURNAL_STREAM").cloned();
+        let mut config = Config::check(sources).map_err(|faults| {
+            if faults.is_json {
+                telemetry::speak(LogFormat::Json);
+            }
+            faults.first()
+        })?;
+        config.log.journal = journal;
+        if self.dev {
+            config.listen.set_ip(loopback(config.listen.ip()));
+            config.admin_listen.set_ip(loopback(config.admin_listen.ip()));
         }
         Ok(serve::run(serve::Serve { config, admin_token, is_dev: self.dev }, signals)?)
     }

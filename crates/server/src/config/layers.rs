@@ -10,8 +10,11 @@ use toml::{Table, Value};
 use crate::blanks;
 use crate::config::ConfigError;
 use crate::exposure;
+use crate::keys::admin_token;
 
 const DEFAULTS: &str = include_str!("../../config.default.toml");
+/// The configuration file of packages.
+pub const STANDARD_FILE: &str = "/etc/northgate/northgate.toml";
 const FILE_VARIABLE: &str = "NORTHGATE_CONFIG";
 
 /// The sources of the configuration, besides the defaults.
@@ -19,6 +22,8 @@ const FILE_VARIABLE: &str = "NORTHGATE_CONFIG";
 pub struct Sources {
     /// The file of `--config`; without it, the one that `NORTHGATE_CONFIG` names.
     pub file: Option<PathBuf>,
+    /// The file that is read if neither names one, such as [`STANDARD_FILE`].
+    pub standard_file: Option<PathBuf>,
     /// Environment variables; variables without the prefix are ignored.
     pub environment: BTreeMap<String, String>,
     /// Flags as dotted key and value, such as `("listen", "127.0.0.1:8743")`.
@@ -33,7 +38,8 @@ impl Sources {
                 Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
             })
             .collect();
-        Sources { file, environment, flags }
+        let standard_file = Some(PathBuf::from(STANDARD_FILE)).filter(|path| path.exists());
+        Sources { file, standard_file, environment, flags }
     }
 }
 
@@ -64,25 +70,67 @@ pub(super) struct Setting {
 }
 
 /// All settings by dotted key. Reading a setting takes it out, so that unread ones are found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Settings(BTreeMap<String, Setting>);
 
+/// The merged layers, with the keys that are no settings and the variables that look like misspelled ones.
+pub(super) struct Merged {
+    pub settings: Settings,
+    pub unknown: Vec<ConfigError>,
+    pub misspelled: Vec<String>,
+}
+
 impl Settings {
-    pub fn merge(sources: Sources) -> Result<Settings, ConfigError> {
-        let mut settings = Settings(BTreeMap::new());
-        for (key, value) in leaves(DEFAULTS, Path::new("config.default.toml"))? {
-            settings.0.insert(key, Setting { value, origin: Origin::Default });
-        }
-        if let Some((path, origin)) = named_file(sources.file, &sources.environment) {
+    pub fn merge(sources: Sources) -> Result<Merged, ConfigError> {
+        let mut settings = Settings::defaults()?;
+        let mut unknown = Vec::new();
+        if let Some((path, origin)) = named_file(&sources) {
             check_path(&path, &origin)?;
-            settings.put_file(&path)?;
+            unknown = settings.put_file(&path)?;
         }
         settings.put_environment(&sources.environment);
         for (key, text) in sources.flags {
             let value = like(settings.default_of(&key, &Origin::Flag)?, text);
             settings.put(key, value, Origin::Flag)?;
         }
-        Ok(settings)
+        let misspelled = settings.misspelled(&sources.environment);
+        Ok(Merged { settings, unknown, misspelled })
+    }
+
+    fn defaults() -> Result<Settings, ConfigError> {
+        let leaves = leaves(DEFAULTS, Path::new("config.default.toml"))?;
+        let default = |(key, value)| (key, Setting { value, origin: Origin::Default });
+        Ok(Settings(leaves.into_iter().map(default).collect()))
+    }
+
+    /// Puts the default in place of a bad value; false if it is the default.
+    pub fn reset(&mut self, key: &str) -> bool {
+        let is_set = self.0.get(key).is_some_and(|setting| setting.origin != Origin::Default);
+        let default = Settings::defaults().ok().and_then(|mut defaults| defaults.0.remove(key));
+        match default {
+            Some(default) if is_set => self.0.insert(key.to_owned(), default).is_some(),
+            Some(_) | None => false,
+        }
+    }
+
+    /// Variables that begin like ours and are none, each with the nearest one. Kubernetes injects `NORTHGATE_SERVICE_HOST`,
+    /// `NORTHGATE_PORT_8743_TCP` and others like them for a service of this name.
+    fn misspelled(&self, environment: &BTreeMap<String, String>) -> Vec<String> {
+        let mut ours: Vec<String> = self.0.keys().map(|key| variable(key)).collect();
+        ours.extend([FILE_VARIABLE, admin_token::VARIABLE].map(str::to_owned));
+        let is_of_kubernetes = |name: &str| {
+            name.starts_with("NORTHGATE_SERVICE_")
+                || name == "NORTHGATE_PORT"
+                || name.starts_with("NORTHGATE_PORT_")
+        };
+        let unknown = environment
+            .keys()
+            .filter(|name| name.starts_with("NORTHGATE_") && !is_of_kubernetes(name) && !ours.contains(name));
+        let sentence = |name: &String| {
+            let nearest = ours.iter().min_by_key(|known| distance(known, name)).map_or("", String::as_str);
+            format!("the variable {name} is not a setting and is ignored; the nearest one is {nearest}")
+        };
+        unknown.map(sentence).collect()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Setting)> {
@@ -101,16 +149,18 @@ impl Settings {
         self.0.pop_first().map(|(key, _)| key)
     }
 
-    fn put_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+    /// Returns the keys that are no settings.
+    fn put_file(&mut self, path: &Path) -> Result<Vec<ConfigError>, ConfigError> {
         let text = fs::read_to_string(path)
             .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+        let mut unknown = Vec::new();
         for (key, value) in leaves(&text, path)? {
             if key == "database.url" && value.as_str().is_some_and(has_password) {
                 check_private(path)?;
             }
-            self.put(key, value, Origin::File(path.to_owned()))?;
+            unknown.extend(self.put(key, value, Origin::File(path.to_owned())).err());
         }
-        Ok(())
+        Ok(unknown)
     }
 
     /// Looks up known keys instead of reading all variables: Kubernetes injects NORTHGATE_SERVICE_HOST and others like it.
@@ -143,12 +193,13 @@ impl Settings {
 }
 
 /// The configuration file, and the origin of its name.
-fn named_file(flag: Option<PathBuf>, environment: &BTreeMap<String, String>) -> Option<(PathBuf, Origin)> {
+fn named_file(sources: &Sources) -> Option<(PathBuf, Origin)> {
     let variable = || {
-        let path = environment.get(FILE_VARIABLE)?;
+        let path = sources.environment.get(FILE_VARIABLE)?;
         Some((PathBuf::from(path), Origin::Variable(FILE_VARIABLE.to_owned())))
     };
-    flag.map(|path| (path, Origin::Flag)).or_else(variable)
+    let flag = sources.file.clone().map(|path| (path, Origin::Flag));
+    flag.or_else(variable).or_else(|| Some((sources.standard_file.clone()?, Origin::Default)))
 }
 
 fn check_path(path: &Path, origin: &Origin) -> Result<(), ConfigError> {

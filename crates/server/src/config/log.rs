@@ -21,6 +21,8 @@ pub enum LoggedRequests {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
+    /// The value of `JOURNAL_STREAM`, by which the service manager names the stream to the journal.
+    pub journal: Option<String>,
     pub format: LogFormat,
     pub level: Level,
     pub requests: LoggedRequests,
@@ -45,6 +47,7 @@ impl Log {
             format: settings.choice("log.format", &formats)?,
             level: settings.choice("log.level", &levels)?,
             requests: settings.choice("log.requests", &requests)?,
+            journal: None,
         })
     }
 }

@@ -12,6 +12,7 @@ mod operator;
 pub mod policy;
 pub mod problem;
 mod secrets;
+pub mod status;
 mod which;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use crate::clock::Clock;
 use crate::keys::admin_token::AdminToken;
 use crate::keys::keyring_database::{DatabaseKeyring, UseKeyring};
 use crate::keys::keyring_file::KeyringFile;
+use status::NodeStatus;
 
 /// The longest body. An application with all its members takes a few KiB.
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -49,6 +51,8 @@ pub struct Admin {
     pub keyring: KeyringHome,
     /// `None` where the database has its own backups.
     pub back_up: Option<BackUp>,
+    /// The status of the node.
+    pub node: Box<dyn Fn() -> NodeStatus + Send + Sync>,
     /// Reason why no file must be written into the data directory.
     pub lost: Box<dyn Fn() -> Option<String> + Send + Sync>,
     pub use_keyring: UseKeyring,
@@ -97,6 +101,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/admin/clock/repair", post(clock::repair))
         .route("/admin/backup", get(backup::download))
         .route("/admin/import", post(import::import))
+        .route("/admin/status", get(status::status))
         // Answers hold secrets.
         .layer(map_response(not_stored))
         .with_state(admin)

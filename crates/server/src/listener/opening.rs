@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const DRAINED_MAX: u64 = 64 * 1024;
 
 /// The answer to plain HTTP on a TLS port, as nginx gives it.
-pub(super) const HTTPS_ONLY: &[u8] =
+pub(crate) const HTTPS_ONLY: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 35\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS, not HTTP.\r\n";
 

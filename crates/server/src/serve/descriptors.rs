@@ -33,8 +33,8 @@ pub struct TooFewDescriptors {
     needed: u64,
 }
 
-/// Raises the soft limit to the hard one and derives the bounds.
-pub fn bounds(config: &Config) -> Result<ConnectionBounds, TooFewDescriptors> {
+/// Raises the soft limit to the hard one and derives the bounds. A try-out needs no warning of few connections.
+pub fn bounds(config: &Config, is_dev: bool) -> Result<ConnectionBounds, TooFewDescriptors> {
     let files = FILES + config.database.as_ref().map_or(0, |database| u64::from(database.connections()));
     let (most, per_source) = (config.limits.connections, config.limits.connections_per_source);
     let granted = match raise() {
@@ -45,7 +45,7 @@ pub fn bounds(config: &Config) -> Result<ConnectionBounds, TooFewDescriptors> {
         }
     };
     let bounds = share(granted, files, most, per_source)?;
-    if bounds.public < most || bounds.private < most {
+    if (bounds.public < most || bounds.private < most) && !is_dev {
         let ConnectionBounds { public, private, per_source } = bounds;
         warn!(
             granted,

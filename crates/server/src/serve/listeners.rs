@@ -14,6 +14,7 @@ use crate::config::tls::{ClientCertificates, TlsSettings};
 use crate::listener::{self, Rules};
 use crate::metrics::Metrics;
 use crate::metrics::connections::ConnectionMetrics;
+use crate::preflight;
 use crate::tls::tickets::TicketSeeds;
 use crate::tls::{self, Tls};
 
@@ -27,16 +28,20 @@ pub struct Listeners {
 
 impl Listeners {
     pub fn open(config: &Config, keyring: &Keyring, signals: &Signals) -> Result<Listeners, ServeError> {
-        let public_tls = Arc::new(Tls::load(config.tls.clone(), ticket_seeds(keyring))?);
+        let public_tls = Arc::new(load(config, config.tls.clone(), keyring)?);
         // Off loopback, an eavesdropper could read the admin token. Its holder needs no certificate besides.
         let private_tls = if config.admin_listen.ip().is_loopback() {
             None
         } else {
             let settings =
                 TlsSettings { client_certificates: ClientCertificates::None, ..config.tls.clone() };
-            Some(Arc::new(Tls::load(settings, ticket_seeds(keyring))?))
+            Some(Arc::new(load(config, settings, keyring)?))
         };
-        let (public, private) = (listener::bind(config.listen)?, listener::bind(config.admin_listen)?);
+        let bind = |name, flag, address| {
+            listener::bind(address).map_err(|cause| ServeError::Bind(name, flag, cause))
+        };
+        let public = bind("public", "--listen", config.listen)?;
+        let private = bind("private", "--admin-listen", config.admin_listen)?;
         let listeners = Listeners { public, public_tls, private, private_tls };
         tokio::spawn(tls::keep_fresh(listeners.all_tls(), config.tls.reload_every, signals.hangups()));
         Ok(listeners)
@@ -51,6 +56,11 @@ impl Listeners {
     pub fn all_tls(&self) -> Vec<Arc<Tls>> {
         self.by_listener().into_iter().map(|(_, tls)| tls).collect()
     }
+}
+
+fn load(config: &Config, settings: TlsSettings, keyring: &Keyring) -> Result<Tls, ServeError> {
+    Tls::load(settings, ticket_seeds(keyring))
+        .map_err(|cause| ServeError::Tls { cause: Box::new(cause), hint: preflight::missing(config) })
 }
 
 /// The connection rules of the public and the private listener. Only the public one has shares and the PROXY protocol: the

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use northgate_core::store::Store;
 use northgate_store::embedded::{DATABASE, EmbeddedStore, ExposedError, OpenError, make_private};
@@ -83,6 +84,22 @@ impl Choice {
                 store.stats().lost().or_else(failure)
             }
             Choice::Postgres(store) => store.why_not_ready(),
+        }
+    }
+
+    /// The name of the store in the status.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Choice::Embedded(_) => "embedded",
+            Choice::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// Age of the last poll for changes of other nodes; `None` for the embedded store, which has one node.
+    pub fn registry_lag(&self) -> Option<Duration> {
+        match self {
+            Choice::Embedded(_) => None,
+            Choice::Postgres(store) => Some(store.stats().registry_lag()),
         }
     }
 

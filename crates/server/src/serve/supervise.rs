@@ -164,7 +164,7 @@ fn end_after(limit: Duration) {
 
 /// Prints the error, if standard error takes it: a supervisor waits for the exit and not for the sentence.
 fn failed(sentence: &str) -> ExitCode {
-    let line = format!("error: {sentence}");
+    let line = telemetry::start_error(sentence);
     let (say, said) = mpsc::channel();
     let saying = thread::Builder::new().spawn(move || {
         output::remark(&line);

@@ -34,6 +34,8 @@ pub(super) struct Format {
     pub lines: Arc<Lines>,
     pub format: LogFormat,
     pub level: Level,
+    /// Whether a line begins with its priority (`<3>`), which the journal takes off (sd-daemon(3)).
+    pub has_priority: bool,
 }
 
 impl Subscriber for Format {
@@ -44,6 +46,9 @@ impl Subscriber for Format {
     fn event(&self, event: &Event<'_>) {
         LINE.with_borrow_mut(|line| {
             line.clear();
+            if self.has_priority {
+                line.push_str(priority(*event.metadata().level()));
+            }
             // Writing to a String cannot fail.
             let _ = match self.format {
                 LogFormat::Text => text(line, event),
@@ -62,6 +67,16 @@ impl Subscriber for Format {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
+}
+
+/// The syslog priority of a level (RFC 5424 §6.2.1), as the journal reads it at the beginning of a line.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
+    }
 }
 
 fn kind<'a>(event: &Event<'a>) -> Option<&'a str> {

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,6 +54,13 @@ pub(super) fn standard_error() -> io::Result<Box<dyn Write + Send>> {
         return Ok(Box::new(Closed));
     }
     Ok(Box::new(File::from(io::stderr().as_fd().try_clone_to_owned()?)))
+}
+
+/// Whether standard error is the stream to the journal that `JOURNAL_STREAM` names: its device and inode (systemd.exec(5)).
+pub(super) fn is_journal(stream: &str) -> bool {
+    let file = io::stderr().as_fd().try_clone_to_owned().map(File::from);
+    let Ok(found) = file.and_then(|file| file.metadata()) else { return false };
+    stream == format!("{}:{}", found.dev(), found.ino())
 }
 
 /// Whether the process was started without standard error. Rust's runtime then opens `/dev/null` there for reading and writing;

@@ -79,16 +79,19 @@ impl AdminProblem {
         AdminProblem { status: ErrorStatus::InternalServerError, error: "failed", message }
     }
 
+    fn with(self, status: ErrorStatus, error: &'static str) -> AdminProblem {
+        AdminProblem { status, error, ..self }
+    }
+
     pub fn store(error: &StoreError) -> AdminProblem {
         let word = match error {
             StoreError::Busy => "busy",
             StoreError::Unavailable(_) => "store-unavailable",
         };
-        AdminProblem {
-            status: ErrorStatus::ServiceUnavailable(AGAIN),
-            error: word,
-            ..AdminProblem::failure(error)
-        }
+        // A full disk or a missing privilege is named at once.
+        let message = format!("{}; the log of the server says more", with_causes(error));
+        let status = ErrorStatus::ServiceUnavailable(AGAIN);
+        AdminProblem { message, ..AdminProblem::failure(error).with(status, word) }
     }
 
     pub fn administer(id: &AppId, error: &AdministerError) -> AdminProblem {

@@ -128,7 +128,7 @@ async fn an_application_goes_through_its_life_on_the_command_line() {
         ),
         (&["app", "freeze", "a"], "state    frozen"),
         (&["app", "unfreeze", "a"], "state    active"),
-        (&["app", "revoke", "a"], "tokens from  2023-11-14T22:13:26.000Z"),
+        (&["app", "revoke", "a", "--yes"], "tokens from  2023-11-14T22:13:26.000Z"),
         (&["app", "secret", "add", "a", "--label", "next"], "id      2\nsecret  ngs_"),
         (&["app", "secret", "retire", "a", "1", "--after", "7d"], "2023-11-21T22:13:20.000Z  first"),
         (&["app", "secret", "list", "a"], "next"),

@@ -7,4 +7,5 @@ mod credentials;
 mod import;
 mod keys;
 mod secrets;
+mod status;
 pub mod world;

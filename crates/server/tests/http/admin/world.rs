@@ -15,6 +15,7 @@ use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Po
 use northgate_core::secret::SecretText;
 use northgate_core::signing::Algorithms;
 use northgate_server::clock::Clock;
+use northgate_server::http::admin::status::NodeStatus;
 use northgate_server::http::admin::{Admin, BackUp, Exclusive, KeyringHome, router};
 use northgate_server::keys::admin_token::{self, AdminToken};
 use northgate_server::keys::keyring_file::KeyringFile;
@@ -61,6 +62,13 @@ impl World {
             token: AdminToken::open_or_create(dir.path(), None).unwrap(),
             keyring: KeyringHome::File(Arc::new(keyring_file)),
             back_up: store.embedded.map(back_up),
+            node: Box::new(|| NodeStatus {
+                store: "embedded",
+                why_not_ready: None,
+                attention: Vec::new(),
+                registry_lag: None,
+                certificates: Vec::new(),
+            }),
             lost: Box::new(|| None),
             use_keyring: Arc::new(move |keyring| {
                 in_use.replace_keyring(keyring);

@@ -102,7 +102,8 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
         threads: None,
     };
     assert_eq!(config.limits, limits);
-    let log = Log { format: LogFormat::Text, level: Level::INFO, requests: LoggedRequests::All };
+    let log =
+        Log { journal: None, format: LogFormat::Text, level: Level::INFO, requests: LoggedRequests::All };
     assert_eq!(config.log, log);
 }
 
@@ -112,6 +113,7 @@ fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
     let environment = [("NORTHGATE_POLICY_MAX_GRANTS", "3"), ("NORTHGATE_LOG_LEVEL", "error")];
     let config = Config::load(Sources {
         file: Some(file.path()),
+        standard_file: None,
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         flags: vec![("log.level".to_owned(), "debug".to_owned())],
     });
