@@ -2,6 +2,8 @@
 
 pub mod collected;
 pub mod connections;
+pub mod process;
+pub mod text_format;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -70,7 +72,7 @@ impl Metrics {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The metrics in the text format of Prometheus.
+    /// The metrics as OpenMetrics text.
     pub fn text(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.registry()).expect("a String takes any text");

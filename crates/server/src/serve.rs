@@ -34,7 +34,7 @@ use crate::keys::admin_token::{AdminToken, AdminTokenError};
 use crate::keys::keyring_database::DatabaseKeyringError;
 use crate::keys::keyring_file::KeyringFileError;
 use crate::listener::{self, BindError};
-use crate::metrics::{Metrics, collected};
+use crate::metrics::{Metrics, collected, process};
 use crate::private_file::PrivateFileError;
 use crate::telemetry::lines::Lines;
 use crate::telemetry::{self, TelemetryError, with_causes};
@@ -125,6 +125,7 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     let metrics = Arc::new(Metrics::default());
     store.register(&metrics);
     collected::register_log(&metrics, Arc::clone(log));
+    process::register(&metrics);
     let is_stopping = Arc::new(AtomicBool::new(false));
     let private_hosts = Hosts::new(config.admin_hosts.clone(), listeners.private_tls.clone());
     let health = (why_not_ready(&store, &is_stopping), attention(&listeners.by_listener()));

@@ -7,5 +7,6 @@ mod changes;
 mod export;
 mod installation;
 mod keyring;
+mod monitoring;
 mod operating;
 mod stopping;

@@ -143,8 +143,17 @@ fn put(
     help: &str,
     metric: &impl EncodeMetric,
 ) -> fmt::Result {
-    let name = format!("northgate_{name}");
-    metric.encode(encoder.encode_descriptor(&name, help, None, metric.metric_type())?)
+    put_as(encoder, &format!("northgate_{name}"), help, metric)
+}
+
+/// Encodes a metric under a name that does not begin as ours.
+pub(super) fn put_as(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    metric: &impl EncodeMetric,
+) -> fmt::Result {
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
 }
 
 impl fmt::Debug for OfStore {
