@@ -3,6 +3,8 @@
 // A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
 #![allow(clippy::unwrap_used)]
 
+mod debian;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
