@@ -3,7 +3,8 @@
 // A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
 #![allow(clippy::unwrap_used)]
 
-mod debian;
+mod image;
+mod packages;
 
 use std::fs;
 use std::path::PathBuf;

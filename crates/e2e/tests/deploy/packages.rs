@@ -1,8 +1,8 @@
-//! The Debian package, installed, run, upgraded and purged in a Debian of its own.
+//! The Debian package and the RPM package, installed, run, upgraded and removed in a Debian of their own.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -69,10 +69,11 @@ fn base() -> PathBuf {
     root
 }
 
-/// The package of the program under test.
-fn package(folder: &Path, revision: &str) -> PathBuf {
+/// The package of the program under test, made by `deb` or `rpm`.
+fn package(by: &str, folder: &Path, revision: &str) -> PathBuf {
     packages::debian_package("binutils", "/usr/bin/strip");
-    let mut make = Command::new(repository("deploy/package/deb"));
+    packages::debian_package("rpm", "/usr/bin/rpmbuild");
+    let mut make = Command::new(repository("deploy/package").join(by));
     let output = make.arg(program()).arg(folder).env("REVISION", revision).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
@@ -90,15 +91,28 @@ fn configure(debian: &Debian) {
     fs::write(debian.path("/etc/northgate/northgate.toml"), format!("{addresses}{text}")).unwrap();
 }
 
+const MODES: &str = "stat -c '%A %U:%G' /etc/northgate/northgate.toml /etc/northgate/tls /var/lib/northgate";
+const EXPECTED_MODES: &str =
+    "-rw-r----- root:northgate\ndrwxr-x--- root:northgate\ndrwx------ northgate:northgate\n";
 const AS_SERVICE: &str = "setpriv --reuid northgate --regid northgate --init-groups";
+
+/// Checks the configuration and serves as the service does, until there is an application.
+fn run(debian: &Debian, folder: &Path) {
+    debian.run(&format!("{AS_SERVICE} northgate config check"));
+    let serve = debian.command(&format!("exec {AS_SERVICE} northgate serve"));
+    let server = ProcessGuard::start(&serve, folder, "serve", "TERM");
+    wait_until("the server is ready", || {
+        debian.command(&format!("{AS_SERVICE} northgate status")).output().unwrap().status.success()
+    });
+    debian.run(&format!("{AS_SERVICE} northgate app create Meters"));
+    server.end();
+}
 
 #[test]
 fn a_package_is_installed_configured_run_upgraded_removed_and_purged() {
     let (folder, debian) = (tempfile::tempdir().unwrap(), Debian::new());
-    debian.install(&package(folder.path(), "1"));
-    let modes = "stat -c '%A %U:%G' /etc/northgate/northgate.toml /etc/northgate/tls /var/lib/northgate";
-    let expected = "-rw-r----- root:northgate\ndrwxr-x--- root:northgate\ndrwx------ northgate:northgate\n";
-    assert_eq!(debian.run(modes), expected);
+    debian.install(&package("deb", folder.path(), "1"));
+    assert_eq!(debian.run(MODES), EXPECTED_MODES);
     for file in [
         "/usr/lib/systemd/system/northgate.service",
         "/usr/share/man/man1/northgate-app-create.1.gz",
@@ -110,18 +124,10 @@ fn a_package_is_installed_configured_run_upgraded_removed_and_purged() {
     assert!(unit.contains("ExecStart=/usr/bin/northgate serve"), "{unit}");
 
     configure(&debian);
-    debian.run(&format!("{AS_SERVICE} northgate config check"));
-    let mut serve = debian.command(&format!("exec {AS_SERVICE} northgate serve"));
-    serve.stdout(Stdio::null());
-    let server = ProcessGuard::start(&serve, folder.path(), "serve", "TERM");
-    wait_until("the server is ready", || {
-        debian.command(&format!("{AS_SERVICE} northgate status")).output().unwrap().status.success()
-    });
-    debian.run(&format!("{AS_SERVICE} northgate app create Meters"));
-    server.end();
+    run(&debian, folder.path());
 
     let before = fs::read_to_string(debian.path("/etc/northgate/northgate.toml")).unwrap();
-    debian.install(&package(folder.path(), "2"));
+    debian.install(&package("deb", folder.path(), "2"));
     let version = concat!("Version: ", env!("CARGO_PKG_VERSION"), "-2\n");
     assert!(debian.run("dpkg --status northgate").contains(version));
     assert_eq!(fs::read_to_string(debian.path("/etc/northgate/northgate.toml")).unwrap(), before);
@@ -136,8 +142,32 @@ fn a_package_is_installed_configured_run_upgraded_removed_and_purged() {
 }
 
 #[test]
+fn an_rpm_is_installed_configured_run_upgraded_and_removed() {
+    let (folder, debian) = (tempfile::tempdir().unwrap(), Debian::new());
+    let rpm = |action: &str, what: &Path| {
+        // The database of the packages of this root is rpm's own, which knows nothing of Debian's packages.
+        let mut rpm = Command::new("/usr/bin/rpm");
+        let output =
+            rpm.arg("--root").arg(debian.path("/")).args(["--nodeps", action]).arg(what).output().unwrap();
+        assert!(output.status.success(), "{action}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    rpm("--install", &package("rpm", folder.path(), "1"));
+    assert_eq!(debian.run(MODES), EXPECTED_MODES);
+    configure(&debian);
+    run(&debian, folder.path());
+    let before = fs::read_to_string(debian.path("/etc/northgate/northgate.toml")).unwrap();
+    rpm("--upgrade", &package("rpm", folder.path(), "2"));
+    assert_eq!(fs::read_to_string(debian.path("/etc/northgate/northgate.toml")).unwrap(), before);
+    rpm("--erase", Path::new("northgate"));
+    assert!(!debian.path("/usr/bin/northgate").exists());
+    assert!(debian.path("/var/lib/northgate/northgate.db").exists());
+}
+
+#[test]
 fn the_same_program_gives_the_same_bytes() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let bytes = |folder: &TempDir| fs::read(package(folder.path(), "1")).unwrap();
-    assert!(bytes(&one) == bytes(&other), "the packages differ");
+    for by in ["deb", "rpm"] {
+        let bytes = |folder: &TempDir| fs::read(package(by, folder.path(), "1")).unwrap();
+        assert!(bytes(&one) == bytes(&other), "the packages of {by} differ");
+    }
 }
