@@ -7,6 +7,9 @@
 //! | older | reuse | refused; by policy the grant is closed |
 //! | > record | the record went back in time (a restored backup, a failover) | accepted; the record catches up |
 
+#[cfg(test)]
+mod model;
+
 use crate::admit::{AdmissionError, Caller};
 use crate::application::Application;
 use crate::auth::Auth;
