@@ -90,7 +90,7 @@ fn files_ports_database_and_data_directory_are_looked_at_all_together() {
         "ecdsa.key is not the key of a certificate in ecdsa.pem",
         &format!("{taken} cannot be listened on (Address already in use"),
         "with --listen",
-        "is no URL of a database",
+        "not a PostgreSQL URL",
         "cannot write in the data directory /proc/northgate",
     ] {
         assert!(errors.contains(part), "{part} is not in\n{errors}");

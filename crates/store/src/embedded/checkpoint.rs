@@ -61,7 +61,7 @@ impl Checkpoints {
         self.finish(connection);
     }
 
-    /// Requests a checkpoint of whatever the WAL contains.
+    /// Requests a checkpoint of the commits since the last one, while the writer is idle.
     pub fn idle(&mut self, connection: &Connection) {
         if self.commits > 0 {
             self.ask();

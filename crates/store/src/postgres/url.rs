@@ -20,10 +20,10 @@ pub struct Database {
 pub enum UrlError {
     #[error("it is empty: write postgres://user:password@host:5432/database")]
     Empty,
-    #[error("it is no URL of a database: write postgres://user:password@host:5432/database")]
+    #[error("it is not a PostgreSQL URL: write postgres://user:password@host:5432/database")]
     Scheme,
-    // Not the parser's own words alone: they may concern any part of the URL, but never repeat the password.
-    #[error("it is no URL of a database: write postgres://user:password@host:5432/database")]
+    // The parser's message alone names no remedy. It may concern any part of the URL, but never repeats the password.
+    #[error("it is not a PostgreSQL URL: write postgres://user:password@host:5432/database")]
     Malformed(#[source] tokio_postgres::Error),
     #[error(
         "it has a blank or a line break in it: write the URL alone, in one line, with %20 for a blank in a password"
