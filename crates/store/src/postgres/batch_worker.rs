@@ -87,7 +87,15 @@ impl<W: Work> BatchWorker<W> {
         let (sender, queue) = mpsc::channel(bound);
         let error = Arc::new(LastError::default());
         let (shared, progress) = (Arc::clone(shared), shared.health.watch(W::NAME));
-        let running = Running { shared, queue, error: Arc::clone(&error), work, progress, pause: PAUSES.0 };
+        let running = Running {
+            shared,
+            queue,
+            error: Arc::clone(&error),
+            work,
+            progress,
+            pause: PAUSES.0,
+            is_unsupported: false,
+        };
         tokio::spawn(running.run());
         BatchWorker { queue: sender, error }
     }
@@ -134,6 +142,8 @@ struct Running<W: Work> {
     work: W,
     progress: Arc<Progress>,
     pause: Duration,
+    /// Whether the database did not support the last statement.
+    is_unsupported: bool,
 }
 
 impl<W: Work> Running<W> {
@@ -222,11 +232,18 @@ impl<W: Work> Running<W> {
         self.pause = PAUSES.0;
         self.progress.done();
         self.error.set(None);
+        if std::mem::take(&mut self.is_unsupported) {
+            self.shared.health.supports(W::NAME);
+        }
     }
 
     fn refuse(&mut self, jobs: &mut Vec<W::Job>, error: DatabaseError) {
         self.shared.health.report(W::NAME, &error);
         self.shared.health.suspect();
+        if error.is_unsupported() {
+            self.shared.health.set_unsupported(W::NAME, &error);
+            self.is_unsupported = true;
+        }
         self.progress.done();
         let error = Arc::new(error);
         jobs.drain(..).for_each(|job| W::refuse(job, &error));

@@ -206,6 +206,18 @@ impl DatabaseError {
         }
     }
 
+    /// Whether the database can never execute such a statement: a feature that an engine lacks, a syntax error, an undefined table or
+    /// function. A privilege is another matter, and granted while nodes run.
+    pub fn is_unsupported(&self) -> bool {
+        let code = self.sqlstate();
+        // A cached plan that does not fit a table any more; the next connection makes another.
+        let is_stale_plan =
+            self.database_error().is_some_and(|error| error.routine() == Some("RevalidateCachedQuery"));
+        !is_stale_plan
+            && (code.starts_with("0A") || code.starts_with("42"))
+            && code != SqlState::INSUFFICIENT_PRIVILEGE.code()
+    }
+
     /// Whether a lock timed out.
     pub fn is_lock_timeout(&self) -> bool {
         self.is_of(&[SqlState::LOCK_NOT_AVAILABLE])

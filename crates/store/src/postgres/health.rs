@@ -5,6 +5,7 @@
 //! disk or a trigger needs a row to show, and so shows first in a real write; from then on the probe also writes a row and rolls
 //! it back, until that works.
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,12 +29,16 @@ const SLOW_PROBE: Duration = Duration::from_millis(500);
 const REPORT_EVERY: Duration = Duration::from_secs(10);
 /// Distinct causes in that time; more are not logged as warnings.
 const REPORTED_MAX: usize = 64;
+/// How long a statement that the database does not support keeps the node from being ready. Then the next request tries it again.
+const UNSUPPORTED_FOR: Duration = Duration::from_secs(30);
 
 /// The health of writes.
 #[derive(Default)]
 pub(crate) struct Health {
     /// Error of the last probe.
     refused: Mutex<Option<String>>,
+    /// Operations whose statement the database does not support, since when.
+    unsupported: Mutex<HashMap<&'static str, (String, Instant)>>,
     /// A write was rejected, and no row has been written since.
     is_suspect: AtomicBool,
     wake: Notify,
@@ -79,6 +84,16 @@ impl Health {
         self.wake.notify_one();
     }
 
+    /// Records that the database does not support the statement of `work`. The probe has other statements, and may succeed.
+    pub fn set_unsupported(&self, work: &'static str, error: &DatabaseError) {
+        lock(&self.unsupported).insert(work, (error.summary(), Instant::now()));
+    }
+
+    /// Records that `work` succeeded.
+    pub fn supports(&self, work: &'static str) {
+        lock(&self.unsupported).remove(work);
+    }
+
     /// Logs a warning with its cause, rate-limited.
     pub fn report(&self, work: &'static str, error: &DatabaseError) {
         let cause = format!("{work} {}", error.summary());
@@ -104,6 +119,14 @@ impl Health {
         if let Some(reason) = &*lock(&self.refused) {
             return Some(reason.clone());
         }
+        let unsupported = lock(&self.unsupported);
+        let latest = unsupported.iter().find(|(_, (_, at))| at.elapsed() < UNSUPPORTED_FOR);
+        if let Some((work, (cause, _))) = latest {
+            return Some(format!(
+                "the database does not support an operation of this node ({work}): {cause}"
+            ));
+        }
+        drop(unsupported);
         let slow = |progress: &Arc<Progress>| {
             let age =
                 lock(&progress.since).map(|since| since.elapsed()).filter(|age| *age > progress.slow)?;

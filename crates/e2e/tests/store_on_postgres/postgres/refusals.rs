@@ -191,3 +191,24 @@ async fn a_statement_that_takes_too_long_is_not_ready() {
     tokio::join!(login, end);
     is_ready(&node).await;
 }
+
+/// On a distributed engine each login failed, while the probe succeeded and the node said that it was ready.
+#[tokio::test]
+async fn a_statement_that_the_database_does_not_support_is_rejected_at_once_and_readiness_names_it() {
+    let installation = Installation::new().await;
+    let node = patient(&installation).await;
+    let app = node.customer("app", Overrides::default()).await;
+    let database = installation.database().await;
+    // As Citus rejects a statement; the probe's own row, of no application, passes.
+    let reject = "CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$
+                  BEGIN RAISE EXCEPTION 'could not run distributed query' USING ERRCODE = '0A000'; END $$;
+                  CREATE TRIGGER reject BEFORE INSERT ON grants FOR EACH ROW WHEN (NEW.application >= 0)
+                  EXECUTE FUNCTION reject()";
+    database.batch_execute(reject).await.unwrap();
+    let told = refused(&node, &app).await;
+    assert!(told.contains("could not run distributed query (SQLSTATE 0A000"), "{told}");
+    is_not_ready_because(&node, "the database does not support an operation of this node (login)").await;
+    database.batch_execute("DROP TRIGGER reject ON grants").await.unwrap();
+    node.login(&app).await;
+    is_ready(&node).await;
+}
