@@ -6,6 +6,7 @@
 
 mod applications;
 mod batch_worker;
+mod citus;
 mod connect;
 mod connect_error;
 mod credentials;
@@ -60,6 +61,7 @@ use single_use::{SingleUseJob, SingleUses};
 use steps::{StepJob, Steps};
 use watch::Watch;
 
+pub use citus::distribute_citus;
 pub use connect_error::ConnectError;
 pub use export::{Export, ExportError, Import, PAGE};
 pub use keyring::{KeyringPut, SealedKeyring};
@@ -138,7 +140,7 @@ impl PostgresStore {
         let steps = |_| BatchWorker::start(&shared, each(queue_bound, writers), Steps(Arc::clone(&shared)));
         let logins = |_| {
             let bound = each(queue_bound.div_ceil(2), login_writers);
-            BatchWorker::start(&shared, bound, Logins(Arc::clone(&shared)))
+            BatchWorker::start(&shared, bound, Logins::new(Arc::clone(&shared)))
         };
         Ok(PostgresStore {
             steps: (0..writers.max(1)).map(steps).collect(),

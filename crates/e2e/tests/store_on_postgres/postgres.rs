@@ -2,6 +2,7 @@
 
 mod access;
 mod connections;
+mod distributed;
 mod faults;
 mod migration;
 mod node;

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use northgate_store::postgres;
 
 use super::global_flags::{DatabaseUrl, GlobalFlags};
@@ -12,6 +12,15 @@ use super::output;
 pub struct Migrate {
     #[command(flatten)]
     database: DatabaseUrl,
+    /// Distribute the tables over the machines of this engine; all others keep them on one
+    #[arg(long, value_name = "ENGINE")]
+    distribute: Option<Engine>,
+}
+
+/// Engines that need statements of their own to distribute tables.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Engine {
+    Citus,
 }
 
 impl Migrate {
@@ -24,7 +33,8 @@ impl Migrate {
                     .into(),
             );
         };
-        let (from, to) = (postgres::migrate(&database.resolve()?).await?, postgres::VERSION);
+        let settings = database.resolve()?;
+        let (from, to) = (postgres::migrate(&settings).await?, postgres::VERSION);
         output::line(&match from {
             0 => format!("the database was set up: format {to}"),
             from if from == to => format!("the database has format {to} already; nothing was changed"),
@@ -35,6 +45,16 @@ impl Migrate {
             }
             from => format!("the database was brought from format {from} to format {to}"),
         });
+        match self.distribute {
+            Some(Engine::Citus) => {
+                let tables = postgres::distribute_citus(&settings).await?;
+                output::line(&match tables {
+                    0 => "all tables were distributed already; nothing was changed".to_owned(),
+                    tables => format!("{tables} tables were distributed"),
+                });
+            }
+            None => {}
+        }
         Ok(())
     }
 }

@@ -46,6 +46,8 @@ pub enum ConnectError {
         "the database has tables of another program in the same schema: give Northgate a database of its own"
     )]
     Foreign,
+    #[error("the database has no Citus: run `CREATE EXTENSION citus` on the coordinator, and connect to it")]
+    NoCitus,
     #[error("the database failed to execute the statement")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

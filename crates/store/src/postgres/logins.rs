@@ -1,10 +1,14 @@
-//! Logins: core's rule decides which grants give way, on locked rows, for a whole batch in two round trips.
+//! Logins: core's rule decides which grants give way, for a whole batch in one transaction.
+//!
+//! Logins of one application are serialised by the lock on its row; grants are read without locks (optimistic concurrency). A grant
+//! that gives way is removed with a guard on the generation that was read. If it was refreshed meanwhile, the transaction is rolled
+//! back and the batch decided again.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use northgate_core::application::AppNumber;
-use northgate_core::grant::{Grant, GrantKey, gives_way};
+use northgate_core::grant::{Grant, GrantId, GrantKey, gives_way};
 use northgate_core::registry::Revocation;
 use northgate_core::store::{Opened, Opening};
 use tokio_postgres::types::ToSql;
@@ -16,28 +20,40 @@ use super::connect::DatabaseError;
 use super::pool::Session;
 use super::rows;
 
-pub(crate) struct Logins(pub Arc<Shared>);
+pub(crate) struct Logins {
+    pub shared: Arc<Shared>,
+    /// Applications whose guard was lost in this batch. Their grants are locked in the next attempt, so that an application that
+    /// refreshes all the time holds up a batch once.
+    contended: BTreeSet<i32>,
+}
 
 pub(crate) struct Statements {
     applications: Statement,
+    lock: Statement,
     grants: Statement,
     remove: Statement,
     revoke: Statement,
     insert: Statement,
 }
 
+/// Explicit, since the database's default may be stricter: grants are read in a snapshot that is taken after the lock.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// Serialises the logins of one application across nodes.
 const LOCK_APPLICATIONS: &str =
     "SELECT number FROM applications WHERE number = ANY($1::int4[]) ORDER BY number FOR UPDATE";
 
-/// Locks the grants as well, so that none is refreshed between the decision and the commit.
-const LOCK_GRANTS: &str = "
-    SELECT application, id, generation, refreshed_at, expires_at, place FROM grants
-    WHERE application = ANY($1::int4[]) ORDER BY application, id FOR UPDATE";
+/// Locks the grants of one contended application. A distributed engine locks rows of one shard only.
+const LOCK_GRANTS: &str = "SELECT id FROM grants WHERE application = $1 ORDER BY id FOR UPDATE";
 
+const GRANTS: &str = "
+    SELECT application, id, generation, refreshed_at, expires_at, place FROM grants WHERE application = ANY($1::int4[])";
+
+/// The guard is on the generation; a null removes the grant in any.
 const REMOVE: &str = "
-    DELETE FROM grants AS g USING unnest($1::int4[], $2::int8[]) AS s (application, id)
-    WHERE g.application = s.application AND g.id = s.id";
+    DELETE FROM grants AS g USING unnest($1::int4[], $2::int8[], $3::int4[]) AS s (application, id, generation)
+    WHERE g.application = s.application AND g.id = s.id AND (s.generation IS NULL OR g.generation = s.generation)
+    RETURNING g.application, g.id";
 
 const INSERT: &str = "
     INSERT INTO grants (application, id, generation, refreshed_at, expires_at)
@@ -57,21 +73,28 @@ fn revoke() -> String {
 impl Statements {
     pub async fn prepare(client: &Client) -> Result<Statements, DatabaseError> {
         let revoke = revoke();
-        let (applications, grants, remove, revoke, insert) = tokio::try_join!(
+        let (applications, lock, grants, remove, revoke, insert) = tokio::try_join!(
             client.prepare(LOCK_APPLICATIONS),
             client.prepare(LOCK_GRANTS),
+            client.prepare(GRANTS),
             client.prepare(REMOVE),
             client.prepare(&revoke),
             client.prepare(INSERT)
         )?;
-        Ok(Statements { applications, grants, remove, revoke, insert })
+        Ok(Statements { applications, lock, grants, remove, revoke, insert })
+    }
+}
+
+impl Logins {
+    pub fn new(shared: Arc<Shared>) -> Logins {
+        Logins { shared, contended: BTreeSet::new() }
     }
 }
 
 impl Work for Logins {
     type Job = Job<Opening, Opened>;
     const NAME: &'static str = "login";
-    /// Each locks its application and up to `max_grants` rows for two round trips.
+    /// Each locks its application for two or three round trips.
     const AT_ONCE: usize = 256;
 
     fn is_abandoned(job: &Self::Job) -> bool {
@@ -92,27 +115,29 @@ impl Work for Logins {
         let mut applications: Vec<i32> = jobs.iter().map(|job| rows::number(job.what.application)).collect();
         applications.sort_unstable();
         applications.dedup();
-        let done = match lock(client, statements, &applications).await {
-            Ok((known, grants)) => {
-                let plan = Plan::of(jobs.iter().map(|job| &job.what), known, grants);
-                write(client, statements, &plan).await.map(|()| plan)
-            }
-            Err(error) => Err(error),
-        };
-        let plan = match done {
-            Ok(plan) => plan,
-            Err(error) => {
-                if error.keeps_connection() {
+        let plan = loop {
+            match attempt(client, statements, jobs, &applications, &self.contended).await {
+                Ok(Attempt::Committed(plan)) => break plan,
+                // Ends: an application that is locked cannot lose again.
+                Ok(Attempt::Lost(applications)) => {
                     client.batch_execute("ROLLBACK").await?;
+                    self.shared.stats.lost(applications.len());
+                    self.contended.extend(applications);
                 }
-                return Err(error);
+                Err(error) => {
+                    if error.keeps_connection() {
+                        client.batch_execute("ROLLBACK").await?;
+                    }
+                    return Err(error);
+                }
             }
         };
+        self.contended.clear();
         for (key, revocation) in plan.revoked.values() {
-            self.0.published.registry.revoke(*key, *revocation);
+            self.shared.published.registry.revoke(*key, *revocation);
         }
         if !plan.revoked.is_empty() {
-            self.0.wake_others();
+            self.shared.wake_others();
         }
         for job in jobs.drain(..) {
             let is_known = plan.known.contains(&job.what.application);
@@ -122,6 +147,25 @@ impl Work for Logins {
     }
 }
 
+enum Attempt {
+    Committed(Plan),
+    /// A grant that gives way was refreshed or closed meanwhile: the applications to decide again. The transaction is open.
+    Lost(BTreeSet<i32>),
+}
+
+async fn attempt(
+    client: &Client,
+    statements: &Statements,
+    jobs: &[Job<Opening, Opened>],
+    applications: &[i32],
+    contended: &BTreeSet<i32>,
+) -> Result<Attempt, DatabaseError> {
+    let (known, grants) = lock(client, statements, applications, contended).await?;
+    let plan = Plan::of(jobs.iter().map(|job| &job.what), known, grants);
+    let lost = write(client, statements, &plan).await?;
+    Ok(if lost.is_empty() { Attempt::Committed(plan) } else { Attempt::Lost(lost) })
+}
+
 type Locked = (HashSet<AppNumber>, HashMap<AppNumber, Vec<Grant>>);
 
 /// Locks the existing applications; returns their grants in the order of their last refresh.
@@ -129,14 +173,27 @@ async fn lock(
     client: &Client,
     statements: &Statements,
     applications: &[i32],
+    contended: &BTreeSet<i32>,
 ) -> Result<Locked, DatabaseError> {
     let of: [&(dyn ToSql + Sync); 1] = [&applications];
-    let ((), known, grants) = tokio::try_join!(
-        biased;
-        client.batch_execute("BEGIN"),
-        client.query(&statements.applications, &of),
-        client.query(&statements.grants, &of)
-    )?;
+    let grants = async {
+        match contended.is_empty() {
+            true => client.query(&statements.grants, &of).await.map(Some),
+            false => Ok(None),
+        }
+    };
+    let begin = client.batch_execute(BEGIN);
+    let ((), known, grants) =
+        tokio::try_join!(biased; begin, client.query(&statements.applications, &of), grants)?;
+    let grants = match grants {
+        Some(grants) => grants,
+        None => {
+            for application in contended {
+                client.execute(&statements.lock, &[application]).await?;
+            }
+            client.query(&statements.grants, &of).await?
+        }
+    };
     let known = known.iter().map(number).collect::<Result<_, _>>()?;
     let mut placed: HashMap<AppNumber, Vec<(Option<i64>, Grant)>> = HashMap::new();
     for row in &grants {
@@ -157,7 +214,8 @@ fn number(row: &Row) -> Result<AppNumber, DatabaseError> {
 /// The writes of a batch of logins.
 struct Plan {
     known: HashSet<AppNumber>,
-    removed: Vec<GrantKey>,
+    /// With the generation that gives way; none where the grant is revoked, which ends it in any.
+    removed: Vec<(GrantKey, Option<u32>)>,
     revoked: BTreeMap<(i32, i64), (GrantKey, Revocation)>,
     inserted: Vec<(AppNumber, Grant)>,
 }
@@ -188,47 +246,74 @@ impl Plan {
                 revoked.extend(keys.map(|key| (rows::place(key), (key, revocation))));
             }
         }
-        let (removed, inserted) = differences(&before, &after);
+        let (gone, inserted) = differences(&before, &after);
+        let is_revoked = |key: &GrantKey| revoked.contains_key(&rows::place(*key));
+        let guarded =
+            gone.into_iter().map(|(key, generation)| (key, (!is_revoked(&key)).then_some(generation)));
+        let removed = guarded.collect();
         Plan { known, removed, revoked, inserted }
     }
 }
 
-/// The grants present only before, and those present only afterwards.
+type Removed = Vec<(GrantKey, u32)>;
+
+/// The grants present only before, with their generation, and those present only afterwards.
 fn differences(
     before: &HashMap<AppNumber, Vec<Grant>>,
     after: &HashMap<AppNumber, Vec<Grant>>,
-) -> (Vec<GrantKey>, Vec<(AppNumber, Grant)>) {
+) -> (Removed, Vec<(AppNumber, Grant)>) {
     let (mut removed, mut inserted) = (Vec::new(), Vec::new());
     for (application, after) in after {
         let before = before.get(application).map_or(&[][..], Vec::as_slice);
         let is_in = |grants: &[Grant], grant: &Grant| grants.iter().any(|other| other.id == grant.id);
         let gone = before.iter().filter(|grant| !is_in(after, grant));
-        removed.extend(gone.map(|grant| GrantKey { application: *application, id: grant.id }));
+        let key = |id: GrantId| GrantKey { application: *application, id };
+        removed.extend(gone.map(|grant| (key(grant.id), grant.generation)));
         let new = after.iter().filter(|grant| !is_in(before, grant));
         inserted.extend(new.map(|grant| (*application, *grant)));
     }
-    removed.sort_by_key(|key| rows::place(*key));
+    removed.sort_by_key(|(key, _)| rows::place(*key));
     (removed, inserted)
 }
 
-async fn write(client: &Client, statements: &Statements, plan: &Plan) -> Result<(), DatabaseError> {
-    tokio::try_join!(
+/// Writes and commits the plan, unless a guard is lost: then returns the applications concerned.
+async fn write(
+    client: &Client,
+    statements: &Statements,
+    plan: &Plan,
+) -> Result<BTreeSet<i32>, DatabaseError> {
+    // Without a guard the commit need not wait for the outcome.
+    let is_guarded = plan.removed.iter().any(|(_, generation)| generation.is_some());
+    let commit = async || -> Result<(), DatabaseError> { Ok(client.batch_execute("COMMIT").await?) };
+    let (lost, (), (), ()) = tokio::try_join!(
         biased;
         remove(client, statements, &plan.removed),
         revoke_all(client, statements, &plan.revoked),
         insert(client, statements, &plan.inserted),
-        async { Ok(client.batch_execute("COMMIT").await?) }
+        async { if is_guarded { Ok(()) } else { commit().await } }
     )?;
-    Ok(())
+    if is_guarded && lost.is_empty() {
+        commit().await?;
+    }
+    Ok(lost)
 }
 
-async fn remove(client: &Client, statements: &Statements, removed: &[GrantKey]) -> Result<(), DatabaseError> {
+/// Returns the applications of grants whose guard did not hold.
+async fn remove(
+    client: &Client,
+    statements: &Statements,
+    removed: &[(GrantKey, Option<u32>)],
+) -> Result<BTreeSet<i32>, DatabaseError> {
     if removed.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
-    let (applications, ids): (Vec<i32>, Vec<i64>) = removed.iter().map(|key| rows::place(*key)).unzip();
-    client.execute(&statements.remove, &[&applications, &ids]).await?;
-    Ok(())
+    let (applications, ids): (Vec<i32>, Vec<i64>) = removed.iter().map(|(key, _)| rows::place(*key)).unzip();
+    let generations: Vec<Option<i32>> =
+        removed.iter().map(|(_, generation)| generation.map(|generation| generation as i32)).collect();
+    let gone = client.query(&statements.remove, &[&applications, &ids, &generations]).await?;
+    let gone = gone.iter().map(rows::key).collect::<Result<HashSet<GrantKey>, _>>()?;
+    let lost = removed.iter().filter(|(key, generation)| generation.is_some() && !gone.contains(key));
+    Ok(lost.map(|(key, _)| rows::number(key.application)).collect())
 }
 
 async fn revoke_all(

@@ -18,8 +18,9 @@ use super::connect::DatabaseError;
 use super::credentials;
 use crate::policy_row;
 
-/// The database's clock, in milliseconds.
-pub(crate) const DATABASE_NOW: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::int8";
+/// The database's clock at the beginning of the statement, in milliseconds. It is stable, since Citus rejects a volatile function
+/// in an update.
+pub(crate) const DATABASE_NOW: &str = "(extract(epoch FROM statement_timestamp()) * 1000)::int8";
 
 /// The columns of an application, in the order of [`application_values`] and [`application`].
 pub(crate) static APPLICATION: LazyLock<String> =

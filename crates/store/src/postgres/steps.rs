@@ -28,13 +28,17 @@ pub(crate) struct Statements {
     close: Statement,
 }
 
-/// Optimistic concurrency: the guard is on the generation. Returned rows were advanced.
+/// Optimistic concurrency: the guard is on the generation. Returned rows were advanced. The places are taken before the update,
+/// since Citus rejects volatile functions in one.
 const ADVANCE: &str = "
+    WITH s AS MATERIALIZED (
+        SELECT application, id, was, generation, refreshed_at, expires_at, nextval('grant_order') AS place
+        FROM unnest($1::int4[], $2::int8[], $3::int4[], $4::int4[], $5::int8[], $6::int8[])
+            AS s (application, id, was, generation, refreshed_at, expires_at)
+    )
     UPDATE grants AS g SET generation = s.generation, refreshed_at = s.refreshed_at, expires_at = s.expires_at,
-        place = nextval('grant_order')
-    FROM unnest($1::int4[], $2::int8[], $3::int4[], $4::int4[], $5::int8[], $6::int8[])
-        AS s (application, id, was, generation, refreshed_at, expires_at)
-    WHERE g.application = s.application AND g.id = s.id AND g.generation = s.was
+        place = s.place
+    FROM s WHERE g.application = s.application AND g.id = s.id AND g.generation = s.was
     RETURNING g.application, g.id";
 
 /// Grants by their keys.
