@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use northgate_store::postgres::{Database, PostgresSettings, Source};
 
 use crate::ports::free_port;
-use programs::{as_nobody_special, programs};
+use programs::{as_nobody_special, debian_programs, programs};
 
 /// Runs the server until its standard input ends, which happens with the process that holds the other end. Nothing in it
 /// must outlive the tests, so that it need not be synced to the disk.
@@ -24,7 +24,7 @@ const RUN: &str = r#"
         "local all all trust" "host all all 127.0.0.1/32 trust" >"$2/data/pg_hba.conf"
     "$1/postgres" -D "$2/data" -p "$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$2" \
         -c ssl=on -c ssl_cert_file="$2/server.crt" -c ssl_key_file="$2/server.key" -c ssl_ca_file="$2/clients.crt" \
-        -c fsync=off -c full_page_writes=off -c max_connections=400 -c shared_buffers=64MB >>"$2/log" 2>&1 &
+        -c fsync=off -c full_page_writes=off -c password_encryption=scram-sha-256 -c max_connections=400 -c shared_buffers=64MB >>"$2/log" 2>&1 &
     cat >/dev/null
     kill -QUIT $!
     wait
@@ -60,7 +60,7 @@ fn start() -> Server {
     command.args(["sh", "-c", RUN, "sh"]).arg(&programs).arg(&dir).arg(port.to_string());
     let process = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let began = Instant::now();
-    let mut is_ready = Command::new(programs.join("pg_isready"));
+    let mut is_ready = Command::new(debian_programs().join("pg_isready"));
     is_ready.args(["-q", "-h", "127.0.0.1", "-U", "northgate", "-d", "postgres", "-p"]).arg(port.to_string());
     while !is_ready.status().unwrap().success() {
         let log = || std::fs::read_to_string(dir.join("log")).unwrap_or_default();

@@ -20,8 +20,19 @@ pub fn as_nobody_special(dir: &Path) -> Command {
     command
 }
 
-/// The directory of the server's programs, which are installed where they are missing.
+/// Names another directory with `initdb` and `postgres`, for a test of another version: `tests/postgres-versions/run`.
+const OTHER: &str = "NORTHGATE_TEST_POSTGRES";
+
+/// The directory of the server's programs: of the version under test.
 pub fn programs() -> PathBuf {
+    // A test has no configuration to take it from.
+    #[allow(clippy::disallowed_methods)]
+    let other = std::env::var_os(OTHER);
+    other.map_or_else(debian_programs, PathBuf::from)
+}
+
+/// The programs of Debian's version, which are installed where they are missing. Its clients work with every version.
+pub fn debian_programs() -> PathBuf {
     packages::debian_package("postgresql", VERSIONS);
     find().expect("the package postgresql has the programs of a server")
 }

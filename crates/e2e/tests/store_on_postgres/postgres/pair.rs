@@ -10,7 +10,7 @@ use northgate_testkit::eventually;
 use northgate_testkit::ports::free_port;
 use northgate_testkit::postgres::programs::{as_nobody_special, programs};
 
-/// Both run until the standard input ends.
+/// Both run until the standard input ends. The standby is a copy of the files that `initdb` makes: no other program is needed.
 const RUN: &str = r#"
     trap '' INT
     run() {
@@ -18,12 +18,11 @@ const RUN: &str = r#"
             -c fsync=off -c hot_standby=on >>"$2/log-$3" 2>&1 &
     }
     "$1/initdb" -D "$2/data-0" -U northgate -A trust -E UTF8 --locale=C --no-sync >"$2/log-0" 2>&1 || exit 1
+    cp -a "$2/data-0" "$2/data-1"
+    touch "$2/data-1/standby.signal"
+    printf "primary_conninfo = 'host=127.0.0.1 port=%s user=northgate'\n" "$3" >>"$2/data-1/postgresql.conf"
     run "$1" "$2" 0 "$3"
     first=$!
-    until "$1/pg_basebackup" -D "$2/data-1" -h 127.0.0.1 -p "$3" -U northgate -R -c fast --no-sync 2>>"$2/log-1"; do
-        rm -rf "$2/data-1"
-        sleep 0.1
-    done
     run "$1" "$2" 1 "$4"
     second=$!
     cat >/dev/null
