@@ -35,7 +35,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    pub fn new(house: &House, history: Arc<History>) -> Calls {
+    pub fn new<D>(house: &House<D>, history: Arc<History>) -> Calls {
         let client = |kept: usize| {
             let certificate = Certificate::from_pem(house.certificate.as_bytes()).unwrap();
             let client = Client::builder().add_root_certificate(certificate).timeout(PATIENCE);

@@ -91,6 +91,7 @@ impl Faults<'_> {
             Fault::FewConnections => self.restrict(Databases::set_short_of_connections).await,
             Fault::UnreadLog(node) => self.leave_log_unread(node).await,
             Fault::FillQueue(node) => self.fill_queue(node).await,
+            Fault::SwitchOver => unreachable!("the suite patroni has it"),
             Fault::FillAssertions => unreachable!("it is how the client with assertions begins"),
             Fault::FailOver => return self.fail_over(fault, begin).await,
             Fault::LoseWrites => return self.lose_writes().await,

@@ -83,6 +83,9 @@ pub enum Fault {
     CutReplication,
     StallReplication,
     FailOver,
+    /// A tool makes the standby the primary, and the primary a standby: in the suite `patroni`.
+    #[allow(dead_code)]
+    SwitchOver,
     /// An asynchronous fail-over that loses the last writes.
     LoseWrites,
     /// The primary takes no writes, and closes no session.

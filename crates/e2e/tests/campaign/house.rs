@@ -1,10 +1,10 @@
-//! The house: three nodes, HAProxy before them, a primary and a standby behind them, and links that can be cut.
+//! The house: three nodes, HAProxy before them, databases behind them, and links that can be cut.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::databases::Databases;
+use super::databases::{Databases, ROLE};
 use super::node::{Node, Ports};
 use northgate_testkit::packages;
 use northgate_testkit::ports::free_port;
@@ -13,9 +13,9 @@ use northgate_testkit::process_guard::ProcessGuard;
 /// By how much the nodes' clocks are off.
 const CLOCKS_MS: [i64; 3] = [0, 3_000, -2_000];
 
-pub struct House {
+pub struct House<D = Databases> {
     pub nodes: Vec<Node>,
-    pub databases: Databases,
+    pub databases: D,
     pub balancer: u16,
     /// In PEM.
     pub certificate: String,
@@ -23,15 +23,32 @@ pub struct House {
     _dir: Dir,
 }
 
+/// How a node reaches the databases.
+#[derive(Clone, Copy)]
+pub struct Access {
+    pub ports: [u16; 2],
+    /// The role, and its password where it has one.
+    pub login: &'static str,
+    pub database: &'static str,
+}
+
 impl House {
     pub async fn build() -> House {
         let dir = Dir::new();
-        let certificate = make_certificate(&dir.0);
-        let databases = Databases::start(&dir.0, [free_port(), free_port()]).await;
+        let databases = Databases::start(dir.path(), [free_port(), free_port()]).await;
+        let access = Access { ports: databases.ports(), login: ROLE, database: "postgres" };
+        House::over(dir, databases, [access; 3]).await
+    }
+}
+
+impl<D> House<D> {
+    /// Over databases that run, with each node's way to them.
+    pub async fn over(dir: Dir, databases: D, access: [Access; 3]) -> House<D> {
+        let certificate = make_certificate(dir.path());
         let mut nodes = Vec::new();
-        for (number, clock_ms) in CLOCKS_MS.into_iter().enumerate() {
+        for (number, (clock_ms, access)) in CLOCKS_MS.into_iter().zip(access).enumerate() {
             let ports = Ports { public: free_port(), private: free_port() };
-            nodes.push(Node::new(number + 1, &dir.0, ports, databases.ports(), clock_ms).await);
+            nodes.push(Node::new(number + 1, dir.path(), ports, access, clock_ms).await);
         }
         nodes[0].set_up();
         nodes.iter_mut().for_each(Node::start);
@@ -98,10 +115,14 @@ fn make_certificate(dir: &Path) -> String {
 }
 
 /// Removed at the end, unless something was wrong: then the logs in it are worth reading.
-struct Dir(PathBuf);
+pub struct Dir(PathBuf);
 
 impl Dir {
-    fn new() -> Dir {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn new() -> Dir {
         let dir = std::env::temp_dir().join(format!("northgate-campaign-{}", std::process::id()));
         fs::create_dir(&dir).unwrap();
         Dir(dir)

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::closer::CLOSED_GRANTS;
-use super::databases::ROLE;
+use super::house::Access;
 use super::link::{Link, Mode};
 use northgate_testkit::process_guard::ProcessGuard;
 
@@ -47,10 +47,11 @@ pub struct Ports {
 
 impl Node {
     /// Not started yet. `dir` has the keyring's key and `cert.pem`, `key.pem`.
-    pub async fn new(number: usize, dir: &Path, ports: Ports, databases: [u16; 2], clock_ms: i64) -> Node {
-        let databases = [Link::to(databases[0]).await, Link::to(databases[1]).await];
+    pub async fn new(number: usize, dir: &Path, ports: Ports, access: Access, clock_ms: i64) -> Node {
+        let Access { ports: servers, login, database } = access;
+        let databases = [Link::to(servers[0]).await, Link::to(servers[1]).await];
         let [one, other] = [&databases[0], &databases[1]].map(|link| format!("127.0.0.1:{}", link.port));
-        let url = format!("postgres://{ROLE}@{one},{other}/postgres?sslmode=disable");
+        let url = format!("postgres://{login}@{one},{other}/{database}?sslmode=disable");
         let (public, private) = (Link::to(ports.public).await, Link::to(ports.private).await);
         let name = format!("northgate-{number}");
         Node { name, dir: dir.to_owned(), url, clock_ms, ports, process: None, databases, public, private }
