@@ -59,6 +59,10 @@ bench-size *arguments:
 bench-postgres *arguments:
     bench/postgres {{arguments}}
 
+# Ten million grants and a million applications in PostgreSQL.
+bench-scale *arguments:
+    bench/scale {{arguments}}
+
 # Two server cores against one.
 bench-cores *arguments:
     bench/cores {{arguments}}
