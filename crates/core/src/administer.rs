@@ -206,7 +206,7 @@ impl Auth {
     /// The rotated keyring; the caller makes it durable and then calls [`Auth::replace_keyring`].
     pub fn rotated_keyring(&self, use_from: UseFrom, now: Timestamp) -> Result<KeyringRecord, KeyringError> {
         let lead = match use_from {
-            UseFrom::Lead => self.settings.key_lead,
+            UseFrom::Lead => self.settings().key_lead,
             UseFrom::After(lead) => lead,
         };
         self.keyring().record().rotated(now, lead, self.longest_lifetime())
@@ -223,8 +223,8 @@ impl Auth {
 
     fn longest(&self, lifetime: impl Fn(Policy) -> Duration) -> Duration {
         let policies = self.registry().all().into_iter().map(|application| self.policy(&application));
-        let longest = policies.map(&lifetime).fold(lifetime(self.settings.policy), Duration::max);
-        longest + self.settings.leeway
+        let longest = policies.map(&lifetime).fold(lifetime(self.settings().policy), Duration::max);
+        longest + self.settings().leeway
     }
 
     /// The stored form of a secret: a digest of an allocated one, Argon2id of a given one, which may be weak.

@@ -4,6 +4,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
+
 use crate::application::{AppNumber, Application};
 use crate::clock::Timestamp;
 use crate::grant::Grant;
@@ -20,7 +22,7 @@ use crate::throttle::Failures;
 /// The rules over a store. Its methods are the operations, each in the file of its name.
 pub struct Auth {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) settings: Settings,
+    settings: ArcSwap<Settings>,
     pub(crate) hashing: Hashing,
     pub(crate) failures: Failures,
     /// Replay cache of DPoP proofs at the token endpoint.
@@ -68,7 +70,7 @@ impl Auth {
         let given_up = Mutex::new(GivenUp::none());
         Auth {
             store,
-            settings,
+            settings: ArcSwap::from_pointee(settings),
             hashing,
             failures,
             token_proofs,
@@ -79,6 +81,21 @@ impl Auth {
         }
     }
 
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> Guard<Arc<Settings>> {
+        self.settings.load()
+    }
+
+    /// Switches to other settings at `now`. Operations under way may read some of either. `hashes_at_once` stays.
+    pub fn replace_settings(&self, settings: Settings, now: Timestamp) {
+        self.give_up_default_algorithm(&settings.policy, now);
+        self.failures.limit(settings.failures_per_source, settings.failures_per_application);
+        for proofs in [&self.token_proofs, &self.call_proofs] {
+            proofs.limit(settings.dpop_proofs);
+        }
+        self.settings.store(Arc::new(settings));
+    }
+
     /// The applications and revocations.
     pub fn registry(&self) -> &Registry {
         self.store.registry()
@@ -86,17 +103,17 @@ impl Auth {
 
     /// The leeway after the expiry in which an access token still verifies.
     pub fn leeway(&self) -> Duration {
-        self.settings.leeway
+        self.settings().leeway
     }
 
     /// The time from the publication of a new key to its use.
     pub fn key_lead(&self) -> Duration {
-        self.settings.key_lead
+        self.settings().key_lead
     }
 
     /// The effective policy of `application`.
     pub fn policy(&self, application: &Application) -> Policy {
-        application.overrides.over(&self.settings.policy)
+        application.overrides.over(&self.settings().policy)
     }
 
     /// The live grants of an application, the most recently refreshed first.

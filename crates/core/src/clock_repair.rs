@@ -86,8 +86,8 @@ impl Auth {
     pub async fn set_marks_right(&self, now: Timestamp) -> Result<(), StoreError> {
         let applications = self.registry().all();
         let longest = applications.iter().map(|application| self.policy(application).access_lifetime).max();
-        let longest = longest.unwrap_or_default().max(self.settings.policy.access_lifetime);
-        let (tokens, single_use) = (longest + self.settings.leeway + CLOCK_SKEW, LONGEST_ASSERTION);
+        let longest = longest.unwrap_or_default().max(self.settings().policy.access_lifetime);
+        let (tokens, single_use) = (longest + self.settings().leeway + CLOCK_SKEW, LONGEST_ASSERTION);
         let to = Marks { tokens: now.plus(tokens), single_use: now.plus(single_use) };
         self.store.lower_forgotten(to).await
     }
@@ -137,7 +137,7 @@ impl Auth {
         application: &Application,
         grant: &Grant,
     ) -> Result<(), StoreError> {
-        let lifetime = self.policy(application).access_lifetime + self.settings.leeway + CLOCK_SKEW;
+        let lifetime = self.policy(application).access_lifetime + self.settings().leeway + CLOCK_SKEW;
         let revocation = Revocation::at_once(grant.refreshed_at.plus(lifetime));
         let grant = GrantKey { application: application.number, id: grant.id };
         self.store.close(Closing { grant, revocation }).await

@@ -63,7 +63,7 @@ impl Auth {
             application: application.number,
             grant,
             at_most: policy.max_grants,
-            close_others: close_others(&policy, self.settings.leeway, now),
+            close_others: close_others(&policy, self.settings().leeway, now),
             not_before: application.tokens_from,
             now,
         };

@@ -73,7 +73,7 @@ impl Auth {
         let mut revocation = self.ended(&self.policy(&application), now);
         if claims.kind == Kind::Access {
             // The token may have a longer lifetime than today's policy gives, and a later policy may honour it again.
-            revocation.forget_at = revocation.forget_at.max(claims.expires_at.plus(self.settings.leeway));
+            revocation.forget_at = revocation.forget_at.max(claims.expires_at.plus(self.settings().leeway));
         }
         let closing = Closing { grant: claims.grant, revocation };
         self.store.close(closing).await.map_err(EndError::Store)?;
@@ -82,7 +82,7 @@ impl Auth {
 
     /// The revocation of a grant's access tokens, kept for as long as one can be unexpired on a node whose clock is behind.
     pub(crate) fn ended(&self, policy: &Policy, now: Timestamp) -> Revocation {
-        Revocation::at_once(now.plus(policy.access_lifetime).plus(self.settings.leeway).plus(CLOCK_SKEW))
+        Revocation::at_once(now.plus(policy.access_lifetime).plus(self.settings().leeway).plus(CLOCK_SKEW))
     }
 
     /// Whether the grant is gone. Live grants are bounded and may always be closed; grants that gave way are not bounded.
@@ -92,7 +92,7 @@ impl Auth {
 
     /// Whether the application's revocations have reached their bound.
     pub(crate) fn has_closed_too_many(&self, application: AppNumber, now: Timestamp) -> bool {
-        self.registry().has_revocations(application, self.settings.closed_grants, now)
+        self.registry().has_revocations(application, self.settings().closed_grants, now)
     }
 
     fn is_over(&self, application: &Application, claims: &Claims, now: Timestamp) -> bool {

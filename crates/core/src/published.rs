@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use crate::auth::Auth;
 use crate::clock::Timestamp;
-use crate::policy::AccessTokens;
+use crate::policy::{AccessTokens, Policy};
 use crate::signing::Algorithm;
 
 /// Until when tokens of an algorithm that no policy names any more may be valid.
@@ -30,8 +30,8 @@ impl Auth {
         let may_be_good = self.given_up(now);
         let is_published = |algorithm: &Algorithm| {
             signing.contains(*algorithm)
-                || self.settings.published.contains(*algorithm)
-                || self.settings.policy.access_tokens == AccessTokens::Jwt(*algorithm)
+                || self.settings().published.contains(*algorithm)
+                || self.settings().policy.access_tokens == AccessTokens::Jwt(*algorithm)
                 || may_be_good.iter().any(|kept| kept.algorithm == *algorithm && now < kept.until)
         };
         let all = Algorithm::BEST_KNOWN_FIRST;
@@ -47,5 +47,16 @@ impl Auth {
             given_up.until = now.plus(self.longest_access_lifetime());
         }
         *kept
+    }
+
+    /// Keeps the algorithm of the default policy published where the next one names another.
+    pub(crate) fn give_up_default_algorithm(&self, next: &Policy, now: Timestamp) {
+        let default = self.settings().policy.access_tokens;
+        let AccessTokens::Jwt(algorithm) = default else { return };
+        if next.access_tokens != default {
+            let until = now.plus(self.longest_access_lifetime());
+            let mut kept = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.iter_mut().filter(|kept| kept.algorithm == algorithm).for_each(|kept| kept.until = until);
+        }
     }
 }

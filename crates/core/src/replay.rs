@@ -4,6 +4,7 @@
 //! cache rejects proofs: none is forgotten before its time.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub enum ReplayError {
 /// The recorded proofs.
 pub(crate) struct ReplayCache {
     /// The most proofs of one application.
-    share: usize,
+    share: AtomicUsize,
     used: Mutex<Used>,
 }
 
@@ -54,7 +55,15 @@ impl ReplayCache {
     /// An empty cache with this share for each application.
     pub fn new(share: usize) -> ReplayCache {
         let (by_application, swept_at) = (FxHashMap::default(), Timestamp::from_millis(0));
-        ReplayCache { share, used: Mutex::new(Used { by_application, count: 0, swept_at }) }
+        ReplayCache {
+            share: AtomicUsize::new(share),
+            used: Mutex::new(Used { by_application, count: 0, swept_at }),
+        }
+    }
+
+    /// Switches to another share.
+    pub fn limit(&self, share: usize) {
+        self.share.store(share, Ordering::Relaxed);
     }
 
     /// Records a single-use proof of `application`; of any number of uses exactly one succeeds.
@@ -86,9 +95,10 @@ impl ReplayCache {
     }
 
     fn has_room(&self, used: &Used, application: AppNumber) -> bool {
-        let (held, all) = (used.of(application).map_or(0, Slots::count), SHARES * self.share);
-        let is_small = held < (self.share / SMALL_PART).max(1);
-        held < self.share && (used.count < all / 4 * 3 || is_small && used.count < all)
+        let share = self.share.load(Ordering::Relaxed);
+        let (held, all) = (used.of(application).map_or(0, Slots::count), SHARES * share);
+        let is_small = held < (share / SMALL_PART).max(1);
+        held < share && (used.count < all / 4 * 3 || is_small && used.count < all)
     }
 }
 
@@ -197,6 +207,20 @@ mod tests {
             assert_eq!(cache.record_once(ONE, &proof(number, at(0)), at(0)), Err(ReplayError::Replayed));
         }
         assert_eq!(cache.record_once(AppNumber(2), &proof(0, at(0)), at(0)), Ok(()));
+    }
+
+    #[test]
+    fn another_share_holds_at_once_and_forgets_no_proof() {
+        let cache = ReplayCache::new(SHARE);
+        assert_eq!(fill(&cache, 1, at(0)), SHARE as u64);
+        cache.limit(2 * SHARE);
+        assert_eq!(cache.record_once(ONE, &proof(u64::MAX, at(0)), at(0)), Ok(()));
+        cache.limit(1);
+        assert!(matches!(
+            cache.record_once(ONE, &proof(u64::MAX - 1, at(0)), at(0)),
+            Err(ReplayError::Full(_))
+        ));
+        assert_eq!(cache.record_once(ONE, &proof(0, at(0)), at(0)), Err(ReplayError::Replayed));
     }
 
     #[test]

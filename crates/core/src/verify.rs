@@ -129,7 +129,8 @@ impl Auth {
 
     /// Whether an access token with this expiry is over by the clock, or by the high-water mark of forgotten revocations.
     pub(crate) fn is_past(&self, claims: &Claims, expires_at: Timestamp, now: Timestamp) -> bool {
-        let (end, forgotten) = (expires_at.plus(self.settings.leeway), self.registry().high_water().tokens());
+        let (end, forgotten) =
+            (expires_at.plus(self.settings().leeway), self.registry().high_water().tokens());
         now >= end || end <= forgotten && claims.issued_at < forgotten
     }
 }

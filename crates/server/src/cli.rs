@@ -16,6 +16,7 @@ mod keyring_key;
 mod migrate;
 pub(crate) mod output;
 mod policy;
+mod reload;
 mod restore;
 mod secret;
 mod serve;
@@ -65,6 +66,8 @@ enum Command {
     Import(export::Import),
     /// Check the configuration, and everything else that would stop a start.
     Config(config::Config),
+    /// Let the running server take over a changed configuration.
+    Reload(reload::Reload),
     /// Show whether the server is up and ready, with its store, certificates and keys; the exit code says it too.
     Status(status::Status),
     /// Write man pages and shell completions, for packages.
@@ -98,7 +101,8 @@ pub fn run() -> ExitCode {
         Command::Export(export) => wait_for(export.run(&flags)),
         Command::Import(import) => wait_for(import.run(&flags)),
         Command::Restore(restore) => restore.run(&flags),
-        Command::Config(config) => config.run(&flags),
+        Command::Config(config) => wait_for(config.run(&flags)),
+        Command::Reload(reload) => wait_for(reload.run(&flags)),
         Command::Status(status) => wait_for(status.run(&flags)),
         Command::Generate(generate) => generate.run(Cli::command()),
     };

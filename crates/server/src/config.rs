@@ -10,6 +10,7 @@ pub mod oauth;
 mod parse;
 mod policy;
 pub mod proxies;
+pub mod reload;
 pub mod tls;
 pub mod verify;
 
@@ -72,7 +73,7 @@ pub struct Config {
     pub limits: Limits,
     /// The log.
     pub log: Log,
-    described: String,
+    settings: Settings,
     /// Sentences about variables that look like misspelled settings.
     pub warnings: Vec<String>,
 }
@@ -106,7 +107,7 @@ impl Config {
     }
 
     fn read(mut settings: Settings, warnings: Vec<String>) -> Result<Config, ConfigError> {
-        let described = describe(&settings);
+        let all = settings.clone();
         let data_dir = settings.text("data_dir", "a directory, such as \"/var/lib/northgate\"", not_empty)?;
         let data_dir = PathBuf::from(data_dir);
         let keyring = match settings.path("keyring")? {
@@ -135,7 +136,7 @@ impl Config {
             limits: Limits::take(&mut settings)?,
             log: Log::take(&mut settings)?,
             data_dir,
-            described,
+            settings: all,
             warnings,
         };
         match settings.left_over() {
@@ -145,8 +146,8 @@ impl Config {
     }
 
     /// The settings in force with their origin, one a line as in a configuration file; no secrets.
-    pub fn describe(&self) -> &str {
-        &self.described
+    pub fn describe(&self) -> String {
+        describe(&self.settings)
     }
 }
 

@@ -8,7 +8,7 @@ pub mod answer;
 pub mod audit;
 pub mod body;
 pub mod decode;
-mod dispatch;
+pub mod dispatch;
 pub mod dpop;
 pub mod failure;
 pub mod framing;

@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tracing::info;
@@ -82,20 +83,43 @@ pub struct Rules {
     pub metrics: Arc<ConnectionMetrics>,
 }
 
+/// The rules in force. They can be replaced while the listener serves: a connection keeps those that it began with.
+#[derive(Clone)]
+pub struct SharedRules(Arc<ArcSwap<InForce>>);
+
+struct InForce {
+    rules: Rules,
+    keep_alive: KeepAlive,
+}
+
+impl SharedRules {
+    pub fn new(rules: Rules) -> SharedRules {
+        SharedRules(Arc::new(ArcSwap::from_pointee(InForce::new(rules))))
+    }
+
+    pub fn replace(&self, rules: Rules) {
+        self.0.store(Arc::new(InForce::new(rules)));
+    }
+}
+
+impl InForce {
+    fn new(rules: Rules) -> InForce {
+        let keep_alive = KeepAlive::before(rules.limits.idle_time);
+        InForce { rules, keep_alive }
+    }
+}
+
 /// Serves connections until `stop` becomes true or its sender is gone. Then it stops accepting, lets every connection finish its
 /// request, for `stop_time` at most, and returns when all are closed.
 pub async fn serve(
     socket: TcpListener,
     tls: Option<Arc<Tls>>,
     routes: impl Routes,
-    rules: Rules,
+    rules: SharedRules,
     stop: watch::Receiver<bool>,
 ) {
-    let limits = &rules.limits;
-    let table = Table::new(limits.connections, limits.connections_per_source, Arc::clone(&rules.metrics));
-    let keep_alive = KeepAlive::before(limits.idle_time);
-    let serving =
-        Arc::new(Serving { tls, routes, rules, keep_alive, log: ConnectionLog::new(), stop: stop.clone() });
+    let table = Table::new(Arc::clone(&rules.0.load().rules.metrics));
+    let serving = Arc::new(Serving { tls, routes, rules, log: ConnectionLog::new(), stop: stop.clone() });
     tokio::select! {
         () = accept(socket, &table, &serving) => {}
         () = stopped(stop) => {}
@@ -110,20 +134,28 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 async fn accept(socket: TcpListener, table: &Arc<Table>, serving: &Arc<Serving<impl Routes>>) {
-    let Serving { rules, log, .. } = &**serving;
+    let log = &serving.log;
     loop {
         let (stream, address) = accepted(&socket, log).await;
         let address = canonical(address);
-        let place = match introduction::source(rules, address) {
-            Ok(source) => table.enter(source, |crowd| log.crowded(crowd, rules.limits.connections)).await,
+        let in_force = serving.rules.0.load_full();
+        let Rules { limits, metrics, .. } = &in_force.rules;
+        let place = match introduction::source(&in_force.rules, address) {
+            Ok(source) => {
+                table.bound(limits.connections, limits.connections_per_source);
+                table.enter(source, |crowd| log.crowded(crowd, limits.connections)).await
+            }
             Err(why) => {
-                log.closed(why, address, &rules.metrics);
+                log.closed(why, address, metrics);
                 continue;
             }
         };
         match place {
-            Ok(place) => drop(tokio::spawn(Arc::clone(serving).connection(stream, address, place))),
-            Err(SourceFull) => log.closed(Closed::SourceFull, address, &rules.metrics),
+            Ok(place) => {
+                let served = Arc::clone(serving).connection(stream, address, place, Arc::clone(&in_force));
+                drop(tokio::spawn(served));
+            }
+            Err(SourceFull) => log.closed(Closed::SourceFull, address, metrics),
         }
     }
 }

@@ -1,35 +1,32 @@
 //! Serving: starts two listeners from a configuration, and stops them in order.
 
+mod assembly;
 mod descriptors;
 mod dev;
 mod keyring;
 mod listeners;
+mod reload;
 mod store;
 pub mod supervise;
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use northgate_core::auth::{Auth, Settings};
+use arc_swap::ArcSwap;
+use northgate_core::auth::Auth;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::admin_address;
-use crate::clock::{Clock, unix_time};
+use crate::clock::Clock;
 use crate::clock_watch::ClockWatch;
 use crate::config::Config;
-use crate::config::proxies::ProxyProtocol;
-use crate::config::tls::ClientCertificates;
-use crate::http::admin::status::NodeStatus;
+use crate::config::layers::Sources;
 use crate::http::admin::{Admin, Exclusive};
-use crate::http::body::Bounds;
-use crate::http::hosts::Hosts;
-use crate::http::{self, Api, Attention, WhyNotReady, admin};
-use crate::jwt::signature_cache::SignatureCache;
 use crate::keys::admin_token::{AdminToken, AdminTokenError};
 use crate::keys::keyring_database::DatabaseKeyringError;
 use crate::keys::keyring_file::KeyringFileError;
@@ -38,9 +35,11 @@ use crate::metrics::{Metrics, collected, process};
 use crate::private_file::PrivateFileError;
 use crate::telemetry::lines::Lines;
 use crate::telemetry::{self, TelemetryError, with_causes};
-use crate::tls::{Tls, TlsError};
-use descriptors::{ConnectionBounds, TooFewDescriptors};
+use crate::tls::{self, TlsError};
+use assembly::Assembly;
+use descriptors::TooFewDescriptors;
 use listeners::Listeners;
+use reload::Reloader;
 use store::{Choice, StoreOpenError};
 use supervise::{LAST_LINES, Signals};
 
@@ -49,6 +48,8 @@ const FILES_TIME: Duration = Duration::from_secs(2);
 
 /// The input of a server, beside the configuration.
 pub struct Serve {
+    /// Where `config` was read from, to be read again at a reload.
+    pub sources: Sources,
     pub config: Config,
     /// The value of `NORTHGATE_ADMIN_TOKEN`.
     pub admin_token: Option<String>,
@@ -106,59 +107,71 @@ fn run_logged(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Result<(), Se
 }
 
 async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Result<(), ServeError> {
-    let (mut config, clock) = (serve.config, Clock::System);
+    let Serve { sources, mut config, admin_token, is_dev } = serve;
+    let clock = Clock::System;
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
-    let bounds = descriptors::bounds(&config, serve.is_dev)?;
+    let bounds = descriptors::bounds(&config, is_dev)?;
     let store = Choice::open(&config, &clock).await?;
     let (home, keyring) = keyring::open(&config, &store, clock.now()).await?;
-    let auth = Arc::new(Auth::new(store.rules(), keyring, settings(&config)));
-    if serve.is_dev {
+    let auth = Arc::new(Auth::new(store.rules(), keyring, assembly::settings(&config)));
+    if is_dev {
         dev::make_certificate(&config)?;
     }
-    let listeners = Listeners::open(&config, &auth.keyring(), &signals)?;
+    let listeners = Listeners::open(&config, &auth.keyring())?;
     // From here on the addresses are those that the listeners got: the system may have chosen the port.
     let configured = config.admin_listen;
     (config.listen, config.admin_listen) = (listeners.public.local_addr()?, listeners.private.local_addr()?);
     admin_address::publish(&config.data_dir, configured, config.admin_listen)?;
-    let token = AdminToken::open_or_create(&config.data_dir, serve.admin_token.as_deref())?;
+    let token = AdminToken::open_or_create(&config.data_dir, admin_token.as_deref())?;
 
     let metrics = Arc::new(Metrics::default());
     store.register(&metrics);
     collected::register_log(&metrics, Arc::clone(log));
     process::register(&metrics);
-    let is_stopping = Arc::new(AtomicBool::new(false));
-    let private_hosts = Hosts::new(config.admin_hosts.clone(), listeners.private_tls.clone());
-    let health = (why_not_ready(&store, &is_stopping), attention(&listeners.by_listener()));
-    let api = Arc::new(api(&config, &clock, &auth, Arc::clone(&metrics), private_hosts, health));
     collected::register_certificates(&metrics, listeners.by_listener());
-    let clock_watch = ClockWatch::new(&auth, &clock, &api.metrics);
+    let is_stopping = Arc::new(AtomicBool::new(false));
+    let assembly = Assembly::new(&clock, &auth, &metrics, &store, &listeners, &is_stopping);
+    let clock_watch = ClockWatch::new(&auth, &clock, &metrics);
     let use_keyring = keyring::put_to_use(&home, &auth, &listeners);
-    let admin = Admin {
-        auth: Arc::clone(&auth),
-        clock: clock.clone(),
-        token,
-        keyring: home,
-        back_up: store.back_up(),
-        node: {
-            let (store, listeners) = (store.clone(), listeners.by_listener());
-            let (why_not_ready, attention) = (why_not_ready(&store, &is_stopping), attention(&listeners));
-            Box::new(move || NodeStatus {
-                store: store.name(),
-                why_not_ready: why_not_ready(),
-                attention: attention(),
-                registry_lag: store.registry_lag(),
-                certificates: listeners[0].1.expiries(),
-            })
-        },
-        lost: {
-            let store = store.clone();
-            Box::new(move || store.lost())
-        },
-        use_keyring,
-        data_dir: config.data_dir.clone(),
-        body_time: config.limits.body_time,
-        exclusive: Exclusive::default(),
-    };
+    let in_force = Arc::new(ArcSwap::from_pointee(config.clone()));
+    let reloader = Arc::new_cyclic(|reloader: &Weak<Reloader>| {
+        let admin = Admin {
+            auth: Arc::clone(&auth),
+            clock: clock.clone(),
+            token,
+            keyring: home,
+            back_up: store.back_up(),
+            node: assembly.node_status(),
+            lost: {
+                let store = store.clone();
+                Box::new(move || store.lost())
+            },
+            use_keyring,
+            config: Arc::clone(&in_force),
+            reload: reload::weakly(reloader.clone()),
+            exclusive: Exclusive::default(),
+        };
+        Reloader::new(sources, in_force, assembly, admin, bounds, signals.clone())
+    });
+    tokio::spawn(tls::keep_fresh(listeners.all_tls(), reloader.reloads()));
+    tell_addresses(&config);
+    if is_dev {
+        dev::introduce(&config, &auth, clock.now()).await?;
+    }
+    signals.serve_from_now_on(config.limits.stop_time);
+    tell_service_manager(&[NotifyState::Ready]);
+    tokio::spawn(watchdog());
+    let served = serve_both(listeners, &reloader, signals.clone().stopped(), &auth, &is_stopping);
+    // These end with the listeners: they hold the rules, and through them the store, which this function closes last.
+    tokio::select! {
+        () = served => {}
+        () = clock_watch.run() => {}
+        () = reloader.on_hangups(signals.hangups()) => {}
+    }
+    Ok(())
+}
+
+fn tell_addresses(config: &Config) {
     let issuer = config.oauth.at(config.listen).issuer;
     info!(listen = %config.listen, admin_listen = %config.admin_listen, issuer = issuer.as_str(), "serving");
     if !issuer.leads_to(config.listen) {
@@ -167,27 +180,13 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
             "oauth.issuer does not lead to listen: OAuth clients reach it only if a proxy forwards from there; else correct oauth.issuer"
         );
     }
-    if serve.is_dev {
-        dev::introduce(&config, &auth, clock.now()).await?;
-    }
-    signals.serve_from_now_on(config.limits.stop_time);
-    tell_service_manager();
-    tokio::spawn(watchdog());
-    let served =
-        serve_both(&config, bounds, listeners, api, Arc::new(admin), signals.stopped(), &is_stopping);
-    // The clock watch ends with the listeners: it holds the rules, and through them the store, which this function closes last.
-    tokio::select! {
-        () = served => {}
-        () = clock_watch.run() => {}
-    }
-    Ok(())
 }
 
-/// Notifies systemd (`Type=notify`) that the start is over. Until then systemd sends no SIGHUP, which would end a process whose
-/// program is still being loaded. A no-op without a service manager.
-fn tell_service_manager() {
-    if let Err(cause) = sd_notify::notify(&[NotifyState::Ready]) {
-        warn!("cannot tell the service manager that the server is ready ($NOTIFY_SOCKET): {cause}");
+/// Notifies systemd (`Type=notify` or `notify-reload`), for instance that the start is over. Until then systemd sends no SIGHUP,
+/// which would end a process whose program is still being loaded. A no-op without a service manager.
+fn tell_service_manager(states: &[NotifyState<'_>]) {
+    if let Err(cause) = sd_notify::notify(states) {
+        warn!("cannot notify the service manager of {states:?} ($NOTIFY_SOCKET): {cause}");
     }
 }
 
@@ -202,94 +201,29 @@ async fn watchdog() {
     }
 }
 
-fn settings(config: &Config) -> Settings {
-    Settings {
-        policy: config.policy,
-        leeway: config.verify.leeway,
-        closed_grants: config.limits.closed_grants as usize,
-        key_lead: config.key_lead,
-        published: config.published_keys,
-        hashes_at_once: config.limits.hashes_at_once as usize,
-        failures_per_source: config.limits.failures_per_source,
-        failures_per_application: config.limits.failures_per_application,
-        dpop_proofs: config.limits.dpop_proofs as usize,
-    }
-}
-
-fn why_not_ready(store: &Choice, is_stopping: &Arc<AtomicBool>) -> WhyNotReady {
-    let (store, is_stopping) = (store.clone(), Arc::clone(is_stopping));
-    Box::new(move || match is_stopping.load(Ordering::Relaxed) {
-        true => Some("the server is stopping".to_owned()),
-        false => store.why_not_ready(),
-    })
-}
-
-/// Urgent conditions of certificates. They do not take the node out of service: the other nodes have the same certificates.
-fn attention(listeners: &[(&'static str, Arc<Tls>)]) -> Attention {
-    let all: Vec<Arc<Tls>> = listeners.iter().map(|(_, tls)| Arc::clone(tls)).collect();
-    Box::new(move || {
-        let notes = all.iter().flat_map(|tls| tls.notes(unix_time()));
-        let mut urgent: Vec<String> = notes.filter(|note| note.is_urgent).map(|note| note.text).collect();
-        urgent.sort();
-        urgent.dedup();
-        urgent
-    })
-}
-
-fn api(
-    config: &Config,
-    clock: &Clock,
-    auth: &Arc<Auth>,
-    metrics: Arc<Metrics>,
-    private_hosts: Hosts,
-    (why_not_ready, attention): (WhyNotReady, Attention),
-) -> Api {
-    Api {
-        auth: Arc::clone(auth),
-        clock: clock.clone(),
-        metrics,
-        dialect: config.api.dialect,
-        oauth: config.oauth.at(config.listen),
-        trusted_headers: config.verify.trusted_headers,
-        signatures: SignatureCache::default(),
-        asks_certificates: takes_certificates(config),
-        private_hosts,
-        body: Bounds { size: config.limits.body, time: config.limits.body_time },
-        why_not_ready,
-        attention,
-        logged: config.log.requests,
-    }
-}
-
-/// Whether clients can present certificates: to this server, or to a gateway that terminates TLS.
-fn takes_certificates(config: &Config) -> bool {
-    let of_gateway = !config.proxies.trusted.is_empty() && config.proxies.protocol == ProxyProtocol::Off;
-    config.tls.client_certificates != ClientCertificates::None || of_gateway
-}
-
 async fn serve_both(
-    config: &Config,
-    bounds: ConnectionBounds,
     listeners: Listeners,
-    api: Arc<Api>,
-    admin: Arc<Admin>,
+    reloader: &Reloader,
     stop: impl Future<Output = ()>,
+    auth: &Auth,
     is_stopping: &AtomicBool,
 ) {
     let (say_stop, stopping) = watch::channel(false);
-    let public_routes = http::public(Arc::clone(&api), &config.api.prefix);
-    let auth = Arc::clone(&api.auth);
-    let [public_rules, private_rules] = listeners::rules(config, bounds, &api.metrics);
-    let private_routes = http::private(api, admin::router(admin));
+    let [public, private] = reloader.served();
     let public = listener::serve(
         listeners.public,
         Some(listeners.public_tls),
-        public_routes,
-        public_rules,
+        public.routes.clone(),
+        public.rules.clone(),
         stopping.clone(),
     );
-    let private =
-        listener::serve(listeners.private, listeners.private_tls, private_routes, private_rules, stopping);
+    let private = listener::serve(
+        listeners.private,
+        listeners.private_tls,
+        private.routes.clone(),
+        private.rules.clone(),
+        stopping,
+    );
     // As tasks, so that the threads that serve connections accept them: this thread would have to wake another for each.
     let (public, private) = (tokio::spawn(public), tokio::spawn(private));
     let signal = async {

@@ -10,15 +10,19 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default, with_default};
 use tracing::{Level, error};
 
 use crate::config::log::{Log, LogFormat};
-use format::Format;
+use format::{Form, Format};
 use lines::{Lines, Lost};
 
 /// The log of this process; its lines are flushed before any exit.
 static RUNNING: OnceLock<Arc<Lines>> = OnceLock::new();
+
+/// What the running log looks like.
+static FORM: OnceLock<Arc<ArcSwap<Form>>> = OnceLock::new();
 
 /// The format of the log, for the error of a start that failed.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
@@ -37,12 +41,23 @@ pub fn start(log: &Log) -> Result<Arc<Lines>, TelemetryError> {
     let lines = Arc::new(Lines::default());
     speak(log.format);
     let has_priority = log.journal.as_deref().is_some_and(out::is_journal);
-    let format = Format { lines: Arc::clone(&lines), format: log.format, level: log.level, has_priority };
+    let form = Arc::new(ArcSwap::from_pointee(Form { format: log.format, level: log.level }));
+    let _ = FORM.set(Arc::clone(&form));
+    let format = Format { lines: Arc::clone(&lines), form, has_priority };
     set_global_default(format.clone()).map_err(TelemetryError::Running)?;
     let out = out::standard_error().map_err(TelemetryError::Start)?;
     lines.write_to(out, move |lost| lost_lines(&format, lost)).map_err(TelemetryError::Start)?;
     let _ = RUNNING.set(Arc::clone(&lines));
     Ok(lines)
+}
+
+/// Switches to the level and the format of `log`. A no-op where no log was started.
+pub fn change(log: &Log) {
+    if let Some(form) = FORM.get() {
+        form.store(Arc::new(Form { format: log.format, level: log.level }));
+        // Each place in the code remembers whether its lines are wanted.
+        tracing::callsite::rebuild_interest_cache();
+    }
 }
 
 /// Flushes and ends the log, for `limit` at most. A no-op where no log was started.
@@ -62,12 +77,7 @@ pub fn start_error(sentence: &str) -> String {
     match FORMAT.get() {
         Some(LogFormat::Json) => {
             let lines = Arc::new(Lines::default());
-            let aside = Format {
-                lines: Arc::clone(&lines),
-                format: LogFormat::Json,
-                level: Level::ERROR,
-                has_priority: false,
-            };
+            let aside = Format::new(Arc::clone(&lines), LogFormat::Json, Level::ERROR);
             with_default(aside, || error!("the server did not start: {sentence}"));
             String::from_utf8_lossy(&lines.taken()).trim_end().to_owned()
         }
@@ -114,21 +124,13 @@ mod tests {
 
     fn logged(format: LogFormat, tell: impl FnOnce()) -> String {
         let lines = Arc::new(Lines::default());
-        with_default(
-            Format { lines: Arc::clone(&lines), format, level: Level::INFO, has_priority: false },
-            tell,
-        );
+        with_default(Format::new(Arc::clone(&lines), format, Level::INFO), tell);
         String::from_utf8(lines.taken()).unwrap()
     }
 
     #[test]
     fn a_loss_is_told_in_the_format_of_the_log_whatever_its_level() {
-        let format = Format {
-            lines: Arc::default(),
-            format: LogFormat::Json,
-            level: Level::ERROR,
-            has_priority: false,
-        };
+        let format = Format::new(Arc::default(), LogFormat::Json, Level::ERROR);
         let line = lost_lines(&format, Lost { audit: 2, request: 5, other: 1 });
         let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!((&line["lost"], &line["audit"], &line["request"]), (&8.into(), &2.into(), &5.into()));

@@ -11,7 +11,7 @@ pub mod tickets;
 pub mod trust;
 pub mod x509;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -22,7 +22,6 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::version::{TLS12, TLS13};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
 use tracing::info;
 
 use crate::clock::unix_time;
@@ -48,12 +47,23 @@ const PREFERRED: [CipherSuite; 3] = [
 /// one would cost every handshake an encryption and its bytes, without use.
 const TICKETS_PER_CONNECTION: usize = 1;
 
+/// The shortest wait between two looks at the files.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
 /// The TLS state that all connections of a listener share.
 #[derive(Debug)]
 pub struct Tls {
-    settings: TlsSettings,
+    settings: ArcSwap<TlsSettings>,
     seeds: Arc<ArcSwap<TicketSeeds>>,
     loaded: ArcSwap<Loaded>,
+    /// One change at a time.
+    turn: Mutex<()>,
+}
+
+/// Settings whose files were read, not in use yet.
+pub struct Prepared {
+    settings: TlsSettings,
+    loaded: Loaded,
 }
 
 #[derive(Debug)]
@@ -86,12 +96,27 @@ pub enum TlsError {
 impl Tls {
     /// Reads the files for the first time: at least one certificate with its key, and the files for client certificates.
     pub fn load(settings: TlsSettings, seeds: TicketSeeds) -> Result<Tls, TlsError> {
-        let (seeds, provider) = (Arc::new(ArcSwap::from_pointee(seeds)), provider());
-        let certificates = Certificates::read(&settings.certificates, &provider)?;
-        let demand = ClientCertificatePolicy::read(&settings.client_certificates, &provider)?;
-        let server = server(&settings, &seeds, &certificates, &demand)?;
-        let loaded = Loaded { server, certificates, demand: Arc::new(demand), demand_fault: None };
-        Ok(Tls { settings, seeds, loaded: ArcSwap::from_pointee(loaded) })
+        let seeds = Arc::new(ArcSwap::from_pointee(seeds));
+        let loaded = ArcSwap::from_pointee(Loaded::read(&settings, &seeds)?);
+        Ok(Tls { settings: ArcSwap::from_pointee(settings), seeds, loaded, turn: Mutex::default() })
+    }
+
+    /// Reads the files of other settings. Nothing changes before [`Tls::switch`].
+    pub fn prepare(&self, settings: TlsSettings) -> Result<Prepared, TlsError> {
+        let loaded = Loaded::read(&settings, &self.seeds)?;
+        Ok(Prepared { settings, loaded })
+    }
+
+    /// Uses other settings for new connections.
+    pub fn switch(&self, prepared: Prepared) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.settings.store(Arc::new(prepared.settings));
+        self.loaded.store(Arc::new(prepared.loaded));
+    }
+
+    /// How often the files are looked at.
+    fn reload_every(&self) -> Duration {
+        self.settings.load().reload_every
     }
 
     /// The configuration of the next connection.
@@ -146,10 +171,11 @@ impl Tls {
     /// Reads the files again, each pair by itself. An unusable file leaves the present one in use, with a note. Open connections
     /// are never touched.
     pub fn reload(&self, now: UnixTime) -> Reload {
-        let (current, provider) = (self.loaded.load(), provider());
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let (settings, current, provider) = (self.settings.load(), self.loaded.load(), provider());
         let certificates = current.certificates.renewed(&provider, now);
         let (demand, mut demand_fault) =
-            match ClientCertificatePolicy::read(&self.settings.client_certificates, &provider) {
+            match ClientCertificatePolicy::read(&settings.client_certificates, &provider) {
                 Ok(fresh) if fresh.same_as(&current.demand) => (Arc::clone(&current.demand), None),
                 Ok(fresh) => (Arc::new(fresh), None),
                 Err(error) => (Arc::clone(&current.demand), Some(with_causes(&error))),
@@ -157,7 +183,7 @@ impl Tls {
         let is_same = certificates.serves_as(&current.certificates) && Arc::ptr_eq(&demand, &current.demand);
         let server = match is_same {
             true => Ok(Arc::clone(&current.server)),
-            false => server(&self.settings, &self.seeds, &certificates, &demand),
+            false => server(&settings, &self.seeds, &certificates, &demand),
         };
         let (server, reload) = match server {
             Ok(server) if is_same => (server, Reload::Unchanged),
@@ -172,17 +198,17 @@ impl Tls {
     }
 }
 
-/// Reloads the files every `reload_every` and at every change of `hangups` (SIGHUP), for ever. Logs each note once and then
+/// Reloads the files every `tls.reload_every` and at every change of `reloads`, for ever. Logs each note once and then
 /// daily; files that the listeners share are logged once.
-pub async fn keep_fresh(all: Vec<Arc<Tls>>, reload_every: Duration, mut hangups: watch::Receiver<u64>) {
-    let mut ticks = tokio::time::interval(reload_every.max(Duration::from_secs(1)));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+pub async fn keep_fresh(all: Vec<Arc<Tls>>, mut reloads: watch::Receiver<u64>) {
+    let mut wait = Duration::ZERO;
     let mut reminders = Reminders::default();
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
-            Ok(()) = hangups.changed() => reminders.forget(),
+            () = tokio::time::sleep(wait) => {}
+            Ok(()) = reloads.changed() => reminders.forget(),
         }
+        wait = all.iter().map(|tls| tls.reload_every()).min().unwrap_or_default().max(SHORTEST_WAIT);
         let now = unix_time();
         let mut notes = Vec::new();
         for tls in &all {
@@ -198,6 +224,16 @@ pub async fn keep_fresh(all: Vec<Arc<Tls>>, reload_every: Duration, mut hangups:
         notes.sort_by(|one, other| one.text.cmp(&other.text));
         notes.dedup();
         reminders.due(notes, now).iter().for_each(Note::tell);
+    }
+}
+
+impl Loaded {
+    fn read(settings: &TlsSettings, seeds: &Arc<ArcSwap<TicketSeeds>>) -> Result<Loaded, TlsError> {
+        let provider = provider();
+        let certificates = Certificates::read(&settings.certificates, &provider)?;
+        let demand = ClientCertificatePolicy::read(&settings.client_certificates, &provider)?;
+        let server = server(settings, seeds, &certificates, &demand)?;
+        Ok(Loaded { server, certificates, demand: Arc::new(demand), demand_fault: None })
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use super::recent::Recent;
@@ -26,7 +27,7 @@ const DEBT_US: u64 = 2 * MINUTE_US;
 
 /// The two limits, each of which holds by itself, and the familiar sources.
 pub(crate) struct Failures {
-    limits: Limits,
+    limits: RwLock<Limits>,
     sources: Recent,
     /// By the presented appId, whether or not it exists: the answers must not reveal it.
     applications: Recent,
@@ -35,6 +36,7 @@ pub(crate) struct Failures {
 }
 
 /// The rates of failures.
+#[derive(Clone, Copy)]
 enum Limits {
     None,
     PerSource(Rate),
@@ -46,21 +48,36 @@ enum Limits {
     },
 }
 
-impl Failures {
-    /// Limits of failures per minute; 0 is no limit.
-    pub fn new(per_source: u32, per_application: u32) -> Failures {
-        let limits = match (Rate::per_minute(per_source), Rate::per_minute(per_application)) {
+impl Limits {
+    fn per_minute(per_source: u32, per_application: u32) -> Limits {
+        match (Rate::per_minute(per_source), Rate::per_minute(per_application)) {
             (None, None) => Limits::None,
             (Some(source), None) => Limits::PerSource(source),
             (None, Some(application)) => Limits::PerApplication(application),
             (Some(source), Some(application)) => Limits::Both { source, application },
-        };
+        }
+    }
+}
+
+impl Failures {
+    /// Limits of failures per minute; 0 is no limit.
+    pub fn new(per_source: u32, per_application: u32) -> Failures {
         Failures {
-            limits,
+            limits: RwLock::new(Limits::per_minute(per_source, per_application)),
             sources: Recent::new(REMEMBERED),
             applications: Recent::new(REMEMBERED),
             familiar: Recent::new(FAMILIAR),
         }
+    }
+
+    /// Switches to other limits; failures that were counted before stay counted.
+    pub fn limit(&self, per_source: u32, per_application: u32) {
+        let limits = Limits::per_minute(per_source, per_application);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    fn limits(&self) -> Limits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The wait before a guessable secret is compared for this client; `None` for at once.
@@ -75,19 +92,19 @@ impl Failures {
         now: Timestamp,
     ) -> Option<Duration> {
         let source = Source::of(from);
-        match (&self.limits, self.familiar(number, source)) {
+        match (self.limits(), self.familiar(number, source)) {
             (Limits::None, _) | (Limits::PerSource(_), Some(_)) => None,
-            (Limits::PerApplication(rate), _) => wait(&self.applications, app, *rate, now),
+            (Limits::PerApplication(rate), _) => wait(&self.applications, app, rate, now),
             (Limits::PerSource(rate) | Limits::Both { source: rate, .. }, None) => {
-                wait(&self.sources, &source, *rate, now)
+                wait(&self.sources, &source, rate, now)
             }
-            (Limits::Both { application, .. }, Some(pair)) => wait(&self.familiar, &pair, *application, now),
+            (Limits::Both { application, .. }, Some(pair)) => wait(&self.familiar, &pair, application, now),
         }
     }
 
     /// Records that a source knows a secret of the application.
     pub fn succeeded(&self, number: AppNumber, from: IpAddr, now: Timestamp) {
-        match self.limits {
+        match self.limits() {
             Limits::None | Limits::PerApplication(_) => {}
             Limits::PerSource(_) | Limits::Both { .. } => {
                 let pair = (number, Source::of(from));
@@ -110,20 +127,20 @@ impl Failures {
         now: Timestamp,
     ) -> Option<Duration> {
         let source = Source::of(from);
-        match &self.limits {
+        match self.limits() {
             Limits::None => None,
-            Limits::PerSource(rate) => charge(&self.sources, &source, *rate, rate.one_us(), DEBT_US, now),
+            Limits::PerSource(rate) => charge(&self.sources, &source, rate, rate.one_us(), DEBT_US, now),
             Limits::PerApplication(rate) => {
-                charge(&self.applications, app, *rate, rate.one_us(), DEBT_US, now)
+                charge(&self.applications, app, rate, rate.one_us(), DEBT_US, now)
             }
             Limits::Both { source: per_source, application } => {
                 if let Some(pair) = self.familiar(number, source) {
-                    charge(&self.familiar, &pair, *application, application.one_us(), DEBT_US, now);
+                    charge(&self.familiar, &pair, application, application.one_us(), DEBT_US, now);
                 }
-                let told = charge(&self.applications, app, *application, application.one_us(), 0, now);
+                let told = charge(&self.applications, app, application, application.one_us(), 0, now);
                 // Many addresses guess at the application, each within its limit: each has one guess left.
                 let cost_us = if told.is_some() { per_source.all_us() } else { per_source.one_us() };
-                told.max(charge(&self.sources, &source, *per_source, cost_us, DEBT_US, now))
+                told.max(charge(&self.sources, &source, per_source, cost_us, DEBT_US, now))
             }
         }
     }
@@ -191,6 +208,17 @@ mod tests {
         assert!(waits(&failures, "::ffff:192.0.2.1", BEGIN));
         assert!(!waits(&failures, "192.0.2.2", BEGIN));
         assert!(!waits(&failures, "192.0.2.1", at(30)));
+    }
+
+    #[test]
+    fn other_limits_hold_at_once_for_failures_that_were_counted_before() {
+        let failures = Failures::new(2, 0);
+        fail(&failures, 1, BEGIN);
+        assert!(!waits(&failures, "192.0.2.1", BEGIN));
+        failures.limit(1, 0);
+        assert!(waits(&failures, "192.0.2.1", BEGIN));
+        failures.limit(0, 0);
+        assert!(!waits(&failures, "192.0.2.1", BEGIN));
     }
 
     #[test]

@@ -113,7 +113,7 @@ impl Calls {
 
     /// What the operator has a node do about an application.
     pub async fn operate(&self, who: &Identity, deed: Deed, node: usize) -> Answer {
-        let place = format!("{}/admin/applications/{}", self.private[node], who.app_id);
+        let place = format!("{}/admin/v1/applications/{}", self.private[node], who.app_id);
         let call = match &deed {
             Deed::Freeze => self.kept.post(format!("{place}/freeze")),
             Deed::Unfreeze => self.kept.post(format!("{place}/unfreeze")),
@@ -134,7 +134,8 @@ impl Calls {
 
     /// A new application, which is no part of the history.
     pub async fn create(&self, index: usize, max_grants: u32) -> Option<Identity> {
-        let call = self.kept.post(format!("{}/admin/applications", self.private[0])).bearer_auth(ADMIN_TOKEN);
+        let call =
+            self.kept.post(format!("{}/admin/v1/applications", self.private[0])).bearer_auth(ADMIN_TOKEN);
         let call = call
             .header("Content-Type", "application/json")
             .body(format!(r#"{{"name":"application {index}","policy":{{"maxGrants":{max_grants}}}}}"#));
@@ -156,7 +157,7 @@ impl Calls {
 
     /// Registers a public key for client assertions.
     pub async fn add_key(&self, who: &Identity, jwk: &serde_json::Value) {
-        let url = format!("{}/admin/applications/{}/credentials", self.private[0], who.app_id);
+        let url = format!("{}/admin/v1/applications/{}/credentials", self.private[0], who.app_id);
         let body = serde_json::json!({ "jwk": jwk }).to_string();
         let call = self.kept.post(url).bearer_auth(ADMIN_TOKEN).header("Content-Type", "application/json");
         assert_eq!(call.body(body).send().await.unwrap().status(), 201);

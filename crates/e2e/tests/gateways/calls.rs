@@ -150,9 +150,15 @@ async fn logins_reach_northgate_and_nothing_else_reaches_anybody() {
         assert_eq!(heard.status, 200, "{kind:?} {heard:?}");
         let token = heard.platform()["accessToken"].as_str().unwrap().to_owned();
         assert_eq!(hear(stack.call(&token)).await.status, 200, "{kind:?}");
-        for target in
-            ["/", "/verify", "/northgate/verify", "/admin/applications", "/metrics", "/iocm", "/iocmx/app/dm"]
-        {
+        for target in [
+            "/",
+            "/verify",
+            "/northgate/verify",
+            "/admin/v1/applications",
+            "/metrics",
+            "/iocm",
+            "/iocmx/app/dm",
+        ] {
             let heard = hear(stack.call_on(target, &token)).await;
             assert_eq!(heard.status, 404, "{kind:?} {target} {heard:?}");
         }

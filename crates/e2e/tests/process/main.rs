@@ -10,6 +10,7 @@ mod descriptors;
 mod log;
 mod operating;
 mod permissions;
+mod reload;
 mod signals;
 mod starting;
 mod status;

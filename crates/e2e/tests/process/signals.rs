@@ -162,7 +162,7 @@ fn a_stop_has_a_bound_whatever_clients_do_not_do() {
     let token = fs::read_to_string(server.home.path().join("northgate-data/admin-token")).unwrap();
     let mut download = TcpStream::connect(&address).unwrap();
     let request = format!(
-        "GET /admin/backup HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n",
+        "GET /admin/v1/backup HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\r\n",
         token.trim()
     );
     download.write_all(request.as_bytes()).unwrap();

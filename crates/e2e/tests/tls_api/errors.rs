@@ -149,9 +149,14 @@ async fn what_is_nowhere_or_asked_in_another_way_is_an_error_in_json() {
     let not_found = r#"{"error_code":"50404","error_desc":"The resource is not found."}"#;
     let wrong_method = r#"{"error_code":"50405","error_desc":"The method is not allowed."}"#;
     let root = format!("https://{}", server.public);
-    for path in
-        ["/", "/iocm/app/sec/v1.1.0", "/iocm/app/sec/v1.2.0/login", "/cvmp/login", "/admin/keys", "/metrics"]
-    {
+    for path in [
+        "/",
+        "/iocm/app/sec/v1.1.0",
+        "/iocm/app/sec/v1.2.0/login",
+        "/cvmp/login",
+        "/admin/v1/keys",
+        "/metrics",
+    ] {
         let answer = demo.ask(Method::POST, &format!("{root}{path}"), JSON, "{}").await;
         assert_eq!((answer.status, &answer.body[..]), (404, not_found), "{path}");
     }

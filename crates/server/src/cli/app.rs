@@ -128,7 +128,7 @@ impl App {
 
 /// The path of an application in the admin API. All but letters and digits is encoded: an appId may be `a/b`, or even `..`.
 pub fn path(app_id: &str) -> String {
-    format!("/admin/applications/{}", utf8_percent_encode(app_id, NON_ALPHANUMERIC))
+    format!("/admin/v1/applications/{}", utf8_percent_encode(app_id, NON_ALPHANUMERIC))
 }
 
 impl Create {
@@ -140,7 +140,7 @@ impl Create {
         if self.secret_stdin {
             body["secret"] = secret::from_stdin()?.into();
         }
-        let answer = client.request_json(Method::POST, "/admin/applications", &body).await?;
+        let answer = client.request_json(Method::POST, "/admin/v1/applications", &body).await?;
         if json {
             output::line(&answer);
             return Ok(());
@@ -193,7 +193,7 @@ async fn all(client: &Client, name: &str) -> Result<Vec<Line>, Box<dyn Error>> {
     let mut after = String::new();
     loop {
         let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-        let path = format!("/admin/applications?limit=1000&name={name}{after}");
+        let path = format!("/admin/v1/applications?limit=1000&name={name}{after}");
         let page: Page = serde_json::from_str(&client.request(Method::GET, &path).await?)?;
         applications.extend(page.applications);
         match page.next {
@@ -236,8 +236,8 @@ mod tests {
 
     #[test]
     fn the_path_of_an_application_is_one_segment_whatever_its_app_id() {
-        assert_eq!(path("aB3"), "/admin/applications/aB3");
-        assert_eq!(path("a/b?c"), "/admin/applications/a%2Fb%3Fc");
-        assert_eq!(path(".."), "/admin/applications/%2E%2E");
+        assert_eq!(path("aB3"), "/admin/v1/applications/aB3");
+        assert_eq!(path("a/b?c"), "/admin/v1/applications/a%2Fb%3Fc");
+        assert_eq!(path(".."), "/admin/v1/applications/%2E%2E");
     }
 }

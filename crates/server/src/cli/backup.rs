@@ -29,7 +29,7 @@ impl Backup {
         let unwritable = |cause| format!("could not write {shown}: {cause}");
         let client = flags.client()?;
         let mut draft = Draft::create(&self.file).map_err(unwritable)?;
-        let length = client.download("/admin/backup", |piece| draft.write(piece)).await?;
+        let length = client.download("/admin/v1/backup", |piece| draft.write(piece)).await?;
         draft.publish().map_err(unwritable)?;
         output::line(&format!("{shown} has the database, {length} bytes"));
         output::remark(

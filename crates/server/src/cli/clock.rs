@@ -35,11 +35,11 @@ impl Clock {
         let client = flags.client()?;
         let is_repair = matches!(self.command, Command::Repair { .. });
         let answer = match self.command {
-            Command::Check => client.request(Method::GET, "/admin/clock").await?,
-            Command::Repair { yes: true } => client.request(Method::POST, "/admin/clock/repair").await?,
+            Command::Check => client.request(Method::GET, "/admin/v1/clock").await?,
+            Command::Repair { yes: true } => client.request(Method::POST, "/admin/v1/clock/repair").await?,
             Command::Repair { yes: false } => {
                 let report: ClockReport =
-                    serde_json::from_str(&client.request(Method::GET, "/admin/clock").await?)?;
+                    serde_json::from_str(&client.request(Method::GET, "/admin/v1/clock").await?)?;
                 return Err(format!(
                     "the server's clock says {}: where that is right, repeat it with --yes; by a clock that is behind, revoked \
                      tokens would become good again",

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::global_flags::GlobalFlags;
 use super::output;
+use super::reload;
 use crate::config;
 use crate::preflight;
 use crate::telemetry::with_causes;
@@ -24,13 +25,17 @@ enum Command {
         /// Print errors, warnings and settings as JSON
         #[arg(long)]
         json: bool,
+        /// Print what a reload of the running server would change, in place of the above
+        #[arg(long)]
+        diff: bool,
     },
 }
 
 impl Config {
-    pub fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
+    pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         match self.command {
-            Command::Check { json } => {
+            Command::Check { json, diff: true } => reload::diff(flags, json).await,
+            Command::Check { json, diff: false } => {
                 let found = Found::of(flags);
                 if json {
                     found.print_json()
@@ -54,7 +59,7 @@ impl Found {
     fn of(flags: &GlobalFlags) -> Found {
         match config::Config::check(flags.sources(Vec::new())) {
             Ok(config) => Found {
-                settings: config.describe().to_owned(),
+                settings: config.describe(),
                 errors: preflight::faults(&config),
                 warnings: config.warnings,
             },

@@ -54,7 +54,7 @@ impl Import {
         for batch in rows.chunks(BATCH) {
             let members: Vec<_> = batch.iter().map(|row| &row.members).collect();
             let answer =
-                client.request_json(Method::POST, "/admin/import", &json!({ "rows": members })).await?;
+                client.request_json(Method::POST, "/admin/v1/import", &json!({ "rows": members })).await?;
             let imported: Imported = serde_json::from_str(&answer)?;
             for (row, result) in batch.iter().zip(&imported.rows) {
                 summary.count(result.result);

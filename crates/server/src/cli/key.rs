@@ -35,10 +35,10 @@ impl Key {
     pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         let client = flags.client()?;
         let answer = match self.command {
-            Command::List => client.request(Method::GET, "/admin/keys").await?,
+            Command::List => client.request(Method::GET, "/admin/v1/keys").await?,
             Command::Rotate { at_once } => {
                 let rotation = serde_json::json!({ "atOnce": at_once });
-                client.request_json(Method::POST, "/admin/keys/rotate", &rotation).await?
+                client.request_json(Method::POST, "/admin/v1/keys/rotate", &rotation).await?
             }
         };
         if self.json {

@@ -48,7 +48,7 @@ impl Serve {
         }
         let admin_token = sources.environment.get(admin_token::VARIABLE).cloned();
         let journal = sources.environment.get("JOURNAL_STREAM").cloned();
-        let mut config = Config::check(sources).map_err(|faults| {
+        let mut config = Config::check(sources.clone()).map_err(|faults| {
             if faults.is_json {
                 telemetry::speak(LogFormat::Json);
             }
@@ -59,6 +59,6 @@ impl Serve {
             config.listen.set_ip(loopback(config.listen.ip()));
             config.admin_listen.set_ip(loopback(config.admin_listen.ip()));
         }
-        Ok(serve::run(serve::Serve { config, admin_token, is_dev: self.dev }, signals)?)
+        Ok(serve::run(serve::Serve { sources, config, admin_token, is_dev: self.dev }, signals)?)
     }
 }

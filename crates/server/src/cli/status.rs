@@ -23,7 +23,7 @@ pub struct NeedsAttention(String);
 
 impl Status {
     pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
-        let answer = flags.client()?.request(Method::GET, "/admin/status").await?;
+        let answer = flags.client()?.request(Method::GET, "/admin/v1/status").await?;
         let status: Answer = serde_json::from_str(&answer)?;
         if self.json {
             output::line(&answer)

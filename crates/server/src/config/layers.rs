@@ -12,7 +12,7 @@ use crate::config::ConfigError;
 use crate::exposure;
 use crate::keys::admin_token;
 
-const DEFAULTS: &str = include_str!("../../config.default.toml");
+pub(super) const DEFAULTS: &str = include_str!("../../config.default.toml");
 /// The configuration file of packages.
 pub const STANDARD_FILE: &str = "/etc/northgate/northgate.toml";
 const FILE_VARIABLE: &str = "NORTHGATE_CONFIG";
@@ -70,8 +70,15 @@ pub(super) struct Setting {
 }
 
 /// All settings by dotted key. Reading a setting takes it out, so that unread ones are found.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Settings(BTreeMap<String, Setting>);
+
+/// Only the keys: a database URL may hold a password.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 /// The merged layers, with the keys that are no settings and the variables that look like misspelled ones.
 pub(super) struct Merged {
@@ -139,6 +146,11 @@ impl Settings {
 
     pub fn peek(&self, key: &str) -> Result<Setting, ConfigError> {
         self.0.get(key).cloned().ok_or_else(|| ConfigError::NoDefault { key: key.to_owned() })
+    }
+
+    /// Puts another value in the place of one.
+    pub fn replace(&mut self, key: &str, setting: Setting) {
+        self.0.insert(key.to_owned(), setting);
     }
 
     pub fn take(&mut self, key: &str) -> Result<Setting, ConfigError> {

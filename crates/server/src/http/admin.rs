@@ -11,6 +11,7 @@ mod keys;
 mod operator;
 pub mod policy;
 pub mod problem;
+pub mod reload;
 mod secrets;
 pub mod status;
 mod which;
@@ -18,8 +19,8 @@ mod which;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::{HeaderValue, Response, header};
 use axum::middleware::map_response;
@@ -28,9 +29,12 @@ use northgate_core::auth::Auth;
 use northgate_core::store::StoreError;
 
 use crate::clock::Clock;
+use crate::config::Config;
+use crate::config::reload::Change;
 use crate::keys::admin_token::AdminToken;
 use crate::keys::keyring_database::{DatabaseKeyring, UseKeyring};
 use crate::keys::keyring_file::KeyringFile;
+use reload::{Mode, ReloadError};
 use status::NodeStatus;
 
 /// The longest body. An application with all its members takes a few KiB.
@@ -56,9 +60,10 @@ pub struct Admin {
     /// Reason why no file must be written into the data directory.
     pub lost: Box<dyn Fn() -> Option<String> + Send + Sync>,
     pub use_keyring: UseKeyring,
-    pub data_dir: PathBuf,
-    /// Timeout of a request body.
-    pub body_time: Duration,
+    /// The configuration in force.
+    pub config: Arc<ArcSwap<Config>>,
+    /// Takes over a changed configuration.
+    pub reload: Box<dyn Fn(Mode) -> Result<Vec<Change>, ReloadError> + Send + Sync>,
     pub exclusive: Exclusive,
 }
 
@@ -80,28 +85,32 @@ pub struct Exclusive {
     back_up: tokio::sync::Mutex<()>,
 }
 
-/// The routes, all of them under `/admin/`, without a fallback.
+/// The prefix of the admin API; another version would stand beside it.
+pub const PREFIX: &str = "/admin/v1";
+
+/// The routes, all of them under [`PREFIX`], without a fallback.
 pub fn router(admin: Arc<Admin>) -> Router {
+    let one = "/applications/{app_id}";
+    let routes = Router::new()
+        .route("/applications", get(applications::list).post(applications::create))
+        .route(one, get(applications::show).patch(applications::set).delete(applications::delete))
+        .route(&format!("{one}/freeze"), post(applications::freeze))
+        .route(&format!("{one}/unfreeze"), post(applications::unfreeze))
+        .route(&format!("{one}/revoke"), post(applications::revoke))
+        .route(&format!("{one}/secrets"), get(secrets::list).post(secrets::add))
+        .route(&format!("{one}/secrets/{{secret_id}}/retire"), post(secrets::retire))
+        .route(&format!("{one}/credentials"), get(credentials::list).post(credentials::add))
+        .route(&format!("{one}/credentials/{{credential_id}}"), delete(credentials::remove))
+        .route("/keys", get(keys::list))
+        .route("/keys/rotate", post(keys::rotate))
+        .route("/clock", get(clock::check))
+        .route("/clock/repair", post(clock::repair))
+        .route("/backup", get(backup::download))
+        .route("/import", post(import::import))
+        .route("/status", get(status::status))
+        .route("/reload", post(reload::reload));
     Router::new()
-        .route("/admin/applications", get(applications::list).post(applications::create))
-        .route(
-            "/admin/applications/{app_id}",
-            get(applications::show).patch(applications::set).delete(applications::delete),
-        )
-        .route("/admin/applications/{app_id}/freeze", post(applications::freeze))
-        .route("/admin/applications/{app_id}/unfreeze", post(applications::unfreeze))
-        .route("/admin/applications/{app_id}/revoke", post(applications::revoke))
-        .route("/admin/applications/{app_id}/secrets", get(secrets::list).post(secrets::add))
-        .route("/admin/applications/{app_id}/secrets/{secret_id}/retire", post(secrets::retire))
-        .route("/admin/applications/{app_id}/credentials", get(credentials::list).post(credentials::add))
-        .route("/admin/applications/{app_id}/credentials/{credential_id}", delete(credentials::remove))
-        .route("/admin/keys", get(keys::list))
-        .route("/admin/keys/rotate", post(keys::rotate))
-        .route("/admin/clock", get(clock::check))
-        .route("/admin/clock/repair", post(clock::repair))
-        .route("/admin/backup", get(backup::download))
-        .route("/admin/import", post(import::import))
-        .route("/admin/status", get(status::status))
+        .nest(PREFIX, routes)
         // Answers hold secrets.
         .layer(map_response(not_stored))
         .with_state(admin)

@@ -4,6 +4,7 @@ use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -115,6 +116,42 @@ impl Shared {
         known
             .find(|(method, path, _)| method == asked_method && path == asked_path)
             .map(|(_, _, often)| *often)
+    }
+}
+
+/// The routes of a listener, replaced while it serves: a request is answered by those that it began with.
+#[derive(Clone)]
+pub struct Replaceable(Arc<ArcSwap<Dispatch>>);
+
+impl Replaceable {
+    pub fn new(routes: Dispatch) -> Replaceable {
+        Replaceable(Arc::new(ArcSwap::from_pointee(routes)))
+    }
+
+    pub fn replace(&self, routes: Dispatch) {
+        self.0.store(Arc::new(routes));
+    }
+}
+
+impl Routes for Replaceable {
+    fn title_case_headers(&self) -> bool {
+        self.0.load().title_case_headers()
+    }
+
+    fn head_refused(&self, refusal: HeadRefusal, peer: Peer) {
+        self.0.load().head_refused(refusal, peer);
+    }
+
+    fn has_waiting_requests(&self) -> bool {
+        self.0.load().has_waiting_requests()
+    }
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        remote: &Remote,
+    ) -> impl Future<Output = Response<Body>> + Send + use<> {
+        self.0.load().answer(request, remote)
     }
 }
 

@@ -29,11 +29,10 @@ use crate::listener::connection_log::ConnectionLog;
 use crate::listener::forwarded::Proxy;
 use crate::listener::handshake::handshake;
 use crate::listener::introduction::{Speaker, introduce};
-use crate::listener::keep_alive::KeepAlive;
 use crate::listener::socket::Socket;
 use crate::listener::table::Place;
 use crate::listener::timeouts::{Activity, TimeoutStream};
-use crate::listener::{Rules, closing, stopped};
+use crate::listener::{InForce, Rules, SharedRules, closing, stopped};
 use crate::tls::Tls;
 use crate::tls::client_certificate::ClientCertificate;
 
@@ -145,32 +144,38 @@ impl Routes for Router {
 pub(super) struct Serving<R> {
     pub tls: Option<Arc<Tls>>,
     pub routes: R,
-    pub rules: Rules,
-    pub keep_alive: KeepAlive,
+    pub rules: SharedRules,
     pub log: ConnectionLog,
     pub stop: watch::Receiver<bool>,
 }
 
 impl<R: Routes> Serving<R> {
     /// Serves the connection; returns when it is closed, by either side.
-    pub async fn connection(self: Arc<Self>, mut stream: TcpStream, address: SocketAddr, place: Place) {
+    pub async fn connection(
+        self: Arc<Self>,
+        mut stream: TcpStream,
+        address: SocketAddr,
+        place: Place,
+        in_force: Arc<InForce>,
+    ) {
         // Answers are one small write each: Nagle's algorithm would only delay them. It fails only on a connection that is gone,
         // which shows at once below.
         let _ = stream.set_nodelay(true);
-        let deadline = Instant::now() + self.rules.limits.handshake_time;
+        let rules = &in_force.rules;
+        let deadline = Instant::now() + rules.limits.handshake_time;
         let introduced = async {
-            let introduced = introduce(&self.rules, &mut stream, address, &place, deadline).await;
-            introduced.map_err(|why| self.log.closed(why, address, &self.rules.metrics)).ok()
+            let introduced = introduce(rules, &mut stream, address, &place, deadline).await;
+            introduced.map_err(|why| self.log.closed(why, address, &rules.metrics)).ok()
         };
         let Some(speaker) = self.unless_ended(&place, introduced).await else { return };
         match &self.tls {
-            None => self.http(stream, speaker, None, None, &place).await,
+            None => self.http(stream, speaker, None, None, &place, &in_force).await,
             Some(tls) => {
-                let secured = self.secured(tls, stream, speaker.peer, deadline);
+                let secured = self.secured(tls, stream, speaker.peer, deadline, rules);
                 if let Some(stream) = self.unless_ended(&place, secured).await {
                     let chain = stream.get_ref().1.peer_certificates();
                     let certificate = ClientCertificate::of(chain, chain.and_then(|_| tls.authorities()));
-                    self.http(stream, speaker, certificate, tls.authorities(), &place).await;
+                    self.http(stream, speaker, certificate, tls.authorities(), &place, &in_force).await;
                 }
             }
         }
@@ -192,11 +197,12 @@ impl<R: Routes> Serving<R> {
         stream: TcpStream,
         peer: Peer,
         deadline: Instant,
+        rules: &Rules,
     ) -> Option<TlsStream<Socket>> {
         match handshake(tls, stream, deadline).await {
             Ok(stream) => Some(stream),
             Err(refused) => {
-                self.log.handshake_failed(refused.why, peer, &self.rules.metrics);
+                self.log.handshake_failed(refused.why, peer, &rules.metrics);
                 refused.close(deadline).await;
                 None
             }
@@ -210,15 +216,15 @@ impl<R: Routes> Serving<R> {
         certificate: Option<ClientCertificate>,
         authorities: Option<Arc<dyn ClientCertVerifier>>,
         place: &Place,
+        InForce { rules, keep_alive }: &InForce,
     ) {
-        let proxy =
-            speaker.is_proxy.then(|| Proxy { trusted: self.rules.proxies.trusted.clone(), authorities });
-        let (limits, activity, peer) = (&self.rules.limits, &place.activity, speaker.peer);
+        let proxy = speaker.is_proxy.then(|| Proxy { trusted: rules.proxies.trusted.clone(), authorities });
+        let (limits, activity, peer) = (&rules.limits, &place.activity, speaker.peer);
         let hides_end = self.routes.has_waiting_requests();
         let io = TokioIo::new(TimeoutStream::new(stream, Arc::clone(activity), limits, hides_end));
         let http = http(limits, &self.routes);
         let (routes, remote) = (&self.routes, Remote { activity: Arc::clone(activity), peer, certificate });
-        let (keep_alive, stop, served) = (&self.keep_alive, &self.stop, Arc::clone(activity));
+        let (stop, served) = (&self.stop, Arc::clone(activity));
         let service = service_fn(move |request: Request<Incoming>| {
             served.request_begins();
             let is_kept = keep_alive.is_wanted(&request);
@@ -238,7 +244,9 @@ impl<R: Routes> Serving<R> {
         let ended = match until_closing(Pin::new(&mut connection), self.stop.clone(), activity).await {
             Some(ended) => ended,
             None => {
-                let time = activity.closing_time(limits.stop_time);
+                // A reload may have changed it since the connection began.
+                let stop_time = self.rules.0.load().rules.limits.stop_time;
+                let time = activity.closing_time(stop_time);
                 Pin::new(&mut connection).graceful_shutdown();
                 timeout(time, &mut connection).await.unwrap_or(Ok(()))
             }

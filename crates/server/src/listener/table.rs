@@ -1,6 +1,7 @@
 //! Table of open connections: bounds per listener and per source, and eviction of idle connections.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The connections of one listener.
 pub(super) struct Table {
-    most: usize,
-    most_per_source: usize,
+    most: AtomicUsize,
+    most_per_source: AtomicUsize,
     began: Instant,
     open: Mutex<Open>,
     closed: Notify,
@@ -68,15 +69,22 @@ pub(super) enum Crowd {
 pub(super) struct SourceFull;
 
 impl Table {
-    pub fn new(most: u32, most_per_source: u32, metrics: Arc<ConnectionMetrics>) -> Arc<Table> {
+    /// A table without room: [`Table::bound`] comes first.
+    pub fn new(metrics: Arc<ConnectionMetrics>) -> Arc<Table> {
         Arc::new(Table {
-            most: most as usize,
-            most_per_source: most_per_source as usize,
+            most: AtomicUsize::new(0),
+            most_per_source: AtomicUsize::new(0),
             began: Instant::now(),
             open: Mutex::default(),
             closed: Notify::new(),
             metrics,
         })
+    }
+
+    /// Sets the bounds for connections from now on; those above them stay until they close or are evicted.
+    pub fn bound(&self, most: u32, most_per_source: u32) {
+        self.most.store(most as usize, Ordering::Relaxed);
+        self.most_per_source.store(most_per_source as usize, Ordering::Relaxed);
     }
 
     /// Adds a connection, counted for its source if that is known. Where the source holds its share, its least recently active
@@ -122,7 +130,9 @@ impl Table {
     /// Makes room for one more connection of a source. Returns whether one of its connections is closing for that.
     fn make_room_for(&self, source: Source) -> Result<bool, SourceFull> {
         let mut open = self.open();
-        if open.sources.get(&source).map_or(0, |held| held.indices.len()) < self.most_per_source {
+        if open.sources.get(&source).map_or(0, |held| held.indices.len())
+            < self.most_per_source.load(Ordering::Relaxed)
+        {
             return Ok(false);
         }
         if !open.close_idle_of(source) {
@@ -134,7 +144,7 @@ impl Table {
 
     fn try_enter(self: &Arc<Table>, source: Option<Source>) -> Option<Place> {
         let mut open = self.open();
-        if open.count >= self.most {
+        if open.count >= self.most.load(Ordering::Relaxed) {
             return None;
         }
         let activity = Arc::new(Activity::new(self.began));

@@ -7,16 +7,14 @@ use tokio::net::TcpListener;
 
 use super::ServeError;
 use super::descriptors::ConnectionBounds;
-use super::supervise::Signals;
 use crate::config::Config;
 use crate::config::limits::Limits;
 use crate::config::tls::{ClientCertificates, TlsSettings};
 use crate::listener::{self, Rules};
-use crate::metrics::Metrics;
 use crate::metrics::connections::ConnectionMetrics;
 use crate::preflight;
+use crate::tls::Tls;
 use crate::tls::tickets::TicketSeeds;
-use crate::tls::{self, Tls};
 
 /// Both listeners, open.
 pub struct Listeners {
@@ -27,24 +25,20 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    pub fn open(config: &Config, keyring: &Keyring, signals: &Signals) -> Result<Listeners, ServeError> {
+    pub fn open(config: &Config, keyring: &Keyring) -> Result<Listeners, ServeError> {
         let public_tls = Arc::new(load(config, config.tls.clone(), keyring)?);
         // Off loopback, an eavesdropper could read the admin token. Its holder needs no certificate besides.
         let private_tls = if config.admin_listen.ip().is_loopback() {
             None
         } else {
-            let settings =
-                TlsSettings { client_certificates: ClientCertificates::None, ..config.tls.clone() };
-            Some(Arc::new(load(config, settings, keyring)?))
+            Some(Arc::new(load(config, private_tls(config), keyring)?))
         };
         let bind = |name, flag, address| {
             listener::bind(address).map_err(|cause| ServeError::Bind(name, flag, cause))
         };
         let public = bind("public", "--listen", config.listen)?;
         let private = bind("private", "--admin-listen", config.admin_listen)?;
-        let listeners = Listeners { public, public_tls, private, private_tls };
-        tokio::spawn(tls::keep_fresh(listeners.all_tls(), config.tls.reload_every, signals.hangups()));
-        Ok(listeners)
+        Ok(Listeners { public, public_tls, private, private_tls })
     }
 
     /// The TLS state of each listener, by its name.
@@ -58,6 +52,11 @@ impl Listeners {
     }
 }
 
+/// The TLS settings of the private listener.
+pub fn private_tls(config: &Config) -> TlsSettings {
+    TlsSettings { client_certificates: ClientCertificates::None, ..config.tls.clone() }
+}
+
 fn load(config: &Config, settings: TlsSettings, keyring: &Keyring) -> Result<Tls, ServeError> {
     Tls::load(settings, ticket_seeds(keyring))
         .map_err(|cause| ServeError::Tls { cause: Box::new(cause), hint: preflight::missing(config) })
@@ -65,8 +64,8 @@ fn load(config: &Config, settings: TlsSettings, keyring: &Keyring) -> Result<Tls
 
 /// The connection rules of the public and the private listener. Only the public one has shares and the PROXY protocol: the
 /// private one serves a few gateways.
-pub fn rules(config: &Config, bounds: ConnectionBounds, metrics: &Metrics) -> [Rules; 2] {
-    let [public, private] = ConnectionMetrics::register(metrics);
+pub fn rules(config: &Config, bounds: ConnectionBounds, metrics: &[Arc<ConnectionMetrics>; 2]) -> [Rules; 2] {
+    let [public, private] = metrics.clone();
     let rules = |connections, connections_per_source, proxies, metrics| {
         let limits = Limits { connections, connections_per_source, ..config.limits.clone() };
         Rules { limits, proxies, metrics }

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::ffi::c_int;
 use std::io;
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,13 +53,13 @@ pub struct Signals {
     stop: watch::Receiver<bool>,
     hangups: watch::Receiver<u64>,
     /// Set when requests are served: from then on a stop lets them finish, within this time.
-    stop_time: Arc<OnceLock<Duration>>,
+    stop_time: Arc<Mutex<Option<Duration>>>,
 }
 
 impl Signals {
-    /// Ends the start: before, a stop ends the process at once.
+    /// Ends the start: before, a stop ends the process at once. Called again, it changes the time.
     pub fn serve_from_now_on(&self, stop_time: Duration) {
-        let _ = self.stop_time.set(stop_time);
+        *self.stop_time.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop_time);
     }
 
     /// Resolves at a stop.
@@ -95,7 +95,7 @@ pub fn run(
         Err(error) => return failed(&format!("the handlers of the signals cannot be installed: {error}")),
     };
     let (stop, hangups) = (watch::Sender::new(false), watch::Sender::new(0));
-    let stop_time = Arc::new(OnceLock::new());
+    let stop_time = Arc::new(Mutex::new(None));
     let known =
         Signals { stop: stop.subscribe(), hangups: hangups.subscribe(), stop_time: Arc::clone(&stop_time) };
     let done = Done(arriving.handle());
@@ -121,17 +121,18 @@ fn wait_for_signals(
     mut arriving: Arriving,
     stop: &watch::Sender<bool>,
     hangups: &watch::Sender<u64>,
-    stop_time: &OnceLock<Duration>,
+    stop_time: &Mutex<Option<Duration>>,
 ) {
     let mut asked_at = None;
     for signal in arriving.forever() {
         if signal == SIGHUP {
             hangups.send_modify(|count| *count += 1);
         } else if STOP.contains(&signal) {
-            match (asked_at, stop_time.get()) {
+            let stop_time = *stop_time.lock().unwrap_or_else(PoisonError::into_inner);
+            match (asked_at, stop_time) {
                 (None, Some(stop_time)) => {
                     asked_at = Some(Instant::now());
-                    end_after(*stop_time + REST_OF_STOP);
+                    end_after(stop_time + REST_OF_STOP);
                     stop.send_replace(true);
                 }
                 (None, None) => end_the_start(),

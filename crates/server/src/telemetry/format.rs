@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt::{self, Debug, Write};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use humantime::format_rfc3339_micros;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -28,19 +29,32 @@ thread_local! {
 const AUDIT: &str = "northgate::audit";
 const REQUEST: &str = "northgate::request";
 
+/// What can change while the log is written.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    pub format: LogFormat,
+    pub level: Level,
+}
+
 /// Formats every event up to a level. Without spans: a line is complete by itself.
 #[derive(Clone)]
 pub(super) struct Format {
     pub lines: Arc<Lines>,
-    pub format: LogFormat,
-    pub level: Level,
+    pub form: Arc<ArcSwap<Form>>,
     /// Whether a line begins with its priority (`<3>`), which the journal takes off (sd-daemon(3)).
     pub has_priority: bool,
 }
 
+impl Format {
+    /// Lines without priority.
+    pub fn new(lines: Arc<Lines>, format: LogFormat, level: Level) -> Format {
+        Format { lines, form: Arc::new(ArcSwap::from_pointee(Form { format, level })), has_priority: false }
+    }
+}
+
 impl Subscriber for Format {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.level || metadata.target().starts_with(KINDS)
+        *metadata.level() <= self.form.load().level || metadata.target().starts_with(KINDS)
     }
 
     fn event(&self, event: &Event<'_>) {
@@ -50,7 +64,7 @@ impl Subscriber for Format {
                 line.push_str(priority(*event.metadata().level()));
             }
             // Writing to a String cannot fail.
-            let _ = match self.format {
+            let _ = match self.form.load().format {
                 LogFormat::Text => text(line, event),
                 LogFormat::Json => json(line, event),
             };

@@ -52,7 +52,7 @@ pub async fn download(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Re
 /// The open copy, already unlinked: whatever happens from here on, no file is left behind.
 async fn copy(admin: &Admin, back_up: &BackUp) -> Result<(File, u64), BackupError> {
     let _turn = admin.exclusive.back_up.lock().await;
-    let path = admin.data_dir.join("backup.tmp");
+    let path = admin.config.load().data_dir.join("backup.tmp");
     // Left by a process that was killed while it made a copy.
     remove(&path)?;
     let copied = back_up(path.clone()).await.map_err(BackupError::Store);

@@ -26,7 +26,7 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<Arc<Admin>> for Body
         mut request: Request,
         admin: &Arc<Admin>,
     ) -> Result<Body<T, LONGEST>, AdminProblem> {
-        let bounds = Bounds { size: LONGEST, time: admin.body_time };
+        let bounds = Bounds { size: LONGEST, time: admin.config.load().limits.body_time };
         let bytes = body::read(&mut request, bounds).await.map_err(AdminProblem::body)?.bytes;
         let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
         // serde would accept an array of the members' values as well.

@@ -12,6 +12,7 @@ use northgate_core::store::StoreError;
 use tracing::error;
 
 use super::answer::Refused;
+use super::reload::ReloadError;
 use crate::http::body::Unread;
 use crate::http::status::{Challenge, ErrorStatus};
 use crate::telemetry::with_causes;
@@ -69,6 +70,11 @@ impl AdminProblem {
     /// A conflict that may pass; the sentence says how.
     pub fn conflict(message: impl Into<String>) -> AdminProblem {
         AdminProblem { status: ErrorStatus::Conflict, error: "not-now", message: message.into() }
+    }
+
+    /// The new configuration has faults.
+    pub fn configuration(error: &ReloadError) -> AdminProblem {
+        AdminProblem { error: "invalid-configuration", ..AdminProblem::conflict(error.to_string()) }
     }
 
     /// A failure of the server: its causes go to the log, and the operator is referred there.

@@ -1,4 +1,4 @@
-//! Query of `GET /admin/applications`: filter and page.
+//! Query of `GET /admin/v1/applications`: filter and page.
 
 use percent_encoding::percent_decode_str;
 

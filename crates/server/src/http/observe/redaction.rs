@@ -10,7 +10,7 @@ use super::Observed;
 use crate::outcome::Outcome;
 
 /// Segments of the paths of both listeners, beside those that an operator configures.
-const WORDS: [&str; 33] = [
+const WORDS: [&str; 35] = [
     "iocm",
     "app",
     "sec",
@@ -33,6 +33,8 @@ const WORDS: [&str; 33] = [
     "live",
     "ready",
     "admin",
+    "v1",
+    "reload",
     "applications",
     "freeze",
     "unfreeze",
@@ -147,7 +149,7 @@ mod tests {
             ("/iocm/app/sec/v1.1.0/login", "/iocm/app/sec/v1.1.0/login"),
             ("/cvmp/iocm/app/sec/v1.1.0/logn", "/cvmp/iocm/app/sec/v1.1.0/*"),
             ("/s3cret/oauth2/token?s3cret", "/*/oauth2/token"),
-            ("/admin/applications/a1/freeze", "/admin/applications/*/freeze"),
+            ("/admin/v1/applications/a1/freeze", "/admin/v1/applications/*/freeze"),
             ("/", "/"),
             ("*", "/*"),
             ("/a/b/c/d/e/f/g/h/i/j/k/l/m/n", "/*/*/*/*/*/*/*/*/*/*/*/*/…"),

@@ -5,7 +5,9 @@ use crate::metrics::Metrics;
 
 fn table(most: u32, most_per_source: u32) -> Arc<Table> {
     let [metrics, _] = ConnectionMetrics::register(&Metrics::default());
-    Table::new(most, most_per_source, metrics)
+    let table = Table::new(metrics);
+    table.bound(most, most_per_source);
+    table
 }
 
 fn from(address: &str) -> Source {

@@ -10,26 +10,26 @@ use tokio::net::TcpStream;
 use crate::admin::world::World;
 
 const EVERY_ROUTE: [(Method, &str); 20] = [
-    (Method::GET, "/admin/applications"),
-    (Method::POST, "/admin/applications"),
-    (Method::GET, "/admin/applications/a"),
-    (Method::PATCH, "/admin/applications/a"),
-    (Method::DELETE, "/admin/applications/a"),
-    (Method::POST, "/admin/applications/a/freeze"),
-    (Method::POST, "/admin/applications/a/unfreeze"),
-    (Method::POST, "/admin/applications/a/revoke"),
-    (Method::GET, "/admin/applications/a/secrets"),
-    (Method::POST, "/admin/applications/a/secrets"),
-    (Method::POST, "/admin/applications/a/secrets/1/retire"),
-    (Method::GET, "/admin/applications/a/credentials"),
-    (Method::POST, "/admin/applications/a/credentials"),
-    (Method::DELETE, "/admin/applications/a/credentials/1"),
-    (Method::POST, "/admin/import"),
-    (Method::GET, "/admin/keys"),
-    (Method::POST, "/admin/keys/rotate"),
-    (Method::GET, "/admin/clock"),
-    (Method::POST, "/admin/clock/repair"),
-    (Method::GET, "/admin/backup"),
+    (Method::GET, "/admin/v1/applications"),
+    (Method::POST, "/admin/v1/applications"),
+    (Method::GET, "/admin/v1/applications/a"),
+    (Method::PATCH, "/admin/v1/applications/a"),
+    (Method::DELETE, "/admin/v1/applications/a"),
+    (Method::POST, "/admin/v1/applications/a/freeze"),
+    (Method::POST, "/admin/v1/applications/a/unfreeze"),
+    (Method::POST, "/admin/v1/applications/a/revoke"),
+    (Method::GET, "/admin/v1/applications/a/secrets"),
+    (Method::POST, "/admin/v1/applications/a/secrets"),
+    (Method::POST, "/admin/v1/applications/a/secrets/1/retire"),
+    (Method::GET, "/admin/v1/applications/a/credentials"),
+    (Method::POST, "/admin/v1/applications/a/credentials"),
+    (Method::DELETE, "/admin/v1/applications/a/credentials/1"),
+    (Method::POST, "/admin/v1/import"),
+    (Method::GET, "/admin/v1/keys"),
+    (Method::POST, "/admin/v1/keys/rotate"),
+    (Method::GET, "/admin/v1/clock"),
+    (Method::POST, "/admin/v1/clock/repair"),
+    (Method::GET, "/admin/v1/backup"),
 ];
 
 #[tokio::test]
@@ -48,11 +48,11 @@ async fn nothing_is_done_or_told_without_the_admin_token() {
 #[tokio::test]
 async fn a_created_application_can_log_in_with_the_secret_that_is_shown_once() {
     let world = World::start().await;
-    let (status, answer) = world.post("/admin/applications", json!({"name": "Meters"})).await;
+    let (status, answer) = world.post("/admin/v1/applications", json!({"name": "Meters"})).await;
     assert_eq!(status, 201);
     let (app_id, secret) = (answer["appId"].as_str().unwrap(), answer["secret"].as_str().unwrap());
     assert!(world.login(app_id, secret).await.is_ok());
-    let shown = world.get(&format!("/admin/applications/{app_id}")).await.to_string();
+    let shown = world.get(&format!("/admin/v1/applications/{app_id}")).await.to_string();
     assert!(!shown.contains(secret) && !shown.contains("argon2"), "{shown}");
 }
 
@@ -60,7 +60,7 @@ async fn a_created_application_can_log_in_with_the_secret_that_is_shown_once() {
 async fn a_given_secret_is_not_given_back() {
     let world = World::start().await;
     let body = json!({"name": "n", "appId": "a", "secret": "weak"});
-    let (status, answer) = world.post("/admin/applications", body).await;
+    let (status, answer) = world.post("/admin/v1/applications", body).await;
     assert_eq!((status, answer), (201, json!({"appId": "a", "name": "n"})));
     assert!(world.login("a", "weak").await.is_ok());
 }
@@ -70,10 +70,10 @@ async fn an_app_id_is_taken_once() {
     let world = World::start().await;
     let secret = world.application("a").await;
     for body in [json!({"name": "n", "appId": "a"}), json!({"name": "n", "appId": "a", "secret": secret})] {
-        let (status, answer) = world.post("/admin/applications", body).await;
+        let (status, answer) = world.post("/admin/v1/applications", body).await;
         assert_eq!((status, &answer["error"]), (409, &json!("app-id-taken")));
     }
-    assert_eq!(world.get("/admin/applications/a").await["name"], "the a");
+    assert_eq!(world.get("/admin/v1/applications/a").await["name"], "the a");
 }
 
 #[tokio::test]
@@ -96,18 +96,18 @@ async fn what_a_request_may_not_say_is_refused_in_a_sentence() {
         (json!({"name": "n", "policy": {"maxGrants": 1025}}), "1 to 1024"),
         (json!({"name": "n", "policy": {"accessLifetime": "31d"}}), "from 1s to 30d"),
     ] {
-        let (status, answer) = world.post("/admin/applications", body).await;
+        let (status, answer) = world.post("/admin/v1/applications", body).await;
         assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")), "{answer}");
         assert!(answer["message"].as_str().unwrap().contains(said), "{answer}");
         assert!(!answer.to_string().contains("31337"), "{answer}");
     }
-    assert_eq!(world.get("/admin/applications").await["applications"], json!([]));
+    assert_eq!(world.get("/admin/v1/applications").await["applications"], json!([]));
 }
 
 #[tokio::test]
 async fn a_body_of_more_than_a_mebibyte_is_refused() {
     let world = World::start().await;
-    let (status, answer) = world.post("/admin/applications", json!({"name": "x".repeat(1 << 20)})).await;
+    let (status, answer) = world.post("/admin/v1/applications", json!({"name": "x".repeat(1 << 20)})).await;
     assert_eq!((status, &answer["error"]), (413, &json!("unreadable-body")));
 }
 
@@ -116,9 +116,9 @@ async fn an_application_shows_the_policy_that_holds_and_what_of_it_was_set() {
     let world = World::start().await;
     world.application("a").await;
     let first = json!({"policy": {"rotation": "reusable", "refreshLifetime": "31d"}});
-    world.ask(Method::PATCH, "/admin/applications/a", first).await;
+    world.ask(Method::PATCH, "/admin/v1/applications/a", first).await;
     let second = json!({"name": "Other", "policy": {"maxGrants": 2}});
-    let (status, shown) = world.ask(Method::PATCH, "/admin/applications/a", second).await;
+    let (status, shown) = world.ask(Method::PATCH, "/admin/v1/applications/a", second).await;
     assert_eq!((status, &shown["name"]), (200, &json!("Other")));
     let set = json!({"rotation": "reusable", "refreshLifetime": "31d", "maxGrants": 2});
     assert_eq!(shown["overrides"], set);
@@ -132,9 +132,9 @@ async fn null_returns_a_field_of_the_policy_to_the_default() {
     let world = World::start().await;
     world.application("a").await;
     let set = json!({"policy": {"rotation": "reusable", "refreshLifetime": "31d", "maxGrants": 2}});
-    world.ask(Method::PATCH, "/admin/applications/a", set).await;
+    world.ask(Method::PATCH, "/admin/v1/applications/a", set).await;
     let unset = json!({"policy": {"rotation": null, "refreshLifetime": null, "callsPerMinute": 7}});
-    let (status, shown) = world.ask(Method::PATCH, "/admin/applications/a", unset).await;
+    let (status, shown) = world.ask(Method::PATCH, "/admin/v1/applications/a", unset).await;
     assert_eq!((status, &shown["overrides"]), (200, &json!({"maxGrants": 2, "callsPerMinute": 7})));
     assert_eq!(
         (&shown["policy"]["rotation"], &shown["policy"]["refreshLifetime"]),
@@ -146,10 +146,10 @@ async fn null_returns_a_field_of_the_policy_to_the_default() {
 async fn a_frozen_application_cannot_log_in_until_it_is_unfrozen() {
     let world = World::start().await;
     let secret = world.application("a").await;
-    let (_, shown) = world.post("/admin/applications/a/freeze", Value::Null).await;
+    let (_, shown) = world.post("/admin/v1/applications/a/freeze", Value::Null).await;
     assert_eq!(shown["state"], "frozen");
     assert!(matches!(world.login("a", &secret).await, Err(LoginError::Admission(AdmissionError::Frozen))));
-    world.post("/admin/applications/a/unfreeze", Value::Null).await;
+    world.post("/admin/v1/applications/a/unfreeze", Value::Null).await;
     assert!(world.login("a", &secret).await.is_ok());
 }
 
@@ -158,7 +158,7 @@ async fn an_application_shows_its_live_grants() {
     let world = World::start().await;
     let secret = world.application("a").await;
     assert!(world.login("a", &secret).await.is_ok());
-    let shown = world.get("/admin/applications/a").await;
+    let shown = world.get("/admin/v1/applications/a").await;
     assert_eq!(shown["grants"][0]["generation"], 0);
     assert_eq!(shown["grants"][0]["refreshedAt"], "2023-11-14T22:13:20.000Z");
     assert_eq!(shown["grants"][0]["expiresAt"], "2023-12-14T22:13:20.000Z");
@@ -169,10 +169,10 @@ async fn an_application_shows_its_live_grants() {
 async fn a_deleted_application_is_unknown() {
     let world = World::start().await;
     let secret = world.application("a").await;
-    assert_eq!(world.ask(Method::DELETE, "/admin/applications/a", Value::Null).await, (204, Value::Null));
+    assert_eq!(world.ask(Method::DELETE, "/admin/v1/applications/a", Value::Null).await, (204, Value::Null));
     assert!(matches!(world.login("a", &secret).await, Err(LoginError::Admission(AdmissionError::Rejected))));
     for method in [Method::GET, Method::DELETE, Method::PATCH] {
-        let (status, answer) = world.ask(method, "/admin/applications/a", Value::Null).await;
+        let (status, answer) = world.ask(method, "/admin/v1/applications/a", Value::Null).await;
         assert_eq!((status, &answer["error"]), (404, &json!("unknown-application")));
     }
 }
@@ -182,7 +182,7 @@ async fn an_app_id_of_any_characters_can_be_named_in_a_path() {
     let world = World::start().await;
     for (app_id, encoded) in [("a/b", "a%2Fb"), ("ü ?#%", "%C3%BC%20%3F%23%25")] {
         world.application(app_id).await;
-        assert_eq!(world.get(&format!("/admin/applications/{encoded}")).await["appId"], app_id);
+        assert_eq!(world.get(&format!("/admin/v1/applications/{encoded}")).await["appId"], app_id);
     }
 }
 
@@ -196,19 +196,19 @@ async fn a_list_comes_in_pages_in_the_order_of_creation() {
         let lines = page["applications"].as_array().unwrap().iter();
         lines.map(|line| line["appId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    let first = world.get("/admin/applications?limit=2").await;
-    let second = world.get(&format!("/admin/applications?limit=2&after={}", first["next"])).await;
+    let first = world.get("/admin/v1/applications?limit=2").await;
+    let second = world.get(&format!("/admin/v1/applications?limit=2&after={}", first["next"])).await;
     assert_eq!((ids(&first), ids(&second)), (vec!["a".into(), "b".into()], vec!["c".to_owned()]));
     assert_eq!(second["next"], Value::Null);
-    assert_eq!(ids(&world.get("/admin/applications?name=THE%20B").await), ["b"]);
+    assert_eq!(ids(&world.get("/admin/v1/applications?name=THE%20B").await), ["b"]);
 }
 
 #[tokio::test]
 async fn allow_rules_are_set_as_a_whole_shown_and_switched_off_by_an_empty_list() {
     let world = World::start().await;
     let body = json!({"name": "n", "appId": "a", "allow": ["GET /iocm/app/dm"]});
-    assert_eq!(world.post("/admin/applications", body).await.0, 201);
-    assert_eq!(world.get("/admin/applications/a").await["allow"], json!(["GET /iocm/app/dm"]));
+    assert_eq!(world.post("/admin/v1/applications", body).await.0, 201);
+    assert_eq!(world.get("/admin/v1/applications/a").await["allow"], json!(["GET /iocm/app/dm"]));
     for (body, rules) in [
         (
             json!({"allow": ["* /iodm/", "GET,POST /iocm/app/cmd"]}),
@@ -217,7 +217,7 @@ async fn allow_rules_are_set_as_a_whole_shown_and_switched_off_by_an_empty_list(
         (json!({"name": "other"}), json!(["* /iodm", "GET,POST /iocm/app/cmd"])),
         (json!({"allow": []}), json!([])),
     ] {
-        let (status, shown) = world.ask(Method::PATCH, "/admin/applications/a", body).await;
+        let (status, shown) = world.ask(Method::PATCH, "/admin/v1/applications/a", body).await;
         assert_eq!((status, &shown["allow"]), (200, &rules));
     }
 }
@@ -234,11 +234,11 @@ async fn what_is_no_allow_rule_is_refused_and_nothing_is_set() {
         (json!("GET /a"), "expected a sequence"),
     ] {
         let body = json!({"name": "other", "allow": rules});
-        let (status, answer) = world.ask(Method::PATCH, "/admin/applications/a", body).await;
+        let (status, answer) = world.ask(Method::PATCH, "/admin/v1/applications/a", body).await;
         assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")), "{answer}");
         assert!(answer["message"].as_str().unwrap().contains(said), "{answer}");
     }
-    assert_eq!(world.get("/admin/applications/a").await["name"], "the a");
+    assert_eq!(world.get("/admin/v1/applications/a").await["name"], "the a");
 }
 
 // A body that came slowly was waited for without end.
@@ -247,7 +247,7 @@ async fn a_body_that_does_not_come_is_waited_for_so_long_only() {
     let world = World::start().await;
     let mut socket = TcpStream::connect(world.address).await.unwrap();
     let head = format!(
-        "POST /admin/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n",
+        "POST /admin/v1/applications HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n",
         world.token
     );
     socket.write_all(format!("{head}Content-Length: 20\r\n\r\n{{\"name\"").as_bytes()).await.unwrap();
@@ -259,7 +259,7 @@ async fn a_body_that_does_not_come_is_waited_for_so_long_only() {
 #[tokio::test]
 async fn a_compressed_body_is_refused_with_a_sentence() {
     let world = World::start().await;
-    let url = format!("http://{}/admin/applications", world.address);
+    let url = format!("http://{}/admin/v1/applications", world.address);
     let request = world.http.post(url).bearer_auth(&world.token).header("content-encoding", "gzip");
     let answer = request.body("x").send().await.unwrap();
     assert_eq!(

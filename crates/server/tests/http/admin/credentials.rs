@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::admin::world::World;
 
-const PATH: &str = "/admin/applications/a/credentials";
+const PATH: &str = "/admin/v1/applications/a/credentials";
 
 fn jwk() -> Value {
     // RFC 8037 appendix A.2.
@@ -42,7 +42,7 @@ async fn a_credential_is_added_listed_and_removed() {
         .collect();
     assert_eq!(values, ["CN=a,O=b", "a.example", "urn:a", "::1", "a@b.example"]);
     assert_eq!(listed["credentials"][0]["label"], "2026");
-    assert_eq!(world.get("/admin/applications/a").await["credentials"], listed["credentials"]);
+    assert_eq!(world.get("/admin/v1/applications/a").await["credentials"], listed["credentials"]);
     let (status, left) = world.ask(Method::DELETE, &format!("{PATH}/1"), Value::Null).await;
     assert_eq!((status, left["credentials"].as_array().unwrap().len()), (200, 6));
     let (status, refused) = world.ask(Method::DELETE, &format!("{PATH}/1"), Value::Null).await;
@@ -88,7 +88,7 @@ async fn what_is_no_credential_is_refused_with_a_sentence() {
         let (status, refused) = world.post(PATH, body.clone()).await;
         assert_eq!((status, &refused["error"]), (400, &json!("invalid-request")), "{body}");
     }
-    assert_eq!(world.post("/admin/applications/b/credentials", json!({"sanDns": "a"})).await.0, 404);
+    assert_eq!(world.post("/admin/v1/applications/b/credentials", json!({"sanDns": "a"})).await.0, 404);
 }
 
 /// A key of small order was registered like any other, and anybody could sign assertions by it.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::admin::world::World;
 
 async fn import(world: &World, rows: Value) -> Vec<String> {
-    let (status, answer) = world.post("/admin/import", json!({"rows": rows})).await;
+    let (status, answer) = world.post("/admin/v1/import", json!({"rows": rows})).await;
     assert_eq!(status, 200, "{answer}");
     let rows = answer["rows"].as_array().unwrap();
     rows.iter()
@@ -19,8 +19,8 @@ async fn an_imported_application_logs_in_with_the_secret_that_it_has() {
     let rows = json!([{"appId": "a", "secret": "pass"}, {"appId": "b/c", "secret": "word", "name": "Bee"}]);
     assert_eq!(import(&world, rows).await, ["a created", "b/c created"]);
     assert!(world.login("b/c", "word").await.is_ok() && world.login("a", "word").await.is_err());
-    assert_eq!(world.get("/admin/applications/a").await["name"], "a");
-    assert_eq!(world.get("/admin/applications/b%2Fc").await["name"], "Bee");
+    assert_eq!(world.get("/admin/v1/applications/a").await["name"], "a");
+    assert_eq!(world.get("/admin/v1/applications/b%2Fc").await["name"], "Bee");
 }
 
 #[tokio::test]
@@ -77,6 +77,6 @@ async fn more_rows_than_the_hashing_queue_has_places_are_imported() {
 async fn one_request_imports_at_most_500_rows() {
     let world = World::start().await;
     let rows: Vec<Value> = (0..501).map(|_| Value::Null).collect();
-    let (status, answer) = world.post("/admin/import", json!({"rows": rows})).await;
+    let (status, answer) = world.post("/admin/v1/import", json!({"rows": rows})).await;
     assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")));
 }

@@ -17,7 +17,7 @@ async fn a_rotation_is_durable_and_keeps_the_tokens_of_the_key_before() {
     let world = World::start().await;
     let secret = world.application("a").await;
     let pair = world.login("a", &secret).await.unwrap();
-    let (status, answer) = world.post("/admin/keys/rotate", Value::Null).await;
+    let (status, answer) = world.post("/admin/v1/keys/rotate", Value::Null).await;
     let keys = json!([
         {"id": 1, "createdAt": "2023-11-14T22:13:20.000Z", "useFrom": "2023-11-14T22:13:20.000Z",
          "retireAt": "2023-12-14T22:23:50.000Z", "state": "current"},
@@ -39,15 +39,15 @@ async fn a_key_is_used_when_its_lead_is_over_and_at_once_where_the_operator_says
         let keys = keys["keys"].as_array().unwrap();
         keys.iter().map(|key| key["state"].as_str().unwrap().to_owned()).collect()
     };
-    world.post("/admin/keys/rotate", Value::Null).await;
+    world.post("/admin/v1/keys/rotate", Value::Null).await;
     world.clock.advance(Duration::from_secs(599));
-    assert_eq!(states(world.get("/admin/keys").await), ["current", "next"]);
+    assert_eq!(states(world.get("/admin/v1/keys").await), ["current", "next"]);
     world.clock.advance(Duration::from_secs(1));
-    assert_eq!(states(world.get("/admin/keys").await), ["retiring", "current"]);
-    world.post("/admin/keys/rotate", json!({ "atOnce": true })).await;
-    assert_eq!(states(world.get("/admin/keys").await), ["retiring", "retiring", "current"]);
+    assert_eq!(states(world.get("/admin/v1/keys").await), ["retiring", "current"]);
+    world.post("/admin/v1/keys/rotate", json!({ "atOnce": true })).await;
+    assert_eq!(states(world.get("/admin/v1/keys").await), ["retiring", "retiring", "current"]);
     world.clock.advance(Duration::from_secs(40 * 86_400));
-    assert_eq!(states(world.get("/admin/keys").await), ["retired", "retired", "current"]);
+    assert_eq!(states(world.get("/admin/v1/keys").await), ["retired", "retired", "current"]);
 }
 
 /// An empty array was taken for an object whose members are left out, and rotated the keyring.
@@ -55,7 +55,7 @@ async fn a_key_is_used_when_its_lead_is_over_and_at_once_where_the_operator_says
 async fn a_body_that_is_no_object_is_refused() {
     let world = World::start().await;
     for body in [json!([]), json!([true]), json!("atOnce"), json!(1)] {
-        let (status, answer) = world.post("/admin/keys/rotate", body).await;
+        let (status, answer) = world.post("/admin/v1/keys/rotate", body).await;
         assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")));
     }
     assert_eq!(world.rotations.load(Ordering::SeqCst), 0);
@@ -64,7 +64,7 @@ async fn a_body_that_is_no_object_is_refused() {
 #[tokio::test]
 async fn keys_are_shown_without_their_bytes() {
     let world = World::start().await;
-    let shown = world.get("/admin/keys").await.to_string();
+    let shown = world.get("/admin/v1/keys").await.to_string();
     let file = fs::read_to_string(world.place.dir.path().join("keyring.toml")).unwrap();
     let bytes: Vec<&str> = file.split('"').filter(|text| text.len() == 64).collect();
     assert_eq!(bytes.len(), 2);
@@ -74,7 +74,7 @@ async fn keys_are_shown_without_their_bytes() {
 #[tokio::test]
 async fn rotations_at_the_same_moment_lose_no_key() {
     let world = World::start().await;
-    let rotate = || world.ask(Method::POST, "/admin/keys/rotate", Value::Null);
+    let rotate = || world.ask(Method::POST, "/admin/v1/keys/rotate", Value::Null);
     tokio::join!(rotate(), rotate(), rotate(), rotate());
     let ids: Vec<u16> = world.auth.keyring().record().keys.iter().map(|key| key.id.0).collect();
     assert_eq!(ids, [1, 2, 3, 4, 5]);
@@ -85,7 +85,7 @@ async fn a_rotation_that_cannot_be_saved_does_not_happen() {
     let world = World::start().await;
     // A folder stands where the draft of the file would be written.
     fs::create_dir(world.place.dir.path().join("keyring.toml.tmp")).unwrap();
-    let (status, answer) = world.post("/admin/keys/rotate", Value::Null).await;
+    let (status, answer) = world.post("/admin/v1/keys/rotate", Value::Null).await;
     assert_eq!((status, &answer["error"]), (500, &json!("failed")));
     assert_eq!(world.auth.keyring().record().keys.len(), 1);
     assert_eq!(world.rotations.load(Ordering::SeqCst), 0);
@@ -95,9 +95,9 @@ async fn a_rotation_that_cannot_be_saved_does_not_happen() {
 async fn a_keyring_that_is_full_says_so_and_stays_as_it_is() {
     let world = World::start().await;
     for _ in 0..63 {
-        assert_eq!(world.post("/admin/keys/rotate", Value::Null).await.0, 200);
+        assert_eq!(world.post("/admin/v1/keys/rotate", Value::Null).await.0, 200);
     }
-    let (status, answer) = world.post("/admin/keys/rotate", Value::Null).await;
+    let (status, answer) = world.post("/admin/v1/keys/rotate", Value::Null).await;
     assert_eq!((status, &answer["error"]), (409, &json!("not-now")));
     assert_eq!(world.auth.keyring().record().keys.len(), 64);
 }

@@ -1,7 +1,7 @@
 //! A running admin API: a store in a folder of its own, a clock that tests move, and an operator with the token.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Po
 use northgate_core::secret::SecretText;
 use northgate_core::signing::Algorithms;
 use northgate_server::clock::Clock;
+use northgate_server::config::Config;
+use northgate_server::config::layers::Sources;
 use northgate_server::http::admin::status::NodeStatus;
 use northgate_server::http::admin::{Admin, BackUp, Exclusive, KeyringHome, router};
 use northgate_server::keys::admin_token::{self, AdminToken};
@@ -29,7 +31,7 @@ use crate::support::store::Place;
 pub const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// How long a request body may take.
-const BODY_TIME: Duration = Duration::from_secs(1);
+const BODY_TIME: &str = "1s";
 
 pub struct World {
     pub auth: Arc<Auth>,
@@ -40,6 +42,13 @@ pub struct World {
     pub rotations: Arc<AtomicUsize>,
     pub place: Place,
     pub http: reqwest::Client,
+}
+
+/// The default configuration with this data directory, and little time for bodies.
+fn config(data_dir: &Path) -> Config {
+    let body_time = ("limits.body_time".to_owned(), BODY_TIME.to_owned());
+    let data_dir = ("data_dir".to_owned(), data_dir.display().to_string());
+    Config::load(Sources { flags: vec![body_time, data_dir], ..Sources::default() }).unwrap()
 }
 
 /// What was answered: the status and the JSON, `null` for an empty body.
@@ -74,8 +83,8 @@ impl World {
                 in_use.replace_keyring(keyring);
                 rotated.fetch_add(1, Ordering::SeqCst);
             }),
-            data_dir: dir.path().to_owned(),
-            body_time: BODY_TIME,
+            config: Arc::new(Arc::new(config(dir.path())).into()),
+            reload: Box::new(|_| Ok(Vec::new())),
             exclusive: Exclusive::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -116,7 +125,7 @@ impl World {
     /// Creates an application and returns the secret that was allocated.
     pub async fn application(&self, app_id: &str) -> String {
         let body = serde_json::json!({ "name": format!("the {app_id}"), "appId": app_id });
-        let (status, answer) = self.post("/admin/applications", body).await;
+        let (status, answer) = self.post("/admin/v1/applications", body).await;
         assert_eq!(status, 201, "{answer}");
         answer["secret"].as_str().unwrap().to_owned()
     }

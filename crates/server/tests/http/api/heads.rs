@@ -130,7 +130,7 @@ async fn the_private_listener_answers_to_its_own_names_only() {
     let world = World::new().await;
     let get = |path: &str, lines: &str| format!("GET {path} HTTP/1.1\r\n{lines}\r\n");
     for path in
-        ["/metrics", "/health/live", "/health/ready", "/revocations", "/admin/applications", "/nowhere"]
+        ["/metrics", "/health/live", "/health/ready", "/revocations", "/admin/v1/applications", "/nowhere"]
     {
         let said = ask(world.private, get(path, "Host: evil.example:8744\r\n")).await;
         assert_eq!((said.status, said.member("error")), (421, "unknown-host".to_owned()), "{path}");

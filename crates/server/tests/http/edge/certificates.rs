@@ -95,10 +95,11 @@ async fn a_hangup_reloads_the_certificates_at_once() {
     let (first, second) = (Identity::ecdsa(), Identity::ecdsa());
     let day = std::time::Duration::from_secs(86_400);
     let files = first.write(folder.path(), "server");
-    let tls = tls(vec![files]);
+    let settings = TlsSettings { reload_every: day, ..tls_settings(vec![files]) };
+    let tls = Arc::new(Tls::load(settings, seeds(1)).unwrap());
     let running = Running::start(Some(tls.clone()), &[]).await;
     let hangups = watch::Sender::new(0);
-    tokio::spawn(keep_fresh(vec![tls], day, hangups.subscribe()));
+    tokio::spawn(keep_fresh(vec![tls], hangups.subscribe()));
 
     second.write(folder.path(), "server");
     hangups.send_replace(1);

@@ -14,7 +14,7 @@ use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::config::tls::{CertificateFiles, ClientCertificates, TlsSettings};
 use northgate_server::listener::connection::Peer;
-use northgate_server::listener::{self, Rules};
+use northgate_server::listener::{self, Rules, SharedRules};
 use northgate_server::metrics::Metrics;
 use northgate_server::metrics::connections::ConnectionMetrics;
 use northgate_server::tls::Tls;
@@ -79,7 +79,7 @@ impl Running {
         let Config { limits, proxies, .. } = config(flags);
         let metrics = Metrics::default();
         let [public, _] = ConnectionMetrics::register(&metrics);
-        let rules = Rules { limits, proxies, metrics: public };
+        let rules = SharedRules::new(Rules { limits, proxies, metrics: public });
         let served = tokio::spawn(async move { listener::serve(socket, tls, router, rules, stopped).await });
         Running { address, slow_began, slow_may_end, metrics, stop, served }
     }

@@ -13,7 +13,7 @@ use crate::admin::world::{START, World};
 async fn a_backup_holds_what_was_there_and_leaves_no_file_behind() {
     let world = World::start().await;
     world.application("a").await;
-    let url = format!("http://{}/admin/backup", world.address);
+    let url = format!("http://{}/admin/v1/backup", world.address);
     let request = world.http.get(url).bearer_auth(&world.token);
     let answer = request.send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -33,7 +33,7 @@ async fn a_backup_holds_what_was_there_and_leaves_no_file_behind() {
 async fn a_copy_left_by_a_killed_process_is_in_nobodys_way() {
     let world = World::start().await;
     fs::write(world.place.dir.path().join("backup.tmp"), "half").unwrap();
-    let url = format!("http://{}/admin/backup", world.address);
+    let url = format!("http://{}/admin/v1/backup", world.address);
     let answer = world.http.get(url).bearer_auth(&world.token).send().await.unwrap();
     assert_eq!(answer.status(), 200);
 }

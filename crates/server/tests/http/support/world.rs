@@ -28,7 +28,7 @@ use northgate_server::config::verify::TrustedHeaders;
 use northgate_server::http::hosts::Hosts;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::jwt::signature_cache::SignatureCache;
-use northgate_server::listener::{self, Rules, connection::Routes};
+use northgate_server::listener::{self, Rules, SharedRules, connection::Routes};
 use northgate_server::metrics::Metrics;
 use northgate_server::metrics::connections::ConnectionMetrics;
 use northgate_server::tls::Tls;
@@ -282,7 +282,7 @@ pub async fn serve_behind(
     let flags = vec![("proxies.trusted".to_owned(), trusted.to_owned())];
     let proxies = Config::load(Sources { flags, ..Sources::default() }).unwrap().proxies;
     let [metrics, _] = ConnectionMetrics::register(&Metrics::default());
-    let rules = Rules { limits, proxies, metrics };
+    let rules = SharedRules::new(Rules { limits, proxies, metrics });
     tokio::spawn(async move { listener::serve(socket, tls, routes, rules, stop).await });
     address
 }
