@@ -22,6 +22,7 @@ pub(crate) mod oauth;
 pub mod observe;
 mod private_problem;
 pub mod problem;
+pub mod problem_details;
 mod refresh;
 pub(crate) mod revocations;
 mod scrape;

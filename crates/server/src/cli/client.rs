@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::{error::Elapsed, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::http::admin::answer::Refused;
+use crate::http::problem_details::ProblemDetails;
 
 /// Timeout of the connection; the private listener is near.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -144,12 +144,12 @@ impl Client {
     async fn refusal(&self, answer: Response<Incoming>) -> ClientError {
         let status = answer.status().as_u16();
         let refused = match self.text(answer).await {
-            Ok(text) => serde_json::from_str::<Refused>(&text).ok(),
+            Ok(text) => serde_json::from_str::<ProblemDetails>(&text).ok(),
             Err(error) => return error,
         };
         match (refused, status) {
             (Some(_), 401) => ClientError::Unauthorized(self.url()),
-            (Some(refused), _) => ClientError::Refused(refused.message),
+            (Some(refused), _) => ClientError::Refused(refused.detail),
             (None, _) => ClientError::NotNorthgate { url: self.url(), status },
         }
     }

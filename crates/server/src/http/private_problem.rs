@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Response;
-use serde::Serialize;
 
 use crate::http::hosts::HostError;
+use crate::http::problem_details::ProblemDetails;
 use crate::http::status::ErrorStatus;
 use crate::telemetry::with_causes;
 
@@ -18,11 +18,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct PrivateProblem {
     status: ErrorStatus,
-    members: Members,
-}
-
-#[derive(Debug, Serialize)]
-struct Members {
     error: &'static str,
     message: String,
 }
@@ -54,12 +49,11 @@ impl PrivateProblem {
     }
 
     fn new(status: ErrorStatus, error: &'static str, message: String) -> PrivateProblem {
-        PrivateProblem { status, members: Members { error, message } }
+        PrivateProblem { status, error, message }
     }
 
     /// The error response.
     pub fn answer(self) -> Response<Body> {
-        let body = serde_json::to_string(&self.members).expect("two texts are JSON");
-        self.status.answer(body)
+        ProblemDetails::answer(self.status, self.error, self.message)
     }
 }

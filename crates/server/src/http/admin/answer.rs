@@ -15,15 +15,6 @@ use serde::{Deserialize, Serialize};
 use super::policy::PolicyMembers;
 use crate::rfc3339;
 
-/// An error: the reason why a request was refused.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Refused {
-    /// A word for programs.
-    pub error: String,
-    /// A sentence for people.
-    pub message: String,
-}
-
 /// A created application.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

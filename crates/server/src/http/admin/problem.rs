@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
@@ -11,9 +10,9 @@ use northgate_core::app_id::AppId;
 use northgate_core::store::StoreError;
 use tracing::error;
 
-use super::answer::Refused;
 use super::reload::ReloadError;
 use crate::http::body::Unread;
+use crate::http::problem_details::ProblemDetails;
 use crate::http::status::{Challenge, ErrorStatus};
 use crate::telemetry::with_causes;
 
@@ -117,9 +116,7 @@ impl AdminProblem {
 
 impl IntoResponse for AdminProblem {
     fn into_response(self) -> Response {
-        let refused = Refused { error: self.error.to_owned(), message: self.message };
-        let mut response = Json(refused).into_response();
-        self.status.put_on(&mut response);
+        let mut response = ProblemDetails::answer(self.status, self.error, self.message);
         // Without the admin token no body is read: the next request on this connection would be lost.
         if let ErrorStatus::Unauthorized(_) = self.status {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -98,7 +98,7 @@ async fn what_a_request_may_not_say_is_refused_in_a_sentence() {
     ] {
         let (status, answer) = world.post("/admin/v1/applications", body).await;
         assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")), "{answer}");
-        assert!(answer["message"].as_str().unwrap().contains(said), "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains(said), "{answer}");
         assert!(!answer.to_string().contains("31337"), "{answer}");
     }
     assert_eq!(world.get("/admin/v1/applications").await["applications"], json!([]));
@@ -236,7 +236,7 @@ async fn what_is_no_allow_rule_is_refused_and_nothing_is_set() {
         let body = json!({"name": "other", "allow": rules});
         let (status, answer) = world.ask(Method::PATCH, "/admin/v1/applications/a", body).await;
         assert_eq!((status, &answer["error"]), (400, &json!("invalid-request")), "{answer}");
-        assert!(answer["message"].as_str().unwrap().contains(said), "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains(said), "{answer}");
     }
     assert_eq!(world.get("/admin/v1/applications/a").await["name"], "the a");
 }
@@ -254,6 +254,20 @@ async fn a_body_that_does_not_come_is_waited_for_so_long_only() {
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"unreadable-body\""), "{answer}");
+}
+
+#[tokio::test]
+async fn an_error_is_a_problem_of_rfc_9457() {
+    let world = World::start().await;
+    let url = format!("http://{}/admin/v1/applications/nowhere", world.address);
+    let answer = world.http.get(url).bearer_auth(&world.token).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let members: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    let said = "there is no application with the appId nowhere";
+    assert_eq!(
+        members,
+        json!({"title": "Not Found", "status": 404, "detail": said, "error": "unknown-application"})
+    );
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ async fn a_key_by_which_anybody_can_sign_is_not_registered() {
     ] {
         let (status, refused) = world.post(PATH, body).await;
         assert_eq!((status, &refused["error"]), (400, &json!("invalid-request")), "{refused}");
-        assert!(refused["message"].as_str().unwrap().contains("the key is weak"), "{refused}");
+        assert!(refused["detail"].as_str().unwrap().contains("the key is weak"), "{refused}");
     }
     let off_the_curve = json!({"jwk": {"kty": "EC", "crv": "P-256", "x": zero, "y": zero}});
     assert_eq!(world.post(PATH, off_the_curve).await.0, 400);
