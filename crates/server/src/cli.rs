@@ -20,12 +20,14 @@ mod reload;
 mod restore;
 mod secret;
 mod serve;
+mod server_url;
 mod status;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use serde_json::json;
 
 use crate::serve::supervise::Handlers;
 use crate::version;
@@ -86,10 +88,14 @@ pub fn run() -> ExitCode {
     // Before anything else: a signal in the first milliseconds must not end a server.
     let handlers = arguments::is_serve(std::env::args_os().skip(1)).then(Handlers::install);
     if let Err(sentence) = arguments::check(std::env::args_os().skip(1)) {
-        output::remark(&format!("error: {sentence}"));
-        return ExitCode::from(WRONG_USAGE);
+        return wrong_usage(&sentence);
     }
-    let Cli { flags, command } = Cli::parse();
+    let Cli { flags, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && is_json_asked_for() => return wrong_usage(&error.to_string()),
+        Err(error) => error.exit(),
+    };
+    let form = flags.form();
     let done = match command {
         Command::Serve(serve) => return serve.run(flags, handlers.unwrap_or_else(Handlers::install)),
         Command::App(app) => wait_for(app.run(&flags)),
@@ -109,13 +115,25 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::error(error.as_ref());
+            output::error(form, error.as_ref());
             match error.is::<status::NeedsAttention>() {
                 true => ExitCode::from(NEEDS_ATTENTION),
                 false => ExitCode::FAILURE,
             }
         }
     }
+}
+
+fn wrong_usage(sentence: &str) -> ExitCode {
+    match is_json_asked_for() {
+        true => output::remark(&json!({ "error": "wrong-usage", "detail": sentence }).to_string()),
+        false => output::remark(&format!("error: {sentence}")),
+    }
+    ExitCode::from(WRONG_USAGE)
+}
+
+fn is_json_asked_for() -> bool {
+    arguments::is_json_asked_for(std::env::args_os().skip(1))
 }
 
 /// One thread is plenty for a client that waits for one answer.

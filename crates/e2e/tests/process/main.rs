@@ -11,6 +11,7 @@ mod log;
 mod operating;
 mod permissions;
 mod reload;
+mod remote;
 mod signals;
 mod starting;
 mod status;

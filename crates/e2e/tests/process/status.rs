@@ -25,7 +25,7 @@ fn status_ends_with_3_where_the_server_runs_and_is_not_ready_and_with_1_where_no
     fs::rename(data.join("northgate.db"), data.join("moved.db")).unwrap();
     northgate_testkit::wait_until("the server notices", || server.run(&["status"]).status.code() == Some(3));
     let said = String::from_utf8(server.run(&["status", "--json"]).stderr).unwrap();
-    assert!(said.starts_with("error: the server is not ready: "), "{said}");
+    assert!(said.starts_with("{\"detail\":\"the server is not ready: "), "{said}");
     let nowhere = tempfile::tempdir().unwrap();
     fs::create_dir(nowhere.path().join("northgate-data")).unwrap();
     let mut status = northgate(nowhere.path());

@@ -13,16 +13,13 @@ use super::client::Client;
 use super::credential::CredentialCommand;
 use super::global_flags::GlobalFlags;
 use super::import::Import;
-use super::output;
+use super::output::{self, Form};
 use super::policy::PolicyFlags;
 use super::secret::{self, SecretCommand};
 use crate::http::admin::answer::{CreatedApplication, Details, Line, Page};
 
 #[derive(Args)]
 pub struct App {
-    /// Print the server's answer as JSON
-    #[arg(long, global = true)]
-    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -106,22 +103,22 @@ struct Set {
 impl App {
     pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         let client = flags.client()?;
-        let json = self.json;
+        let form = flags.form();
         match self.command {
-            Command::Create(create) => create.run(&client, json).await,
-            Command::List { name } => list(&client, name.as_deref().unwrap_or_default(), json).await,
-            Command::Show { app_id } => details(json, &client.request(Method::GET, &path(&app_id)).await?),
-            Command::Set(set) => set.run(&client, json).await,
-            Command::Freeze { app_id } => post(&client, &app_id, "freeze", json).await,
-            Command::Unfreeze { app_id } => post(&client, &app_id, "unfreeze", json).await,
+            Command::Create(create) => create.run(&client, form).await,
+            Command::List { name } => list(&client, name.as_deref().unwrap_or_default(), form).await,
+            Command::Show { app_id } => details(form, &client.request(Method::GET, &path(&app_id)).await?),
+            Command::Set(set) => set.run(&client, form).await,
+            Command::Freeze { app_id } => post(&client, &app_id, "freeze", form).await,
+            Command::Unfreeze { app_id } => post(&client, &app_id, "unfreeze", form).await,
             Command::Revoke { app_id, yes } => {
                 confirm(yes, &app_id)?;
-                post(&client, &app_id, "revoke", json).await
+                post(&client, &app_id, "revoke", form).await
             }
-            Command::Delete { app_id, yes } => delete(&client, &app_id, yes, json).await,
-            Command::Import(import) => import.run(&client, json).await,
-            Command::Secret(command) => command.run(&client, json).await,
-            Command::Credential(command) => command.run(&client, json).await,
+            Command::Delete { app_id, yes } => delete(&client, &app_id, yes, form).await,
+            Command::Import(import) => import.run(&client, form).await,
+            Command::Secret(command) => command.run(&client, form).await,
+            Command::Credential(command) => command.run(&client, form).await,
         }
     }
 }
@@ -132,7 +129,7 @@ pub fn path(app_id: &str) -> String {
 }
 
 impl Create {
-    async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
+    async fn run(self, client: &Client, form: Form) -> Result<(), Box<dyn Error>> {
         let mut body = json!({ "name": self.name, "policy": self.policy.members(), "allow": self.allow });
         if let Some(app_id) = self.app_id {
             body["appId"] = app_id.into();
@@ -141,7 +138,7 @@ impl Create {
             body["secret"] = secret::from_stdin()?.into();
         }
         let answer = client.request_json(Method::POST, "/admin/v1/applications", &body).await?;
-        if json {
+        if form == Form::Json {
             output::line(&answer);
             return Ok(());
         }
@@ -157,7 +154,7 @@ impl Create {
 }
 
 impl Set {
-    async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
+    async fn run(self, client: &Client, form: Form) -> Result<(), Box<dyn Error>> {
         let policy = self.policy.members();
         let sets_allow = self.allow_all || !self.allow.is_empty();
         if self.name.is_none() && policy.is_empty() && !sets_allow {
@@ -170,13 +167,13 @@ impl Set {
         if let Some(name) = self.name {
             body["name"] = name.into();
         }
-        details(json, &client.request_json(Method::PATCH, &path(&self.app_id), &body).await?)
+        details(form, &client.request_json(Method::PATCH, &path(&self.app_id), &body).await?)
     }
 }
 
-async fn list(client: &Client, name: &str, json: bool) -> Result<(), Box<dyn Error>> {
+async fn list(client: &Client, name: &str, form: Form) -> Result<(), Box<dyn Error>> {
     let applications = all(client, name).await?;
-    if json {
+    if form == Form::Json {
         output::line(&serde_json::to_string(&Page { applications, next: None })?);
         return Ok(());
     }
@@ -203,8 +200,8 @@ async fn all(client: &Client, name: &str) -> Result<Vec<Line>, Box<dyn Error>> {
     }
 }
 
-async fn post(client: &Client, app_id: &str, verb: &str, json: bool) -> Result<(), Box<dyn Error>> {
-    details(json, &client.request(Method::POST, &format!("{}/{verb}", path(app_id))).await?)
+async fn post(client: &Client, app_id: &str, verb: &str, form: Form) -> Result<(), Box<dyn Error>> {
+    details(form, &client.request(Method::POST, &format!("{}/{verb}", path(app_id))).await?)
 }
 
 fn confirm(yes: bool, app_id: &str) -> Result<(), Box<dyn Error>> {
@@ -213,16 +210,16 @@ fn confirm(yes: bool, app_id: &str) -> Result<(), Box<dyn Error>> {
     yes.then_some(()).ok_or_else(|| sentence().into())
 }
 
-async fn delete(client: &Client, app_id: &str, yes: bool, json: bool) -> Result<(), Box<dyn Error>> {
+async fn delete(client: &Client, app_id: &str, yes: bool, form: Form) -> Result<(), Box<dyn Error>> {
     confirm(yes, app_id)?;
     client.request(Method::DELETE, &path(app_id)).await?;
-    let deleted = || json!({ "appId": app_id, "deleted": true }).to_string();
-    output::line(&if json { deleted() } else { format!("{app_id} is deleted") });
+    let members = json!({ "appId": app_id, "deleted": true });
+    output::done(form, &members, &format!("{app_id} is deleted"));
     Ok(())
 }
 
-fn details(json: bool, answer: &str) -> Result<(), Box<dyn Error>> {
-    if json {
+fn details(form: Form, answer: &str) -> Result<(), Box<dyn Error>> {
+    if form == Form::Json {
         output::line(answer);
     } else {
         show::show(&serde_json::from_str::<Details>(answer)?);

@@ -6,7 +6,8 @@ use std::ffi::OsString;
 use crate::blanks;
 
 /// The flags with a value that may stand before the command.
-const BEFORE_THE_COMMAND: [&str; 3] = ["--config", "--data-dir", "--admin-listen"];
+const BEFORE_THE_COMMAND: [&str; 7] =
+    ["--config", "--data-dir", "--admin-listen", "--server", "--ca", "--token-file", "--output"];
 
 /// Whether the command is `serve`. Parsing takes milliseconds in which a signal would end the process.
 pub fn is_serve(mut arguments: impl Iterator<Item = OsString>) -> bool {
@@ -16,6 +17,18 @@ pub fn is_serve(mut arguments: impl Iterator<Item = OsString>) -> bool {
         } else if !argument.as_encoded_bytes().starts_with(b"-") {
             return argument == "serve";
         }
+    }
+    false
+}
+
+/// Whether errors are to be JSON; asked before the arguments are parsed, which may be what fails.
+pub fn is_json_asked_for(arguments: impl Iterator<Item = OsString>) -> bool {
+    let mut before = OsString::new();
+    for argument in arguments {
+        if argument == "--json" || argument == "--output=json" || before == "--output" && argument == "json" {
+            return true;
+        }
+        before = argument;
     }
     false
 }
@@ -69,6 +82,15 @@ mod tests {
         for line in ["app create serve", "--data-dir serve app list", "--help", "--config serve"] {
             assert!(!is_serve(line), "{line}");
         }
+    }
+
+    #[test]
+    fn json_is_asked_for_in_three_ways() {
+        let is_asked = |line: &str| is_json_asked_for(line.split(' ').map(OsString::from));
+        for line in ["app list --json", "--output=json app", "app --output json"] {
+            assert!(is_asked(line), "{line}");
+        }
+        assert!(!is_asked("app create json --output text"));
     }
 
     #[test]

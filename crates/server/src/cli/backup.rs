@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
 use super::global_flags::GlobalFlags;
 use super::output;
@@ -31,7 +32,8 @@ impl Backup {
         let mut draft = Draft::create(&self.file).map_err(unwritable)?;
         let length = client.download("/admin/v1/backup", |piece| draft.write(piece)).await?;
         draft.publish().map_err(unwritable)?;
-        output::line(&format!("{shown} has the database, {length} bytes"));
+        let members = json!({ "file": self.file, "bytes": length });
+        output::done(flags.form(), &members, &format!("{shown} has the database, {length} bytes"));
         output::remark(
             "The keyring is not in it: back that file up as well, and keep it apart from this one.",
         );

@@ -13,13 +13,13 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use northgate_core::secret::SecretText;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{error::Elapsed, timeout};
 use tokio_rustls::TlsConnector;
 
+use super::server_url::ServerUrl;
 use crate::http::problem_details::ProblemDetails;
 
 /// Timeout of the connection; the private listener is near.
@@ -33,7 +33,7 @@ const PIECE: Duration = Duration::from_secs(60);
 
 /// A running server, and the right to administer it.
 pub struct Client {
-    address: SocketAddr,
+    server: ServerUrl,
     tls: Option<Arc<ClientConfig>>,
     token: SecretText,
 }
@@ -41,13 +41,18 @@ pub struct Client {
 /// Reason why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    #[error("no Northgate answers at {0}: start it with `northgate serve`, or name it with --admin-listen")]
+    #[error(
+        "no Northgate answers at {0}: start it with `northgate serve`, or name it with --admin-listen or --server"
+    )]
     Unreachable(String),
-    #[error("the Northgate at {0} does not accept this admin token: name its data directory with --data-dir")]
+    #[error(
+        "the Northgate at {0} does not accept this admin token: name its data directory with --data-dir, or the file of its \
+         token with --token-file"
+    )]
     Unauthorized(String),
     /// The server's own sentence.
-    #[error("{0}")]
-    Refused(String),
+    #[error("{}", .0.detail)]
+    Refused(ProblemDetails),
     #[error("the server at {url} is not the admin API of Northgate (status {status})")]
     NotNorthgate { url: String, status: u16 },
     #[error("the connection to {url} broke; check the state before you repeat the command")]
@@ -59,9 +64,9 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// A client of the private listener at `address`.
-    pub fn new(address: SocketAddr, tls: Option<Arc<ClientConfig>>, token: SecretText) -> Client {
-        Client { address: SocketAddr::new(reachable(address.ip()), address.port()), tls, token }
+    /// A client of the private listener, with `tls` for an https URL.
+    pub fn new(server: ServerUrl, tls: Option<Arc<ClientConfig>>, token: SecretText) -> Client {
+        Client { server, tls, token }
     }
 
     /// Sends a request; returns the text of a successful answer.
@@ -101,18 +106,18 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, self.address.to_string())
+            .header(HOST, self.server.authority())
             .header(AUTHORIZATION, format!("Bearer {}", self.token.reveal()))
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|cause| self.broken(cause))?;
         let unreachable = || ClientError::Unreachable(self.url());
-        let connected = timeout(CONNECT, TcpStream::connect(self.address)).await;
+        let connected =
+            timeout(CONNECT, TcpStream::connect((self.server.host.as_str(), self.server.port))).await;
         let stream = connected.map_err(|_: Elapsed| unreachable())?.map_err(|_| unreachable())?;
-        let answer = match &self.tls {
-            None => self.exchange(stream, request).await?,
-            Some(tls) => {
-                let name = ServerName::IpAddress(self.address.ip().into());
+        let answer = match (&self.tls, self.server.name()) {
+            (None, _) | (_, None) => self.exchange(stream, request).await?,
+            (Some(tls), Some(name)) => {
                 let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
                 let connected = timeout(CONNECT, handshake).await.map_err(|cause| self.broken(cause))?;
                 self.exchange(connected.map_err(|cause| self.broken(cause))?, request).await?
@@ -149,14 +154,14 @@ impl Client {
         };
         match (refused, status) {
             (Some(_), 401) => ClientError::Unauthorized(self.url()),
-            (Some(refused), _) => ClientError::Refused(refused.detail),
+            (Some(refused), _) => ClientError::Refused(refused),
             (None, _) => ClientError::NotNorthgate { url: self.url(), status },
         }
     }
 
     fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+        let scheme = if self.server.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.server.authority())
     }
 
     fn broken(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> ClientError {
@@ -164,7 +169,11 @@ impl Client {
     }
 }
 
-/// A server that listens on all addresses is reached on the loopback one.
+/// The URL of a listener at `address`. One that listens on all addresses is reached on the loopback one.
+pub fn url_of(address: SocketAddr, is_tls: bool) -> ServerUrl {
+    ServerUrl { host: reachable(address.ip()).to_string(), port: address.port(), is_tls }
+}
+
 fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),

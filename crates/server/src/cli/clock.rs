@@ -6,14 +6,11 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 
 use super::global_flags::GlobalFlags;
-use super::output;
+use super::output::{self, Form};
 use crate::http::admin::clock::{AheadLine, ClockReport};
 
 #[derive(Args)]
 pub struct Clock {
-    /// Print the server's answer as JSON
-    #[arg(long, global = true)]
-    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -48,7 +45,7 @@ impl Clock {
                 .into());
             }
         };
-        if self.json {
+        if flags.form() == Form::Json {
             output::line(&answer);
             return Ok(());
         }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::global_flags::GlobalFlags;
-use super::output;
+use super::output::{self, Form};
 use super::reload;
 use crate::config;
 use crate::preflight;
@@ -22,9 +22,6 @@ pub struct Config {
 enum Command {
     /// Print every setting with its origin, and everything that would stop a start
     Check {
-        /// Print errors, warnings and settings as JSON
-        #[arg(long)]
-        json: bool,
         /// Print what a reload of the running server would change, in place of the above
         #[arg(long)]
         diff: bool,
@@ -34,15 +31,14 @@ enum Command {
 impl Config {
     pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         match self.command {
-            Command::Check { json, diff: true } => reload::diff(flags, json).await,
-            Command::Check { json, diff: false } => {
+            Command::Check { diff: true } => reload::diff(flags).await,
+            Command::Check { diff: false } => {
                 let found = Found::of(flags);
-                if json {
-                    found.print_json()
-                } else {
-                    found.print()
+                match flags.form() {
+                    Form::Json => found.print_json(),
+                    Form::Text => found.print(),
                 }
-                found.result()
+                found.result(flags.form())
             }
         }
     }
@@ -84,9 +80,11 @@ impl Found {
     }
 
     /// The errors one by one, the last of them as that of the command.
-    fn result(self) -> Result<(), Box<dyn Error>> {
+    fn result(self, form: Form) -> Result<(), Box<dyn Error>> {
         let Some((last, others)) = self.errors.split_last() else { return Ok(()) };
-        others.iter().for_each(|error| output::remark(&format!("error: {error}")));
+        if form == Form::Text {
+            others.iter().for_each(|error| output::remark(&format!("error: {error}")));
+        }
         Err(last.clone().into())
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::app::path;
 use super::client::Client;
-use super::output;
+use super::output::{self, Form};
 use crate::http::admin::answer::{CredentialLine, Credentials};
 
 #[derive(Subcommand)]
@@ -63,12 +63,12 @@ struct What {
 }
 
 impl CredentialCommand {
-    pub async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
+    pub async fn run(self, client: &Client, form: Form) -> Result<(), Box<dyn Error>> {
         match self {
             CredentialCommand::Add(add) => {
                 let path = format!("{}/credentials", path(&add.app_id));
                 let answer = client.request_json(Method::POST, &path, &add.body()?).await?;
-                if json {
+                if form == Form::Json {
                     output::line(&answer);
                 } else {
                     table(&[serde_json::from_str(&answer)?]);
@@ -77,11 +77,11 @@ impl CredentialCommand {
             }
             CredentialCommand::List { app_id } => {
                 let path = format!("{}/credentials", path(&app_id));
-                listed(json, &client.request(Method::GET, &path).await?)
+                listed(form, &client.request(Method::GET, &path).await?)
             }
             CredentialCommand::Remove { app_id, credential_id } => {
                 let path = format!("{}/credentials/{credential_id}", path(&app_id));
-                listed(json, &client.request(Method::DELETE, &path).await?)
+                listed(form, &client.request(Method::DELETE, &path).await?)
             }
         }
     }
@@ -116,8 +116,8 @@ fn not_json(file: &Path, text: &str) -> Result<Value, Box<dyn Error>> {
     serde_json::from_str(text).map_err(|error| format!("{} is not JSON: {error}", file.display()).into())
 }
 
-fn listed(json: bool, answer: &str) -> Result<(), Box<dyn Error>> {
-    if json {
+fn listed(form: Form, answer: &str) -> Result<(), Box<dyn Error>> {
+    if form == Form::Json {
         output::line(answer);
     } else {
         table(&serde_json::from_str::<Credentials>(answer)?.credentials);

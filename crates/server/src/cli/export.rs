@@ -8,6 +8,7 @@ use northgate_core::store::Store;
 use northgate_store::embedded::{self, DATABASE, EmbeddedStore};
 use northgate_store::export::Counts;
 use northgate_store::postgres::{self, PostgresSettings, SealedKeyring};
+use serde_json::{Value, json};
 
 use super::global_flags::{DatabaseUrl, GlobalFlags};
 use super::output;
@@ -46,7 +47,8 @@ impl Export {
             None => export_embedded(&config, &self.file)?,
             Some(database) => export_postgres(&config, database, &self.file).await?,
         };
-        output::line(&format!("{} has {}", self.file.display(), counted(counts)));
+        let sentence = format!("{} has {}", self.file.display(), counted(counts));
+        output::done(flags.form(), &members(counts), &sentence);
         output::remark("It holds the keyring: who reads it can make tokens. Remove it when it was imported.");
         Ok(())
     }
@@ -60,9 +62,14 @@ impl Import {
             None => import_embedded(&config, reader)?,
             Some(database) => import_postgres(&config, database, reader).await?,
         };
-        output::line(&format!("{} came in", counted(counts)));
+        output::done(flags.form(), &members(counts), &format!("{} came in", counted(counts)));
         Ok(())
     }
+}
+
+fn members(counts: Counts) -> Value {
+    let Counts { applications, secrets, grants, revocations } = counts;
+    json!({ "applications": applications, "secrets": secrets, "grants": grants, "revocations": revocations })
 }
 
 fn counted(counts: Counts) -> String {

@@ -12,7 +12,7 @@ use hyper::Method;
 use serde_json::json;
 
 use super::client::Client;
-use super::output;
+use super::output::{self, Form};
 use crate::http::admin::answer::{Imported, ImportedRow, RowResult};
 use rows::Row;
 
@@ -47,7 +47,7 @@ struct Summary {
 }
 
 impl Import {
-    pub async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
+    pub async fn run(self, client: &Client, form: Form) -> Result<(), Box<dyn Error>> {
         let rows = self.rows()?;
         let mut summary = Summary::default();
         let mut results = Vec::new();
@@ -58,14 +58,17 @@ impl Import {
             let imported: Imported = serde_json::from_str(&answer)?;
             for (row, result) in batch.iter().zip(&imported.rows) {
                 summary.count(result.result);
-                if !json && (self.verbose || result.result != RowResult::Created) {
+                if form == Form::Text && (self.verbose || result.result != RowResult::Created) {
                     output::line(&sentence(&row.place, result));
                 }
             }
             results.extend(imported.rows);
         }
-        let text =
-            if json { serde_json::to_string(&Imported { rows: results })? } else { summary.sentence() };
+        let text = if form == Form::Json {
+            serde_json::to_string(&Imported { rows: results })?
+        } else {
+            summary.sentence()
+        };
         output::line(&text);
         summary.verdict()
     }

@@ -6,14 +6,11 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 
 use super::global_flags::GlobalFlags;
-use super::output;
+use super::output::{self, Form};
 use crate::http::admin::answer::Keys;
 
 #[derive(Args)]
 pub struct Key {
-    /// Print the server's answer as JSON
-    #[arg(long, global = true)]
-    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -41,7 +38,7 @@ impl Key {
                 client.request_json(Method::POST, "/admin/v1/keys/rotate", &rotation).await?
             }
         };
-        if self.json {
+        if flags.form() == Form::Json {
             output::line(&answer);
             return Ok(());
         }

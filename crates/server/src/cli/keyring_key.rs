@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::global_flags::GlobalFlags;
 use super::output;
@@ -31,7 +32,8 @@ impl KeyringKey {
                 let (config, _) = flags.resolve(Vec::new())?;
                 make_parent(&config.keyring_key)?;
                 let key = keyring_key::KeyringKey::create(&config.keyring_key)?;
-                output::line(&format!("{} was made", key.path().display()));
+                let members = json!({ "file": key.path() });
+                output::done(flags.form(), &members, &format!("{} was made", key.path().display()));
                 output::remark(
                     "Copy it to every node, and keep a backup of it apart from the database's: if it is lost, all tokens \
                      and all allocated secrets are lost with it.",

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use clap::{Args, ValueEnum};
 use northgate_store::postgres;
+use serde_json::json;
 
 use super::global_flags::{DatabaseUrl, GlobalFlags};
 use super::output;
@@ -35,7 +36,7 @@ impl Migrate {
         };
         let settings = database.resolve()?;
         let (from, to) = (postgres::migrate(&settings).await?, postgres::VERSION);
-        output::line(&match from {
+        let sentence = match from {
             0 => format!("the database was set up: format {to}"),
             from if from == to => format!("the database has format {to} already; nothing was changed"),
             from if from > to => {
@@ -44,14 +45,16 @@ impl Migrate {
                 )
             }
             from => format!("the database was brought from format {from} to format {to}"),
-        });
+        };
+        output::done(flags.form(), &json!({ "from": from, "to": from.max(to) }), &sentence);
         match self.distribute {
             Some(Engine::Citus) => {
                 let tables = postgres::distribute_citus(&settings).await?;
-                output::line(&match tables {
+                let sentence = match tables {
                     0 => "all tables were distributed already; nothing was changed".to_owned(),
                     tables => format!("{tables} tables were distributed"),
-                });
+                };
+                output::done(flags.form(), &json!({ "distributed": tables }), &sentence);
             }
             None => {}
         }

@@ -3,7 +3,18 @@
 use std::error::Error;
 use std::io::{self, Write};
 
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::client::ClientError;
 use crate::telemetry::with_causes;
+
+/// How results and errors are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    Text,
+    Json,
+}
 
 /// One line of the result.
 pub fn line(text: &str) {
@@ -16,9 +27,22 @@ pub fn remark(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// An error with its causes, in one sentence.
-pub fn error(error: &dyn Error) {
-    remark(&format!("error: {}", with_causes(error)));
+/// What a command has done: members for programs, or a sentence for people.
+pub fn done(form: Form, members: &Value, sentence: &str) {
+    match form {
+        Form::Json => line(&members.to_string()),
+        Form::Text => line(sentence),
+    }
+}
+
+/// An error with its causes: in one sentence, or as a JSON object with `error` and `detail`, where the server has answered
+/// with its problem details.
+pub fn error(form: Form, error: &(dyn Error + 'static)) {
+    match (form, error.downcast_ref::<ClientError>()) {
+        (Form::Text, _) => remark(&format!("error: {}", with_causes(error))),
+        (Form::Json, Some(ClientError::Refused(problem))) => remark(&json!(problem).to_string()),
+        (Form::Json, _) => remark(&json!({ "error": "failed", "detail": with_causes(error) }).to_string()),
+    }
 }
 
 /// Rows under their headings, or `nothing` if there are none.

@@ -6,20 +6,16 @@ use clap::Args;
 use hyper::Method;
 
 use super::global_flags::GlobalFlags;
-use super::output;
+use super::output::{self, Form};
 use crate::http::admin::reload::{Difference, ReloadRequest, Reloaded};
 
 #[derive(Args)]
-pub struct Reload {
-    /// Print the server's answer as JSON
-    #[arg(long)]
-    json: bool,
-}
+pub struct Reload;
 
 impl Reload {
     pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         let (answer, reloaded) = ask(flags, false).await?;
-        if self.json {
+        if flags.form() == Form::Json {
             output::line(&answer);
             return Ok(());
         }
@@ -29,9 +25,9 @@ impl Reload {
 }
 
 /// Shows what a reload would change.
-pub async fn diff(flags: &GlobalFlags, json: bool) -> Result<(), Box<dyn Error>> {
+pub async fn diff(flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
     let (answer, reloaded) = ask(flags, true).await?;
-    if json {
+    if flags.form() == Form::Json {
         output::line(&answer)
     } else {
         print(&reloaded, "a reload would change nothing")

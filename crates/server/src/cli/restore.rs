@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use northgate_store::embedded;
+use serde_json::json;
 
 use super::global_flags::GlobalFlags;
 use super::output;
@@ -24,7 +25,9 @@ impl Restore {
             );
         }
         let kept = embedded::restore(&config.data_dir, &self.file)?;
-        output::line(&format!("{} was restored into {}", self.file.display(), config.data_dir.display()));
+        let members = json!({ "file": self.file, "dataDir": config.data_dir, "kept": kept });
+        let sentence = format!("{} was restored into {}", self.file.display(), config.data_dir.display());
+        output::done(flags.form(), &members, &sentence);
         if let Some(kept) = kept {
             output::remark(&format!("The database that was there is now in {}.", kept.display()));
         }

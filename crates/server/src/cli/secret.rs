@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::app::path;
 use super::client::Client;
-use super::output;
+use super::output::{self, Form};
 use crate::blanks;
 use crate::http::admin::answer::{AddedSecret, SecretLine, Secrets};
 
@@ -50,16 +50,16 @@ pub enum SecretCommand {
 }
 
 impl SecretCommand {
-    pub async fn run(self, client: &Client, json: bool) -> Result<(), Box<dyn Error>> {
+    pub async fn run(self, client: &Client, form: Form) -> Result<(), Box<dyn Error>> {
         match self {
             SecretCommand::Add { app_id, label, secret_stdin } => {
                 let secret = if secret_stdin { Some(from_stdin()?) } else { None };
                 let body = members([("label", label), ("secret", secret)]);
                 let path = format!("{}/secrets", path(&app_id));
-                added(json, &client.request_json(Method::POST, &path, &body).await?)
+                added(form, &client.request_json(Method::POST, &path, &body).await?)
             }
             SecretCommand::List { app_id } => {
-                listed(json, &client.request(Method::GET, &format!("{}/secrets", path(&app_id))).await?)
+                listed(form, &client.request(Method::GET, &format!("{}/secrets", path(&app_id))).await?)
             }
             SecretCommand::Retire { app_id, secret_id, at, after, revoke } => {
                 let mut body = members([("at", at), ("after", after)]);
@@ -68,7 +68,7 @@ impl SecretCommand {
                 }
                 let path = format!("{}/secrets/{secret_id}/retire", path(&app_id));
                 let answer = client.request_json(Method::POST, &path, &body).await?;
-                listed(json, &answer)?;
+                listed(form, &answer)?;
                 warn_of_last(&app_id, &serde_json::from_str::<Secrets>(&answer)?.secrets);
                 Ok(())
             }
@@ -98,8 +98,8 @@ fn members<const N: usize>(given: [(&str, Option<String>); N]) -> Value {
     Value::Object(given.collect())
 }
 
-fn added(json: bool, answer: &str) -> Result<(), Box<dyn Error>> {
-    if json {
+fn added(form: Form, answer: &str) -> Result<(), Box<dyn Error>> {
+    if form == Form::Json {
         output::line(answer);
         return Ok(());
     }
@@ -113,8 +113,8 @@ fn added(json: bool, answer: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn listed(json: bool, answer: &str) -> Result<(), Box<dyn Error>> {
-    if json {
+fn listed(form: Form, answer: &str) -> Result<(), Box<dyn Error>> {
+    if form == Form::Json {
         output::line(answer);
     } else {
         table(&serde_json::from_str::<Secrets>(answer)?.secrets);

@@ -6,15 +6,11 @@ use clap::Args;
 use hyper::Method;
 
 use super::global_flags::GlobalFlags;
-use super::output;
+use super::output::{self, Form};
 use crate::http::admin::status::Status as Answer;
 
 #[derive(Args)]
-pub struct Status {
-    /// Print the server's answer as JSON
-    #[arg(long)]
-    json: bool,
-}
+pub struct Status;
 
 /// The server runs and is not ready, or an operator has to look at something soon.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +21,7 @@ impl Status {
     pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         let answer = flags.client()?.request(Method::GET, "/admin/v1/status").await?;
         let status: Answer = serde_json::from_str(&answer)?;
-        if self.json {
+        if flags.form() == Form::Json {
             output::line(&answer)
         } else {
             print(&status)

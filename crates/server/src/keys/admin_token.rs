@@ -74,8 +74,12 @@ pub fn find(data_dir: &Path, given: Option<&str>) -> Result<SecretText, AdminTok
     if let Some(given) = given.filter(|given| !given.is_empty()) {
         return parse(given, VARIABLE.to_owned());
     }
-    let path = data_dir.join("admin-token");
-    match private_file::read(&path)? {
+    read(&data_dir.join("admin-token"))
+}
+
+/// The token in a file.
+pub fn read(path: &Path) -> Result<SecretText, AdminTokenError> {
+    match private_file::read(path)? {
         Some(text) => {
             let source_of_it = path.display().to_string();
             match blanks::one_line(&text) {
@@ -83,11 +87,12 @@ pub fn find(data_dir: &Path, given: Option<&str>) -> Result<SecretText, AdminTok
                 Err(blank) => Err(AdminTokenError::Blank { source_of_it, blank }),
             }
         }
-        None => Err(AdminTokenError::Missing(path)),
+        None => Err(AdminTokenError::Missing(path.to_owned())),
     }
 }
 
-fn parse(text: &str, source_of_it: String) -> Result<SecretText, AdminTokenError> {
+/// The token in a text.
+pub fn parse(text: &str, source_of_it: String) -> Result<SecretText, AdminTokenError> {
     if let Err(blank) = blanks::check(text) {
         return Err(AdminTokenError::Blank { source_of_it, blank });
     }

@@ -29,6 +29,18 @@ pub fn only(file: &Path) -> Result<Arc<ClientConfig>, TrustError> {
     for certificate in pem::certificates(file)? {
         roots.add(certificate).map_err(|cause| TrustError::Root { path: file.to_owned(), cause })?;
     }
+    client(roots)
+}
+
+/// A client that trusts the authorities of this machine.
+pub fn of_the_system() -> Result<Arc<ClientConfig>, TrustError> {
+    let mut roots = RootCertStore::empty();
+    // Those that cannot be read are left out, as browsers do.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    client(roots)
+}
+
+fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, TrustError> {
     let mut client = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TrustError::Setup)?

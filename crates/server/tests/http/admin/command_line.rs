@@ -216,7 +216,7 @@ async fn a_server_that_does_not_answer_is_said_with_what_to_do() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let said = northgate(world.place.dir.path(), &free.to_string(), &["app", "list"], "");
     let sentence = format!(
-        "error: no Northgate answers at http://{free}: start it with `northgate serve`, or name it with --admin-listen\n"
+        "error: no Northgate answers at http://{free}: start it with `northgate serve`, or name it with --admin-listen or --server\n"
     );
     assert_eq!((said.code, said.err), (1, sentence));
 }
