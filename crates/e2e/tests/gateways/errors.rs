@@ -1,5 +1,6 @@
 //! What the gateways answer by themselves: JSON, as docs/errors.md has it.
 
+use futures_util::future::join_all;
 use reqwest::Method;
 
 use crate::gateway::Kind;
@@ -67,6 +68,25 @@ async fn while_northgate_is_away_every_path_is_answered_in_json_and_nothing_reac
         is_documented(&stack, &hear(login(&stack)).await, &[502, 503]);
         is_documented(&stack, &hear(stack.request(Method::GET, "/oauth2/jwks")).await, &[502, 503]);
     }
+}
+
+/// Caddy and nginx waited for the TLS handshake of a Northgate that had been halted: the former without end, the latter for a minute.
+#[tokio::test]
+async fn while_northgate_accepts_connections_and_says_nothing_every_path_is_answered_in_json() {
+    // All at once: Traefik waits for half a minute.
+    join_all(Kind::ALL.map(async |kind| {
+        let stack = GatewayStack::with(kind, Plan { is_northgate_silent: true, ..PLAN }).await;
+        let token = stack.token().await;
+        is_documented(&stack, &hear(stack.call(&token)).await, &[503]);
+        // Each over a connection of its own: on a kept one HAProxy closes without an answer, since HTTP lets the client try again.
+        let rest =
+            format!("HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", stack.host());
+        for line in [format!("POST {LOGIN}"), "GET /oauth2/jwks".to_owned()] {
+            let heard = raw::send(&stack, format!("{line} {rest}")).await;
+            is_documented(&stack, &heard, &[502, 503, 504]);
+        }
+    }))
+    .await;
 }
 
 #[tokio::test]

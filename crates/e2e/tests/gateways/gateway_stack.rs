@@ -19,7 +19,7 @@ use northgate_server::tls::{Tls, dev};
 use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Mutex, watch};
 
 use crate::gateway::{Gateway, Kind, Places};
@@ -47,6 +47,7 @@ pub struct GatewayStack {
     pub certificate: Vec<u8>,
     _stop: watch::Sender<bool>,
     _taken: TcpSocket,
+    _silent: TcpListener,
     _home: TempDir,
 }
 
@@ -62,6 +63,8 @@ pub struct Plan {
     pub overrides: Overrides,
     /// The gateway looks for it where it is not.
     pub is_northgate_away: bool,
+    /// Northgate accepts connections and sends nothing, as a process that was stopped by SIGSTOP.
+    pub is_northgate_silent: bool,
     pub is_platform_away: bool,
     pub is_style_oauth: bool,
     /// The word before the lines of the files that are options.
@@ -77,6 +80,7 @@ pub struct Plan {
 pub const PLAN: Plan = Plan {
     overrides: SETUP.overrides,
     is_northgate_away: false,
+    is_northgate_silent: false,
     is_platform_away: false,
     is_style_oauth: false,
     option: None,
@@ -141,9 +145,15 @@ impl GatewayStack {
         let taken = TcpSocket::new_v4().unwrap();
         taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let nobody = taken.local_addr().unwrap();
-        let private = if plan.is_northgate_away { nobody } else { relay.address };
+        // The kernel accepts for it.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (public, private) = match (plan.is_northgate_away, plan.is_northgate_silent) {
+            (true, _) => (nobody, nobody),
+            (false, true) => (silent.local_addr().unwrap(), silent.local_addr().unwrap()),
+            (false, false) => (public, relay.address),
+        };
         let places = Places {
-            public: if plan.is_northgate_away { nobody } else { public },
+            public,
             private,
             platform: if plan.is_platform_away { nobody } else { platform.address },
             home: home.path(),
@@ -163,6 +173,7 @@ impl GatewayStack {
             certificate,
             _stop: stop,
             _taken: taken,
+            _silent: silent,
             _home: home,
         };
         stack.until_it_answers().await;
