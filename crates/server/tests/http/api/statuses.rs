@@ -2,6 +2,7 @@
 
 use northgate_core::policy::Overrides;
 
+use crate::support::document::endpoints;
 use crate::support::socket::{Answer, ask, post};
 use crate::support::world::*;
 
@@ -49,15 +50,32 @@ async fn the_dialect_that_says_401_for_a_refresh_token_has_a_challenge_too() {
 #[tokio::test]
 async fn a_405_names_the_methods_of_the_path() {
     let world = World::new().await;
-    for path in [LOGIN, REFRESH, LOGOUT, TOKEN, INTROSPECT, REVOKE] {
-        has(&ask(world.public, get(path, "")).await, 405, "Allow", "POST");
-    }
-    for path in ["/oauth2/jwks", "/.well-known/oauth-authorization-server"] {
-        has(&ask(world.public, post(path, FORM, "")).await, 405, "Allow", "GET,HEAD");
-    }
-    has(&ask(world.private, get(INTROSPECT, "")).await, 405, "Allow", "POST");
-    for path in ["/revocations", "/metrics", "/health/live", "/health/ready"] {
-        has(&ask(world.private, post(path, FORM, "")).await, 405, "Allow", "GET,HEAD");
+    for endpoint in endpoints().iter().filter(|endpoint| !endpoint.is_admin()) {
+        // A question may have any method: it is that of the call.
+        if endpoint.path.starts_with("/verify") {
+            continue;
+        }
+        for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+            if endpoint.allowed().contains(&method) {
+                continue;
+            }
+            let request = format!(
+                "{method} {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+                endpoint.path
+            );
+            let mut said = 0;
+            for listener in [world.public, world.private] {
+                let answer = ask(listener, &request).await;
+                if answer.status != 404 {
+                    assert_eq!(answer.status, 405, "{request}");
+                    let mut allow: Vec<&str> = answer.header("Allow").unwrap().split(',').collect();
+                    allow.sort_unstable();
+                    assert_eq!(allow, endpoint.allowed(), "{request}");
+                    said += 1;
+                }
+            }
+            assert!(said > 0, "no listener has {request}");
+        }
     }
 }
 
@@ -110,16 +128,7 @@ async fn a_429_says_when_to_come_again() {
     let overrides = Overrides { calls_per_minute: Some(1), ..SETUP.overrides };
     let world = World::with(Setup { overrides, ..SETUP }).await;
     let access = world.login().await.member("accessToken");
-    let form = format!("grant_type=client_credentials&token=x&client_id=demo&client_secret={}", world.secret);
-    for path in [TOKEN, INTROSPECT, REVOKE] {
-        let mut said = ask(world.public, post(path, FORM, &form)).await;
-        for _ in 0..3 {
-            said = ask(world.public, post(path, FORM, &form)).await;
-        }
-        if said.status == 429 {
-            assert!(said.header("Retry-After").is_some(), "{path}");
-        }
-    }
+    let form = format!("grant_type=client_credentials&client_id=demo&client_secret={}", world.secret);
     has(&ask(world.public, post(TOKEN, FORM, &form)).await, 429, "Retry-After", "60");
     let call = format!("app_key: demo\r\nAuthorization: Bearer {access}\r\n");
     let mut said = ask(world.private, get("/verify?style=oauth", &call)).await;
@@ -130,6 +139,18 @@ async fn a_429_says_when_to_come_again() {
     // The application API says it with 403, and as much.
     let login = format!("appId=demo&secret={}", world.secret);
     has(&ask(world.public, post(LOGIN, FORM, login)).await, 403, "Retry-After", "60");
+}
+
+#[tokio::test]
+async fn a_guesser_hears_at_every_endpoint_when_to_come_again() {
+    for path in [TOKEN, INTROSPECT, REVOKE, LOGIN, REFRESH] {
+        let world = World::with(Setup { failures_per_source: 1, ..SETUP }).await;
+        let of_oauth = "grant_type=client_credentials&token=x&client_id=demo&client_secret=x";
+        let form = format!("{of_oauth}&appId=demo&secret=x&refreshToken=x");
+        assert_eq!(ask(world.public, post(path, FORM, &form)).await.status, 401, "{path}");
+        let status = if path.starts_with("/oauth2") { 429 } else { 403 };
+        has(&ask(world.public, post(path, FORM, &form)).await, status, "Retry-After", "60");
+    }
 }
 
 #[tokio::test]

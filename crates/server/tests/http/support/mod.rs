@@ -1,5 +1,6 @@
 //! Worlds, sockets and identities that several books use.
 
+pub mod document;
 pub mod identity;
 pub mod page;
 pub mod socket;
