@@ -65,6 +65,7 @@ fn start() -> Server {
     while !is_ready.status().unwrap().success() {
         let log = || std::fs::read_to_string(dir.join("log")).unwrap_or_default();
         assert!(began.elapsed() < START, "PostgreSQL did not start: {}", log());
+        // Not `wait_until`: a failure shows the server's log.
         std::thread::sleep(Duration::from_millis(20));
     }
     Server { port, certificate, dir, _process: process }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::wait_until;
+
 /// Runs a program until our end of its standard input is gone, and then sends it a signal.
 const RUN: &str = r#"
     trap '' INT
@@ -52,12 +54,12 @@ impl ProcessGuard {
         }
         holder.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         let holder = holder.spawn().unwrap();
-        let pid = loop {
-            match fs::read_to_string(&pid_file) {
-                Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
-                Ok(_) | Err(_) => std::thread::sleep(Duration::from_millis(2)),
-            }
-        };
+        let mut pid = String::new();
+        wait_until("the process writes its id", || {
+            pid = fs::read_to_string(&pid_file).unwrap_or_default();
+            pid.ends_with('\n')
+        });
+        let pid = pid.trim().to_owned();
         ProcessGuard { holder, pid, signal }
     }
 
@@ -68,6 +70,7 @@ impl ProcessGuard {
         let began = Instant::now();
         while Command::new("kill").args(["-0", &self.pid]).stderr(Stdio::null()).status().unwrap().success() {
             assert!(began.elapsed() < within, "it does not stop by itself");
+            // Not `wait_until`: the deadline is what the caller tests.
             std::thread::sleep(Duration::from_millis(50));
         }
     }

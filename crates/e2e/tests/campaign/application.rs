@@ -37,6 +37,7 @@ impl Application {
     /// Works until the stop flag is set.
     pub async fn live(mut self, stop: watch::Receiver<bool>) -> Application {
         while !*stop.borrow() {
+            // Load pacing.
             sleep(self.chance.duration(PAUSE)).await;
             self.work().await;
         }

@@ -41,6 +41,7 @@ impl AssertionClient {
     /// Works until the stop flag is set.
     pub async fn live(mut self, stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
+            // Load pacing.
             sleep(PAUSE).await;
             self.assertions += 1;
             let (jti, assertion) = (self.assertions, self.assertion());

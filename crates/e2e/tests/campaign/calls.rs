@@ -4,10 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, RequestBuilder};
+use tokio::time::timeout;
 
 use super::history::{Answer, At, Deed, History, Pair, Token};
 use super::house::House;
 use super::node::ADMIN_TOKEN;
+
+/// How long the creation of an application may take, while many are created at once.
+const CREATION: Duration = Duration::from_secs(60);
 
 /// How long a client waits for a response before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -147,12 +151,16 @@ impl Calls {
 
     /// The same, tried until it is done.
     pub async fn create_within(&self, index: usize, max_grants: u32) -> Identity {
-        loop {
-            match self.create(index, max_grants).await {
-                Some(who) => return who,
-                None => tokio::time::sleep(Duration::from_millis(100)).await,
+        let created = async {
+            loop {
+                match self.create(index, max_grants).await {
+                    Some(who) => return who,
+                    // Not `eventually`: tasks run this, for which the compiler does not see that an `AsyncFnMut` is `Send`.
+                    None => tokio::time::sleep(Duration::from_millis(100)).await,
+                }
             }
-        }
+        };
+        timeout(CREATION, created).await.expect("no node creates an application")
     }
 
     /// Registers a public key for client assertions.

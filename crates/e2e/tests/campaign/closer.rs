@@ -37,6 +37,7 @@ impl Closer {
     pub async fn live(mut self, stop: watch::Receiver<bool>) {
         let mut before = None;
         while !*stop.borrow() {
+            // Load pacing.
             sleep(PAUSE).await;
             let now = self.log_in().await;
             if let (Some(before), Some(_)) = (before.take(), &now) {
@@ -73,6 +74,7 @@ impl Closer {
         }
         let answer = self.calls.ask(&self.who, Deed::Logout(pair.access.clone()), false).await;
         if matches!(answer, Answer::Done) && self.closes % LOOKED_AFTER == 1 {
+            // Part of the scenario: the checker takes an answer after the bound for a fault.
             sleep(2 * BOUND).await;
             for node in 0..self.calls.nodes() {
                 self.calls.verify(&self.who, &pair.access, node).await;

@@ -136,6 +136,7 @@ impl Faults<'_> {
         let begin = self.calls.history.now();
         block_in_place(|| self.house.databases.fill_assertions(client.app_id(), MAX_ASSERTIONS, FULL_FOR));
         tokio::spawn(client.live(stop));
+        // Part of the scenario: no condition shows that they have expired by every clock.
         sleep(FULL_FOR + Duration::from_secs(3)).await;
         self.calls.history.add_trouble(Fault::FillAssertions, begin);
     }
@@ -162,7 +163,7 @@ impl Faults<'_> {
         self.fail_over(Fault::LoseWrites, begin).await;
     }
 
-    /// 1 to 3 seconds.
+    /// The length of a fault, part of the scenario: 1 to 3 seconds.
     async fn pause(&mut self) {
         sleep(Duration::from_secs(1) + self.chance.duration(Duration::from_secs(2))).await;
     }
@@ -173,6 +174,7 @@ pub async fn recover(calls: &Calls) {
     let recovered = async {
         for node in 0..calls.nodes() {
             while !matches!(calls.ready(node).await, Answer::Done) {
+                // Not `eventually`: each question is a record for the checker, and `RECOVERY` is what is tested.
                 sleep(Duration::from_millis(50)).await;
             }
         }

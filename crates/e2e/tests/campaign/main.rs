@@ -106,7 +106,7 @@ async fn campaign(house: &mut House, seed: u64, minutes: Option<u64>, count: usi
     let closer = calls.create_within(count, closer::MAX_GRANTS).await;
     let asserting = calls.create_within(count + 2, application::MAX_GRANTS).await;
     let asserting = AssertionClient::register(asserting, calls.clone()).await;
-    // Known to all nodes then.
+    // The scenario begins when all nodes must know it.
     sleep(2 * checker::BOUND).await;
     tokio::spawn(Closer::new(closer, calls.clone()).live(stopped.clone()));
     let operator = Operator { calls: calls.clone(), chance: chance.fork(), applications: who, turn };
@@ -139,6 +139,7 @@ async fn campaign(house: &mut House, seed: u64, minutes: Option<u64>, count: usi
 async fn break_things(faults: &mut Faults<'_>, minutes: Option<u64>) {
     let Some(minutes) = minutes else {
         for fault in SHORT {
+            // Load pacing, here and below: work goes on between two faults.
             sleep(Duration::from_secs(1)).await;
             faults.strike(fault).await;
         }
@@ -159,18 +160,12 @@ async fn create(calls: &Calls, count: usize) -> Vec<Identity> {
     let mut creating = JoinSet::new();
     for index in 0..count {
         let calls = calls.clone();
-        creating.spawn(async move {
-            // So many at once may be too many.
-            loop {
-                match calls.create(index, application::MAX_GRANTS).await {
-                    Some(who) => return who,
-                    None => sleep(Duration::from_millis(100)).await,
-                }
-            }
-        });
+        // So many at once may be too many.
+        creating.spawn(async move { calls.create_within(index, application::MAX_GRANTS).await });
     }
     let mut who = creating.join_all().await;
     who.sort_by_key(|who| who.index);
+    // Load pacing: the bound within which all nodes must know them.
     sleep(2 * checker::BOUND).await;
     who
 }

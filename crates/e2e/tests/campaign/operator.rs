@@ -28,6 +28,7 @@ pub struct Operator {
 impl Operator {
     pub async fn work(mut self, stop: watch::Receiver<bool>) {
         while !*stop.borrow() {
+            // Load pacing.
             sleep(self.chance.duration(Duration::from_secs(3))).await;
             let turn = Arc::clone(&self.turn);
             let _turn = turn.lock().await;
@@ -49,6 +50,7 @@ impl Operator {
             if matches!(self.calls.operate(who, deed.clone(), node).await, Answer::Done) {
                 return;
             }
+            // Load pacing; it goes on until a fault of the campaign has ended, and the campaign has a deadline.
             sleep(Duration::from_millis(100)).await;
         }
     }
@@ -61,6 +63,7 @@ impl Operator {
                 if matches!(self.calls.verify(who, &pair.access, node).await, Answer::Refused) {
                     return;
                 }
+                // Load pacing: each answer is a record for the checker.
                 sleep(ASK_EVERY).await;
             }
         });
@@ -72,6 +75,7 @@ impl Operator {
 pub async fn watch_readiness(calls: Calls, node: usize, stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         calls.ready(node).await;
+        // Load pacing.
         sleep(WATCH_EVERY).await;
     }
 }
@@ -82,6 +86,7 @@ pub async fn measure_lateness(stop: watch::Receiver<bool>) -> Duration {
     let mut latest = Duration::ZERO;
     while !*stop.borrow() {
         let began = Instant::now();
+        // The sleep itself is measured: how late this machine wakes a task.
         sleep(NAP).await;
         latest = latest.max(began.elapsed().saturating_sub(NAP));
     }

@@ -4,14 +4,13 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::house::{Application, House};
 use northgate_testkit::packages;
 use northgate_testkit::venv::venv;
+use northgate_testkit::wait_until;
 
 use crate::{page, tools};
 
@@ -143,20 +142,18 @@ pub struct Quarkus {
 impl Quarkus {
     /// The body of an answer, for as long as it takes the application to start.
     pub fn get(&mut self, path: &str, token: Option<&str>) -> String {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
+        let mut answer = None;
+        wait_until(&format!("the application answers /{path}"), || {
             let mut curl = Command::new("curl");
             curl.args(["-sf", &format!("http://127.0.0.1:{}/{path}", self.port)]);
             if let Some(token) = token {
                 curl.args(["-H", &format!("Authorization: Bearer {token}")]);
             }
             let output = curl.output().unwrap();
-            if output.status.success() {
-                return String::from_utf8(output.stdout).unwrap();
-            }
-            assert!(Instant::now() < deadline, "/{path}: {output:?}");
-            sleep(Duration::from_millis(200));
-        }
+            answer = output.status.success().then_some(output.stdout);
+            answer.is_some()
+        });
+        String::from_utf8(answer.unwrap()).unwrap()
     }
 
     pub fn stop(mut self) {

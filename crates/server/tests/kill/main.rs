@@ -41,6 +41,7 @@ async fn a_server_that_is_killed_at_any_moment_keeps_every_promise_that_it_made(
         for client in clients.drain(..) {
             busy.spawn(client.until_unanswered(server.calls()));
         }
+        // Part of the scenario, here and below: the kill comes at any moment.
         sleep(chance.duration(Duration::from_millis(150))).await;
         server.kill();
         clients = busy.join_all().await;

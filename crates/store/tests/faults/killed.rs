@@ -66,6 +66,7 @@ fn script(child: &mut Child, promises: &mut Promises) -> Result<(), Gone> {
     promises.refresh(child, 1)?;
     // Idle moments: the sweep writes the rows, removes the journal, and the WAL is copied.
     while child.ask(&["journal"])? != ["0"] {
+        // Not `wait_until`: a child that was killed ends the script by `?`, and is killed after a bounded number of calls.
         std::thread::sleep(POLL);
     }
     promises.refresh(child, 0)?;

@@ -141,7 +141,7 @@ impl Node {
     }
 }
 
-/// Waits until it holds.
+/// Waits until it holds. Not `eventually`: tests spawn this as a task, for which the compiler does not see that an `AsyncFnMut` is `Send`.
 pub async fn until(mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
     while !holds() {

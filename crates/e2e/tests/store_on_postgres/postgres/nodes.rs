@@ -127,7 +127,7 @@ async fn a_change_that_commits_long_after_it_was_written_is_seen() {
     for id in ["b", "c", "d"] {
         let other = a.customer(id, Overrides::default()).await;
         b.knows(&other).await;
-        // Later than the look that showed it.
+        // Part of the scenario: the next change is later than the look that showed this one.
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert_eq!(b.auth.registry().find(&app.id).unwrap().name, "app");
