@@ -70,6 +70,19 @@ async fn a_source_has_its_share_and_closes_its_own_idle_connections_only() {
 }
 
 /// Otherwise a source that holds its share could close the connections of others.
+// A provider assigns a /64 to one customer as a whole: by other addresses of it, the customer has no second share.
+#[tokio::test]
+async fn the_addresses_of_one_ipv6_network_have_one_share() {
+    let table = table(100, 1);
+    let busy = table.enter(Some(from("2001:db8:0:1::1")), |_| {}).await.unwrap();
+    busy.activity.request_begins();
+    for (address, has_room) in
+        [("2001:db8:0:1::2", false), ("2001:db8:0:1:ffff:ffff:ffff:ffff", false), ("2001:db8:0:2::1", true)]
+    {
+        assert_eq!(table.enter(Some(from(address)), |_| {}).await.is_ok(), has_room, "{address}");
+    }
+}
+
 #[tokio::test]
 async fn a_source_beyond_its_share_takes_no_place_from_others() {
     let table = table(2, 1);

@@ -5,7 +5,7 @@ use crate::support::socket::{Socket, ask, post};
 use crate::support::world::*;
 
 /// Every endpoint of both listeners that a client or a gateway can reach without the admin token, and a path without an endpoint.
-const PUBLIC: [(&str, &str); 9] = [
+const PUBLIC: [(&str, &str); 10] = [
     ("POST", LOGIN),
     ("POST", REFRESH),
     ("POST", LOGOUT),
@@ -14,6 +14,7 @@ const PUBLIC: [(&str, &str); 9] = [
     ("POST", "/oauth2/revoke"),
     ("GET", "/oauth2/jwks"),
     ("GET", "/.well-known/oauth-authorization-server"),
+    ("GET", "/.well-known/openid-configuration"),
     ("GET", "/nowhere"),
 ];
 const PRIVATE: [(&str, &str); 8] = [
