@@ -80,10 +80,12 @@ impl Reader {
         self.run(shell.env("REFRESH_TOKEN", &pair.refresh))
     }
 
-    /// Pastes each block of a page that is for a shell after the first, which says where everything is.
+    /// Pastes each block of a page that is for a shell after the first, which says where everything is. The block about
+    /// generators is for the suite `generated_clients`, which has them.
     fn shell(&self, page: &str) -> Vec<String> {
         let texts = texts(page, "sh");
-        texts[1..].iter().map(|text| self.paste(&format!("{}{text}", texts[0]))).collect()
+        let pasted = texts[1..].iter().filter(|text| !text.contains("openapi-generator-cli.jar"));
+        pasted.map(|text| self.paste(&format!("{}{text}", texts[0]))).collect()
     }
 
     /// A file with `text` in the reader's directory.
