@@ -200,9 +200,7 @@ fn refused(record: &Record, story: &Story, event: &Event) -> Option<&'static str
             let is_superseded = before().any(|other| {
                 matches!(&other.deed, Deed::Refresh(later) if later.grant == token.grant && later.generation > token.generation)
             });
-            let is_too_late = before().any(|other| {
-                matches!(&other.deed, Deed::Refresh(same) if same == token) && other.begin + RETRY < event.end
-            });
+            let is_too_late = is_too_late(story, token, event);
             let is_lost = is_gone_by_loss(record, story, token, event);
             let is_excused = was_logged_out(token) || is_superseded || is_too_late || is_lost;
             (!is_excused).then_some("a good refresh token was refused")
@@ -290,9 +288,16 @@ pub fn said_so(record: &Record, event: &Event) -> bool {
     })
 }
 
+/// Whether the retry window of a token may be over: it was presented that long before.
+pub fn is_too_late(story: &Story, token: &Token, event: &Event) -> bool {
+    story.events.iter().any(|other| {
+        matches!(&other.deed, Deed::Refresh(same) if same == token) && other.begin + RETRY < event.end
+    })
+}
+
 /// Whether the grant went with writes that were lost: with its login, or because the order of uses by which grants give way is
 /// that of before.
-fn is_gone_by_loss(record: &Record, story: &Story, token: &Token, event: &Event) -> bool {
+pub fn is_gone_by_loss(record: &Record, story: &Story, token: &Token, event: &Event) -> bool {
     is_login_lost(record, story, token) || may_have_given_way(record, story, token, event)
 }
 

@@ -14,7 +14,7 @@ use northgate_core::application::State;
 use northgate_core::issue::Pair;
 use northgate_core::login::LoginError;
 use northgate_core::policy::Overrides;
-use northgate_core::refresh::RefreshError;
+use northgate_core::refresh::{How, RefreshError};
 use northgate_core::secret::{SecretText, Secrets};
 use northgate_core::store::{Created, NewApplication, Store};
 use tokio::task::JoinSet;
@@ -136,6 +136,10 @@ async fn obey(house: &House, words: &[&str]) -> String {
                 Err(_) => "unavailable".to_owned(),
             }
         }
+        ["secret"] => match house.auth.add_secret(&app(), String::new(), None, now).await {
+            Ok((_, Some(secret))) => format!("created {}", secret.reveal()),
+            Ok(_) | Err(_) => "unavailable".to_owned(),
+        },
         ["login", text] => match house.auth.login(&app(), &secret(text), HERE, now).await {
             Ok(login) => pair(&login.pair),
             Err(LoginError::Store(_)) => "unavailable".to_owned(),
@@ -143,6 +147,8 @@ async fn obey(house: &House, words: &[&str]) -> String {
         },
         ["refresh", text, token] => {
             match house.auth.refresh(&Caller::with_secret(&app(), &secret(text), HERE), token, now).await {
+                // Good for its owner, and yet a sign that an answered step was lost.
+                Ok(refresh) if matches!(refresh.how, How::CaughtUp { .. }) => "caught-up".to_owned(),
                 Ok(refresh) => pair(&refresh.pair),
                 Err(RefreshError::Store(_)) => "unavailable".to_owned(),
                 Err(RefreshError::Refused(refusal)) => format!("refused {refusal}"),

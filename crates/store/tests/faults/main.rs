@@ -7,6 +7,7 @@
 // A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod campaign;
 mod child;
 mod failing;
 mod fsync;

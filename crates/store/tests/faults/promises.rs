@@ -20,6 +20,9 @@ pub struct Pair {
     pub refresh: String,
 }
 
+/// Logged-out grants that a campaign looks at again and again.
+const LOGGED_OUT: usize = 20;
+
 #[derive(Default)]
 pub struct Promises {
     secret: Option<String>,
@@ -88,6 +91,74 @@ impl Promises {
 
     fn secret(&self) -> &str {
         self.secret.as_deref().unwrap()
+    }
+
+    /// The number of grants that are not logged out.
+    pub fn grants(&self) -> usize {
+        self.chains.len()
+    }
+
+    /// Creates the application, unless that was answered before. Created and not answered, it gets another secret.
+    pub fn ensure(&mut self, child: &mut Child) -> Result<(), Gone> {
+        if self.secret.is_none() {
+            let answer = child.ask(&["create"])?;
+            let answer = if answer[0] == "created" { answer } else { child.ask(&["secret"])? };
+            self.secret = Some(answer[1].clone());
+        }
+        Ok(())
+    }
+
+    /// Checks that all of it holds, through the child, and goes on from there: each chain has moved by one.
+    pub fn hold(&mut self, child: &mut Child) -> Result<(), Gone> {
+        for grant in 0..self.chains.len() {
+            if self.chains[grant].len() > 1 {
+                let answer = self.present(child, &self.before_last(grant).refresh)?;
+                match answer[0].as_str() {
+                    "pair" => assert_eq!(answer[2], self.last(grant).refresh, "the chain forked"),
+                    // The refresh that was asked last was not answered, and yet happened.
+                    _ => assert_eq!(answer[0], "refused", "{answer:?}"),
+                }
+            }
+            self.refresh(child, grant)?;
+            let kept = self.chains[grant].len().saturating_sub(2);
+            self.chains[grant].drain(..kept);
+            assert_eq!(child.ask(&["verify", &self.last(grant).access])?, ["good"]);
+        }
+        let kept = self.logged_out.len().saturating_sub(LOGGED_OUT);
+        self.logged_out.drain(..kept);
+        for pair in &self.logged_out {
+            assert_eq!(child.ask(&["verify", &pair.access])?[0], "bad");
+            assert_eq!(self.present(child, &pair.refresh)?[0], "refused");
+        }
+        Ok(())
+    }
+
+    /// All of it as lines.
+    pub fn text(&self) -> String {
+        let pairs = |chain: &[Pair]| {
+            let words = chain.iter().map(|pair| format!("{} {}", pair.access, pair.refresh));
+            words.collect::<Vec<_>>().join(" ")
+        };
+        let secret = self.secret.clone().unwrap_or_default();
+        let chains = self.chains.iter().map(|chain| format!("chain {}", pairs(chain)));
+        let lines = [format!("secret {secret}"), format!("out {}", pairs(&self.logged_out))];
+        lines.into_iter().chain(chains).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The opposite of [`Promises::text`].
+    pub fn parse<'l>(lines: impl Iterator<Item = &'l str>) -> Promises {
+        let mut promises = Promises::default();
+        for line in lines {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let pair = |pair: &[&str]| Pair { access: pair[0].to_owned(), refresh: pair[1].to_owned() };
+            let pairs = words[1..].chunks_exact(2).map(pair);
+            match words[0] {
+                "secret" => promises.secret = words.get(1).map(|&secret| secret.to_owned()),
+                "out" => promises.logged_out = pairs.collect(),
+                _ => promises.chains.push(pairs.collect()),
+            }
+        }
+        promises
     }
 
     /// Opens the store as it is now, and checks that all of it holds.
