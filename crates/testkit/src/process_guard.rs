@@ -68,11 +68,17 @@ impl ProcessGuard {
         let sent = Command::new("kill").args([&format!("-{signal}"), &self.pid]).status();
         assert!(sent.unwrap().success());
         let began = Instant::now();
-        while Command::new("kill").args(["-0", &self.pid]).stderr(Stdio::null()).status().unwrap().success() {
+        while self.is_up() {
             assert!(began.elapsed() < within, "it does not stop by itself");
             // Not `wait_until`: the deadline is what the caller tests.
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Whether it has not ended.
+    pub fn is_up(&self) -> bool {
+        let mut kill = Command::new("kill");
+        kill.args(["-0", &self.pid]).stderr(Stdio::null()).status().unwrap().success()
     }
 
     /// It is gone when this returns.

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::link::{Link, Mode};
+use super::volume::Volume;
 use northgate_testkit::postgres::programs::{as_nobody_special, programs};
 use northgate_testkit::process_guard::ProcessGuard;
 use northgate_testkit::wait_until;
@@ -16,6 +17,7 @@ const FEW: u32 = 8;
 
 pub struct Databases {
     dir: PathBuf,
+    volume: Volume,
     programs: PathBuf,
     ports: [u16; 2],
     processes: [Option<ProcessGuard>; 2],
@@ -28,10 +30,17 @@ impl Databases {
     /// A primary and a synchronous standby in a folder below `dir`.
     pub async fn start(dir: &Path, ports: [u16; 2]) -> Databases {
         let dir = dir.join("databases");
-        std::fs::create_dir(&dir).unwrap();
+        let volume = Volume::mount(&dir);
         let replication = [Link::to(ports[0]).await, Link::to(ports[1]).await];
-        let mut databases =
-            Databases { dir, programs: programs(), ports, processes: [None, None], primary: 0, replication };
+        let mut databases = Databases {
+            dir,
+            volume,
+            programs: programs(),
+            ports,
+            processes: [None, None],
+            primary: 0,
+            replication,
+        };
         databases.run(
             "initdb",
             &["-U", "northgate", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
@@ -48,6 +57,27 @@ impl Databases {
     /// The servers' ports; which is the primary is for a node to find out.
     pub fn ports(&self) -> [u16; 2] {
         self.ports
+    }
+
+    /// The primary, by its place among the ports.
+    pub fn primary(&self) -> usize {
+        self.primary
+    }
+
+    /// The disk that both servers are on.
+    pub fn volume(&self) -> &Volume {
+        &self.volume
+    }
+
+    /// Starts the servers that have ended because they could not write.
+    pub fn revive(&mut self) {
+        for server in 0..2 {
+            let is_up = self.processes[server].as_ref().is_some_and(ProcessGuard::is_up);
+            if !is_up {
+                drop(self.processes[server].take());
+                self.spawn(server);
+            }
+        }
     }
 
     /// The link that the standby gets its changes through.
@@ -67,6 +97,19 @@ impl Databases {
         self.primary = 1 - self.primary;
         assert_eq!(self.sql("SELECT pg_promote(true, 100)"), "t");
         self.replication[1 - self.primary].set(Mode::Pass);
+    }
+
+    /// Ends the server that was the primary before the last promotion.
+    pub fn end_former_primary(&mut self) {
+        drop(self.processes[1 - self.primary].take());
+    }
+
+    /// Waits until the standby has all that the primary, which takes no more writes, has answered.
+    pub fn until_standby_is_level(&self) {
+        self.until(
+            "the standby has everything",
+            "SELECT count(*) = 1 FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_flush_lsn()",
+        );
     }
 
     /// Makes the server that is down a standby from a copy of the primary.

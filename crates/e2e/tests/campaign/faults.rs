@@ -11,7 +11,7 @@ use super::assertion_client::{AssertionClient, MAX_ASSERTIONS};
 use super::calls::{Calls, Identity};
 use super::databases::Databases;
 use super::history::{Answer, Fault};
-use super::house::House;
+use super::house::{CLOCKS_MS, House};
 use super::link::Mode;
 use super::node::QUEUE;
 use northgate_testkit::chance::Chance;
@@ -52,6 +52,11 @@ impl Faults<'_> {
             Fault::FewConnections,
             Fault::UnreadLog(node()),
             Fault::FillQueue(node()),
+            Fault::SwitchOver,
+            Fault::IsolatePrimary(node()),
+            Fault::FillDisk,
+            Fault::StepClock(node()),
+            Fault::Upgrade,
         ];
         for last in (1..round.len()).rev() {
             round.swap(last, self.chance.below(last + 1));
@@ -91,7 +96,15 @@ impl Faults<'_> {
             Fault::FewConnections => self.restrict(Databases::set_short_of_connections).await,
             Fault::UnreadLog(node) => self.leave_log_unread(node).await,
             Fault::FillQueue(node) => self.fill_queue(node).await,
-            Fault::SwitchOver => unreachable!("the suite patroni has it"),
+            Fault::FillDisk => self.fill_disk().await,
+            Fault::StepClock(node) => {
+                self.house.nodes[node].set_clock(opposite(CLOCKS_MS[node]));
+                self.pause().await;
+                self.house.nodes[node].set_clock(CLOCKS_MS[node]);
+            }
+            Fault::Upgrade => self.upgrade().await,
+            Fault::SwitchOver => return self.switch_over(begin).await,
+            Fault::IsolatePrimary(node) => return self.isolate_primary(node, begin).await,
             Fault::FillAssertions => unreachable!("it is how the client with assertions begins"),
             Fault::FailOver => return self.fail_over(fault, begin).await,
             Fault::LoseWrites => return self.lose_writes().await,
@@ -141,6 +154,72 @@ impl Faults<'_> {
         self.calls.history.add_trouble(Fault::FillAssertions, begin);
     }
 
+    /// The servers stop or refuse, as they do; room alone is what an operator gives them.
+    async fn fill_disk(&mut self) {
+        block_in_place(|| self.house.databases.volume().fill());
+        self.pause().await;
+        block_in_place(|| self.house.databases.volume().free());
+        // A server that could not write its WAL ends itself, in a moment of its own.
+        self.pause().await;
+        block_in_place(|| self.house.databases.revive());
+        block_in_place(|| self.house.databases.wait_for_standby(true));
+    }
+
+    /// One node after the other, as an operator does it: the next when the one before wants requests.
+    async fn upgrade(&mut self) {
+        for node in 0..self.house.nodes.len() {
+            block_in_place(|| self.house.nodes[node].upgrade());
+            recover(self.calls).await;
+        }
+    }
+
+    /// The former primary stays, with all sessions that it has.
+    async fn switch_over(&mut self, begin: Duration) {
+        let databases = &mut self.house.databases;
+        block_in_place(|| {
+            databases.set_read_only(true);
+            databases.until_standby_is_level();
+            databases.promote();
+            databases.set_read_only(false);
+        });
+        recover(self.calls).await;
+        self.pause().await;
+        recover(self.calls).await;
+        self.calls.history.add_trouble(Fault::SwitchOver, begin);
+        self.replace_former_primary();
+    }
+
+    /// A network that splits: on one side the primary and a node, on the other the standby and the rest. Later the sides see each
+    /// other again, and both servers take writes.
+    async fn isolate_primary(&mut self, node: usize, begin: Duration) {
+        let turn = Arc::clone(&self.turn);
+        // What an operator says on one side, the other cannot know.
+        let _turn = turn.lock().await;
+        let former = self.house.databases.primary();
+        let cut = |house: &House, mode| {
+            for (number, one) in house.nodes.iter().enumerate() {
+                one.set_database_link(if number == node { 1 - former } else { former }, mode);
+            }
+        };
+        cut(self.house, Mode::Cut);
+        block_in_place(|| self.house.databases.promote());
+        self.pause().await;
+        cut(self.house, Mode::Pass);
+        recover(self.calls).await;
+        self.pause().await;
+        recover(self.calls).await;
+        self.calls.history.add_trouble(Fault::IsolatePrimary(node), begin);
+        self.replace_former_primary();
+    }
+
+    fn replace_former_primary(&mut self) {
+        block_in_place(|| {
+            self.house.databases.end_former_primary();
+            self.house.databases.bring_standby();
+            self.house.databases.wait_for_standby(true);
+        });
+    }
+
     /// The primary is gone, and what it has answered is on the standby.
     async fn fail_over(&mut self, fault: Fault, begin: Duration) {
         block_in_place(|| self.house.databases.kill_primary());
@@ -167,6 +246,12 @@ impl Faults<'_> {
     async fn pause(&mut self) {
         sleep(Duration::from_secs(1) + self.chance.duration(Duration::from_secs(2))).await;
     }
+}
+
+/// The clock at the other end of what the nodes' clocks differ by.
+fn opposite(clock_ms: i64) -> i64 {
+    let ends = [CLOCKS_MS.iter().min(), CLOCKS_MS.iter().max()].map(|end| *end.unwrap());
+    if ends[1] - clock_ms > clock_ms - ends[0] { ends[1] } else { ends[0] }
 }
 
 /// Waits until all nodes want requests.

@@ -83,9 +83,21 @@ pub enum Fault {
     CutReplication,
     StallReplication,
     FailOver,
-    /// A tool makes the standby the primary, and the primary a standby: in the suite `patroni`.
-    #[allow(dead_code)]
+    /// The standby becomes the primary, and the former one, which takes no more writes, closes no session. In the suite `patroni` a
+    /// tool does it.
     SwitchOver,
+    /// One node alone is left with the primary, while the others get a new one; nobody ends the former.
+    #[allow(dead_code, reason = "a tool fences it in the suite `patroni`")]
+    IsolatePrimary(usize),
+    /// The databases' disk is full.
+    #[allow(dead_code, reason = "the cluster of the suite `patroni` is on no disk of its own")]
+    FillDisk,
+    /// The clock of the node steps, and back.
+    #[allow(dead_code, reason = "clocks stand in the suite `patroni`")]
+    StepClock(usize),
+    /// Each node in turn is stopped, and another version started in its place.
+    #[allow(dead_code, reason = "the suite `patroni` is about the databases")]
+    Upgrade,
     /// An asynchronous fail-over that loses the last writes.
     LoseWrites,
     /// The primary takes no writes, and closes no session.

@@ -11,7 +11,7 @@ use northgate_testkit::ports::free_port;
 use northgate_testkit::process_guard::ProcessGuard;
 
 /// By how much the nodes' clocks are off.
-const CLOCKS_MS: [i64; 3] = [0, 3_000, -2_000];
+pub const CLOCKS_MS: [i64; 3] = [0, 3_000, -2_000];
 
 pub struct House<D = Databases> {
     pub nodes: Vec<Node>,

@@ -20,6 +20,7 @@ mod link;
 mod node;
 mod operator;
 mod summary;
+mod volume;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,7 @@ use operator::{Operator, measure_lateness, watch_readiness};
 
 const APPLICATIONS: usize = 120;
 /// What the short one breaks, each once.
-const SHORT: [Fault; 11] = [
+const SHORT: [Fault; 16] = [
     Fault::KillNode(1),
     Fault::CutNodeFromDatabase(0),
     Fault::FailOver,
@@ -52,6 +53,11 @@ const SHORT: [Fault; 11] = [
     Fault::FewConnections,
     Fault::UnreadLog(2),
     Fault::FillQueue(1),
+    Fault::SwitchOver,
+    Fault::IsolatePrimary(1),
+    Fault::FillDisk,
+    Fault::StepClock(0),
+    Fault::Upgrade,
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -29,7 +29,9 @@ pub struct Node {
     name: String,
     dir: PathBuf,
     url: String,
-    clock_ms: i64,
+    clock: PathBuf,
+    /// Another version of the program than the one under test.
+    is_other: bool,
     ports: Ports,
     process: Option<ProcessGuard>,
     /// To each database.
@@ -54,7 +56,10 @@ impl Node {
         let url = format!("postgres://{login}@{one},{other}/{database}?sslmode=disable");
         let (public, private) = (Link::to(ports.public).await, Link::to(ports.private).await);
         let name = format!("northgate-{number}");
-        Node { name, dir: dir.to_owned(), url, clock_ms, ports, process: None, databases, public, private }
+        let (dir, clock, is_other) = (dir.to_owned(), dir.join(format!("{name}.clock")), false);
+        let node = Node { name, dir, url, clock, is_other, ports, process: None, databases, public, private };
+        node.set_clock(clock_ms);
+        node
     }
 
     pub fn start(&mut self) {
@@ -71,7 +76,8 @@ impl Node {
     }
 
     fn start_with(&mut self, log: Stdio) {
-        let mut serve = Command::new(northgate_testkit::program());
+        let mut serve =
+            Command::new(if self.is_other { other_program() } else { northgate_testkit::program().into() });
         serve.args(["serve", "--database-url", &self.url, "--data-dir"]).arg(self.dir.join(&self.name));
         serve.args(["--listen", &format!("127.0.0.1:{}", self.ports.public)]);
         serve.args(["--admin-listen", &format!("127.0.0.1:{}", self.ports.private)]);
@@ -90,7 +96,7 @@ impl Node {
         serve.env("NORTHGATE_LIMITS_FAILURES_PER_SOURCE", "0");
         serve.env("NORTHGATE_LIMITS_FAILURES_PER_APPLICATION", "0");
         serve.env("NORTHGATE_LOG_FORMAT", "json").env("NORTHGATE_LOG_REQUESTS", "failed");
-        serve.env("LD_PRELOAD", clock(&self.dir)).env("CLOCK_OFFSET_MS", self.clock_ms.to_string());
+        serve.env("LD_PRELOAD", clock(&self.dir)).env("CLOCK_OFFSET", &self.clock);
         self.process = Some(ProcessGuard::start_with_log(&serve, &self.dir, &self.name, "KILL", log));
     }
 
@@ -120,6 +126,26 @@ impl Node {
         self.databases.iter().for_each(|link| link.set(mode));
     }
 
+    /// The way to one of the two servers.
+    pub fn set_database_link(&self, server: usize, mode: Mode) {
+        self.databases[server].set(mode);
+    }
+
+    /// Sets its clock off by so much from now on.
+    pub fn set_clock(&self, offset_ms: i64) {
+        // Written in place: the process has mapped the file.
+        let mut file =
+            fs::OpenOptions::new().create(true).write(true).truncate(false).open(&self.clock).unwrap();
+        file.write_all(&offset_ms.to_ne_bytes()).unwrap();
+    }
+
+    /// Stops it, and starts the version that it was not.
+    pub fn upgrade(&mut self) {
+        self.stop();
+        self.is_other = !self.is_other;
+        self.start();
+    }
+
     /// The way from the balancer.
     pub fn set_public_link(&self, mode: Mode) {
         self.public.set(mode);
@@ -138,6 +164,14 @@ impl Node {
     fn log_path(&self) -> PathBuf {
         self.dir.join(format!("{}.log", self.name))
     }
+}
+
+/// The program of `NORTHGATE_CAMPAIGN_OTHER`, such as the previous release; without it the one under test.
+fn other_program() -> PathBuf {
+    // A test has no configuration to take it from.
+    #[allow(clippy::disallowed_methods)]
+    let given = std::env::var_os("NORTHGATE_CAMPAIGN_OTHER");
+    given.map_or_else(|| northgate_testkit::program().into(), PathBuf::from)
 }
 
 /// The library that sets clocks off.

@@ -35,6 +35,8 @@ mod node;
 mod operator;
 #[path = "../campaign/summary.rs"]
 mod summary;
+#[path = "../campaign/volume.rs"]
+mod volume;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -94,7 +94,7 @@ impl Campaign {
     }
 
     fn live(&mut self, child: &mut Child, chance: &mut Chance) -> Result<(), Gone> {
-        child.ask(&["open"])?;
+        assert_eq!(child.ask(&["open"])?, ["done"]);
         self.promises.ensure(child)?;
         self.promises.hold(child)?;
         for _ in 0..1 + chance.up_to(OPERATIONS) {
