@@ -86,7 +86,7 @@ pub enum Fault {
     /// The standby becomes the primary, and the former one, which takes no more writes, closes no session. In the suite `patroni` a
     /// tool does it.
     SwitchOver,
-    /// One node alone is left with the primary, while the others get a new one; nobody ends the former.
+    /// One node alone is left with the primary, while the others get a new one; the former is not ended.
     #[allow(dead_code, reason = "a tool fences it in the suite `patroni`")]
     IsolatePrimary(usize),
     /// The databases' disk is full.

@@ -1,8 +1,9 @@
-//! Laws of the files in `deploy/cluster` and `deploy/systemd`: each is read by the program that it is for.
+//! Laws of the files in `deploy`: each is read by the program that it is for.
 
 // A test that panics has said what is wrong; clippy knows that for test functions, not for what they lean on.
 #![allow(clippy::unwrap_used)]
 
+mod helm;
 mod image;
 mod packages;
 

@@ -109,13 +109,11 @@ impl GlobalFlags {
             Some(file) => admin_token::read(file)?,
             None => admin_token::find(&config.data_dir, given.as_deref())?,
         };
-        // As the listener: plain HTTP on a loopback address only. Elsewhere only the server's own certificate is trusted, which
-        // this machine has.
+        // As the listener: plain HTTP on a loopback address only. Elsewhere the server's own certificates are trusted, which this
+        // machine has.
         let is_tls = !config.admin_listen.ip().is_loopback();
-        let tls = match config.tls.certificates.first() {
-            Some(certificate) if is_tls => Some(trust::only(&certificate.chain)?),
-            Some(_) | None => None,
-        };
+        let files = config.tls.certificates.iter().map(|certificate| certificate.chain.as_path());
+        let tls = is_tls.then(|| trust::pinned(files)).transpose()?;
         let address = admin_address::find(&config.data_dir, config.admin_listen)?;
         Ok(Client::new(url_of(address, is_tls), tls, token))
     }
