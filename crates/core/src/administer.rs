@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::credential::{Credential, CredentialId, CredentialKind, MAX_CREDENTIALS};
 use crate::grant::GrantId;
 use crate::keyring::{KeyringError, KeyringRecord};
+use crate::owner::Owner;
 use crate::policy::{Overrides, Policy, PolicyChange};
 use crate::registry::Revocation;
 use crate::secret::{Busy, Kept, MAX_SECRETS, Secret, SecretId, SecretText, Secrets};
@@ -22,6 +23,7 @@ pub struct Wanted {
     /// The application's existing appId, if it has one; otherwise the server allocates it.
     pub id: Option<AppId>,
     pub name: String,
+    pub owner: Option<Owner>,
     /// The application's existing secret, if it has one; otherwise the server allocates it.
     pub secret: Option<SecretText>,
     pub overrides: Overrides,
@@ -41,9 +43,10 @@ pub enum Creation {
 /// A change to one application.
 pub enum Change {
     State(State),
-    /// Merges the policy change into the overrides; a name and allow rules replace the old ones.
+    /// Merges the policy change into the overrides; a name, an owner (`Some(None)`: none) and allow rules replace the old ones.
     Set {
         name: Option<String>,
+        owner: Option<Option<Owner>>,
         policy: PolicyChange,
         allow: Option<Allow>,
     },
@@ -105,6 +108,7 @@ impl Auth {
         let new = NewApplication {
             id,
             name: wanted.name,
+            owner: wanted.owner,
             state: State::Active,
             overrides: wanted.overrides,
             allow: wanted.allow,
@@ -265,9 +269,10 @@ fn changed(
     let mut application = Application { revision: present.revision + 1, ..present.clone() };
     match change {
         Change::State(state) => application.state = *state,
-        Change::Set { name, policy, allow } => {
+        Change::Set { name, owner, policy, allow } => {
             application.overrides = policy.apply(&present.overrides);
             application.name = name.as_ref().unwrap_or(&present.name).clone();
+            application.owner = owner.as_ref().unwrap_or(&present.owner).clone();
             application.allow = allow.as_ref().unwrap_or(&present.allow).clone();
         }
         Change::AddSecret(label, kept) => {

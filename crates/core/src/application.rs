@@ -7,6 +7,7 @@ use crate::allow::Allow;
 use crate::app_id::AppId;
 use crate::clock::{CLOCK_SKEW, Timestamp};
 use crate::credential::Credential;
+use crate::owner::Owner;
 use crate::policy::Overrides;
 use crate::secret::Secrets;
 use crate::throttle::Calls;
@@ -45,6 +46,8 @@ pub struct Application {
     pub id: AppId,
     /// The operator's name for it; need not be unique.
     pub name: String,
+    /// The team or customer that it belongs to.
+    pub owner: Option<Owner>,
     pub state: State,
     pub overrides: Overrides,
     /// The calls that it may make on the platform.
@@ -105,6 +108,7 @@ mod tests {
         let new = crate::store::NewApplication {
             id: AppId::random(),
             name: String::new(),
+            owner: None,
             state: State::Active,
             overrides: Overrides::default(),
             allow: Allow::default(),

@@ -28,6 +28,7 @@ pub mod keyring;
 pub mod login;
 pub mod logout;
 mod mac;
+pub mod owner;
 pub mod policy;
 pub mod possession;
 mod published;

@@ -330,6 +330,7 @@ mod tests {
             number: AppNumber(number),
             id: AppId::parse("a").expect("an appId"),
             name: "the application".to_owned(),
+            owner: None,
             state: State::Active,
             overrides: Overrides::default(),
             allow: Allow::default(),

@@ -15,6 +15,7 @@ use crate::application::{AppNumber, Application, State};
 use crate::clock::Timestamp;
 use crate::grant::{Grant, GrantId, GrantKey};
 use crate::high_water::Marks;
+use crate::owner::Owner;
 use crate::policy::Overrides;
 use crate::registry::{Registry, Revocation};
 use crate::secret::Secrets;
@@ -73,6 +74,7 @@ pub trait Store: Send + Sync {
 pub struct NewApplication {
     pub id: AppId,
     pub name: String,
+    pub owner: Option<Owner>,
     pub state: State,
     pub overrides: Overrides,
     pub allow: Allow,
@@ -83,11 +85,12 @@ pub struct NewApplication {
 impl NewApplication {
     /// The application with its assigned number.
     pub fn numbered(self, number: AppNumber) -> Application {
-        let NewApplication { id, name, state, overrides, allow, created_at, secrets } = self;
+        let NewApplication { id, name, owner, state, overrides, allow, created_at, secrets } = self;
         Application {
             number,
             id,
             name,
+            owner,
             state,
             overrides,
             allow,

@@ -147,6 +147,7 @@ async fn create(auth: &Arc<Auth>, count: usize, overrides: Overrides) -> Vec<(Ap
             let wanted = Wanted {
                 id: None,
                 name: format!("benchmark {n}"),
+                owner: None,
                 secret: None,
                 overrides,
                 allow: Allow::default(),

@@ -17,7 +17,7 @@ pub use read::{Next, Reader};
 pub use write::Writer;
 
 /// The version of the format that this program writes, and the newest that it reads.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The longest line. An application with all possible revocations takes less, 64 bytes each.
 const LONGEST_LINE: u64 = 256 << 20;

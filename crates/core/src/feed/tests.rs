@@ -42,6 +42,7 @@ fn put(registry: &Registry, number: u32, state: State) {
         number: AppNumber(number),
         id: AppId::parse(&number.to_string()).expect("an appId"),
         name: String::new(),
+        owner: None,
         state,
         overrides: Overrides::default(),
         created_at: Timestamp::from_millis(0),

@@ -65,7 +65,17 @@ async fn tokens_secrets_and_policies_work_on_in_the_other_store_and_back_again()
     let server = Northgate::start(&[]);
     let demo = Application::demo(&server);
     with_secret(&server, &["app", "create", "old", "--app-id", "old", "--secret-stdin"], "hunter2-hunter2");
-    server.tell(&["app", "set", &demo.app_id, "--access-lifetime", "10m", "--max-grants", "7"]);
+    server.tell(&[
+        "app",
+        "set",
+        &demo.app_id,
+        "--access-lifetime",
+        "10m",
+        "--max-grants",
+        "7",
+        "--owner",
+        "Meters",
+    ]);
     let old = Application::new(&server, "old", "hunter2-hunter2");
     let frozen = Application::created(&server, "frozen");
     let token_of_frozen = frozen.login().await.member("refreshToken");
@@ -76,7 +86,7 @@ async fn tokens_secrets_and_policies_work_on_in_the_other_store_and_back_again()
     let ended = old.login().await.member("refreshToken");
     server.tell(&["app", "revoke", "old", "--yes"]);
     let (held, of_old) = (hold(&demo).await, hold(&old).await);
-    let policy: serde_json::Value = shown(&server, &demo);
+    let before: serde_json::Value = shown(&server, &demo);
     let told = refusal(&embedded(server.home.path(), &["export", "moved"]));
     assert!(told.contains("is in use by the process"), "{told}");
     let (home, _) = server.end("-TERM");
@@ -96,7 +106,9 @@ async fn tokens_secrets_and_policies_work_on_in_the_other_store_and_back_again()
     assert_eq!(moved(&old).refresh(&ended).await.status, 400);
     let refused = moved(&frozen).refresh(&token_of_frozen).await;
     assert!(refused.status == 400 && refused.body.contains("100449"), "{refused:?}");
-    assert_eq!(shown(&node, &demo)["policy"], policy["policy"]);
+    for member in ["owner", "policy"] {
+        assert_eq!(shown(&node, &demo)[member], before[member], "{member}");
+    }
     node.tell(&["key", "rotate"]);
     let next = moved(&demo).refresh(&held.refresh).await.member("refreshToken");
     Application::created(&node, "new");
@@ -172,7 +184,7 @@ async fn a_file_that_is_wrong_torn_changed_or_newer_is_refused_and_nothing_comes
         (&good[..good.len() / 2], "is incomplete"),
         (&torn_before_the_end, "is incomplete"),
         (&good.replace("\"second\"", "\"fecond\""), "was changed or damaged"),
-        (&good.replacen("\"version\":2", "\"version\":3", 1), "by a newer Northgate (format 3"),
+        (&good.replacen("\"version\":3", "\"version\":4", 1), "by a newer Northgate (format 4"),
         (&good.replacen("\"appId\"", "\"appID\"", 1), "line 2 of"),
     ] {
         fs::write(into.path().join("file"), text).unwrap();

@@ -36,7 +36,7 @@ enum Command {
     },
     /// Show an application with its policy, secrets and live grants
     Show { app_id: String },
-    /// Change the name or the policy of an application
+    /// Change the name, the owner or the policy of an application
     Set(Set),
     /// Freeze an application: login and refresh are refused, and its tokens do not verify
     Freeze { app_id: String },
@@ -73,6 +73,9 @@ struct Create {
     /// Its existing appId; without it, one is allocated
     #[arg(long, value_name = "ID")]
     app_id: Option<String>,
+    /// The team or customer that it belongs to
+    #[arg(long)]
+    owner: Option<String>,
     /// Read its existing secret from standard input; without it, one is allocated
     #[arg(long)]
     secret_stdin: bool,
@@ -89,6 +92,12 @@ struct Set {
     /// Its new name
     #[arg(long)]
     name: Option<String>,
+    /// The team or customer that it belongs to
+    #[arg(long)]
+    owner: Option<String>,
+    /// Remove the owner
+    #[arg(long, conflicts_with = "owner")]
+    no_owner: bool,
     /// Allow these methods under this path, such as "GET,POST /iocm/app/dm" or "* /iodm"; replaces all earlier rules; can be
     /// repeated
     #[arg(long, value_name = "RULE")]
@@ -134,6 +143,9 @@ impl Create {
         if let Some(app_id) = self.app_id {
             body["appId"] = app_id.into();
         }
+        if let Some(owner) = self.owner {
+            body["owner"] = owner.into();
+        }
         if self.secret_stdin {
             body["secret"] = secret::from_stdin()?.into();
         }
@@ -156,13 +168,17 @@ impl Create {
 impl Set {
     async fn run(self, client: &Client, form: Form) -> Result<(), Box<dyn Error>> {
         let policy = self.policy.members();
+        let sets_owner = self.no_owner || self.owner.is_some();
         let sets_allow = self.allow_all || !self.allow.is_empty();
-        if self.name.is_none() && policy.is_empty() && !sets_allow {
-            return Err("nothing to set: give --name, --allow, --allow-all or a flag of the policy".into());
+        if self.name.is_none() && !sets_owner && policy.is_empty() && !sets_allow {
+            return Err("nothing to set: give --name, --owner, --no-owner, --allow, --allow-all or a flag of the policy".into());
         }
         let mut body = json!({ "policy": policy });
         if sets_allow {
             body["allow"] = self.allow.into();
+        }
+        if sets_owner {
+            body["owner"] = self.owner.into();
         }
         if let Some(name) = self.name {
             body["name"] = name.into();

@@ -10,6 +10,7 @@ use northgate_core::application::{AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::credential::{Credential, CredentialId};
 use northgate_core::grant::{Grant, GrantId};
+use northgate_core::owner::Owner;
 use northgate_core::registry::Revocation;
 use northgate_core::secret::{Digest, Kept, Secret, SecretId};
 use northgate_store::credential_kind;
@@ -69,6 +70,8 @@ pub struct ApplicationLine {
     number: u32,
     app_id: String,
     name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
     frozen: bool,
     created_at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,6 +128,7 @@ impl ApplicationLine {
             number: application.number.0,
             app_id: application.id.as_str().to_owned(),
             name: application.name.clone(),
+            owner: application.owner.as_ref().map(|owner| owner.as_str().to_owned()),
             frozen: application.is_frozen(),
             created_at: millis(application.created_at),
             tokens_from: application.tokens_from.map(millis),
@@ -148,12 +152,14 @@ impl ApplicationLine {
     pub fn holding(self) -> Result<Holding, String> {
         let id = AppId::parse(&self.app_id).map_err(|error| format!("its appId {error}"))?;
         let overrides = self.policy.overrides().ok_or("its policy has an unknown field or a bad value")?;
+        let owner = self.owner.map(|text| Owner::parse(&text)).transpose();
         let secrets = self.secrets.into_iter().map(|secret| Ok(Arc::new(secret.secret()?)));
         let credentials = self.credentials.into_iter().map(CredentialMembers::credential);
         let application = Application {
             number: AppNumber(self.number),
             id,
             name: self.name,
+            owner: owner.map_err(|error| format!("its owner {error}"))?,
             state: if self.frozen { State::Frozen } else { State::Active },
             overrides,
             allow: Allow::parse(&self.allow).map_err(|error| format!("its allow rules: {error}"))?,

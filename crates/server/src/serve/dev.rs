@@ -35,6 +35,7 @@ pub async fn introduce(config: &Config, auth: &Auth, now: Timestamp) -> Result<(
     let wanted = Wanted {
         id: None,
         name: DEMO.to_owned(),
+        owner: None,
         secret: None,
         overrides: Overrides::default(),
         allow: Allow::default(),

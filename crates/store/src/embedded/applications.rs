@@ -6,6 +6,7 @@ use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
 use northgate_core::application::{AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
+use northgate_core::owner::Owner;
 use northgate_core::policy::{Field, Overrides};
 use northgate_core::secret::{Digest, Kept, Secret, SecretId, Secrets};
 use northgate_core::store::NewApplication;
@@ -34,10 +35,10 @@ pub(crate) fn insert(connection: &Connection, new: NewApplication) -> rusqlite::
 
 /// Updates everything that can change of an application.
 pub(crate) fn update(connection: &Connection, application: &Application) -> rusqlite::Result<()> {
-    // From the seventh parameter on, a column for each field of the policy.
-    let policy = (7..).zip(Field::ALL).map(|(number, field)| format!("{} = ?{number}", column(field)));
+    // From the eighth parameter on, a column for each field of the policy.
+    let policy = (8..).zip(Field::ALL).map(|(number, field)| format!("{} = ?{number}", column(field)));
     let update = format!(
-        "UPDATE applications SET name = ?2, state = ?3, revision = ?4, allow = ?5, tokens_from = ?6, {} WHERE number = ?1",
+        "UPDATE applications SET name = ?2, state = ?3, revision = ?4, allow = ?5, tokens_from = ?6, owner = ?7, {} WHERE number = ?1",
         policy.collect::<Vec<_>>().join(", ")
     );
     let mut update = connection.prepare_cached(&update)?;
@@ -52,7 +53,8 @@ pub(crate) fn update(connection: &Connection, application: &Application) -> rusq
     update.raw_bind_parameter(4, application.revision)?;
     update.raw_bind_parameter(5, allow_text(&application.allow))?;
     update.raw_bind_parameter(6, application.tokens_from.map(millis))?;
-    for (number, value) in (7..).zip(values) {
+    update.raw_bind_parameter(7, application.owner.as_ref().map(Owner::as_str))?;
+    for (number, value) in (8..).zip(values) {
         update.raw_bind_parameter(number, value)?;
     }
     update.raw_execute()?;
@@ -115,7 +117,7 @@ pub(crate) fn load(connection: &Connection, mut take: impl FnMut(Application)) -
     };
     let mut secrets = select.query_and_then([], named)?.peekable();
     let mut select = connection.prepare(&format!(
-        "SELECT number, app_id, name, state, created_at, revision, allow, tokens_from, {} FROM applications ORDER BY number",
+        "SELECT number, app_id, name, state, created_at, revision, allow, tokens_from, owner, {} FROM applications ORDER BY number",
         policy_row::columns()
     ))?;
     let mut credentials = credentials::load(connection)?;
@@ -151,6 +153,7 @@ fn read(row: &Row<'_>) -> Result<Application, OpenError> {
         number: AppNumber(row.get(0)?),
         id: AppId::parse(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?).map_err(|_| Damaged)?,
         name: row.get(2)?,
+        owner: owner(row, 8)?,
         state,
         created_at: time(row.get(4)?),
         tokens_from: row.get::<_, Option<u64>>(7)?.map(time),
@@ -168,16 +171,21 @@ fn allow_text(allow: &Allow) -> Option<String> {
     Some(allow.texts().join("\n")).filter(|text| !text.is_empty())
 }
 
+fn owner(row: &Row<'_>, column: usize) -> Result<Option<Owner>, OpenError> {
+    let text: Option<String> = row.get(column)?;
+    Ok(text.map(|text| Owner::parse(&text)).transpose().map_err(|_| Damaged)?)
+}
+
 fn allow(row: &Row<'_>, column: usize) -> Result<Allow, OpenError> {
     let text: Option<String> = row.get(column)?;
     let lines: Vec<&str> = text.iter().flat_map(|text| text.lines()).collect();
     Ok(Allow::parse(&lines).map_err(|_| Damaged)?)
 }
 
-/// The columns of the policy follow the eight others.
+/// The columns of the policy follow the nine others.
 fn policy(row: &Row<'_>) -> Result<Overrides, OpenError> {
     let mut overrides = Overrides::default();
-    for (field, column) in Field::ALL.into_iter().zip(8..) {
+    for (field, column) in Field::ALL.into_iter().zip(9..) {
         let kept = match row.get_ref(column)? {
             ValueRef::Null => None,
             ValueRef::Integer(number) => Some(policy_row::Kept::Number(number)),

@@ -155,7 +155,14 @@ fn commit(memory: &Memory, connection: &Connection, writes: Vec<Write>, disk: Di
 
 fn create(auth: &Auth, app: &AppId) -> Option<SecretText> {
     let (id, name) = (Some(app.clone()), "app".to_owned());
-    let wanted = Wanted { id, name, secret: None, overrides: Overrides::default(), allow: Allow::default() };
+    let wanted = Wanted {
+        id,
+        name,
+        owner: None,
+        secret: None,
+        overrides: Overrides::default(),
+        allow: Allow::default(),
+    };
     match block_on(auth.create(wanted, NOW)) {
         Ok(Creation::Created(_, secret)) => secret,
         Ok(Creation::Same(_) | Creation::Taken(_)) => panic!("it is taken"),

@@ -11,7 +11,7 @@ use super::forgotten;
 pub(crate) const APPLICATION_ID: i32 = 0x4E47_4154;
 
 /// Each entry migrates a file from the version of its index to the next. Entries are never changed, only added.
-const MIGRATIONS: [&str; 7] = [V1, V2, V3, V4, V5, V6, forgotten::TABLE];
+const MIGRATIONS: [&str; 8] = [V1, V2, V3, V4, V5, V6, forgotten::TABLE, V8];
 
 const V1: &str = "
     CREATE TABLE applications (
@@ -83,6 +83,8 @@ const V5: &str = "
 ";
 
 const V6: &str = "ALTER TABLE applications ADD COLUMN tokens_from INTEGER;";
+
+const V8: &str = "ALTER TABLE applications ADD COLUMN owner TEXT;";
 
 /// The schema version that this program writes.
 pub(crate) const VERSION: i32 = MIGRATIONS.len() as i32;

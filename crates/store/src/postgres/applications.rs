@@ -253,8 +253,16 @@ fn is_same(one: &Application, other: &Application) -> bool {
     let secrets = |application: &Application| -> Vec<_> {
         application.secrets.iter().map(|secret| (secret.id, secret.retire_at, secret.label.clone())).collect()
     };
-    (one.revision, one.state, &one.name, one.overrides, &one.allow, one.tokens_from)
-        == (other.revision, other.state, &other.name, other.overrides, &other.allow, other.tokens_from)
+    (one.revision, one.state, &one.name, &one.owner, one.overrides, &one.allow, one.tokens_from)
+        == (
+            other.revision,
+            other.state,
+            &other.name,
+            &other.owner,
+            other.overrides,
+            &other.allow,
+            other.tokens_from,
+        )
         && one.credentials == other.credentials
         && secrets(one) == secrets(other)
         && one.secrets.iter().zip(&other.secrets).all(|(one, other)| match (&one.kept, &other.kept) {

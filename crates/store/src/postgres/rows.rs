@@ -8,6 +8,7 @@ use northgate_core::app_id::AppId;
 use northgate_core::application::{AppNumber, Application, State};
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
+use northgate_core::owner::Owner;
 use northgate_core::policy::{Field, Kind, Overrides};
 use northgate_core::registry::Revocation;
 use northgate_core::secret::{Digest, Kept, Secret, SecretId, Secrets};
@@ -31,11 +32,11 @@ pub(crate) static APPLICATION_VALUES: LazyLock<String> = LazyLock::new(|| {
     placeholders.collect::<Vec<_>>().join(", ")
 });
 
-const COLUMNS: &str = "number, app_id, name, state, created_at, revision, allow, tokens_from, \
+const COLUMNS: &str = "number, app_id, name, state, created_at, revision, allow, tokens_from, owner, \
     credential_ids, credential_labels, credential_times, credential_kinds, credential_values";
 /// The first of the columns of the credentials, and of the policy.
-const CREDENTIALS: usize = 8;
-const POLICY: usize = 13;
+const CREDENTIALS: usize = 9;
+const POLICY: usize = 14;
 
 /// In the order of [`secret_values`] and [`secret`].
 pub(crate) const SECRET: &str =
@@ -55,6 +56,7 @@ pub(crate) fn application_values(application: &Application) -> Vec<Value> {
         Box::new(application.revision as i32),
         Box::new(allow_text(&application.allow)),
         Box::new(application.tokens_from.map(millis)),
+        Box::new(application.owner.as_ref().map(|owner| owner.as_str().to_owned())),
     ];
     values.extend(credentials::values(&application.credentials));
     values.extend(Field::ALL.map(|field| policy_value(&application.overrides, field)));
@@ -102,6 +104,7 @@ fn read_application(row: &Row) -> Result<Application, DatabaseError> {
         number: AppNumber(row.try_get::<_, i32>(0)? as u32),
         id: AppId::parse(row.try_get(1)?).map_err(|_| DatabaseError::Damaged)?,
         name: row.try_get(2)?,
+        owner: owner(row, 8)?,
         state,
         created_at: time(row.try_get(4)?),
         tokens_from: row.try_get::<_, Option<i64>>(7)?.map(time),
@@ -209,6 +212,11 @@ pub(crate) fn time(millis: i64) -> Timestamp {
 
 fn allow_text(allow: &Allow) -> Option<String> {
     Some(allow.texts().join("\n")).filter(|text| !text.is_empty())
+}
+
+fn owner(row: &Row, column: usize) -> Result<Option<Owner>, DatabaseError> {
+    let text = row.try_get::<_, Option<&str>>(column)?;
+    text.map(Owner::parse).transpose().map_err(|_| DatabaseError::Damaged)
 }
 
 fn allow(row: &Row, column: usize) -> Result<Allow, DatabaseError> {

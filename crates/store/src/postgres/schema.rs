@@ -14,7 +14,7 @@ use super::settings::PostgresSettings;
 
 /// Each entry migrates a database from the version of its index to the next. Entries are never changed, only added, and must
 /// leave nodes of the versions from [`OLDEST`] on working: they add tables, and columns that are nullable or have a default.
-const MIGRATIONS: [&str; 4] = [V1, keyring::TABLE, forgotten::TABLE, V4];
+const MIGRATIONS: [&str; 5] = [V1, keyring::TABLE, forgotten::TABLE, V4, V5];
 
 /// u32 numbers are kept as int4 with the same bits, and u64 ids as int8: they are compared for equality only.
 /// All times are milliseconds since the Unix epoch, UTC; `changed_at` is by the database's clock, all others by the nodes'.
@@ -93,6 +93,9 @@ const V4: &str = "
     ALTER TABLE grants ADD COLUMN place int8;
     ALTER TABLE grants ALTER COLUMN place SET DEFAULT nextval('grant_order');
 ";
+
+/// A node of the previous version leaves the owner as it is.
+const V5: &str = "ALTER TABLE applications ADD COLUMN owner text";
 
 /// A refresh changes no indexed column. With room on its page the new row version lies beside the old one (a HOT update), no
 /// index is touched, and the next visitor of the page prunes it. Other engines have no such setting.

@@ -126,6 +126,7 @@ async fn obey(house: &House, words: &[&str]) -> String {
             let wanted = Wanted {
                 id: Some(app()),
                 name: "app".to_owned(),
+                owner: None,
                 secret: None,
                 overrides: Overrides::default(),
                 allow: Allow::default(),
@@ -188,6 +189,7 @@ async fn crowd(house: &House, size: usize) -> String {
         let new = NewApplication {
             id: AppId::parse(&format!("crowd-{number}")).unwrap(),
             name: "x".repeat(3_000),
+            owner: None,
             state: State::Active,
             overrides: Overrides::default(),
             allow: Allow::default(),

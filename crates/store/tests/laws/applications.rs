@@ -10,6 +10,7 @@ use northgate_core::credential::{
     AssertionKey, CertificateName, Credential, CredentialId, CredentialKind, NameField,
 };
 use northgate_core::grant::{GrantId, GrantKey};
+use northgate_core::owner::Owner;
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Overrides, Rotation};
 use northgate_core::secret::{Kept, Secret, SecretId};
 use northgate_core::signing::Algorithm;
@@ -84,6 +85,7 @@ async fn all_of_an_application_survives_a_restart() {
     let second = Secret::new(SecretId(2), "second".to_owned(), world.now(), Kept::Argon2id(phc.clone()));
     let replacement = Application {
         name: "é \"quoted\"".to_owned(),
+        owner: Some(Owner::parse("水表 team").unwrap()),
         state: State::Frozen,
         revision: 1,
         overrides: Overrides {
@@ -108,7 +110,10 @@ async fn all_of_an_application_survives_a_restart() {
     world.store().replace(replacement.clone(), Vec::new()).await.unwrap();
     world.restart().await;
     let found = world.store().registry().application(application.number).unwrap();
-    assert_eq!((&found.id, &found.name), (&replacement.id, &replacement.name));
+    assert_eq!(
+        (&found.id, &found.name, &found.owner),
+        (&replacement.id, &replacement.name, &replacement.owner)
+    );
     assert_eq!((found.state, found.overrides, found.revision), (State::Frozen, replacement.overrides, 1));
     assert_eq!(found.allow, replacement.allow);
     assert_eq!(found.created_at, application.created_at);

@@ -60,7 +60,8 @@ async fn a_file_of_the_first_format_is_brought_to_this_one_with_all_that_is_in_i
         ALTER TABLE applications DROP COLUMN bind_tokens;
         ALTER TABLE applications DROP COLUMN access_tokens;
         ALTER TABLE applications DROP COLUMN dpop;
-        ALTER TABLE applications DROP COLUMN tokens_from; PRAGMA user_version = 1;";
+        ALTER TABLE applications DROP COLUMN tokens_from;
+        ALTER TABLE applications DROP COLUMN owner; PRAGMA user_version = 1;";
     let connection = rusqlite::Connection::open(world.data_dir.path().join(DATABASE)).unwrap();
     connection.execute_batch(first).unwrap();
     drop(connection);

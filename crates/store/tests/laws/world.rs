@@ -106,6 +106,7 @@ impl World {
         NewApplication {
             id: AppId::parse(id).unwrap(),
             name: format!("the application {id}"),
+            owner: None,
             state: State::Active,
             overrides: Overrides::default(),
             allow: Allow::default(),

@@ -19,6 +19,7 @@ pub fn imported(id: &str, secret: &str) -> Wanted {
     Wanted {
         id: Some(AppId::parse(id).unwrap()),
         name: id.to_owned(),
+        owner: None,
         secret: Some(SecretText::parse(secret).unwrap()),
         overrides: Overrides::default(),
         allow: Allow::default(),

@@ -151,7 +151,9 @@ async fn verify_asks_nothing_of_the_store_but_what_is_in_memory() {
 
 async fn allow(world: &World, app: &Customer, rules: &[&str]) {
     let allow = Some(Allow::parse(rules).unwrap());
-    world.change(app, Change::Set { name: None, policy: Overrides::default().into(), allow }).await;
+    world
+        .change(app, Change::Set { name: None, owner: None, policy: Overrides::default().into(), allow })
+        .await;
 }
 
 fn call(world: &World, app: &Customer, pair: &Pair, method: &str, target: &str) -> Result<(), VerifyError> {

@@ -233,6 +233,7 @@ impl World {
         let wanted = Wanted {
             id: Some(id.clone()),
             name: id.to_string(),
+            owner: None,
             secret: None,
             overrides,
             allow: Allow::default(),
@@ -248,7 +249,8 @@ impl World {
     }
 
     pub async fn set(&self, customer: &Customer, overrides: Overrides) {
-        self.change(customer, Change::Set { name: None, policy: overrides.into(), allow: None }).await;
+        self.change(customer, Change::Set { name: None, owner: None, policy: overrides.into(), allow: None })
+            .await;
     }
 
     pub async fn freeze(&self, customer: &Customer) {

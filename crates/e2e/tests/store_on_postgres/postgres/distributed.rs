@@ -151,7 +151,7 @@ async fn work(node: &Node) {
     let use_once = || SingleUse { application: number, digest: [7; 16], until: NOW, at_most: 10 };
     node.store.record_once(use_once()).await.unwrap();
     let last_only = Overrides { logins: Some(Logins::LastOnly), ..Overrides::default() };
-    let change = Change::Set { name: None, policy: last_only.into(), allow: None };
+    let change = Change::Set { name: None, owner: None, policy: last_only.into(), allow: None };
     node.auth.change(&app.id, &change, NOW).await.unwrap();
     let last = node.login(&app).await;
     node.auth.logout(&last.access_token, NOW).await.unwrap();

@@ -147,7 +147,12 @@ async fn what_others_changed_while_the_connection_was_lost_is_seen_after_it() {
     near.auth
         .change(
             &app.id,
-            &Change::Set { name: Some("renamed".to_owned()), policy: PolicyChange::default(), allow: None },
+            &Change::Set {
+                name: Some("renamed".to_owned()),
+                owner: None,
+                policy: PolicyChange::default(),
+                allow: None,
+            },
             NOW,
         )
         .await

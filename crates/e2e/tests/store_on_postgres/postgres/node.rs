@@ -107,6 +107,7 @@ impl Node {
         let wanted = Wanted {
             id: Some(id.clone()),
             name: id.to_string(),
+            owner: None,
             secret: None,
             overrides,
             allow: Allow::default(),

@@ -97,7 +97,12 @@ async fn what_is_changed_on_one_node_holds_on_the_other_with_and_without_notific
         a.auth
             .change(
                 &app.id,
-                &Change::Set { name: Some("renamed".to_owned()), policy: last_only.into(), allow: None },
+                &Change::Set {
+                    name: Some("renamed".to_owned()),
+                    owner: None,
+                    policy: last_only.into(),
+                    allow: None,
+                },
                 NOW,
             )
             .await
@@ -146,7 +151,12 @@ async fn a_node_never_goes_back_behind_a_change_of_its_own() {
         node.auth
             .change(
                 &app.id,
-                &Change::Set { name: Some(n.to_string()), policy: PolicyChange::default(), allow: None },
+                &Change::Set {
+                    name: Some(n.to_string()),
+                    owner: None,
+                    policy: PolicyChange::default(),
+                    allow: None,
+                },
                 NOW,
             )
             .await
@@ -190,6 +200,7 @@ async fn an_app_id_is_given_once_whichever_node_is_asked() {
     let wanted = || northgate_core::administer::Wanted {
         id: Some(northgate_core::app_id::AppId::parse("app").unwrap()),
         name: "app".to_owned(),
+        owner: None,
         secret: None,
         overrides: Overrides::default(),
         allow: northgate_core::allow::Allow::default(),

@@ -15,6 +15,7 @@ pub fn show(details: &Details) {
         ("state", details.line.state.clone()),
         ("created", details.line.created_at.clone()),
     ];
+    pairs.extend(details.line.owner.clone().map(|owner| ("owner", owner)));
     pairs.extend(details.tokens_from.clone().map(|at| ("tokens from", at)));
     output::pairs(&pairs);
     output::line("");

@@ -51,6 +51,8 @@ pub struct Page {
 pub struct Line {
     pub app_id: String,
     pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     pub state: String,
     pub created_at: String,
 }
@@ -60,6 +62,7 @@ impl Line {
         Line {
             app_id: application.id.as_str().to_owned(),
             name: application.name.clone(),
+            owner: application.owner.as_ref().map(|owner| owner.as_str().to_owned()),
             state: application.state.as_str().to_owned(),
             created_at: rfc3339::format(application.created_at),
         }

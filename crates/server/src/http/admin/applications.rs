@@ -9,12 +9,13 @@ use axum::http::StatusCode;
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::app_id::AppId;
 use northgate_core::application::{Application, State as AppState};
+use northgate_core::owner::Owner;
 use serde::Deserialize;
 use tracing::info;
 
 use super::Admin;
 use super::answer::{CreatedApplication, Details, Line, Page};
-use super::body::{Body, GivenAllow, GivenId, GivenSecret, Text};
+use super::body::{Body, GivenAllow, GivenId, GivenOwner, GivenSecret, Text, nullable};
 use super::operator::Operator;
 use super::policy::PolicyMembers;
 use super::problem::AdminProblem;
@@ -24,6 +25,7 @@ use super::which::Which;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Create {
     name: Text,
+    owner: Option<GivenOwner>,
     app_id: Option<GivenId>,
     secret: Option<GivenSecret>,
     #[serde(default)]
@@ -40,6 +42,7 @@ pub async fn create(
     let wanted = Wanted {
         id: Some(id.clone()),
         name: create.name.0,
+        owner: create.owner.map(|given| given.0),
         secret: create.secret.map(|given| given.0),
         overrides: create.policy.change()?.set,
         allow: create.allow.map(|given| given.0).unwrap_or_default(),
@@ -95,6 +98,8 @@ pub async fn show(
 #[serde(deny_unknown_fields)]
 pub struct Set {
     name: Option<Text>,
+    #[serde(default, deserialize_with = "nullable")]
+    owner: Option<Option<GivenOwner>>,
     #[serde(default)]
     policy: PolicyMembers,
     allow: Option<GivenAllow>,
@@ -109,6 +114,7 @@ pub async fn set(
     let id = app_id(path)?;
     let wanted = Change::Set {
         name: set.name.map(|name| name.0),
+        owner: set.owner.map(|owner| owner.map(|given| given.0)),
         policy: set.policy.change()?,
         allow: set.allow.map(|given| given.0),
     };
@@ -116,9 +122,9 @@ pub async fn set(
     // Names and words only; writing them as JSON cannot fail.
     let policy = serde_json::to_string(&PolicyMembers::set(&application.overrides)).unwrap_or_default();
     let allow = serde_json::to_string(&application.allow.texts()).unwrap_or_default();
-    let name = &application.name;
+    let (name, owner) = (&application.name, application.owner.as_ref().map(Owner::as_str));
     info!(
-        target: "northgate::audit", application = %id, name, policy, allow,
+        target: "northgate::audit", application = %id, name, owner, policy, allow,
         "an application was changed"
     );
     details(&admin, &application).await

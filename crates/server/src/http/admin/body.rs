@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequest, Request};
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
+use northgate_core::owner::Owner;
 use northgate_core::secret::SecretText;
 use northgate_core::visible::check_visible;
 use serde::de::{DeserializeOwned, Error};
@@ -59,6 +60,23 @@ impl<'de> Deserialize<'de> for GivenId {
         check_visible(&text).map_err(|error| D::Error::custom(format!("the appId {error}")))?;
         AppId::parse(&text).map(GivenId).map_err(|error| D::Error::custom(format!("the appId {error}")))
     }
+}
+
+/// The owner of an application.
+pub struct GivenOwner(pub Owner);
+
+impl<'de> Deserialize<'de> for GivenOwner {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GivenOwner, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Owner::parse(&text).map(GivenOwner).map_err(|error| D::Error::custom(format!("the owner {error}")))
+    }
+}
+
+/// Tells `null`, which removes a value, from a member that is missing (RFC 7396).
+pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Allow rules.

@@ -132,6 +132,7 @@ async fn create(
         let wanted = Wanted {
             id: Some(id.clone()),
             name: name.clone(),
+            owner: None,
             secret: SecretText::parse(secret.reveal()).ok(),
             overrides: Overrides::default(),
             allow: Allow::default(),

@@ -117,6 +117,20 @@ async fn an_application_shows_the_policy_that_holds_and_what_of_it_was_set() {
 }
 
 #[tokio::test]
+async fn an_owner_is_set_kept_by_other_changes_and_removed_by_null() {
+    let world = World::start().await;
+    world.post("/admin/v1/applications", json!({"name": "n", "appId": "a", "owner": "Meters team"})).await;
+    let owner = async || world.get("/admin/v1/applications/a").await["owner"].clone();
+    assert_eq!(owner().await, "Meters team");
+    let set = async |body| world.ask(Method::PATCH, "/admin/v1/applications/a", body).await.0;
+    assert_eq!((set(json!({"name": "m"})).await, owner().await), (200, json!("Meters team")));
+    assert_eq!((set(json!({"owner": "b"})).await, owner().await), (200, json!("b")));
+    assert_eq!(world.get("/admin/v1/applications").await["applications"][0]["owner"], "b");
+    assert_eq!((set(json!({"owner": "b\u{200b}"})).await, owner().await), (400, json!("b")));
+    assert_eq!((set(json!({"owner": null})).await, owner().await), (200, Value::Null));
+}
+
+#[tokio::test]
 async fn null_returns_a_field_of_the_policy_to_the_default() {
     let world = World::start().await;
     world.application("a").await;

@@ -30,8 +30,14 @@ async fn guarded() -> World {
 /// An application with a secret that is kept as Argon2id.
 async fn import(world: &World, app: &str) {
     let (id, secret) = (Some(AppId::parse(app).unwrap()), Some(SecretText::parse("hunter2").unwrap()));
-    let wanted =
-        Wanted { id, name: app.to_owned(), secret, overrides: Overrides::default(), allow: Allow::default() };
+    let wanted = Wanted {
+        id,
+        name: app.to_owned(),
+        owner: None,
+        secret,
+        overrides: Overrides::default(),
+        allow: Allow::default(),
+    };
     world.auth.create(wanted, world.clock.now()).await.unwrap();
 }
 

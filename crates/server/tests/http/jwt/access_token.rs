@@ -76,7 +76,7 @@ async fn freezing_unfreezing_and_a_shorter_lifetime_hold_at_once() {
     world.clock.advance(Duration::from_secs(120));
     let access_lifetime = Some(Duration::from_secs(60));
     let overrides = Overrides { access_lifetime, ..Overrides::default() };
-    let shorter = Change::Set { name: None, policy: overrides.into(), allow: None };
+    let shorter = Change::Set { name: None, owner: None, policy: overrides.into(), allow: None };
     change(&world, shorter).await;
     assert_eq!(world.verify(&token).await.status, 403);
 }

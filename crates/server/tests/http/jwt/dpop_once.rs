@@ -36,7 +36,7 @@ async fn send_by(world: &World, app: &str, secret: &str, form: &str, proof: &str
 async fn another(world: &World, app: &str) -> String {
     let overrides = Overrides { dpop: Some(Dpop::Required), ..SETUP.overrides };
     let (id, name, allow) = (AppId::parse(app).ok(), app.to_owned(), Allow::default());
-    let wanted = Wanted { id, name, secret: None, overrides, allow };
+    let wanted = Wanted { id, name, owner: None, secret: None, overrides, allow };
     match world.auth.create(wanted, world.clock.now()).await.unwrap() {
         Creation::Created(_, Some(secret)) => secret.reveal().to_owned(),
         Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not created"),

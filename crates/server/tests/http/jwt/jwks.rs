@@ -113,7 +113,7 @@ async fn a_set_that_has_not_changed_is_not_sent_again() {
 
 async fn set_policy(world: &World, access_tokens: AccessTokens) {
     let overrides = Overrides { access_tokens: Some(access_tokens), ..Overrides::default() };
-    change(world, Change::Set { name: None, policy: overrides.into(), allow: None }).await;
+    change(world, Change::Set { name: None, owner: None, policy: overrides.into(), allow: None }).await;
 }
 
 async fn kinds(world: &World) -> Vec<String> {

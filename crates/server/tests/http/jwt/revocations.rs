@@ -31,7 +31,14 @@ async fn since(world: &World, news: &Value) -> Value {
 
 async fn create(world: &World, id: &str) -> AppNumber {
     let (id, name) = (Some(AppId::parse(id).unwrap()), id.to_owned());
-    let wanted = Wanted { id, name, secret: None, overrides: Overrides::default(), allow: Allow::default() };
+    let wanted = Wanted {
+        id,
+        name,
+        owner: None,
+        secret: None,
+        overrides: Overrides::default(),
+        allow: Allow::default(),
+    };
     match world.auth.create(wanted, world.clock.now()).await.unwrap() {
         Creation::Created(application, _) => application.number,
         Creation::Same(_) | Creation::Taken(_) => panic!("not created"),
@@ -46,7 +53,7 @@ async fn a_snapshot_names_the_applications_with_good_tokens_in_runs() {
     }
     let access_lifetime = Some(Duration::from_secs(60));
     let overrides = Overrides { access_lifetime, ..Overrides::default() };
-    let shorter = Change::Set { name: None, policy: overrides.into(), allow: None };
+    let shorter = Change::Set { name: None, owner: None, policy: overrides.into(), allow: None };
     world.auth.change(&AppId::parse("d").unwrap(), &shorter, world.clock.now()).await.unwrap();
     world.auth.delete(&AppId::parse("b").unwrap()).await.unwrap();
     let news = ask(&world, "").await;
@@ -121,7 +128,7 @@ async fn what_changes_no_token_is_no_news() {
     let begin = ask(&world, "").await;
     world.login().await;
     let (name, overrides) = (Some("new name".to_owned()), Overrides::default());
-    change(&world, Change::Set { name, policy: overrides.into(), allow: None }).await;
+    change(&world, Change::Set { name, owner: None, policy: overrides.into(), allow: None }).await;
     assert_eq!(since(&world, &begin).await["cursor"], begin["cursor"]);
 }
 

@@ -27,7 +27,14 @@ async fn both_halves_of_basic_are_decoded() {
     let world = World::new().await;
     let (id, secret) = (AppId::parse("a:b c").unwrap(), SecretText::parse("p+q%r \u{e9}").unwrap());
     let (name, allow) = ("a".to_owned(), Allow::default());
-    let wanted = Wanted { id: Some(id), name, secret: Some(secret), overrides: Overrides::default(), allow };
+    let wanted = Wanted {
+        id: Some(id),
+        name,
+        owner: None,
+        secret: Some(secret),
+        overrides: Overrides::default(),
+        allow,
+    };
     world.auth.create(wanted, world.clock.now()).await.unwrap();
     let answer = send_basic(&world, "a%3Ab+c:p%2Bq%25r%20%C3%A9", TOKEN, ASK).await;
     assert_eq!(answer.status, 200, "{}", answer.body);

@@ -43,7 +43,14 @@ pub async fn access_token(world: &World) -> String {
 /// Another application, and its secret.
 pub async fn another(world: &World, app: &str) -> String {
     let (id, name) = (Some(AppId::parse(app).unwrap()), app.to_owned());
-    let wanted = Wanted { id, name, secret: None, overrides: Overrides::default(), allow: Allow::default() };
+    let wanted = Wanted {
+        id,
+        name,
+        owner: None,
+        secret: None,
+        overrides: Overrides::default(),
+        allow: Allow::default(),
+    };
     match world.auth.create(wanted, world.clock.now()).await.unwrap() {
         Creation::Created(_, Some(secret)) => secret.reveal().to_owned(),
         Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not created"),

@@ -191,7 +191,7 @@ impl World {
     /// Lets `demo` make these calls only.
     pub async fn allow(&self, rules: &[&str]) {
         let allow = Some(Allow::parse(rules).unwrap());
-        let change = Change::Set { name: None, policy: PolicyChange::default(), allow };
+        let change = Change::Set { name: None, owner: None, policy: PolicyChange::default(), allow };
         self.auth.change(&AppId::parse("demo").unwrap(), &change, self.clock.now()).await.unwrap();
     }
 
@@ -235,6 +235,7 @@ async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
     let wanted = Wanted {
         id,
         name: "demo".to_owned(),
+        owner: None,
         secret: None,
         overrides: setup.overrides,
         allow: Allow::default(),
