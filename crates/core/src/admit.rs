@@ -85,7 +85,11 @@ impl Auth {
             Proof::Certificate => {
                 let application = self.registry().find(caller.app);
                 let checked = check_certificate(application.as_deref(), caller.certificate);
-                self.proved(application, checked, caller, now)?
+                let application = self.proved(application, checked, caller, now)?;
+                if let Some(certificate) = caller.certificate {
+                    application.calls.activity.authenticated_until(certificate.expires_at);
+                }
+                application
             }
         };
         if application.is_frozen() {

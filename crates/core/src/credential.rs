@@ -62,6 +62,7 @@ pub struct PresentedCertificate {
     pub thumbprint: [u8; 32],
     /// Its subject and subject alternative names; empty unless a trusted authority signed it.
     pub names: Vec<CertificateName>,
+    pub expires_at: Timestamp,
 }
 
 /// Signature algorithms of assertions (RFC 7518 §3.1, RFC 8037 §3.1).

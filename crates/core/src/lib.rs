@@ -4,6 +4,7 @@
 //! are nouns (`application`, `credential`, `grant`, `token`, …). [`Auth`](auth::Auth) has the operations as methods;
 //! [`Store`](store::Store) is what it needs of a store.
 
+pub mod activity;
 pub mod administer;
 pub mod admit;
 pub mod allow;
@@ -11,6 +12,7 @@ pub mod app_id;
 pub mod app_set;
 pub mod application;
 pub mod assertion;
+pub mod attention;
 pub mod auth;
 mod authenticate;
 pub mod client_credentials;

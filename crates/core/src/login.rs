@@ -69,6 +69,7 @@ impl Auth {
         };
         match self.store.open(opening).await.map_err(LoginError::Store)? {
             Opened::Opened => {
+                application.calls.activity.logged_in(grant.expires_at, now);
                 let refresh_token = self.refresh_token(application.number, &grant);
                 Ok(Login {
                     pair: self.pair(&application, &grant, refresh_token, None, &policy, now),

@@ -86,6 +86,7 @@ impl Auth {
             self.presented(&application, refresh_token, now).map_err(RefreshError::Refused)?;
         let binding = self.bind(caller, &application, &policy, now)?;
         let (grant, how) = self.step(&application, &presented, &policy, now).await?;
+        application.calls.activity.refreshed(grant.expires_at);
         // A token that states the present record, under the key of that record, is the refresh token: minting it again would give
         // the same bytes.
         let is_current = presented.record() == grant && key == self.keyring().current_id(grant.refreshed_at);
@@ -150,7 +151,9 @@ impl Auth {
             let (to, how) = match decide(presented.generation, &current, policy, refreshed_at, now) {
                 Decision::Answer(how) => return Ok((current, how)),
                 Decision::Advance(to, how) => (to, how),
-                Decision::Refuse => return Err(self.reused(presented, &current, policy, now).await),
+                Decision::Refuse => {
+                    return Err(self.reused(application, presented, &current, policy, now).await);
+                }
             };
             let step = Step { application: application.number, from: current.generation, to };
             match self.store.advance(step).await.map_err(RefreshError::Store)? {
@@ -162,11 +165,13 @@ impl Auth {
 
     async fn reused(
         &self,
+        application: &Application,
         presented: &Claims,
         current: &Grant,
         policy: &Policy,
         now: Timestamp,
     ) -> RefreshError {
+        application.calls.activity.reused(now);
         let closed = policy.on_reuse == OnReuse::Close;
         if closed {
             let closing = Closing { grant: presented.grant, revocation: self.ended(policy, now) };

@@ -11,6 +11,7 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::activity::Activity;
 use crate::clock::Timestamp;
 
 pub(crate) use failures::Failures;
@@ -66,23 +67,25 @@ fn micros(at: Timestamp) -> u64 {
     at.as_millis() * 1000
 }
 
-/// The buckets of an application. Calls on the platform have a bucket of their own, so that too many of them do not keep it from
+/// The buckets and the activity of an application. Calls on the platform have a bucket of their own, so that too many of them do not keep it from
 /// refreshing. Lock-free, and untouched without a limit.
 #[derive(Debug, Default)]
 pub struct Calls {
     grants: AtomicU64,
     verifies: AtomicU64,
+    /// Beside the buckets, since it survives the replacement of the application as well.
+    pub activity: Activity,
 }
 
 impl Calls {
     /// Takes a token for a login, refresh or logout, or returns the wait.
     pub(crate) fn use_grant(&self, per_minute: u32, now: Timestamp) -> Result<(), Duration> {
-        take(&self.grants, per_minute, now)
+        take(&self.grants, per_minute, now).inspect_err(|_| self.activity.throttled(now))
     }
 
     /// Takes a token for a call on the platform, or returns the wait.
     pub(crate) fn verify(&self, per_minute: u32, now: Timestamp) -> Result<(), Duration> {
-        take(&self.verifies, per_minute, now)
+        take(&self.verifies, per_minute, now).inspect_err(|_| self.activity.throttled(now))
     }
 }
 

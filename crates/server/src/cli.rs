@@ -7,6 +7,7 @@ mod client;
 mod clock;
 mod config;
 mod credential;
+mod doctor;
 mod export;
 mod generate;
 mod global_flags;
@@ -72,6 +73,8 @@ enum Command {
     Reload(reload::Reload),
     /// Show whether the server is up and ready, with its store, certificates and keys; the exit code says it too.
     Status(status::Status),
+    /// Find what an operator should look at: of the server, and of applications that are about to fail; the exit code says it too.
+    Doctor(doctor::Doctor),
     /// Write man pages and shell completions, for packages.
     #[command(hide = true)]
     Generate(generate::Generate),
@@ -80,7 +83,7 @@ enum Command {
 /// Exit code of a wrong command line, as clap gives it.
 const WRONG_USAGE: u8 = 2;
 
-/// Exit code of `status` for a server that runs and is not ready, or needs attention.
+/// Exit code of `status` and `doctor` for a server that runs and is not ready, or where something needs attention.
 const NEEDS_ATTENTION: u8 = 3;
 
 /// Runs the command of this process. The exit codes are in docs/operating/process.md.
@@ -110,6 +113,7 @@ pub fn run() -> ExitCode {
         Command::Config(config) => wait_for(config.run(&flags)),
         Command::Reload(reload) => wait_for(reload.run(&flags)),
         Command::Status(status) => wait_for(status.run(&flags)),
+        Command::Doctor(doctor) => wait_for(doctor.run(&flags)),
         Command::Generate(generate) => generate.run(Cli::command()),
     };
     match done {

@@ -1,5 +1,6 @@
 //! Metrics. The counters of requests exist from the start, so that counting is an addition.
 
+pub mod attention;
 pub mod collected;
 pub mod connections;
 pub mod process;

@@ -31,7 +31,7 @@ use crate::keys::admin_token::{AdminToken, AdminTokenError};
 use crate::keys::keyring_database::DatabaseKeyringError;
 use crate::keys::keyring_file::KeyringFileError;
 use crate::listener::{self, BindError};
-use crate::metrics::{Metrics, collected, process};
+use crate::metrics::{Metrics, attention, collected, process};
 use crate::private_file::PrivateFileError;
 use crate::telemetry::lines::Lines;
 use crate::telemetry::{self, TelemetryError, with_causes};
@@ -128,6 +128,7 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     store.register(&metrics);
     collected::register_log(&metrics, Arc::clone(log));
     process::register(&metrics);
+    attention::register(&metrics, &auth, &clock);
     collected::register_certificates(&metrics, listeners.by_listener());
     let is_stopping = Arc::new(AtomicBool::new(false));
     let assembly = Assembly::new(&clock, &auth, &metrics, &store, &listeners, &is_stopping);

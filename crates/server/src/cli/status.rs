@@ -17,6 +17,17 @@ pub struct Status;
 #[error("{0}")]
 pub struct NeedsAttention(String);
 
+impl NeedsAttention {
+    /// The number of things that were printed.
+    pub fn to(count: usize, has_more: bool) -> NeedsAttention {
+        let (more, things) = (
+            if has_more { "more than " } else { "" },
+            if count == 1 { "thing needs" } else { "things need" },
+        );
+        NeedsAttention(format!("{more}{count} {things} attention"))
+    }
+}
+
 impl Status {
     pub async fn run(self, flags: &GlobalFlags) -> Result<(), Box<dyn Error>> {
         let answer = flags.client()?.request(Method::GET, "/admin/v1/status").await?;

@@ -2,6 +2,7 @@
 
 pub mod answer;
 mod applications;
+pub mod attention;
 mod backup;
 mod body;
 pub mod clock;
@@ -107,6 +108,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/clock/repair", post(clock::repair))
         .route("/backup", get(backup::download))
         .route("/import", post(import::import))
+        .route("/attention", get(attention::list))
         .route("/status", get(status::status))
         .route("/reload", post(reload::reload));
     Router::new()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use northgate_core::clock::Timestamp;
 use northgate_core::credential::CertificateName;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
@@ -40,6 +41,12 @@ impl ClientCertificate {
     /// SHA-256 over the certificate (RFC 8705 §3.1).
     pub fn thumbprint(&self) -> [u8; 32] {
         thumbprint(&self.chain[0])
+    }
+
+    /// The end of its validity.
+    pub fn expires_at(&self) -> Timestamp {
+        let not_after_s = Certificate::parse(&self.chain[0]).map_or(i64::MAX, |parsed| parsed.not_after_s);
+        Timestamp::from_millis(u64::try_from(not_after_s).unwrap_or(0).saturating_mul(1_000))
     }
 
     /// The names in the certificate, if it leads to a trusted authority and is valid now; otherwise none.

@@ -101,7 +101,11 @@ async fn a_bound_token_is_good_for_who_shows_what_it_is_bound_to() {
     let (mine, others) = ([1; 32], [2; 32]);
     let kind = CredentialKind::Certificate(mine);
     world.change(&app, northgate_core::administer::Change::AddCredential("c".to_owned(), kind)).await;
-    let shown = PresentedCertificate { thumbprint: mine, names: Vec::new() };
+    let shown = PresentedCertificate {
+        thumbprint: mine,
+        names: Vec::new(),
+        expires_at: northgate_core::clock::Timestamp::MAX,
+    };
     let (proof, possession) = (Proof::Certificate, Possession::NotShown);
     let caller = Caller { app: &app.id, proof, certificate: Some(&shown), possession, from: HOME };
     let issued = world.auth().client_credentials(&caller, world.now()).await.unwrap();

@@ -136,7 +136,7 @@ impl ClientAuth {
             ClientAuth::Certificate => shown.names(),
             ClientAuth::Secret(_) | ClientAuth::Assertion(..) => Vec::new(),
         };
-        PresentedCertificate { thumbprint: shown.thumbprint(), names }
+        PresentedCertificate { thumbprint: shown.thumbprint(), names, expires_at: shown.expires_at() }
     }
 }
 

@@ -10,7 +10,7 @@ use super::Observed;
 use crate::outcome::Outcome;
 
 /// Segments of the paths of both listeners, beside those that an operator configures.
-const WORDS: [&str; 38] = [
+const WORDS: [&str; 39] = [
     "iocm",
     "app",
     "sec",
@@ -48,6 +48,7 @@ const WORDS: [&str; 38] = [
     "clock",
     "repair",
     "status",
+    "attention",
     "",
 ];
 

@@ -1,6 +1,7 @@
 //! Laws of the admin API and of the command line that speaks to it.
 
 mod applications;
+mod attention;
 mod clock;
 mod command_line;
 mod credentials;
