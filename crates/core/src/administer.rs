@@ -90,6 +90,9 @@ pub enum AdministerError {
     SameCredential(CredentialId),
     #[error("the application has {MAX_CREDENTIALS} credentials and may not have more; remove one first")]
     TooManyCredentials,
+    /// With its present state.
+    #[error("the application was changed meanwhile")]
+    Stale(Arc<Application>),
     #[error("too many secrets wait to be hashed; try again")]
     Busy,
     #[error("could not change the application")]
@@ -140,8 +143,32 @@ impl Auth {
         change: &Change,
         now: Timestamp,
     ) -> Result<Arc<Application>, AdministerError> {
+        self.change_where(id, None, change, now).await
+    }
+
+    /// Changes an application if this revision of it is the present one.
+    pub async fn change_revision(
+        &self,
+        id: &AppId,
+        revision: u32,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Arc<Application>, AdministerError> {
+        self.change_where(id, Some(revision), change, now).await
+    }
+
+    async fn change_where(
+        &self,
+        id: &AppId,
+        revision: Option<u32>,
+        change: &Change,
+        now: Timestamp,
+    ) -> Result<Arc<Application>, AdministerError> {
         let mut present = self.registry().find(id).ok_or(AdministerError::UnknownApplication)?;
         loop {
+            if revision.is_some_and(|revision| revision != present.revision) {
+                return Err(AdministerError::Stale(present));
+            }
             let changed = changed(&present, change, now, self.issued_until(now))?;
             let kept = self.beyond_not_before(&changed);
             match self.store.replace(changed, kept).await.map_err(AdministerError::Store)? {
@@ -166,7 +193,7 @@ impl Auth {
         match self.change(id, &Change::Revoke, now).await {
             Ok(application) => Ok(Some(application)),
             Err(AdministerError::Store(error)) => Err(error),
-            // The other errors concern secrets and credentials, which this change leaves alone.
+            // The other errors concern secrets, credentials and a wanted revision, which this change does not have.
             Err(
                 AdministerError::UnknownApplication
                 | AdministerError::UnknownSecret(_)
@@ -174,6 +201,7 @@ impl Auth {
                 | AdministerError::UnknownCredential(_)
                 | AdministerError::SameCredential(_)
                 | AdministerError::TooManyCredentials
+                | AdministerError::Stale(_)
                 | AdministerError::Busy,
             ) => Ok(None),
         }

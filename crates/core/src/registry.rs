@@ -7,6 +7,7 @@ mod signers;
 use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub struct Registry {
     used: Mutex<AppSet>,
     /// The feed of changes that decide about access tokens.
     feed: Feed,
+    /// Count of changes to the set of applications.
+    version: AtomicU64,
 }
 
 /// Keyed by numbers that no client chooses, so that a cheap hash suffices.
@@ -111,9 +114,18 @@ impl Registry {
 
     /// All applications in the order of their numbers.
     pub fn all(&self) -> Vec<Arc<Application>> {
-        let mut all: Vec<_> = self.applications().by_number.values().cloned().collect();
-        all.sort_by_key(|application| application.number);
-        all
+        let applications = self.applications();
+        // Sorts by the keys of the map: the applications themselves are all over the memory.
+        let mut all: Vec<_> =
+            applications.by_number.iter().map(|(number, one)| (*number, Arc::clone(one))).collect();
+        drop(applications);
+        all.sort_unstable_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, application)| application).collect()
+    }
+
+    /// A number that is another one after each change to an application.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// The number of applications.
@@ -149,6 +161,7 @@ impl Registry {
             all.signers.remove(before);
         }
         drop(all);
+        self.version.fetch_add(1, Ordering::Release);
         if before.as_ref().is_some_and(|before| before.tokens_from < application.tokens_from) {
             self.revocations_mut().remove(&application.number);
         }
@@ -177,6 +190,7 @@ impl Registry {
         applications.signers.follow(&present.signers);
         *present = applications;
         drop(present);
+        self.version.fetch_add(1, Ordering::Release);
         *self.revocations_mut() = other.revocations.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.forgotten.raise(other.forgotten.get());
         self.feed.begin_again();
@@ -204,6 +218,7 @@ impl Registry {
             all.signers.remove(&application);
         }
         drop(all);
+        self.version.fetch_add(1, Ordering::Release);
         self.revocations_mut().remove(&number);
         self.feed.note(Subject::Application(number));
     }

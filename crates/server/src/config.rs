@@ -145,7 +145,15 @@ impl Config {
         }
     }
 
-    /// The settings in force with their origin, one a line as in a configuration file; no secrets.
+    /// The settings in force: key, value and origin; no secrets.
+    pub fn described(&self) -> Vec<[String; 3]> {
+        let line = |(key, setting): (&String, &layers::Setting)| {
+            [key.clone(), layers::shown(key, &setting.value), setting.origin.to_string()]
+        };
+        self.settings.iter().map(line).collect()
+    }
+
+    /// The same as text, one a line as in a configuration file.
     pub fn describe(&self) -> String {
         describe(&self.settings)
     }

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod answer;
 pub mod audit;
 pub mod body;
+pub mod console;
 pub mod decode;
 pub mod dispatch;
 pub mod dpop;

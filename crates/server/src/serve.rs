@@ -27,6 +27,8 @@ use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::config::layers::Sources;
 use crate::http::admin::{Admin, Exclusive};
+use crate::http::console::Index;
+use crate::http::console::session::Sessions;
 use crate::keys::admin_token::{AdminToken, AdminTokenError};
 use crate::keys::keyring_database::DatabaseKeyringError;
 use crate::keys::keyring_file::KeyringFileError;
@@ -151,6 +153,9 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
             config: Arc::clone(&in_force),
             reload: reload::weakly(reloader.clone()),
             exclusive: Exclusive::default(),
+            metrics: Arc::clone(&metrics),
+            sessions: Sessions::default(),
+            index: Index::default(),
         };
         Reloader::new(sources, in_force, assembly, admin, bounds, signals.clone())
     });

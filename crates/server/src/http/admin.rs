@@ -1,7 +1,7 @@
 //! The admin API on the private listener: applications, their secrets and credentials, and the keyring.
 
 pub mod answer;
-mod applications;
+pub mod applications;
 pub mod attention;
 mod backup;
 mod body;
@@ -32,9 +32,12 @@ use northgate_core::store::StoreError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::reload::Change;
+use crate::http::console::session::Sessions;
+use crate::http::console::{self, Index};
 use crate::keys::admin_token::AdminToken;
 use crate::keys::keyring_database::{DatabaseKeyring, UseKeyring};
 use crate::keys::keyring_file::KeyringFile;
+use crate::metrics::Metrics;
 use reload::{Mode, ReloadError};
 use status::NodeStatus;
 
@@ -66,6 +69,11 @@ pub struct Admin {
     /// Takes over a changed configuration.
     pub reload: Box<dyn Fn(Mode) -> Result<Vec<Change>, ReloadError> + Send + Sync>,
     pub exclusive: Exclusive,
+    pub metrics: Arc<Metrics>,
+    /// The sessions of the console.
+    pub sessions: Sessions,
+    /// The applications as the console searches them.
+    pub index: Index,
 }
 
 /// The place of the keyring.
@@ -89,7 +97,7 @@ pub struct Exclusive {
 /// The prefix of the admin API; another version would stand beside it.
 pub const PREFIX: &str = "/admin/v1";
 
-/// The routes, all of them under [`PREFIX`], without a fallback.
+/// The routes, all of them under [`PREFIX`], and those of the console, without a fallback.
 pub fn router(admin: Arc<Admin>) -> Router {
     let one = "/applications/{app_id}";
     let routes = Router::new()
@@ -115,7 +123,8 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .nest(PREFIX, routes)
         // Answers hold secrets.
         .layer(map_response(not_stored))
-        .with_state(admin)
+        .with_state(Arc::clone(&admin))
+        .merge(console::router(admin))
 }
 
 async fn not_stored<B>(mut response: Response<B>) -> Response<B> {

@@ -115,7 +115,7 @@ impl Collector for OfCertificates {
                     [("listener", (*listener).to_owned()), ("file", expiry.file.display().to_string())];
                 ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
             }
-            Ok(())
+            Ok::<(), fmt::Error>(())
         };
         let help = "When the certificate that is in use ends, in seconds since 1970";
         put("northgate_certificate_not_after_seconds", help, &|expiry| expiry.not_after_s)?;

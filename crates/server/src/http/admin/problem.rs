@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use northgate_core::administer::AdministerError;
 use northgate_core::app_id::AppId;
@@ -84,6 +84,16 @@ impl AdminProblem {
         AdminProblem { status: ErrorStatus::InternalServerError, error: "failed", message }
     }
 
+    pub fn unknown_page() -> AdminProblem {
+        let message = "there is no such page".to_owned();
+        AdminProblem { status: ErrorStatus::NotFound, error: "unknown-page", message }
+    }
+
+    /// The status and the sentence, for a page.
+    pub fn sentence(&self) -> (StatusCode, &str) {
+        (self.status.code(), &self.message)
+    }
+
     fn with(self, status: ErrorStatus, error: &'static str) -> AdminProblem {
         AdminProblem { status, error, ..self }
     }
@@ -107,6 +117,7 @@ impl AdminProblem {
             AdministerError::UnknownCredential(_) => (ErrorStatus::NotFound, "unknown-credential"),
             AdministerError::SameCredential(_) => (ErrorStatus::Conflict, "same-credential"),
             AdministerError::TooManyCredentials => (ErrorStatus::Conflict, "too-many-credentials"),
+            AdministerError::Stale(_) => (ErrorStatus::Conflict, "stale"),
             AdministerError::Busy => (ErrorStatus::ServiceUnavailable(AGAIN), "busy"),
             AdministerError::Store(error) => return AdminProblem::store(error),
         };

@@ -57,6 +57,11 @@ pub struct CertificateLine {
 }
 
 pub async fn status(_: Operator, State(admin): State<Arc<Admin>>) -> Json<Status> {
+    Json(of(&admin))
+}
+
+/// The status of this node.
+pub fn of(admin: &Admin) -> Status {
     let node = (admin.node)();
     let certificate = |expiry: CertificateExpiry| CertificateLine {
         file: expiry.file.display().to_string(),
@@ -64,7 +69,7 @@ pub async fn status(_: Operator, State(admin): State<Arc<Admin>>) -> Json<Status
         current: expiry.is_taken,
     };
     let Keys { keys } = Keys::new(&admin.auth.keyring(), admin.clock.now());
-    Json(Status {
+    Status {
         version: VERSION.to_owned(),
         store: node.store.to_owned(),
         ready: node.why_not_ready.is_none(),
@@ -74,5 +79,5 @@ pub async fn status(_: Operator, State(admin): State<Arc<Admin>>) -> Json<Status
         registry_lag_ms: node.registry_lag.map(|lag| lag.as_millis() as u64),
         certificates: node.certificates.into_iter().map(certificate).collect(),
         keys,
-    })
+    }
 }

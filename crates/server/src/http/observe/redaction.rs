@@ -10,7 +10,7 @@ use super::Observed;
 use crate::outcome::Outcome;
 
 /// Segments of the paths of both listeners, beside those that an operator configures.
-const WORDS: [&str; 39] = [
+const WORDS: [&str; 45] = [
     "iocm",
     "app",
     "sec",
@@ -49,6 +49,12 @@ const WORDS: [&str; 39] = [
     "repair",
     "status",
     "attention",
+    "console",
+    "sign-in",
+    "sign-out",
+    "assets",
+    "settings",
+    "new-application",
     "",
 ];
 

@@ -4,6 +4,7 @@ mod applications;
 mod attention;
 mod clock;
 mod command_line;
+mod console;
 mod credentials;
 mod import;
 mod keys;

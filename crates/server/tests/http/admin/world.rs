@@ -19,6 +19,8 @@ use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::http::admin::status::NodeStatus;
 use northgate_server::http::admin::{Admin, BackUp, Exclusive, KeyringHome, router};
+use northgate_server::http::console::Index;
+use northgate_server::http::console::session::Sessions;
 use northgate_server::keys::admin_token::{self, AdminToken};
 use northgate_server::keys::keyring_file::KeyringFile;
 use northgate_store::embedded::EmbeddedStore;
@@ -86,6 +88,9 @@ impl World {
             config: Arc::new(Arc::new(config(dir.path())).into()),
             reload: Box::new(|_| Ok(Vec::new())),
             exclusive: Exclusive::default(),
+            metrics: Arc::default(),
+            sessions: Sessions::default(),
+            index: Index::default(),
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
