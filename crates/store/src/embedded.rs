@@ -27,6 +27,7 @@ mod restore;
 mod schema;
 mod single_use;
 mod stats;
+mod volume;
 mod writer;
 
 use std::path::Path;
@@ -57,6 +58,7 @@ pub use load::OpenError;
 pub use permissions::{ExposedError, give_to_owner_of, is_own_group, make_private};
 pub use restore::{RestoreError, restore};
 pub use stats::Stats;
+pub use volume::Volume;
 
 /// The one-file store. Dropping it writes what is queued and closes the file.
 pub struct EmbeddedStore {
@@ -121,6 +123,11 @@ impl EmbeddedStore {
     /// Statistics, for metrics.
     pub fn stats(&self) -> &Stats {
         &self.memory.stats
+    }
+
+    /// The volume of the data directory, or nothing where the directory was moved away.
+    pub fn volume(&self) -> Option<Volume> {
+        Volume::of(self.directory.database_path().parent()?).ok()
     }
 
     /// The number of operations in the queue.

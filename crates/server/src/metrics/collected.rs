@@ -67,7 +67,11 @@ impl Collector for OfStore {
         let bound = ConstGauge::new(self.0.queue_bound() as u64);
         put(&mut encoder, "commit_queue_bound", "Bound of the queue; logins may fill half of it", &bound)?;
         let journal = ConstGauge::new(stats.journal_bytes());
-        put(&mut encoder, "journal_bytes", "Bytes of the journal that are not compacted yet", &journal)
+        put(&mut encoder, "journal_bytes", "Bytes of the journal that are not compacted yet", &journal)?;
+        let Some(volume) = self.0.volume() else { return Ok(()) };
+        let (size, available) = (ConstGauge::new(volume.size_bytes), ConstGauge::new(volume.available_bytes));
+        put(&mut encoder, "data_volume_size_bytes", "Size of the data directory's volume", &size)?;
+        put(&mut encoder, "data_volume_available_bytes", "Room that is left on it", &available)
     }
 }
 

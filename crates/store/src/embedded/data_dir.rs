@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use nix::sys::statvfs::statvfs;
 
 use super::contents::Contents;
 use super::identity::{Identity, Inode, Lost};
 use super::permissions::{self, ExposedError};
+use super::volume::Volume;
 
 /// The database file in the data directory.
 pub const DATABASE: &str = "northgate.db";
@@ -155,10 +155,8 @@ fn create(file: &Path, directory: &Path) -> Result<File, DataDirError> {
 
 /// Rejects a volume on which the first hours end in a full disk. A volume of unknown size passes.
 fn check_volume(path: &Path) -> Result<(), DataDirError> {
-    let volume =
-        statvfs(path).map_err(|error| DataDirError::Io { path: path.to_owned(), source: error.into() })?;
-    let bytes = volume.blocks() as u64 * volume.fragment_size() as u64;
-    match bytes {
+    let volume = Volume::of(path).map_err(|source| DataDirError::Io { path: path.to_owned(), source })?;
+    match volume.size_bytes {
         0 | SMALLEST_VOLUME.. => Ok(()),
         bytes => Err(DataDirError::TooSmall { path: path.to_owned(), bytes }),
     }
