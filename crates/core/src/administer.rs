@@ -4,6 +4,7 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::actor::Actor;
 use crate::allow::Allow;
 use crate::app_id::AppId;
 use crate::application::{Application, State};
@@ -101,7 +102,13 @@ pub enum AdministerError {
 
 impl Auth {
     /// Creates an application, unless its appId is taken.
-    pub async fn create(&self, wanted: Wanted, now: Timestamp) -> Result<Creation, AdministerError> {
+    #[expect(unused_variables, reason = "the audit trail will record it")]
+    pub async fn create(
+        &self,
+        wanted: Wanted,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Creation, AdministerError> {
         let id = wanted.id.unwrap_or_else(AppId::random);
         if let Some(present) = self.registry().find(&id) {
             return self.compare(present, wanted.secret.as_ref(), now).await;
@@ -130,10 +137,11 @@ impl Auth {
         id: &AppId,
         label: String,
         given: Option<&SecretText>,
+        actor: &Actor,
         now: Timestamp,
     ) -> Result<(Arc<Application>, Option<SecretText>), AdministerError> {
         let (kept, allocated) = self.keep(id, given).await?;
-        Ok((self.change(id, &Change::AddSecret(label, kept), now).await?, allocated))
+        Ok((self.change(id, &Change::AddSecret(label, kept), actor, now).await?, allocated))
     }
 
     /// Changes an application by optimistic concurrency: a lost race is decided again on the present state.
@@ -141,9 +149,10 @@ impl Auth {
         &self,
         id: &AppId,
         change: &Change,
+        actor: &Actor,
         now: Timestamp,
     ) -> Result<Arc<Application>, AdministerError> {
-        self.change_where(id, None, change, now).await
+        self.change_where(id, None, change, actor, now).await
     }
 
     /// Changes an application if this revision of it is the present one.
@@ -152,16 +161,19 @@ impl Auth {
         id: &AppId,
         revision: u32,
         change: &Change,
+        actor: &Actor,
         now: Timestamp,
     ) -> Result<Arc<Application>, AdministerError> {
-        self.change_where(id, Some(revision), change, now).await
+        self.change_where(id, Some(revision), change, actor, now).await
     }
 
+    #[expect(unused_variables, reason = "the audit trail will record it")]
     async fn change_where(
         &self,
         id: &AppId,
         revision: Option<u32>,
         change: &Change,
+        actor: &Actor,
         now: Timestamp,
     ) -> Result<Arc<Application>, AdministerError> {
         let mut present = self.registry().find(id).ok_or(AdministerError::UnknownApplication)?;
@@ -190,7 +202,7 @@ impl Auth {
         id: &AppId,
         now: Timestamp,
     ) -> Result<Option<Arc<Application>>, StoreError> {
-        match self.change(id, &Change::Revoke, now).await {
+        match self.change(id, &Change::Revoke, &Actor::SYSTEM, now).await {
             Ok(application) => Ok(Some(application)),
             Err(AdministerError::Store(error)) => Err(error),
             // The other errors concern secrets, credentials and a wanted revision, which this change does not have.
@@ -208,7 +220,13 @@ impl Auth {
     }
 
     /// Removes an application with all its grants; its tokens stop verifying.
-    pub async fn delete(&self, id: &AppId) -> Result<Arc<Application>, AdministerError> {
+    #[expect(unused_variables, reason = "the audit trail will record it")]
+    pub async fn delete(
+        &self,
+        id: &AppId,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Arc<Application>, AdministerError> {
         let application = self.registry().find(id).ok_or(AdministerError::UnknownApplication)?;
         match self.store.delete(application.number).await.map_err(AdministerError::Store)? {
             Deleted::Deleted => Ok(application),

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::actor::Actor;
 use crate::administer::{AdministerError, Change};
 use crate::app_id::AppId;
 use crate::application::Application;
@@ -83,7 +84,8 @@ impl Auth {
 
     /// Lowers the high-water marks to the latest expiry of any token or assertion of a right clock. Forgotten tokens stay
     /// rejected.
-    pub async fn set_marks_right(&self, now: Timestamp) -> Result<(), StoreError> {
+    #[expect(unused_variables, reason = "the audit trail will record it")]
+    pub async fn set_marks_right(&self, actor: &Actor, now: Timestamp) -> Result<(), StoreError> {
         let applications = self.registry().all();
         let longest = applications.iter().map(|application| self.policy(application).access_lifetime).max();
         let longest = longest.unwrap_or_default().max(self.settings().policy.access_lifetime);
@@ -98,6 +100,7 @@ impl Auth {
     pub async fn set_application_right(
         &self,
         application: &Application,
+        actor: &Actor,
         now: Timestamp,
     ) -> Result<Vec<Ahead>, AdministerError> {
         let ahead = self.application_ahead(application, now).await.map_err(AdministerError::Store)?;
@@ -112,7 +115,7 @@ impl Auth {
             self.close_ahead(application, grant).await.map_err(AdministerError::Store)?;
         }
         let refreshed_at = if application.tokens_from.is_some_and(|at| self.is_not_before_ahead(at, now)) {
-            self.change(&application.id, &Change::RepairNotBefore, now).await?.issues_at(now)
+            self.change(&application.id, &Change::RepairNotBefore, actor, now).await?.issues_at(now)
         } else {
             application.issues_at(now)
         };

@@ -5,6 +5,7 @@
 //! [`Store`](store::Store) is what it needs of a store.
 
 pub mod activity;
+pub mod actor;
 pub mod administer;
 pub mod admit;
 pub mod allow;

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
@@ -152,7 +153,7 @@ async fn create(auth: &Arc<Auth>, count: usize, overrides: Overrides) -> Vec<(Ap
                 overrides,
                 allow: Allow::default(),
             };
-            match auth.create(wanted, Clock::System.now()).await.unwrap() {
+            match auth.create(wanted, &Actor::LOCAL, Clock::System.now()).await.unwrap() {
                 Creation::Created(application, Some(secret)) => (application.id.clone(), secret),
                 Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => {
                     panic!("not a new application")

@@ -9,7 +9,7 @@ pub mod clock;
 mod credentials;
 mod import;
 mod keys;
-mod operator;
+pub mod operator;
 pub mod policy;
 pub mod problem;
 pub mod reload;

@@ -12,7 +12,7 @@ use axum::http::{Method, Request, Response};
 use hyper::body::Incoming;
 
 use super::framing::{self, FramingError};
-use super::observe::{InFlight, Listener, ObservedResponse, Redaction, RequestLog};
+use super::observe::{InFlight, Listener, ObservedResponse, Redaction, RequestId, RequestLog};
 use super::private_problem::PrivateProblem;
 use super::problem::Problem;
 use super::{APPLICATION_API, Api, login, refresh, verify};
@@ -74,7 +74,7 @@ impl Dispatch {
         Dispatch { shared: Arc::new(Shared { api, watch, often }), others }
     }
 
-    fn operation(&self, request: Request<Incoming>, remote: &Remote) -> Answering {
+    fn operation(&self, id: RequestId, mut request: Request<Incoming>, remote: &Remote) -> Answering {
         if let Some(refused) = self.shared.refusal(&request) {
             return Box::pin(ready(refused));
         }
@@ -84,6 +84,10 @@ impl Dispatch {
             Some(Often::Refresh) => Box::pin(refresh::refresh(api, peer, request)),
             Some(Often::Verify) => Box::pin(verify::verify(api, request)),
             None => {
+                if self.shared.watch.listener() == Listener::Private {
+                    // The audit trail names the request.
+                    request.extensions_mut().insert(id);
+                }
                 let answer = self.others.answer(request, remote);
                 Box::pin(async { ObservedResponse::from(answer.await) })
             }
@@ -175,7 +179,7 @@ impl Routes for Dispatch {
         remote: &Remote,
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
         let asked = InFlight::begin(&self.shared.watch, &request, remote.peer);
-        let answering = self.operation(request, remote);
+        let answering = self.operation(asked.id(), request, remote);
         async {
             let answered = answering.await;
             if answered.is_turned_away() {

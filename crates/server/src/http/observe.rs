@@ -152,6 +152,11 @@ impl InFlight {
         }
     }
 
+    /// The id of the request.
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
     /// Completes a rejection, once it is due.
     pub async fn turned_away(self, answered: ObservedResponse) -> Response<Body> {
         self.watch.pacer.wait().await;

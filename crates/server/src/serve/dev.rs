@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::allow::Allow;
 use northgate_core::auth::Auth;
@@ -40,7 +41,7 @@ pub async fn introduce(config: &Config, auth: &Auth, now: Timestamp) -> Result<(
         overrides: Overrides::default(),
         allow: Allow::default(),
     };
-    match auth.create(wanted, now).await.map_err(|error| ServeError::Dev(Box::new(error)))? {
+    match auth.create(wanted, &Actor::LOCAL, now).await.map_err(|error| ServeError::Dev(Box::new(error)))? {
         Creation::Created(application, Some(secret)) => {
             output::line(&welcome(config, application.id.as_str(), secret.reveal()));
         }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
@@ -163,7 +164,7 @@ fn create(auth: &Auth, app: &AppId) -> Option<SecretText> {
         overrides: Overrides::default(),
         allow: Allow::default(),
     };
-    match block_on(auth.create(wanted, NOW)) {
+    match block_on(auth.create(wanted, &Actor::LOCAL, NOW)) {
         Ok(Creation::Created(_, secret)) => secret,
         Ok(Creation::Same(_) | Creation::Taken(_)) => panic!("it is taken"),
         Err(_) => None,

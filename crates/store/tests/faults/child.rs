@@ -6,6 +6,7 @@ use std::process::{Child as Process, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
@@ -131,13 +132,13 @@ async fn obey(house: &House, words: &[&str]) -> String {
                 overrides: Overrides::default(),
                 allow: Allow::default(),
             };
-            match house.auth.create(wanted, now).await {
+            match house.auth.create(wanted, &Actor::LOCAL, now).await {
                 Ok(Creation::Created(_, Some(secret))) => format!("created {}", secret.reveal()),
                 Ok(_) => "taken".to_owned(),
                 Err(_) => "unavailable".to_owned(),
             }
         }
-        ["secret"] => match house.auth.add_secret(&app(), String::new(), None, now).await {
+        ["secret"] => match house.auth.add_secret(&app(), String::new(), None, &Actor::LOCAL, now).await {
             Ok((_, Some(secret))) => format!("created {}", secret.reveal()),
             Ok(_) | Err(_) => "unavailable".to_owned(),
         },

@@ -1,6 +1,7 @@
 //! Laws of a clock that is set: a jump back makes nothing valid again that was closed and takes no application's grant, and a
 //! jump forward makes nothing be forgotten that is needed when the clock returns.
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::clock::CLOCK_TOLERANCE;
 use northgate_core::clock_repair::What;
@@ -271,7 +272,8 @@ async fn the_least_recently_refreshed_grant_gives_way_whatever_the_clocks_of_the
 async fn a_secret_that_was_retired_by_a_clock_ahead_stays_retired_when_it_is_set_back() {
     let mut world = World::new().await;
     let old = world.customer("a").await;
-    let (_, secret) = world.auth().add_secret(&old.id, "new".to_owned(), None, world.now()).await.unwrap();
+    let (_, secret) =
+        world.auth().add_secret(&old.id, "new".to_owned(), None, &Actor::LOCAL, world.now()).await.unwrap();
     let new = Customer { id: old.id.clone(), secret: secret.unwrap() };
     world.advance(YEAR);
     world.change(&old, Change::RetireSecret(SecretId(1), world.now())).await;
@@ -306,7 +308,7 @@ async fn an_operator_finds_what_a_clock_ahead_has_written_and_sets_it_right() {
     assert_eq!(words(&revoked).await, ["not-before", "grant", "grant"]);
     assert_eq!(world.auth().registry().not_befores_ahead(world.now()), (1, Some(revoked.id.clone())));
     for customer in [&app, &revoked] {
-        world.auth().set_application_right(&number(customer), world.now()).await.unwrap();
+        world.auth().set_application_right(&number(customer), &Actor::LOCAL, world.now()).await.unwrap();
         assert!(words(customer).await.is_empty());
     }
     // What was revoked stays so, and the others go on.
@@ -335,7 +337,7 @@ async fn what_was_revoked_between_a_clock_ahead_and_its_repair_stays_so() {
     world.change(&app, Change::Revoke).await;
     let kept = world.login(&app).await;
     let application = world.auth().registry().find(&app.id).unwrap();
-    world.auth().set_application_right(&application, world.now()).await.unwrap();
+    world.auth().set_application_right(&application, &Actor::LOCAL, world.now()).await.unwrap();
     for _ in ["before a restart", "and after it"] {
         assert!(world.verify(&app, &stolen.access_token).is_err());
         assert_eq!(world.refusal(&app, &stolen.refresh_token).await, Refusal::Closed);
@@ -374,7 +376,7 @@ async fn the_marks_of_what_was_forgotten_are_lowered_to_where_nothing_forgotten_
     let found = world.auth().installation_ahead(now);
     let whats: Vec<What> = found.iter().map(|ahead| ahead.what).collect();
     assert_eq!(whats, [What::ForgottenTokens, What::ForgottenSingleUse]);
-    world.auth().set_marks_right(now).await.unwrap();
+    world.auth().set_marks_right(&Actor::LOCAL, now).await.unwrap();
     let marks = world.auth().registry().high_water().get();
     assert_eq!(marks.tokens.since(now), HOUR + SETTINGS.leeway + 5 * SECOND);
     assert!(marks.single_use.since(now) < 10 * MINUTE);

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use northgate_core::actor::Actor;
 use northgate_core::admit::AdmissionError;
 use northgate_core::auth::Settings;
 use northgate_core::login::LoginError;
@@ -24,7 +25,7 @@ async fn limited(failures_per_source: u32, failures_per_application: u32) -> Wor
 
 /// An application whose secret was chosen elsewhere, and may be weak.
 async fn import(world: &World, app: &str) -> Customer {
-    world.auth().create(imported(app, "hunter2"), world.now()).await.unwrap();
+    world.auth().create(imported(app, "hunter2"), &Actor::LOCAL, world.now()).await.unwrap();
     holder(app, "hunter2")
 }
 

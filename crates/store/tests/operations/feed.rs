@@ -1,5 +1,6 @@
 //! Laws of the feed: it reports every durable change, and nothing that is not durable.
 
+use northgate_core::actor::Actor;
 use northgate_core::clock::CLOCK_SKEW;
 use northgate_core::feed::{Cursor, News};
 use northgate_core::policy::{LAST_ONLY_OVERLAP, Logins, Overrides};
@@ -35,7 +36,7 @@ async fn after_a_restart_everything_is_told_again() {
     let pair = world.login(&frozen).await;
     world.logout(&pair.access_token).await.unwrap();
     world.freeze(&frozen).await;
-    world.auth().delete(&gone.id).await.unwrap();
+    world.auth().delete(&gone.id, &Actor::LOCAL, world.now()).await.unwrap();
     let before = world.news(None);
     assert!(!world.news(Some(before.cursor)).is_whole);
     world.restart().await;

@@ -1,5 +1,6 @@
 //! Laws of login: what it opens, what gives way, and what ends with it.
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::admit::AdmissionError;
 use northgate_core::login::LoginError;
@@ -150,7 +151,7 @@ async fn a_deleted_application_is_gone_with_its_tokens_even_when_its_app_id_is_u
     let mut world = World::new().await;
     let app = world.customer("a").await;
     let pair = world.login(&app).await;
-    world.auth().delete(&app.id).await.unwrap();
+    world.auth().delete(&app.id, &Actor::LOCAL, world.now()).await.unwrap();
     assert!(matches!(
         world.try_login(&app).await.err(),
         Some(LoginError::Admission(AdmissionError::Rejected))

@@ -1,5 +1,6 @@
 //! Laws of logout: what was answered as over stays over.
 
+use northgate_core::actor::Actor;
 use northgate_core::auth::Settings;
 use northgate_core::logout::{Logout, LogoutError};
 use northgate_core::policy::Overrides;
@@ -114,7 +115,7 @@ async fn a_frozen_or_deleted_applications_token_can_be_logged_out() {
     let (frozen, deleted) = (world.customer("a").await, world.customer("b").await);
     let (one, other) = (world.login(&frozen).await, world.login(&deleted).await);
     world.freeze(&frozen).await;
-    world.auth().delete(&deleted.id).await.unwrap();
+    world.auth().delete(&deleted.id, &Actor::LOCAL, world.now()).await.unwrap();
     assert!(matches!(world.logout(&one.access_token).await.unwrap(), Logout::Closed(_)));
     assert!(matches!(world.logout(&other.access_token).await.unwrap(), Logout::AlreadyOver(_)));
     world.unfreeze(&frozen).await;

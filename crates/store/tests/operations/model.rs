@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::admit::{AdmissionError, Caller};
 use northgate_core::application::AppNumber;
@@ -469,7 +470,11 @@ impl Trial {
                 self.model.apps[app].is_frozen = false;
             }
             Deed::Replace(app) => {
-                self.world.auth().delete(&self.customers[app].id).await.unwrap();
+                self.world
+                    .auth()
+                    .delete(&self.customers[app].id, &Actor::LOCAL, self.world.now())
+                    .await
+                    .unwrap();
                 self.model.delete(app);
                 self.create(app, APPS[app]).await;
             }

@@ -1,5 +1,6 @@
 //! Laws of ending all tokens of an application that are out.
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::admit::Caller;
 use northgate_core::introspect::{Inactive, Introspection};
@@ -83,7 +84,8 @@ async fn a_clock_that_is_set_back_revives_nothing_and_ends_no_login() {
 async fn a_secret_that_retires_leaves_tokens_as_they_are_and_one_that_is_ended_takes_them_along() {
     let world = World::new().await;
     let old = world.customer("a").await;
-    let (_, secret) = world.auth().add_secret(&old.id, "new".to_owned(), None, world.now()).await.unwrap();
+    let (_, secret) =
+        world.auth().add_secret(&old.id, "new".to_owned(), None, &Actor::LOCAL, world.now()).await.unwrap();
     let new = Customer { id: old.id.clone(), secret: secret.unwrap() };
     let pair = world.login(&old).await;
     world.change(&old, Change::RetireSecret(SecretId(1), world.now())).await;

@@ -1,5 +1,6 @@
 //! Laws of secrets: several at a time, retired at a time, imported from elsewhere.
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{AdministerError, Change, Creation, Wanted};
 use northgate_core::admit::AdmissionError;
 use northgate_core::allow::Allow;
@@ -11,7 +12,8 @@ use northgate_core::secret::{MAX_SECRETS, SecretId, SecretText};
 use super::world::{Customer, DAY, MILLISECOND, World};
 
 async fn add_secret(world: &World, app: &Customer) -> Result<Customer, AdministerError> {
-    let added = world.auth().add_secret(&app.id, "another".to_owned(), None, world.now()).await;
+    let added =
+        world.auth().add_secret(&app.id, "another".to_owned(), None, &Actor::LOCAL, world.now()).await;
     added.map(|(_, secret)| Customer { id: app.id.clone(), secret: secret.unwrap() })
 }
 
@@ -79,7 +81,7 @@ async fn a_secret_of_another_application_is_rejected() {
 #[tokio::test]
 async fn an_imported_secret_works_as_before_and_a_wrong_one_is_rejected() {
     let mut world = World::new().await;
-    let created = world.auth().create(imported("a", "hunter2"), world.now()).await.unwrap();
+    let created = world.auth().create(imported("a", "hunter2"), &Actor::LOCAL, world.now()).await.unwrap();
     assert!(matches!(created, Creation::Created(_, None)));
     let (right, wrong) = (holder("a", "hunter2"), holder("a", "hunter3"));
     for _ in 0..2 {
@@ -95,17 +97,17 @@ async fn an_imported_secret_works_as_before_and_a_wrong_one_is_rejected() {
 #[tokio::test]
 async fn importing_twice_is_told_from_importing_something_else() {
     let world = World::new().await;
-    world.auth().create(imported("a", "hunter2"), world.now()).await.unwrap();
-    let same = world.auth().create(imported("a", "hunter2"), world.now()).await.unwrap();
+    world.auth().create(imported("a", "hunter2"), &Actor::LOCAL, world.now()).await.unwrap();
+    let same = world.auth().create(imported("a", "hunter2"), &Actor::LOCAL, world.now()).await.unwrap();
     assert!(matches!(same, Creation::Same(_)));
-    let other = world.auth().create(imported("a", "hunter3"), world.now()).await.unwrap();
+    let other = world.auth().create(imported("a", "hunter3"), &Actor::LOCAL, world.now()).await.unwrap();
     assert!(matches!(other, Creation::Taken(_)));
 }
 
 #[tokio::test]
 async fn a_remembered_secret_is_refused_when_it_is_retired() {
     let world = World::new().await;
-    world.auth().create(imported("a", "hunter2"), world.now()).await.unwrap();
+    world.auth().create(imported("a", "hunter2"), &Actor::LOCAL, world.now()).await.unwrap();
     let app = holder("a", "hunter2");
     world.login(&app).await;
     world.change(&app, Change::RetireSecret(SecretId(1), world.now())).await;

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::admit::AdmissionError;
 use northgate_core::auth::Settings;
@@ -40,7 +41,7 @@ async fn guess_on(world: &World, app: &str, from: IpAddr) {
 
 /// An application whose secret was chosen elsewhere.
 async fn import(world: &World, app: &str) -> Customer {
-    world.auth().create(imported(app, "hunter2"), world.now()).await.unwrap();
+    world.auth().create(imported(app, "hunter2"), &Actor::LOCAL, world.now()).await.unwrap();
     holder(app, "hunter2")
 }
 
@@ -183,7 +184,11 @@ async fn an_imported_secret_is_right_from_where_it_was_right_before_whoever_gues
     world.refresh(&app, &pair.refresh_token).await;
     // Also one that was never presented, and so has to be hashed first.
     let second = holder("a", "hunter3");
-    world.auth().add_secret(&app.id, "second".to_owned(), Some(&second.secret), world.now()).await.unwrap();
+    world
+        .auth()
+        .add_secret(&app.id, "second".to_owned(), Some(&second.secret), &Actor::LOCAL, world.now())
+        .await
+        .unwrap();
     world.change(&app, Change::RetireSecret(SecretId(1), world.now())).await;
     world.login(&second).await;
 }

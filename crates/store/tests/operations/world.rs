@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Change, Creation, UseFrom, Wanted};
 use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
@@ -238,14 +239,14 @@ impl World {
             overrides,
             allow: Allow::default(),
         };
-        match self.auth().create(wanted, self.now()).await.unwrap() {
+        match self.auth().create(wanted, &Actor::LOCAL, self.now()).await.unwrap() {
             Creation::Created(_, secret) => Customer { id, secret: secret.unwrap() },
             Creation::Same(_) | Creation::Taken(_) => panic!("{id} is taken"),
         }
     }
 
     pub async fn change(&self, customer: &Customer, change: Change) -> Arc<Application> {
-        self.auth().change(&customer.id, &change, self.now()).await.unwrap()
+        self.auth().change(&customer.id, &change, &Actor::LOCAL, self.now()).await.unwrap()
     }
 
     pub async fn set(&self, customer: &Customer, overrides: Overrides) {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::application::Application;
 use northgate_core::grant::GrantId;
@@ -152,7 +153,7 @@ async fn work(node: &Node) {
     node.store.record_once(use_once()).await.unwrap();
     let last_only = Overrides { logins: Some(Logins::LastOnly), ..Overrides::default() };
     let change = Change::Set { name: None, owner: None, policy: last_only.into(), allow: None };
-    node.auth.change(&app.id, &change, NOW).await.unwrap();
+    node.auth.change(&app.id, &change, &Actor::LOCAL, NOW).await.unwrap();
     let last = node.login(&app).await;
     node.auth.logout(&last.access_token, NOW).await.unwrap();
     let application = node.auth.registry().application(number).unwrap();
@@ -161,7 +162,7 @@ async fn work(node: &Node) {
     let kept = Revocation { ends_at: NOW, forget_at: NOW };
     node.store.replace(ended, vec![(last.claims.grant.id, kept)]).await.unwrap();
     node.store.lower_forgotten(node.auth.registry().high_water().get()).await.unwrap();
-    node.auth.delete(&app.id).await.unwrap();
+    node.auth.delete(&app.id, &Actor::LOCAL, NOW).await.unwrap();
 }
 
 /// Statements of these processes in the log of PostgreSQL.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId};
@@ -67,10 +68,11 @@ async fn logins_and_changes_that_were_cut_off_are_done_once() {
             assert_eq!(node.store.grants(number).await.unwrap().len(), grants);
         }
         for secrets in 2..=4 {
-            let added = node.auth.add_secret(&app.id, "another".to_owned(), None, NOW).await.unwrap();
+            let added =
+                node.auth.add_secret(&app.id, "another".to_owned(), None, &Actor::LOCAL, NOW).await.unwrap();
             assert_eq!(added.0.secrets.len(), secrets);
         }
-        node.auth.delete(&app.id).await.unwrap();
+        node.auth.delete(&app.id, &Actor::LOCAL, NOW).await.unwrap();
     }
     assert!(proxy.cuts() > 5, "only {} connections were cut", proxy.cuts());
 }
@@ -153,6 +155,7 @@ async fn what_others_changed_while_the_connection_was_lost_is_seen_after_it() {
                 policy: PolicyChange::default(),
                 allow: None,
             },
+            &Actor::LOCAL,
             NOW,
         )
         .await

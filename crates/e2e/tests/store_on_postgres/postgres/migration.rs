@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::clock::Timestamp;
 use northgate_core::policy::Overrides;
 use northgate_store::postgres::{ConnectError, PostgresSettings, PostgresStore, VERSION, migrate};
@@ -108,7 +109,7 @@ async fn a_node_works_on_and_starts_beside_a_migration_to_the_next_version() {
     for node in [&running, &started] {
         let pair = node.login(&app).await;
         node.refresh(&app, &pair.refresh_token, NOW).await.unwrap();
-        node.auth.add_secret(&app.id, "another".to_owned(), None, NOW).await.unwrap();
+        node.auth.add_secret(&app.id, "another".to_owned(), None, &Actor::LOCAL, NOW).await.unwrap();
         node.auth.logout(&pair.access_token, NOW).await.unwrap();
     }
     started.refresh(&app, &pair.refresh_token, NOW).await.unwrap();

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::admit::Caller;
 use northgate_core::allow::Allow;
@@ -112,7 +113,7 @@ impl Node {
             overrides,
             allow: Allow::default(),
         };
-        match self.auth.create(wanted, NOW).await.unwrap() {
+        match self.auth.create(wanted, &Actor::LOCAL, NOW).await.unwrap() {
             Creation::Created(_, secret) => Arc::new(Customer { id, secret: secret.unwrap() }),
             Creation::Same(_) | Creation::Taken(_) => panic!("{id} is taken"),
         }

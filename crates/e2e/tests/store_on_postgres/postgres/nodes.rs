@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::application::State;
 use northgate_core::clock::Timestamp;
@@ -89,9 +90,9 @@ async fn what_is_changed_on_one_node_holds_on_the_other_with_and_without_notific
         let (first, second) = (a.login(&app).await, a.login(&app).await);
         a.auth.logout(&first.access_token, NOW).await.unwrap();
         until(|| !b.verifies(&app, &first.access_token)).await;
-        a.auth.change(&app.id, &Change::State(State::Frozen), NOW).await.unwrap();
+        a.auth.change(&app.id, &Change::State(State::Frozen), &Actor::LOCAL, NOW).await.unwrap();
         until(|| !b.verifies(&app, &second.access_token)).await;
-        b.auth.change(&app.id, &Change::State(State::Active), NOW).await.unwrap();
+        b.auth.change(&app.id, &Change::State(State::Active), &Actor::LOCAL, NOW).await.unwrap();
         until(|| a.verifies(&app, &second.access_token)).await;
         let last_only = Overrides { logins: Some(Logins::LastOnly), ..Overrides::default() };
         a.auth
@@ -103,12 +104,13 @@ async fn what_is_changed_on_one_node_holds_on_the_other_with_and_without_notific
                     policy: last_only.into(),
                     allow: None,
                 },
+                &Actor::LOCAL,
                 NOW,
             )
             .await
             .unwrap();
         until(|| b.auth.registry().find(&app.id).unwrap().name == "renamed").await;
-        a.auth.delete(&app.id).await.unwrap();
+        a.auth.delete(&app.id, &Actor::LOCAL, NOW).await.unwrap();
         until(|| b.auth.registry().find(&app.id).is_none()).await;
         let successor = b.customer("app", Overrides::default()).await;
         until(|| a.auth.registry().find(&app.id).is_some()).await;
@@ -157,6 +159,7 @@ async fn a_node_never_goes_back_behind_a_change_of_its_own() {
                     policy: PolicyChange::default(),
                     allow: None,
                 },
+                &Actor::LOCAL,
                 NOW,
             )
             .await
@@ -185,9 +188,10 @@ async fn of_two_changes_to_one_revision_on_two_nodes_one_is_lost_and_decided_aga
     let replaced = outcomes.iter().filter(|outcome| matches!(outcome, Replaced::Replaced(_))).count();
     assert_eq!(replaced, 1, "{outcomes:?}");
     // Each adds a secret to what it knows; none takes the other's away.
+    let local = Actor::LOCAL;
     let (one, other) = tokio::join!(
-        a.auth.add_secret(&app.id, "one".to_owned(), None, NOW),
-        b.auth.add_secret(&app.id, "other".to_owned(), None, NOW)
+        a.auth.add_secret(&app.id, "one".to_owned(), None, &local, NOW),
+        b.auth.add_secret(&app.id, "other".to_owned(), None, &local, NOW)
     );
     let most = one.unwrap().0.secrets.len().max(other.unwrap().0.secrets.len());
     assert_eq!(most, 3);
@@ -205,7 +209,9 @@ async fn an_app_id_is_given_once_whichever_node_is_asked() {
         overrides: Overrides::default(),
         allow: northgate_core::allow::Allow::default(),
     };
-    let (one, other) = tokio::join!(a.auth.create(wanted(), NOW), b.auth.create(wanted(), NOW));
+    let local = Actor::LOCAL;
+    let (one, other) =
+        tokio::join!(a.auth.create(wanted(), &local, NOW), b.auth.create(wanted(), &local, NOW));
     let created = [one.unwrap(), other.unwrap()]
         .iter()
         .filter(|creation| matches!(creation, northgate_core::administer::Creation::Created(..)))

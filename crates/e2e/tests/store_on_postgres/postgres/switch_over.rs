@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::application::State;
 use northgate_core::keyring::KeyringRecord;
@@ -45,9 +46,9 @@ async fn after_a_switch_over_no_connection_stays_with_the_server_that_was_the_pr
     // A node that knows the new primary only.
     let second = node(&pair, [1, 1], &keyring).await;
     second.knows(&app).await;
-    second.auth.change(&app.id, &Change::State(State::Frozen), NOW).await.unwrap();
+    second.auth.change(&app.id, &Change::State(State::Frozen), &Actor::LOCAL, NOW).await.unwrap();
     until(|| !first.verifies(&app, &token.access_token)).await;
-    second.auth.change(&app.id, &Change::State(State::Active), NOW).await.unwrap();
+    second.auth.change(&app.id, &Change::State(State::Active), &Actor::LOCAL, NOW).await.unwrap();
     until(|| first.verifies(&app, &token.access_token)).await;
     first.login(&app).await;
 

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::app_id::AppId;
 use northgate_core::application::{Application, State as AppState};
@@ -34,7 +35,7 @@ pub struct Create {
 }
 
 pub async fn create(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     Body(create): Body<Create>,
 ) -> Result<(StatusCode, Json<CreatedApplication>), AdminProblem> {
@@ -47,7 +48,7 @@ pub async fn create(
         overrides: create.policy.change()?.set,
         allow: create.allow.map(|given| given.0).unwrap_or_default(),
     };
-    let creation = admin.auth.create(wanted, admin.clock.now()).await;
+    let creation = admin.auth.create(wanted, &actor, admin.clock.now()).await;
     match creation.map_err(|error| AdminProblem::administer(&id, &error))? {
         Creation::Created(application, allocated) => {
             info!(target: "northgate::audit", application = %id, "an application was created");
@@ -106,7 +107,7 @@ pub struct Set {
 }
 
 pub async fn set(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
     Body(set): Body<Set>,
@@ -118,7 +119,7 @@ pub async fn set(
         policy: set.policy.change()?,
         allow: set.allow.map(|given| given.0),
     };
-    let application = change(&admin, &id, &wanted).await?;
+    let application = change(&admin, &actor, &id, &wanted).await?;
     // Names and words only; writing them as JSON cannot fail.
     let policy = serde_json::to_string(&PolicyMembers::set(&application.overrides)).unwrap_or_default();
     let allow = serde_json::to_string(&application.allow.texts()).unwrap_or_default();
@@ -131,52 +132,61 @@ pub async fn set(
 }
 
 pub async fn freeze(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Details>, AdminProblem> {
     let id = app_id(path)?;
-    let application = change(&admin, &id, &Change::State(AppState::Frozen)).await?;
+    let application = change(&admin, &actor, &id, &Change::State(AppState::Frozen)).await?;
     info!(target: "northgate::audit", application = %id, "an application was frozen");
     details(&admin, &application).await
 }
 
 pub async fn unfreeze(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Details>, AdminProblem> {
     let id = app_id(path)?;
-    let application = change(&admin, &id, &Change::State(AppState::Active)).await?;
+    let application = change(&admin, &actor, &id, &Change::State(AppState::Active)).await?;
     info!(target: "northgate::audit", application = %id, "an application was unfrozen");
     details(&admin, &application).await
 }
 
 /// Revokes all issued tokens; the application may log in again.
 pub async fn revoke(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Details>, AdminProblem> {
     let id = app_id(path)?;
-    let application = change(&admin, &id, &Change::Revoke).await?;
+    let application = change(&admin, &actor, &id, &Change::Revoke).await?;
     info!(target: "northgate::audit", application = %id, "all tokens of an application were revoked");
     details(&admin, &application).await
 }
 
 pub async fn delete(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, AdminProblem> {
     let id = app_id(path)?;
-    admin.auth.delete(&id).await.map_err(|error| AdminProblem::administer(&id, &error))?;
+    admin
+        .auth
+        .delete(&id, &actor, admin.clock.now())
+        .await
+        .map_err(|error| AdminProblem::administer(&id, &error))?;
     info!(target: "northgate::audit", application = %id, "an application was deleted");
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn change(admin: &Admin, id: &AppId, change: &Change) -> Result<Arc<Application>, AdminProblem> {
-    let changed = admin.auth.change(id, change, admin.clock.now()).await;
+async fn change(
+    admin: &Admin,
+    actor: &Actor,
+    id: &AppId,
+    change: &Change,
+) -> Result<Arc<Application>, AdminProblem> {
+    let changed = admin.auth.change(id, change, actor, admin.clock.now()).await;
     changed.map_err(|error| AdminProblem::administer(id, &error))
 }
 

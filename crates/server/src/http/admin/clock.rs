@@ -81,13 +81,17 @@ pub async fn check(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<
     report(&admin, 0).await
 }
 
-pub async fn repair(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Json<ClockReport>, AdminProblem> {
+pub async fn repair(
+    Operator(actor): Operator,
+    State(admin): State<Arc<Admin>>,
+) -> Result<Json<ClockReport>, AdminProblem> {
     let now = admin.clock.now();
     let marks_before = admin.auth.registry().high_water().get();
-    admin.auth.set_marks_right(now).await.map_err(|error| AdminProblem::store(&error))?;
+    admin.auth.set_marks_right(&actor, now).await.map_err(|error| AdminProblem::store(&error))?;
     let has_lowered = marks_before != admin.auth.registry().high_water().get();
-    let set_right = each(&admin.auth, now, |auth, application, now| async move {
-        auth.set_application_right(&application, now).await
+    let set_right = each(&admin.auth, now, |auth, application, now| {
+        let actor = actor.clone();
+        async move { auth.set_application_right(&application, &actor, now).await }
     });
     let set_right = set_right.await.map_err(problem)?.len() + usize::from(has_lowered);
     info!(

@@ -53,7 +53,7 @@ pub struct Add {
 }
 
 pub async fn add(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
     Body(add): Body<Add>,
@@ -61,7 +61,7 @@ pub async fn add(
     let id = app_id(path)?;
     let label = add.label.as_ref().map_or("added", |label| &label.0).to_owned();
     let change = Change::AddCredential(label, add.kind()?);
-    let application = admin.auth.change(&id, &change, admin.clock.now()).await;
+    let application = admin.auth.change(&id, &change, &actor, admin.clock.now()).await;
     let application = application.map_err(|error| AdminProblem::administer(&id, &error))?;
     // The new one is the last, and this is the state right after the addition.
     let added = application.credentials.last().map(CredentialLine::new);
@@ -74,14 +74,14 @@ pub async fn add(
 }
 
 pub async fn remove(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<(String, u32)>, PathRejection>,
 ) -> Result<Json<Credentials>, AdminProblem> {
     let Path((text, credential)) = path.map_err(|rejection| AdminProblem::invalid(rejection.body_text()))?;
     let id = AppId::parse(&text).map_err(|_| AdminProblem::unknown_application(&text))?;
     let change = Change::RemoveCredential(CredentialId(credential));
-    let application = admin.auth.change(&id, &change, admin.clock.now()).await;
+    let application = admin.auth.change(&id, &change, &actor, admin.clock.now()).await;
     let application = application.map_err(|error| AdminProblem::administer(&id, &error))?;
     info!(
         target: "northgate::audit", application = %id, credential,

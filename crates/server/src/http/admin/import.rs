@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use northgate_core::actor::Actor;
 use northgate_core::administer::{AdministerError, Creation, Wanted};
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
@@ -51,7 +52,7 @@ struct Row {
 }
 
 pub async fn import(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     Body(import): Body<Import, LONGEST_IMPORT>,
 ) -> Result<Json<Imported>, AdminProblem> {
@@ -61,12 +62,13 @@ pub async fn import(
             "one request imports at most {MOST_ROWS} rows, and not {count}"
         )));
     }
+    let actor = Arc::new(actor);
     let _turn = admin.exclusive.import.lock().await;
     let (first, repeated) = first_of_each_id(import.rows);
-    let mut done = at_once(&admin, first).await?;
+    let mut done = at_once(&admin, &actor, first).await?;
     // Rows of one application are processed in their order, so that the first one counts.
     for (place, row) in repeated {
-        done.push((place, put(&admin, row).await?));
+        done.push((place, put(&admin, &actor, row).await?));
     }
     done.sort_by_key(|(place, _)| *place);
     Ok(Json(Imported { rows: done.into_iter().map(|(_, row)| row).collect() }))
@@ -79,15 +81,19 @@ fn first_of_each_id(rows: Vec<Value>) -> (Placed<Value>, Placed<Value>) {
     rows.into_iter().enumerate().partition(|(_, row)| seen.insert(app_id(row)))
 }
 
-async fn at_once(admin: &Arc<Admin>, rows: Placed<Value>) -> Result<Placed<ImportedRow>, AdminProblem> {
+async fn at_once(
+    admin: &Arc<Admin>,
+    actor: &Arc<Actor>,
+    rows: Placed<Value>,
+) -> Result<Placed<ImportedRow>, AdminProblem> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     // Dropping it with the request cancels the rows that have not begun.
     let mut under_way = JoinSet::new();
     for (place, row) in rows {
-        let (admin, places) = (Arc::clone(admin), Arc::clone(&places));
+        let (admin, actor, places) = (Arc::clone(admin), Arc::clone(actor), Arc::clone(&places));
         under_way.spawn(async move {
             let _place = places.acquire().await;
-            put(&admin, row).await.map(|row| (place, row))
+            put(&admin, &actor, row).await.map(|row| (place, row))
         });
     }
     let mut done = Vec::new();
@@ -98,7 +104,7 @@ async fn at_once(admin: &Arc<Admin>, rows: Placed<Value>) -> Result<Placed<Impor
 }
 
 /// Processes one row. Only a failure that concerns all rows is a problem.
-async fn put(admin: &Admin, row: Value) -> Result<ImportedRow, AdminProblem> {
+async fn put(admin: &Admin, actor: &Actor, row: Value) -> Result<ImportedRow, AdminProblem> {
     let app_id = app_id(&row);
     let outcome = |result, reason| ImportedRow { app_id: app_id.clone(), result, reason };
     let row: Row = match serde_json::from_value(row) {
@@ -107,7 +113,7 @@ async fn put(admin: &Admin, row: Value) -> Result<ImportedRow, AdminProblem> {
     };
     let (GivenId(id), GivenSecret(secret)) = (row.app_id, row.secret);
     let name = row.name.map_or_else(|| id.as_str().to_owned(), |name| name.0);
-    match create(admin, &id, name, &secret).await {
+    match create(admin, actor, &id, name, &secret).await {
         Ok(Creation::Created(_, _)) => {
             info!(target: "northgate::audit", application = %id, "an application was imported");
             Ok(outcome(RowResult::Created, None))
@@ -123,6 +129,7 @@ async fn put(admin: &Admin, row: Value) -> Result<ImportedRow, AdminProblem> {
 
 async fn create(
     admin: &Admin,
+    actor: &Actor,
     id: &AppId,
     name: String,
     secret: &SecretText,
@@ -138,7 +145,7 @@ async fn create(
             allow: Allow::default(),
         };
         tries += 1;
-        match admin.auth.create(wanted, admin.clock.now()).await {
+        match admin.auth.create(wanted, actor, admin.clock.now()).await {
             Err(AdministerError::Busy) if tries < TRIES => sleep(PAUSE).await,
             outcome => return outcome,
         }

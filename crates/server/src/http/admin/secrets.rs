@@ -40,7 +40,7 @@ pub struct Add {
 }
 
 pub async fn add(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
     Body(add): Body<Add>,
@@ -48,7 +48,7 @@ pub async fn add(
     let id = app_id(path)?;
     let label = add.label.map_or_else(|| "added".to_owned(), |label| label.0);
     let given = add.secret.map(|given| given.0);
-    let added = admin.auth.add_secret(&id, label, given.as_ref(), admin.clock.now()).await;
+    let added = admin.auth.add_secret(&id, label, given.as_ref(), &actor, admin.clock.now()).await;
     let (application, allocated) = added.map_err(|error| AdminProblem::administer(&id, &error))?;
     // Ids count up, and this is the state right after the addition.
     let secret_id = application.secrets.iter().map(|secret| secret.id.0).max().unwrap_or(0);
@@ -71,7 +71,7 @@ pub struct Retire {
 }
 
 pub async fn retire(
-    _: Operator,
+    Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<(String, u32)>, PathRejection>,
     Body(retire): Body<Retire>,
@@ -84,7 +84,7 @@ pub async fn retire(
         true => Change::EndSecret(SecretId(secret_id)),
         false => Change::RetireSecret(SecretId(secret_id), at),
     };
-    let changed = admin.auth.change(&id, &wanted, now).await;
+    let changed = admin.auth.change(&id, &wanted, &actor, now).await;
     let application = changed.map_err(|error| AdminProblem::administer(&id, &error))?;
     info!(
         target: "northgate::audit", application = %id, secret = secret_id, retire_at = rfc3339::format(at),

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
+use northgate_core::actor::Actor;
 use northgate_core::administer::{AdministerError, Change};
 use northgate_core::application::{Application, State as AppState};
 use northgate_core::policy::{Field, PolicyChange};
@@ -25,7 +26,7 @@ use crate::policy_text;
 pub async fn save(
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-    Posted { csrf, form }: Posted,
+    Posted { actor, csrf, form }: Posted,
 ) -> Result<Response<Body>, Refusal> {
     let application = one::find(&admin, path)?;
     let (mut edit, wanted) = read(&form);
@@ -44,7 +45,8 @@ pub async fn save(
             .await;
         }
     };
-    match admin.auth.change_revision(&application.id, edit.revision, &wanted, admin.clock.now()).await {
+    match admin.auth.change_revision(&application.id, edit.revision, &wanted, &actor, admin.clock.now()).await
+    {
         Ok(changed) => {
             info!(target: "northgate::audit", application = %changed.id, "an application was changed at the console");
             Ok(see_other(&path_of(changed.id.as_str())))
@@ -95,7 +97,7 @@ fn set(policy: &mut PolicyChange, field: Field, typed: &str) -> Result<(), Strin
 pub async fn freeze(
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-    Posted { csrf, form }: Posted,
+    Posted { actor, csrf, form }: Posted,
 ) -> Result<Response<Body>, Refusal> {
     let application = one::find(&admin, path)?;
     let reason = form.get("reason");
@@ -112,7 +114,7 @@ pub async fn freeze(
         )
         .await;
     }
-    let answer = change(&admin, &application, &Change::State(AppState::Frozen)).await?;
+    let answer = change(&admin, &actor, &application, &Change::State(AppState::Frozen)).await?;
     info!(target: "northgate::audit", application = %application.id, reason, "an application was frozen");
     Ok(answer)
 }
@@ -120,10 +122,10 @@ pub async fn freeze(
 pub async fn unfreeze(
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-    _: Posted,
+    Posted { actor, .. }: Posted,
 ) -> Result<Response<Body>, Refusal> {
     let application = one::find(&admin, path)?;
-    let answer = change(&admin, &application, &Change::State(AppState::Active)).await?;
+    let answer = change(&admin, &actor, &application, &Change::State(AppState::Active)).await?;
     info!(target: "northgate::audit", application = %application.id, "an application was unfrozen");
     Ok(answer)
 }
@@ -132,20 +134,21 @@ pub async fn unfreeze(
 pub async fn revoke(
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-    _: Posted,
+    Posted { actor, .. }: Posted,
 ) -> Result<Response<Body>, Refusal> {
     let application = one::find(&admin, path)?;
-    let answer = change(&admin, &application, &Change::Revoke).await?;
+    let answer = change(&admin, &actor, &application, &Change::Revoke).await?;
     info!(target: "northgate::audit", application = %application.id, "all tokens of an application were revoked");
     Ok(answer)
 }
 
 async fn change(
     admin: &Admin,
+    actor: &Actor,
     application: &Application,
     change: &Change,
 ) -> Result<Response<Body>, Refusal> {
-    let changed = admin.auth.change(&application.id, change, admin.clock.now()).await;
+    let changed = admin.auth.change(&application.id, change, actor, admin.clock.now()).await;
     changed.map_err(|error| AdminProblem::administer(&application.id, &error))?;
     Ok(see_other(&path_of(application.id.as_str())))
 }

@@ -47,7 +47,7 @@ pub async fn show(SignedIn { csrf }: SignedIn) -> Result<Response<Body>, Refusal
 
 pub async fn create(
     State(admin): State<Arc<Admin>>,
-    Posted { csrf, form }: Posted,
+    Posted { actor, csrf, form }: Posted,
 ) -> Result<Response<Body>, Refusal> {
     let mut typed = Create {
         frame: Frame::new(csrf, "applications"),
@@ -72,7 +72,7 @@ pub async fn create(
         overrides: Overrides::default(),
         allow: Allow::default(),
     };
-    let creation = admin.auth.create(wanted, admin.clock.now()).await;
+    let creation = admin.auth.create(wanted, &actor, admin.clock.now()).await;
     match creation.map_err(|error| AdminProblem::administer(&id, &error))? {
         Creation::Created(application, allocated) => {
             info!(target: "northgate::audit", application = %application.id, "an application was created");

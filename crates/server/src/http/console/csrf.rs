@@ -7,10 +7,11 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 use axum::http::request::Parts;
+use northgate_core::actor::Actor;
 
 use super::form::Form;
 use super::page::{self, Refusal};
-use crate::http::admin::Admin;
+use crate::http::admin::{Admin, operator};
 use crate::http::body::Bounds;
 
 /// The name of the cookie.
@@ -27,6 +28,7 @@ pub struct SignedIn {
 
 /// A signed-in operator sends a form of ours.
 pub struct Posted {
+    pub actor: Actor,
     pub csrf: String,
     pub form: Form,
 }
@@ -47,11 +49,13 @@ impl FromRequest<Arc<Admin>> for Posted {
 
     async fn from_request(request: Request, admin: &Arc<Admin>) -> Result<Posted, Refusal> {
         let known = csrf(admin, request.headers());
-        let form = read(admin, request).await?;
+        let (parts, body) = request.into_parts();
+        let actor = operator::actor(Actor::BREAK_GLASS, &parts);
+        let form = read(admin, Request::from_parts(parts, body)).await?;
         let Some(csrf) = known else { return Err(page::session_ended()) };
         let presented = form.get("csrf");
         match constant_time::verify_slices_are_equal(presented.as_bytes(), csrf.as_bytes()) {
-            Ok(()) => Ok(Posted { csrf, form }),
+            Ok(()) => Ok(Posted { actor, csrf, form }),
             Err(_) => Err(page::wrong_csrf()),
         }
     }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Wanted;
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
@@ -38,7 +39,7 @@ async fn import(world: &World, app: &str) {
         overrides: Overrides::default(),
         allow: Allow::default(),
     };
-    world.auth.create(wanted, world.clock.now()).await.unwrap();
+    world.auth.create(wanted, &Actor::LOCAL, world.clock.now()).await.unwrap();
 }
 
 async fn login(world: &World, app: &str, secret: &str) -> Answer {

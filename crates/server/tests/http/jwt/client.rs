@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Change, UseFrom};
 use northgate_core::app_id::AppId;
 use northgate_core::keyring::Keyring;
@@ -62,7 +63,11 @@ pub async fn get(from: std::net::SocketAddr, path: &str, lines: &str) -> Answer 
 }
 
 pub async fn change(world: &World, change: Change) {
-    world.auth.change(&AppId::parse("demo").unwrap(), &change, world.clock.now()).await.unwrap();
+    world
+        .auth
+        .change(&AppId::parse("demo").unwrap(), &change, &Actor::LOCAL, world.clock.now())
+        .await
+        .unwrap();
 }
 
 pub fn rotate(world: &World, use_from: UseFrom) {

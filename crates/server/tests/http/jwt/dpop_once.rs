@@ -1,5 +1,6 @@
 //! The replay cache of proofs: whose proofs take room, what uses one up, and what happens when there is no room (RFC 9449 §11.1).
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
@@ -37,7 +38,7 @@ async fn another(world: &World, app: &str) -> String {
     let overrides = Overrides { dpop: Some(Dpop::Required), ..SETUP.overrides };
     let (id, name, allow) = (AppId::parse(app).ok(), app.to_owned(), Allow::default());
     let wanted = Wanted { id, name, owner: None, secret: None, overrides, allow };
-    match world.auth.create(wanted, world.clock.now()).await.unwrap() {
+    match world.auth.create(wanted, &Actor::LOCAL, world.clock.now()).await.unwrap() {
         Creation::Created(_, Some(secret)) => secret.reveal().to_owned(),
         Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not created"),
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Change, UseFrom};
 use northgate_core::app_id::AppId;
 use northgate_core::clock::Timestamp;
@@ -157,7 +158,7 @@ async fn while_no_algorithm_is_in_use_the_keys_of_all_are_published() {
     set_policy(&world, AccessTokens::Jwt(Algorithm::EdDsa)).await;
     assert!(known.contains(&kid(&world).await));
     assert_eq!(kinds(&world).await, ["OKP"]);
-    world.auth.delete(&AppId::parse("demo").unwrap()).await.unwrap();
+    world.auth.delete(&AppId::parse("demo").unwrap(), &Actor::LOCAL, world.clock.now()).await.unwrap();
     world.clock.advance(Duration::from_secs(3_631));
     assert_eq!(kinds(&world).await, ["OKP"]);
     world.clock.advance(Duration::from_secs(3_631));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
@@ -39,7 +40,7 @@ async fn create(world: &World, id: &str) -> AppNumber {
         overrides: Overrides::default(),
         allow: Allow::default(),
     };
-    match world.auth.create(wanted, world.clock.now()).await.unwrap() {
+    match world.auth.create(wanted, &Actor::LOCAL, world.clock.now()).await.unwrap() {
         Creation::Created(application, _) => application.number,
         Creation::Same(_) | Creation::Taken(_) => panic!("not created"),
     }
@@ -54,8 +55,8 @@ async fn a_snapshot_names_the_applications_with_good_tokens_in_runs() {
     let access_lifetime = Some(Duration::from_secs(60));
     let overrides = Overrides { access_lifetime, ..Overrides::default() };
     let shorter = Change::Set { name: None, owner: None, policy: overrides.into(), allow: None };
-    world.auth.change(&AppId::parse("d").unwrap(), &shorter, world.clock.now()).await.unwrap();
-    world.auth.delete(&AppId::parse("b").unwrap()).await.unwrap();
+    world.auth.change(&AppId::parse("d").unwrap(), &shorter, &Actor::LOCAL, world.clock.now()).await.unwrap();
+    world.auth.delete(&AppId::parse("b").unwrap(), &Actor::LOCAL, world.clock.now()).await.unwrap();
     let news = ask(&world, "").await;
     assert_eq!(news["kind"], json!("snapshot"));
     assert_eq!(news["leeway_s"], json!(30));
@@ -83,7 +84,7 @@ async fn a_delta_tells_how_each_that_changed_stands_now() {
         assert_eq!((&thawed["inactive"], &thawed["active"]), (&json!([]), &json!([[1, 1, 3600]])));
     }
     let number = create(&world, "b").await;
-    world.auth.delete(&AppId::parse("b").unwrap()).await.unwrap();
+    world.auth.delete(&AppId::parse("b").unwrap(), &Actor::LOCAL, world.clock.now()).await.unwrap();
     assert_eq!(since(&world, &frozen).await["inactive"], json!([number.0]));
 }
 

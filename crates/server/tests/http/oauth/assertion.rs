@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::app_id::AppId;
 use northgate_core::clock::Timestamp;
@@ -31,7 +32,11 @@ pub fn with(member: &str, value: Value) -> Value {
 
 pub async fn register(world: &World, key: &Key) {
     let change = Change::AddCredential("a key".to_owned(), CredentialKind::Key(key.public()));
-    world.auth.change(&AppId::parse("demo").unwrap(), &change, world.clock.now()).await.unwrap();
+    world
+        .auth
+        .change(&AppId::parse("demo").unwrap(), &change, &Actor::LOCAL, world.clock.now())
+        .await
+        .unwrap();
 }
 
 pub async fn world_with(key: &Key) -> World {
@@ -94,7 +99,11 @@ async fn any_of_the_registered_keys_is_good() {
     assert_eq!(present(&world, &old.assert(&claims("1"))).await.status, 200);
     assert_eq!(present(&world, &new.assert(&claims("2"))).await.status, 200);
     let remove = Change::RemoveCredential(CredentialId(1));
-    world.auth.change(&AppId::parse("demo").unwrap(), &remove, world.clock.now()).await.unwrap();
+    world
+        .auth
+        .change(&AppId::parse("demo").unwrap(), &remove, &Actor::LOCAL, world.clock.now())
+        .await
+        .unwrap();
     is_error(&present(&world, &old.assert(&claims("3"))).await, 401, "invalid_client");
     assert_eq!(present(&world, &new.assert(&claims("4"))).await.status, 200);
 }

@@ -1,5 +1,6 @@
 //! How a client shows who it is with a secret (RFC 6749 §2.3).
 
+use northgate_core::actor::Actor;
 use northgate_core::administer::Wanted;
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
@@ -35,7 +36,7 @@ async fn both_halves_of_basic_are_decoded() {
         overrides: Overrides::default(),
         allow,
     };
-    world.auth.create(wanted, world.clock.now()).await.unwrap();
+    world.auth.create(wanted, &Actor::LOCAL, world.clock.now()).await.unwrap();
     let answer = send_basic(&world, "a%3Ab+c:p%2Bq%25r%20%C3%A9", TOKEN, ASK).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     is_error(&send_basic(&world, "a%3Ab+c:p+q%25r%20%C3%A9", TOKEN, ASK).await, 401, "invalid_client");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::app_id::AppId;
 use northgate_core::clock::Timestamp;
@@ -81,7 +82,7 @@ impl Secured {
     async fn register(&self, kind: CredentialKind) {
         let change = Change::AddCredential("a certificate".to_owned(), kind);
         let app = AppId::parse("demo").unwrap();
-        self.world.auth.change(&app, &change, self.world.clock.now()).await.unwrap();
+        self.world.auth.change(&app, &change, &Actor::LOCAL, self.world.clock.now()).await.unwrap();
     }
 
     async fn send(&self, who: &Identity, path: &str, form: &str) -> Answer {

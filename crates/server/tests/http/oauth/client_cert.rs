@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::app_id::AppId;
 use northgate_core::clock::Timestamp;
@@ -36,7 +37,11 @@ async fn behind_a_gateway() -> World {
 
 async fn register(world: &World, kind: CredentialKind) {
     let change = Change::AddCredential("a certificate".to_owned(), kind);
-    world.auth.change(&AppId::parse("demo").unwrap(), &change, world.clock.now()).await.unwrap();
+    world
+        .auth
+        .change(&AppId::parse("demo").unwrap(), &change, &Actor::LOCAL, world.clock.now())
+        .await
+        .unwrap();
 }
 
 fn registered(who: &Identity) -> CredentialKind {

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Creation, Wanted};
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
@@ -51,7 +52,7 @@ pub async fn another(world: &World, app: &str) -> String {
         overrides: Overrides::default(),
         allow: Allow::default(),
     };
-    match world.auth.create(wanted, world.clock.now()).await.unwrap() {
+    match world.auth.create(wanted, &Actor::LOCAL, world.clock.now()).await.unwrap() {
         Creation::Created(_, Some(secret)) => secret.reveal().to_owned(),
         Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not created"),
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use northgate_core::actor::Actor;
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::allow::Allow;
 use northgate_core::app_id::AppId;
@@ -192,12 +193,18 @@ impl World {
     pub async fn allow(&self, rules: &[&str]) {
         let allow = Some(Allow::parse(rules).unwrap());
         let change = Change::Set { name: None, owner: None, policy: PolicyChange::default(), allow };
-        self.auth.change(&AppId::parse("demo").unwrap(), &change, self.clock.now()).await.unwrap();
+        self.auth
+            .change(&AppId::parse("demo").unwrap(), &change, &Actor::LOCAL, self.clock.now())
+            .await
+            .unwrap();
     }
 
     pub async fn freeze(&self) {
         let change = Change::State(State::Frozen);
-        self.auth.change(&AppId::parse("demo").unwrap(), &change, self.clock.now()).await.unwrap();
+        self.auth
+            .change(&AppId::parse("demo").unwrap(), &change, &Actor::LOCAL, self.clock.now())
+            .await
+            .unwrap();
     }
 }
 
@@ -240,7 +247,7 @@ async fn create(auth: &Auth, setup: &Setup, now: Timestamp) -> String {
         overrides: setup.overrides,
         allow: Allow::default(),
     };
-    match auth.create(wanted, now).await.unwrap() {
+    match auth.create(wanted, &Actor::LOCAL, now).await.unwrap() {
         Creation::Created(_, Some(secret)) => secret.reveal().to_owned(),
         Creation::Created(_, None) | Creation::Same(_) | Creation::Taken(_) => panic!("not created"),
     }
