@@ -7,6 +7,7 @@
 mod applications;
 mod batch_worker;
 mod citus;
+mod confirmation;
 mod connect;
 mod connect_error;
 mod credentials;

@@ -256,6 +256,9 @@ impl<W: Work> Running<W> {
         } else {
             self.shared.health.report(W::NAME, &error);
         }
+        if matches!(error, DatabaseError::Silent(_)) {
+            self.shared.health.unconfirmed(&error);
+        }
         self.error.set(Some(Arc::new(error)));
         sleep(self.pause).await;
         self.pause = (self.pause * 2).min(PAUSES.1);

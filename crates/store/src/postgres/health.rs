@@ -3,7 +3,8 @@
 //! The probe executes every kind of write on every table with a condition that no row meets, and checks the privileges on the
 //! sequences: it needs the privileges, the locks and a server that takes writes, and leaves no row behind, dead or alive. A full
 //! disk or a trigger needs a row to show, and so shows first in a real write; from then on the probe also writes a row and rolls
-//! it back, until that works.
+//! it back, until that works. None of this is a commit that waits for a standby: after a batch that the database did not answer, the
+//! probe also commits a record, until one is confirmed.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -16,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, Statement};
 
 use super::Shared;
+use super::confirmation::confirm;
 use super::connect::DatabaseError;
 use super::database_error::Outlook;
 use super::pool::Session;
@@ -41,6 +43,8 @@ pub(crate) struct Health {
     unsupported: Mutex<HashMap<&'static str, (String, Instant)>>,
     /// A write was rejected, and no row has been written since.
     is_suspect: AtomicBool,
+    /// A batch was not answered, and no commit has been confirmed since.
+    is_unconfirmed: AtomicBool,
     wake: Notify,
     under_way: Mutex<Vec<Arc<Progress>>>,
     reported: Mutex<Vec<(String, Instant)>>,
@@ -81,6 +85,13 @@ impl Health {
     /// Records that a write was rejected for a lasting reason: the probe finds out whether all of them are.
     pub fn suspect(&self) {
         self.is_suspect.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
+    /// Records that the database did not answer a batch in time: perhaps its standby has left it, and then only a commit tells.
+    pub fn unconfirmed(&self, error: &DatabaseError) {
+        self.is_unconfirmed.store(true, Ordering::Relaxed);
+        self.set_refused(Some(format!("the database has not confirmed a commit: {}", error.summary())));
         self.wake.notify_one();
     }
 
@@ -226,6 +237,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             () = shared.health.wake.notified() => {}
         }
         match attempt(&shared, &progress).await {
+            // A batch that was not answered meanwhile asks for another probe.
+            Ok(()) if shared.health.is_unconfirmed.load(Ordering::Relaxed) => {}
             Ok(()) => shared.health.set_refused(None),
             Err(Failed { error, locked }) => {
                 shared.health.report("probe", &error);
@@ -256,9 +269,11 @@ async fn attempt(shared: &Shared, progress: &Progress) -> Result<(), Failed> {
     let session = taken.map_err(|error| Failed { error, locked: None })?;
     let limit = shared.settings.silence();
     let is_suspect = shared.health.is_suspect.swap(false, Ordering::Relaxed);
+    let is_unconfirmed = shared.health.is_unconfirmed.swap(false, Ordering::Relaxed);
     progress.begin();
-    let done =
-        timeout(limit, probe_with(&session, is_suspect)).await.unwrap_or(Err(DatabaseError::Silent(limit)));
+    let done = timeout(limit, probe_with(&session, is_suspect, is_unconfirmed))
+        .await
+        .unwrap_or(Err(DatabaseError::Silent(limit)));
     progress.done();
     let Err(error) = done else {
         shared.pool.put(session);
@@ -266,6 +281,9 @@ async fn attempt(shared: &Shared, progress: &Progress) -> Result<(), Failed> {
     };
     if is_suspect {
         shared.health.is_suspect.store(true, Ordering::Relaxed);
+    }
+    if is_unconfirmed {
+        shared.health.is_unconfirmed.store(true, Ordering::Relaxed);
     }
     if error.is_read_only() {
         shared.server.leave(session.epoch);
@@ -280,12 +298,15 @@ async fn attempt(shared: &Shared, progress: &Progress) -> Result<(), Failed> {
     Err(Failed { error, locked })
 }
 
-async fn probe_with(session: &Session, is_suspect: bool) -> Result<(), DatabaseError> {
+async fn probe_with(session: &Session, is_suspect: bool, is_unconfirmed: bool) -> Result<(), DatabaseError> {
     if let Some(statement) = &session.statements.probe.0 {
         session.client.execute(statement, &[]).await?;
     }
     if is_suspect {
         session.client.batch_execute(TRIAL).await?;
+    }
+    if is_unconfirmed {
+        confirm(&session.client, &session.statements.confirmation).await?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use super::connect::{self, Connected, DatabaseError, connect};
 use super::database_error::Outlook;
 use super::server::Server;
-use super::{ConnectError, Shared, health, logins, reads, single_use, steps};
+use super::{ConnectError, Shared, confirmation, health, logins, reads, single_use, steps};
 
 /// How long a worker waits for a session before it checks whether its operations are still wanted.
 const TAKE_WITHIN: Duration = Duration::from_millis(500);
@@ -36,18 +36,20 @@ pub(crate) struct Statements {
     pub reads: reads::Statements,
     pub single_uses: single_use::Statements,
     pub probe: health::Statements,
+    pub confirmation: confirmation::Statements,
 }
 
 impl Statements {
     async fn prepare(client: &Client) -> Result<Statements, DatabaseError> {
-        let (steps, logins, reads, single_uses, probe) = tokio::try_join!(
+        let (steps, logins, reads, single_uses, probe, confirmation) = tokio::try_join!(
             steps::Statements::prepare(client),
             logins::Statements::prepare(client),
             reads::Statements::prepare(client),
             single_use::Statements::prepare(client),
-            health::Statements::prepare(client)
+            health::Statements::prepare(client),
+            confirmation::Statements::prepare(client)
         )?;
-        Ok(Statements { steps, logins, reads, single_uses, probe })
+        Ok(Statements { steps, logins, reads, single_uses, probe, confirmation })
     }
 }
 

@@ -8,6 +8,7 @@ use northgate_core::grant::{Grant, GrantKey};
 use tokio_postgres::{Client, Statement};
 
 use super::batch_worker::{Job, Work};
+use super::confirmation::confirm;
 use super::connect::DatabaseError;
 use super::pool::Session;
 use super::{rows, steps};
@@ -72,6 +73,10 @@ impl Work for Reads {
             steps::present(client, &statements.one, &places),
             all_of(client, statements, &applications)
         )?;
+        // That a grant is missing may mean that its token is refused.
+        if places.iter().any(|place| !one.contains_key(place)) {
+            confirm(client, &session.statements.confirmation).await?;
+        }
         for job in jobs.drain(..) {
             match job {
                 ReadJob::One(job) => {

@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::Shared;
 use super::batch_worker::{Job, Work};
+use super::confirmation::{self, confirm};
 use super::connect::DatabaseError;
 use super::pool::Session;
 use super::rows;
@@ -100,13 +101,14 @@ impl Work for Steps {
         again: bool,
     ) -> Result<(), DatabaseError> {
         let Session { client, statements, .. } = session;
-        let (batch, statements) = (Batch::of(jobs), &statements.steps);
+        let (batch, confirmation, statements) =
+            (Batch::of(jobs), &statements.confirmation, &statements.steps);
         // Pipelined: the database executes them one after the other, each in a transaction of its own.
         let (moved, closed) =
             join(advance(client, statements, &batch.steps), close_all(client, statements, &batch.closings))
                 .await;
         let moved = match moved {
-            Ok(moved) => self.states(client, statements, &batch, moved).await,
+            Ok(moved) => self.states(client, (statements, confirmation), &batch, moved).await,
             Err(error) => Err(error),
         };
         for (key, place) in closed.iter().flatten() {
@@ -127,12 +129,12 @@ impl Steps {
     async fn states(
         &self,
         client: &Client,
-        statements: &Statements,
+        (statements, confirmation): (&Statements, &confirmation::Statements),
         batch: &Batch,
         moved: HashSet<Place>,
     ) -> Result<Moved, DatabaseError> {
         let lost: Vec<Place> = batch.steps.keys().filter(|place| !moved.contains(*place)).copied().collect();
-        let mut states = present(client, &statements.present, &lost).await?;
+        let mut states = confirmed(client, (&statements.present, confirmation), &lost).await?;
         self.0.stats.lost(lost.len());
         states.extend(moved.iter().map(|place| (*place, batch.steps[place].to)));
         Ok((moved, states))
@@ -225,6 +227,21 @@ pub(crate) async fn present(
         Ok((rows::place(GrantKey { application, id: grant.id }), grant))
     });
     grants.collect()
+}
+
+/// The existing grants among `places`, confirmed: a step that lost its guard may mean that the token is refused.
+async fn confirmed(
+    client: &Client,
+    (present_statement, confirmation): (&Statement, &confirmation::Statements),
+    places: &[Place],
+) -> Result<HashMap<Place, Grant>, DatabaseError> {
+    if places.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // Pipelined: the database executes the read first.
+    let (grants, confirmed) =
+        join(present(client, present_statement, places), confirm(client, confirmation)).await;
+    confirmed.and(grants)
 }
 
 fn columns<'a>(places: impl Iterator<Item = &'a Place>) -> (Vec<i32>, Vec<i64>) {

@@ -91,6 +91,19 @@ impl Pair {
         self.until(server, &format!("SELECT current_setting('transaction_read_only') = '{state}'")).await;
     }
 
+    /// Whether the commits of the first server wait for the second one.
+    pub async fn set_synchronous(&self, is_synchronous: bool) {
+        let client = self.client(0).await.unwrap();
+        let (names, state) = if is_synchronous { ("'*'", "sync") } else { ("''", "async") };
+        client.batch_execute(&format!("ALTER SYSTEM SET synchronous_standby_names = {names}")).await.unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        let is_so = format!(
+            "SELECT coalesce(every(sync_state = '{state}'), {}) FROM pg_stat_replication",
+            !is_synchronous
+        );
+        self.until(0, &is_so).await;
+    }
+
     /// How many connections of nodes a server has.
     pub async fn connections(&self, server: usize) -> i64 {
         let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'northgate'";

@@ -7,7 +7,8 @@ use northgate_core::actor::Actor;
 use northgate_core::administer::Change;
 use northgate_core::application::State;
 use northgate_core::keyring::KeyringRecord;
-use northgate_core::policy::Overrides;
+use northgate_core::policy::{Overrides, Rotation};
+use northgate_core::refresh::RefreshError;
 use northgate_store::postgres::{PostgresSettings, migrate};
 
 use super::node::{NOW, Node, until};
@@ -16,13 +17,17 @@ use northgate_testkit::eventually;
 use northgate_testkit::postgres::{at, server};
 
 async fn node(pair: &Pair, order: [usize; 2], keyring: &KeyringRecord) -> Node {
-    let settings = PostgresSettings {
+    let settings = settings(pair, order).await;
+    migrate(&settings).await.unwrap();
+    Node::new(settings, keyring).await
+}
+
+async fn settings(pair: &Pair, order: [usize; 2]) -> PostgresSettings {
+    PostgresSettings {
         database: at(&pair.url(order)),
         answer_within: Duration::from_secs(3_600),
         ..server().place().await.settings()
-    };
-    migrate(&settings).await.unwrap();
-    Node::new(settings, keyring).await
+    }
 }
 
 async fn until_moved(pair: &Pair) {
@@ -71,6 +76,40 @@ async fn a_node_without_requests_follows_a_switch_over() {
     pair.set_read_only(0, true).await;
     until_moved(&pair).await;
     until(|| first.store.why_not_ready().is_none()).await;
+}
+
+/// It answered that the grant was closed, for the second in which its probe, which writes nothing, said that all was well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_its_standby_has_left_refuses_no_token_and_is_not_ready_until_a_commit_is_confirmed() {
+    let (pair, keyring) = (Pair::start().await, KeyringRecord::random(NOW));
+    pair.set_synchronous(true).await;
+    let settings = PostgresSettings {
+        statement_timeout: Duration::from_millis(200),
+        answer_within: Duration::from_secs(2),
+        ..settings(&pair, [0, 0]).await
+    };
+    migrate(&settings).await.unwrap();
+    let isolated = Node::new(settings, &keyring).await;
+    let reusable = Overrides { rotation: Some(Rotation::Reusable), ..Overrides::default() };
+    let apps =
+        [isolated.customer("app", Overrides::default()).await, isolated.customer("other", reusable).await];
+    pair.promote().await;
+    // The other side of the network goes on.
+    let second = node(&pair, [1, 1], &keyring).await;
+    for app in &apps {
+        second.knows(app).await;
+        let token = second.login(app).await.refresh_token;
+        let error = isolated.refresh(app, &token, NOW).await.err().unwrap();
+        assert!(matches!(error, RefreshError::Store(_)), "{error:?}");
+    }
+    until(|| isolated.store.why_not_ready().is_some_and(|reason| reason.contains("not confirmed"))).await;
+    // Many probes long, without a request.
+    for _ in 0..200 {
+        assert_ne!(isolated.store.why_not_ready(), None);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    pair.set_synchronous(false).await;
+    until(|| isolated.store.why_not_ready().is_none()).await;
 }
 
 /// Each login waited ten seconds for its 500, and the node said that it was ready.
