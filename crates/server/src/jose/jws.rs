@@ -5,6 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::members::are_few;
+
 /// A JWS taken apart; nothing of it is decoded or verified yet.
 pub struct Jws<'t> {
     /// The JWS signing input: the header and the payload with the dot between them.
@@ -14,7 +16,7 @@ pub struct Jws<'t> {
     signature: &'t str,
 }
 
-/// A text that is not three parts, or a part that is not base64url or not the expected JSON.
+/// A text that is not three parts, or a part that is not base64url, not the expected JSON, or has too many members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -58,5 +60,30 @@ fn encode(part: &impl Serialize) -> String {
 
 fn decode<T: DeserializeOwned>(part: &str) -> Result<T, Malformed> {
     let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| Malformed)?;
+    if !are_few(&json) {
+        return Err(Malformed);
+    }
     serde_json::from_slice(&json).map_err(|_| Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn payload_of(json: &Value) -> Result<Value, Malformed> {
+        let text = sign(&json!({}), json, |_| Vec::new());
+        Jws::split(&text)?.payload()
+    }
+
+    #[test]
+    fn a_part_with_more_than_32_members_is_malformed_wherever_they_are() {
+        let members = |count: usize| (0..count).map(|n| (n.to_string(), json!(1))).collect::<Value>();
+        assert!(payload_of(&members(32)).is_ok());
+        assert_eq!(payload_of(&members(33)), Err(Malformed));
+        assert_eq!(payload_of(&json!({ "inside": members(32) })), Err(Malformed));
+        assert_eq!(payload_of(&json!({ "aud": vec![1; 34] })), Err(Malformed));
+        let nested = (0..40).fold(json!(1), |inside, _| json!({ "n": inside }));
+        assert_eq!(payload_of(&nested), Err(Malformed));
+    }
 }
