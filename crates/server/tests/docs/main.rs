@@ -9,3 +9,4 @@ mod named_files;
 mod phrases;
 mod summary;
 mod tree;
+mod units;
