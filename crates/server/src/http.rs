@@ -18,6 +18,7 @@ mod health;
 pub mod hosts;
 mod load_shedding;
 mod login;
+mod login_v3;
 mod logout;
 pub(crate) mod oauth;
 pub mod observe;
@@ -41,7 +42,7 @@ use northgate_core::auth::Auth;
 use northgate_core::token::{Claims, TokenError};
 
 use crate::clock::Clock;
-use crate::config::api::Dialect;
+use crate::config::api::{Dialect, V3Login};
 use crate::config::log::LoggedRequests;
 use crate::config::oauth::OAuth;
 use crate::config::verify::TrustedHeaders;
@@ -55,6 +56,8 @@ use problem::Problem;
 
 /// The path of the application API, after the operator's prefix.
 const APPLICATION_API: &str = "/iocm/app/sec/v1.1.0";
+/// The path of the login of version 3, after the prefix.
+const V3_LOGIN: &str = "/api/v3.0/auth/tokens";
 
 /// The reason why the node cannot take requests now, if there is one.
 pub type WhyNotReady = Box<dyn Fn() -> Option<String> + Send + Sync>;
@@ -68,6 +71,7 @@ pub struct Api {
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub dialect: Dialect,
+    pub v3_login: V3Login,
     pub oauth: OAuth,
     /// The gateway's headers that `/verify` trusts.
     pub trusted_headers: TrustedHeaders,
@@ -100,9 +104,9 @@ impl Api {
 
 /// The routes of the public listener: OAuth, and the application API, also under `prefix` unless that is empty.
 pub fn public(api: Arc<Api>, prefix: &str) -> Dispatch {
-    let mut routes = application_api(APPLICATION_API);
+    let mut routes = application_api("", api.v3_login);
     if !prefix.is_empty() {
-        routes = routes.merge(application_api(&format!("{prefix}{APPLICATION_API}")));
+        routes = routes.merge(application_api(prefix, api.v3_login));
     }
     let routes = routes.merge(oauth::public(&api.oauth.issuer));
     Dispatch::public(Arc::clone(&api), prefix, with_fallbacks(routes, api))
@@ -124,11 +128,18 @@ pub fn private(api: Arc<Api>, admin: Router) -> Dispatch {
     Dispatch::private(Arc::clone(&api), with_fallbacks(routes, api))
 }
 
-fn application_api(under: &str) -> Router<Arc<Api>> {
-    Router::new()
+fn application_api(prefix: &str, v3_login: V3Login) -> Router<Arc<Api>> {
+    let under = format!("{prefix}{APPLICATION_API}");
+    let routes = Router::new()
         .route(&format!("{under}/login"), post(login::login::<Body>))
         .route(&format!("{under}/refreshToken"), post(refresh::refresh::<Body>))
-        .route(&format!("{under}/logout"), post(logout::logout))
+        .route(&format!("{under}/logout"), post(logout::logout));
+    match v3_login {
+        V3Login::Off => routes,
+        V3Login::On | V3Login::Concealing => {
+            routes.route(&format!("{prefix}{V3_LOGIN}"), post(login_v3::login))
+        }
+    }
 }
 
 fn with_fallbacks(routes: Router<Arc<Api>>, api: Arc<Api>) -> Router {

@@ -1,7 +1,7 @@
 //! The document and the routers name the same paths and the same methods.
 //!
-//! axum does not tell its routes. So the paths are read from the sources, in which they all stand as `.route("…", …)`,
-//! and the methods are asked of a running server, which has to name them in `Allow`.
+//! axum does not tell its routes. So the paths are read from the sources, in which they all stand as `.route("…", …)`, those of the
+//! admin API under the prefix that they are nested in, and the methods are asked of a running server, which has to name them in `Allow`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use crate::document::{self, Listener, METHODS, Paths};
 use northgate_testkit::northgate::Northgate;
 
 /// Other ways to make a path, which would have to be read as well.
-const UNREAD: [&str; 4] = [".nest(", ".route_service(", ".nest_service(", ".fallback_service("];
+const UNREAD: [&str; 3] = [".route_service(", ".nest_service(", ".fallback_service("];
 
 #[test]
 fn every_path_of_the_routers_is_in_the_document_and_no_other() {
@@ -30,19 +30,30 @@ fn routed() -> BTreeSet<String> {
     let mut sources = Vec::new();
     read_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src"), &mut sources);
     let constants: BTreeMap<&str, &str> = sources.iter().flat_map(|source| constants(source)).collect();
-    let routes = sources.iter().flat_map(|source| {
-        assert!(!UNREAD.iter().any(|unread| source.contains(unread)), "paths that this test does not read");
-        source.split(".route(").skip(1)
-    });
-    routes.map(|call| route(call.split(',').next().unwrap().trim(), &constants)).collect()
+    sources.iter().flat_map(|source| routes_of(source, &constants)).collect()
+}
+
+/// The paths that a source routes. The constants of its own go before those of others with the same name.
+fn routes_of(source: &str, others: &BTreeMap<&str, &str>) -> Vec<String> {
+    assert!(!UNREAD.iter().any(|unread| source.contains(unread)), "paths that this test does not read");
+    let mut names = others.clone();
+    names.extend(constants(source));
+    let prefix =
+        source.split(".nest(").nth(1).map_or("", |call| names[call.split(',').next().unwrap().trim()]);
+    let calls = source.split(".route(").skip(1);
+    calls.map(|call| format!("{prefix}{}", route(call.split(',').next().unwrap().trim(), &names))).collect()
 }
 
 fn read_sources(folder: &Path, sources: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        // The console's pages are for browsers, and not in the document.
+        if path.is_dir() && !path.ends_with("console") {
             read_sources(&path, sources);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.is_file()
+            && !path.ends_with("console.rs")
+            && path.extension().is_some_and(|extension| extension == "rs")
+        {
             sources.push(fs::read_to_string(path).unwrap());
         }
     }
@@ -50,8 +61,12 @@ fn read_sources(folder: &Path, sources: &mut Vec<String>) {
 
 /// The names and values of the texts that a source names.
 fn constants(source: &str) -> impl Iterator<Item = (&str, &str)> {
-    let lines = source.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("const "));
-    lines.filter_map(|line| line.split_once(": &str = \"")).map(|(name, value)| {
+    let lines = source.lines().filter_map(|line| {
+        let line = line.trim_start().trim_start_matches("pub ").trim_start_matches("pub(crate) ");
+        line.strip_prefix("const ").or_else(|| line.strip_prefix("let "))
+    });
+    let named = lines.filter_map(|line| line.split_once(": &str = \"").or_else(|| line.split_once(" = \"")));
+    named.map(|(name, value)| {
         let (value, _) = value.split_once('"').unwrap_or_default();
         (name, value)
     })
@@ -63,18 +78,22 @@ fn route(argument: &str, constants: &BTreeMap<&str, &str>) -> String {
         Some(literal) => literal.to_owned(),
         None => format!("{{{argument}}}"),
     };
-    // A parameter of `application_api`; the operator's prefix is a variable of the document's server.
-    path = path.replace("{under}/", "{APPLICATION_API}/");
+    // `application_api`; the operator's prefix is a variable of the document's server.
+    path = path.replace("{under}/", "{APPLICATION_API}/").replace("{prefix}", "");
     for (name, value) in constants {
         path = path.replace(&format!("{{{name}}}"), value);
     }
     // The path of the issuer, which is empty for most; and what axum calls the rest of a path.
-    path.replace("{under}", "").replace("{behind}", "").replace("{*", "{")
+    path.replace("{under}", "")
+        .replace("{behind}", "")
+        .replace("{*", "{")
+        .replace("{{", "{")
+        .replace("}}", "}")
 }
 
 #[tokio::test]
 async fn every_path_takes_the_methods_that_are_documented_and_tells_them_to_another() {
-    let server = Northgate::start(&[]);
+    let server = Northgate::start(&[("NORTHGATE_API_V3_LOGIN", "on")]);
     let paths = document::paths();
     // Any method is taken, also those that OpenAPI has no word for.
     let takes_any = |methods: &BTreeSet<String>| methods.len() == METHODS.len();

@@ -49,6 +49,7 @@ fn the_operator_is_answered_as_documented() {
 fn ask(part: &Part) {
     let server = Northgate::start(&[
         ("NORTHGATE_API_DIALECT", part.dialect),
+        ("NORTHGATE_API_V3_LOGIN", "on"),
         // Most of what is asked is wrong, and shall be looked at all the same.
         ("NORTHGATE_LIMITS_FAILURES_PER_SOURCE", "0"),
         ("NORTHGATE_LIMITS_FAILURES_PER_APPLICATION", "0"),

@@ -1,4 +1,4 @@
-//! `[api]`: the dialect and the prefix of the application API.
+//! `[api]`: the dialect, the prefix and the versions of the application API.
 
 use crate::config::ConfigError;
 use crate::config::layers::Settings;
@@ -10,12 +10,23 @@ pub enum Dialect {
     Cn,
 }
 
+/// Whether there is the login of version 3, and what it answers to an unknown key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum V3Login {
+    Off,
+    /// 200 with the documented code.
+    On,
+    /// 401 as to a wrong secret, so that nobody learns which keys exist.
+    Concealing,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
     /// The revision that error answers follow.
     pub dialect: Dialect,
     /// Empty, or a path that starts with `/` and does not end with one.
     pub prefix: String,
+    pub v3_login: V3Login,
 }
 
 impl Api {
@@ -26,6 +37,10 @@ impl Api {
                 "api.prefix",
                 "\"\" or a path that starts with / and does not end with it, such as \"/cvmp\"",
                 prefix,
+            )?,
+            v3_login: settings.choice(
+                "api.v3_login",
+                &[("off", V3Login::Off), ("on", V3Login::On), ("concealing", V3Login::Concealing)],
             )?,
         })
     }

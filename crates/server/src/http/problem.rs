@@ -26,6 +26,9 @@ pub enum Problem {
     /// Unknown application or wrong secret; the answer does not tell them apart.
     Rejected,
     Frozen,
+    /// Version 3: the same two cases, told apart.
+    UnknownKey,
+    UserFrozen,
     /// The refresh token is invalid; the answer does not say why.
     Refused,
     /// A rate limit; with the wait, if it is known.
@@ -96,6 +99,13 @@ impl Problem {
                 ErrorStatus::BadRequest,
                 r#"{"error_code":"100247","error_desc":"Operation not allowed. The application has been frozen."}"#,
             ),
+            (Problem::UnknownKey, _) => {
+                (ErrorStatus::Ok, r#"{"error_code":"100203","error_desc":"The application is not existed."}"#)
+            }
+            (Problem::UserFrozen, _) => (
+                ErrorStatus::BadRequest,
+                r#"{"error_code":"102833","error_desc":"The user is freezed cant operate."}"#,
+            ),
             (Problem::Throttled(_), _) => {
                 (ErrorStatus::Forbidden, r#"{"error_code":"1010009","error_desc":"app throttle exceed."}"#)
             }
@@ -155,7 +165,7 @@ impl Problem {
 mod tests {
     use super::*;
 
-    const ALL: [Problem; 18] = [
+    const ALL: [Problem; 20] = [
         Problem::Missing,
         Problem::Invalid,
         Problem::Rejected,
@@ -174,6 +184,8 @@ mod tests {
         Problem::TransferCoding,
         Problem::Internal,
         Problem::Busy,
+        Problem::UnknownKey,
+        Problem::UserFrozen,
     ];
 
     fn heard(dialect: Dialect) -> Vec<(u16, String)> {
@@ -212,6 +224,8 @@ mod tests {
             (501, "50501"),
             (500, "50252"),
             (503, "50503"),
+            (200, "100203"),
+            (400, "102833"),
         ];
         assert_eq!(heard(Dialect::Intl), named(&expected));
     }

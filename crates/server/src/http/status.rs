@@ -14,6 +14,8 @@ use crate::http::dpop::ALGORITHMS;
 /// The status of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorStatus {
+    /// Version 3 of the application API says so of an unknown key.
+    Ok,
     BadRequest,
     Unauthorized(Challenge),
     Forbidden,
@@ -76,7 +78,8 @@ impl ErrorStatus {
             ErrorStatus::RequestTimeout | ErrorStatus::ContentTooLarge | ErrorStatus::NotImplemented => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            ErrorStatus::BadRequest
+            ErrorStatus::Ok
+            | ErrorStatus::BadRequest
             | ErrorStatus::Forbidden
             | ErrorStatus::NotFound
             | ErrorStatus::MethodNotAllowed
@@ -89,6 +92,7 @@ impl ErrorStatus {
     /// The number alone.
     pub fn code(self) -> StatusCode {
         match self {
+            ErrorStatus::Ok => StatusCode::OK,
             ErrorStatus::BadRequest => StatusCode::BAD_REQUEST,
             ErrorStatus::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             ErrorStatus::Forbidden => StatusCode::FORBIDDEN,

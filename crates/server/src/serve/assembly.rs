@@ -77,6 +77,7 @@ impl Assembly {
             clock: self.clock.clone(),
             metrics: Arc::clone(&self.metrics),
             dialect: config.api.dialect,
+            v3_login: config.api.v3_login,
             oauth: config.oauth.at(config.listen),
             trusted_headers: config.verify.trusted_headers,
             signatures: SignatureCache::default(),

@@ -10,7 +10,7 @@ use super::Observed;
 use crate::outcome::Outcome;
 
 /// Segments of the paths of both listeners, beside those that an operator configures.
-const WORDS: [&str; 45] = [
+const WORDS: [&str; 49] = [
     "iocm",
     "app",
     "sec",
@@ -18,6 +18,10 @@ const WORDS: [&str; 45] = [
     "login",
     "refreshToken",
     "logout",
+    "api",
+    "v3.0",
+    "auth",
+    "tokens",
     "oauth2",
     "token",
     "introspect",

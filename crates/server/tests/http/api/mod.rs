@@ -7,6 +7,7 @@ mod clients;
 mod heads;
 mod logging;
 mod login;
+mod login_v3;
 mod logout;
 mod operating;
 mod proxies;

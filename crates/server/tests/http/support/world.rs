@@ -20,7 +20,7 @@ use northgate_core::policy::{
 use northgate_core::signing::Algorithms;
 use northgate_server::clock::Clock;
 use northgate_server::config::Config;
-use northgate_server::config::api::Dialect;
+use northgate_server::config::api::{Dialect, V3Login};
 use northgate_server::config::layers::Sources;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::LoggedRequests;
@@ -72,6 +72,7 @@ pub struct World {
 /// What differs from one world to another.
 pub struct Setup {
     pub dialect: Dialect,
+    pub v3_login: V3Login,
     pub prefix: &'static str,
     pub body_time: Duration,
     /// Operations that may wait for the store once the world is made.
@@ -95,6 +96,7 @@ pub const TRUST_NOTHING: TrustedHeaders = TrustedHeaders {
 
 pub const SETUP: Setup = Setup {
     dialect: Dialect::Intl,
+    v3_login: V3Login::Off,
     prefix: "",
     body_time: Duration::from_secs(10),
     queue: 100,
@@ -140,6 +142,7 @@ impl World {
             clock: clock.clone(),
             metrics: Arc::new(Metrics::default()),
             dialect: setup.dialect,
+            v3_login: setup.v3_login,
             oauth: OAuth {
                 issuer: Issuer::parse("https://tokens.example.com").unwrap(),
                 audience: "https://api.example.com".to_owned(),
