@@ -51,9 +51,9 @@ pub struct Settings {
     pub published: Algorithms,
     /// Argon2id hashes computed at a time, 19 MiB each.
     pub hashes_at_once: usize,
-    /// Wrong secrets in a minute from one IPv4 address or IPv6 /64; 0 is no limit.
+    /// Wrong secrets in a minute from one IPv4 address or IPv6 /64; 0 disables the limit.
     pub failures_per_source: u32,
-    /// Wrong secrets in a minute for one application; 0 is no limit.
+    /// Wrong secrets in a minute for one application; 0 disables the limit.
     pub failures_per_application: u32,
     /// Used DPoP proofs of one application that are remembered at once, at the token endpoint and apart from it for calls.
     pub dpop_proofs: usize,

@@ -174,7 +174,7 @@ fields! {
     MaxGrants, max_grants: u32, Values::Counts(1..=MAX_GRANTS_LIMIT);
     AccessLifetime, access_lifetime: Duration, Values::Durations(SECOND..=30 * DAY);
     RefreshLifetime, refresh_lifetime: Duration, Values::Durations(SECOND..=3650 * DAY);
-    /// Logins, refreshes and logouts in a minute, and as many calls verified; 0 is no limit. At most
+    /// Logins, refreshes and logouts in a minute, and as many calls verified; 0 disables the limit. At most
     /// [`Rate::MAX`](crate::throttle::Rate::MAX).
     CallsPerMinute, calls_per_minute: u32, Values::Counts(0..=Rate::MAX);
     BindTokens, bind_tokens: BindTokens, words(&BindTokens::ALL);

@@ -27,7 +27,7 @@ impl Rate {
     /// The largest rate: more than one application can ask of a machine.
     pub const MAX: u32 = 1_000_000;
 
-    /// A rate of `count` per minute, at most [`Rate::MAX`]; `None` for 0, which is no limit.
+    /// A rate of `count` per minute, at most [`Rate::MAX`]; `None` for 0, which disables the limit.
     pub fn per_minute(count: u32) -> Option<Rate> {
         NonZeroU32::new(count.min(Rate::MAX)).map(Rate)
     }

@@ -60,7 +60,7 @@ impl Limits {
 }
 
 impl Failures {
-    /// Limits of failures per minute; 0 is no limit.
+    /// Limits of failures per minute; 0 disables the limit.
     pub fn new(per_source: u32, per_application: u32) -> Failures {
         Failures {
             limits: RwLock::new(Limits::per_minute(per_source, per_application)),

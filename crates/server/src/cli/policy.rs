@@ -35,7 +35,7 @@ fn help(field: Field) -> &'static str {
         Field::AccessLifetime => "How long an access token is valid, such as 1h",
         Field::RefreshLifetime => "How long a refresh token is valid, such as 30d",
         Field::CallsPerMinute => {
-            "Rate limit: logins, refreshes and logouts in a minute, and as many verified calls; 0 is no limit"
+            "Rate limit: logins, refreshes and logouts in a minute, and as many verified calls; 0 disables the limit"
         }
         Field::BindTokens => {
             "Whether OAuth binds an access token to any client certificate on the connection"

@@ -29,9 +29,9 @@ pub struct Limits {
     /// Closed grants of one application with unexpired access tokens.
     pub closed_grants: u32,
     pub hashes_at_once: u32,
-    /// Wrong secrets in a minute from one address; 0 is no limit.
+    /// Wrong secrets in a minute from one address; 0 disables the limit.
     pub failures_per_source: u32,
-    /// Wrong secrets for one application in a minute from all addresses together; 0 is no limit.
+    /// Wrong secrets for one application in a minute from all addresses together; 0 disables the limit.
     pub failures_per_application: u32,
     /// The most recorded DPoP proofs of one application.
     pub dpop_proofs: u32,

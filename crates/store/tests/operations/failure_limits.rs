@@ -16,7 +16,7 @@ use super::world::{Customer, HOME, MINUTE, SECOND, SETTINGS, World};
 const PER_SOURCE: u32 = 3;
 const PER_APPLICATION: u32 = 6;
 
-/// The four combinations; 0 is no limit.
+/// The four combinations; 0 disables the limit.
 const ALL: [(u32, u32); 4] = [(0, 0), (PER_SOURCE, 0), (0, PER_APPLICATION), (PER_SOURCE, PER_APPLICATION)];
 
 async fn limited(failures_per_source: u32, failures_per_application: u32) -> World {
