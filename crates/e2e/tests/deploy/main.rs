@@ -6,6 +6,7 @@
 mod helm;
 mod image;
 mod packages;
+mod release;
 
 use std::fs;
 use std::path::PathBuf;

@@ -9,4 +9,5 @@ mod installation;
 mod keyring;
 mod monitoring;
 mod operating;
+mod releases;
 mod stopping;
