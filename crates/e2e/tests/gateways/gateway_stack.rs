@@ -266,6 +266,7 @@ fn api(world: &World) -> Arc<Api> {
         clock: world.clock.clone(),
         metrics: Arc::new(Metrics::default()),
         dialect: SETUP.dialect,
+        v3_login: SETUP.v3_login,
         oauth: world.api.oauth.clone(),
         trusted_headers: world.api.trusted_headers,
         signatures: SignatureCache::default(),

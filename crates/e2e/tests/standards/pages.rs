@@ -41,8 +41,9 @@ impl Reader {
     fn new() -> Reader {
         // It is in lines of the page on OAuth.
         tools::openssl();
-        // What the page on OAuth says about certificates asks for this.
-        let house = House::new(&[("NORTHGATE_TLS_CLIENT_CERTIFICATES", "request")]);
+        // What the pages say about certificates and version 3 asks for these.
+        let settings = [("NORTHGATE_TLS_CLIENT_CERTIFICATES", "request"), ("NORTHGATE_API_V3_LOGIN", "on")];
+        let house = House::new(&settings);
         let application = house.application("a reader", &[]);
         Reader { house, application }
     }
@@ -128,11 +129,13 @@ fn the_shell_lines_of_the_page_on_oauth_do_what_they_say() {
 #[test]
 fn the_shell_lines_of_the_page_on_the_application_api_do_what_they_say() {
     let reader = Reader::new();
-    let [login, refresh, _logout, verify] = &reader.shell("api.md")[..] else {
+    let [login, refresh, _logout, v3_login, verify] = &reader.shell("api.md")[..] else {
         panic!("the page has other lines than this test knows");
     };
     assert_eq!(reader.told(&member(login, "accessToken"))["active"], true);
-    assert_eq!(reader.told(&member(refresh, "accessToken"))["active"], true);
+    for pair in [refresh, v3_login] {
+        assert_eq!(reader.told(&member(pair, "accessToken"))["active"], true);
+    }
     assert!(verify.starts_with("HTTP/1.1 200 "), "{verify}");
 }
 

@@ -16,7 +16,7 @@ pub enum V3Login {
     Off,
     /// 200 with the documented code.
     On,
-    /// 401 as to a wrong secret, so that nobody learns which keys exist.
+    /// 401 as to a wrong secret, so that no client learns which keys exist.
     Concealing,
 }
 

@@ -3,11 +3,13 @@
 //! The probe executes every kind of write on every table with a condition that no row meets, and checks the privileges on the
 //! sequences: it needs the privileges, the locks and a server that takes writes, and leaves no row behind, dead or alive. A full
 //! disk or a trigger needs a row to show, and so shows first in a real write; from then on the probe also writes a row and rolls
-//! it back, until that works. None of this is a commit that waits for a standby: after a batch that the database did not answer, the
-//! probe also commits a record, until one is confirmed.
+//! it back, until that works. None of this is a commit that waits for a standby. So once a second, and after a batch that the
+//! database did not answer, the probe commits a record: a primary that its standby has left shows no other sign to a node without
+//! writes, and reads what was true before it was left.
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +26,10 @@ use super::pool::Session;
 
 /// The interval of the probe; while writes fail, the least pause between two.
 const EVERY: Duration = Duration::from_millis(250);
+/// The interval of the probe's commits.
+const CONFIRM_EVERY: Duration = Duration::from_secs(1);
+/// How much longer than other statements such a commit may take; meanwhile the node is not ready.
+const CONFIRM_PATIENCE: u32 = 5;
 /// How long a write may be under way before the node reports it. A batch takes milliseconds, and the probe less.
 const SLOW: Duration = Duration::from_secs(1);
 const SLOW_PROBE: Duration = Duration::from_millis(500);
@@ -43,7 +49,7 @@ pub(crate) struct Health {
     unsupported: Mutex<HashMap<&'static str, (String, Instant)>>,
     /// A write was rejected, and no row has been written since.
     is_suspect: AtomicBool,
-    /// A batch was not answered, and no commit has been confirmed since.
+    /// The next probe has to commit a record: a batch was not answered, or the last record is a second old.
     is_unconfirmed: AtomicBool,
     wake: Notify,
     under_way: Mutex<Vec<Arc<Progress>>>,
@@ -231,10 +237,15 @@ impl Statements {
 /// Probes for as long as the store exists.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let progress = shared.health.watch_for("probe", SLOW_PROBE);
+    let mut confirmed = Instant::now();
     loop {
         tokio::select! {
             () = sleep(EVERY) => {}
             () = shared.health.wake.notified() => {}
+        }
+        if confirmed.elapsed() >= CONFIRM_EVERY {
+            shared.health.is_unconfirmed.store(true, Ordering::Relaxed);
+            confirmed = Instant::now();
         }
         match attempt(&shared, &progress).await {
             // A batch that was not answered meanwhile asks for another probe.
@@ -271,9 +282,11 @@ async fn attempt(shared: &Shared, progress: &Progress) -> Result<(), Failed> {
     let is_suspect = shared.health.is_suspect.swap(false, Ordering::Relaxed);
     let is_unconfirmed = shared.health.is_unconfirmed.swap(false, Ordering::Relaxed);
     progress.begin();
-    let done = timeout(limit, probe_with(&session, is_suspect, is_unconfirmed))
-        .await
-        .unwrap_or(Err(DatabaseError::Silent(limit)));
+    let mut done =
+        timeout(limit, probe_with(&session, is_suspect)).await.unwrap_or(Err(DatabaseError::Silent(limit)));
+    if is_unconfirmed && done.is_ok() {
+        done = until_confirmed(shared, &session, limit).await;
+    }
     progress.done();
     let Err(error) = done else {
         shared.pool.put(session);
@@ -298,15 +311,26 @@ async fn attempt(shared: &Shared, progress: &Progress) -> Result<(), Failed> {
     Err(Failed { error, locked })
 }
 
-async fn probe_with(session: &Session, is_suspect: bool, is_unconfirmed: bool) -> Result<(), DatabaseError> {
+/// Waits longer than for other statements, unless the node changes over to another server: a server process that waits for its
+/// standby does not notice that its client has gone, and each new attempt would leave another one behind.
+async fn until_confirmed(shared: &Shared, session: &Session, limit: Duration) -> Result<(), DatabaseError> {
+    let mut confirming = pin!(confirm(&session.client, &session.statements.confirmation));
+    for _ in 0..CONFIRM_PATIENCE {
+        match timeout(limit, confirming.as_mut()).await {
+            Ok(done) => return done,
+            Err(_) if session.is_good(&shared.server) => {}
+            Err(_) => break,
+        }
+    }
+    Err(DatabaseError::Silent(limit * CONFIRM_PATIENCE))
+}
+
+async fn probe_with(session: &Session, is_suspect: bool) -> Result<(), DatabaseError> {
     if let Some(statement) = &session.statements.probe.0 {
         session.client.execute(statement, &[]).await?;
     }
     if is_suspect {
         session.client.batch_execute(TRIAL).await?;
-    }
-    if is_unconfirmed {
-        confirm(&session.client, &session.statements.confirmation).await?;
     }
     Ok(())
 }

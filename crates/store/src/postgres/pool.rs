@@ -200,7 +200,7 @@ impl Drop for Backend {
 }
 
 impl Session {
-    fn is_good(&self, server: &Server) -> bool {
+    pub fn is_good(&self, server: &Server) -> bool {
         !self.client.is_closed() && self.epoch == server.epoch()
     }
 }

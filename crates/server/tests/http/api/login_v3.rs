@@ -13,7 +13,7 @@ async fn world(v3_login: V3Login) -> World {
     World::with(Setup { v3_login, prefix: "/cvmp", ..SETUP }).await
 }
 
-fn login(key: &str, secret: &str) -> String {
+fn login(key: &str, secret: &str) -> Vec<u8> {
     post(V3, JSON, format!(r#"{{"key":"{key}","secret":"{secret}"}}"#))
 }
 

@@ -1,5 +1,7 @@
 //! The header fields that a status demands (RFC 9110), for every endpoint that answers with it.
 
+use northgate_server::config::api::V3Login;
+
 use northgate_core::policy::Overrides;
 
 use crate::support::document::endpoints;
@@ -21,7 +23,7 @@ fn get(path: &str, lines: &str) -> String {
 // A client in Java with an `Authenticator` threw at a 401 without a challenge, and lost the status and the code.
 #[tokio::test]
 async fn a_401_has_a_challenge_wherever_it_is_said() {
-    let world = World::new().await;
+    let world = World::with(Setup { v3_login: V3Login::On, ..SETUP }).await;
     let app_secret = r#"AppSecret realm="northgate""#;
     let login = ask(world.public, post(LOGIN, FORM, "appId=demo&secret=x")).await;
     has(&login, 401, "WWW-Authenticate", app_secret);
@@ -49,7 +51,7 @@ async fn the_dialect_that_says_401_for_a_refresh_token_has_a_challenge_too() {
 
 #[tokio::test]
 async fn a_405_names_the_methods_of_the_path() {
-    let world = World::new().await;
+    let world = World::with(Setup { v3_login: V3Login::On, ..SETUP }).await;
     for endpoint in endpoints().iter().filter(|endpoint| !endpoint.is_admin()) {
         // A question may have any method: it is that of the call.
         if endpoint.path.starts_with("/verify") {

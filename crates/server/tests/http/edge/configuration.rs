@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Policy, Rotation};
-use northgate_server::config::api::{Api, Dialect};
+use northgate_server::config::api::{Api, Dialect, V3Login};
 use northgate_server::config::layers::Sources;
 use northgate_server::config::limits::Limits;
 use northgate_server::config::log::{Log, LogFormat, LoggedRequests};
@@ -56,7 +56,7 @@ fn without_any_source_the_defaults_are_those_that_the_manual_names() {
     assert_eq!(config.listen, "0.0.0.0:8743".parse().unwrap());
     assert_eq!(config.admin_listen, "127.0.0.1:8744".parse().unwrap());
     assert_eq!(config.keyring, PathBuf::from("northgate-data/keyring.toml"));
-    assert_eq!(config.api, Api { dialect: Dialect::Intl, prefix: String::new() });
+    assert_eq!(config.api, Api { dialect: Dialect::Intl, prefix: String::new(), v3_login: V3Login::Off });
     assert_eq!(config.verify, Verify { leeway: seconds(30), trusted_headers: TrustedHeaders::default() });
     let policy = Policy {
         rotation: Rotation::Once,
