@@ -16,6 +16,7 @@ mod key;
 mod keyring_key;
 mod migrate;
 pub(crate) mod output;
+mod ownership;
 mod policy;
 mod reload;
 mod restore;

@@ -84,6 +84,11 @@ impl Draft {
         Ok(Draft { file, written_at, path })
     }
 
+    /// The directory that the file lies in.
+    pub fn directory(&self) -> &Path {
+        directory_of(&self.path)
+    }
+
     /// Appends to the draft.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), io::Error> {
         self.file.write_all(bytes)

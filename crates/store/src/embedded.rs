@@ -24,6 +24,7 @@ mod load;
 mod permissions;
 mod queue;
 mod restore;
+mod room;
 mod schema;
 mod single_use;
 mod stats;
@@ -57,6 +58,7 @@ pub use identity::Lost;
 pub use load::OpenError;
 pub use permissions::{ExposedError, give_to_owner_of, is_own_group, make_private};
 pub use restore::{RestoreError, restore};
+pub use room::{NoRoom, check_room};
 pub use stats::Stats;
 pub use volume::Volume;
 

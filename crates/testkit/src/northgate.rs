@@ -44,6 +44,11 @@ impl Northgate {
         Northgate::start_by(home, settings, |home| bare(home, &[]))
     }
 
+    /// Started by [`SERVICE_USER`]; only root can become that user.
+    pub fn start_as_service(home: TempDir) -> Northgate {
+        Northgate::start_by(home, &[], northgate_of_service)
+    }
+
     fn start_by(home: TempDir, settings: Settings, bare: impl Fn(&Path) -> Command) -> Northgate {
         loop {
             let (public, private) = free_ports();
@@ -124,6 +129,22 @@ impl Drop for Northgate {
 /// The program, to be run in `home` without anything of our own environment.
 pub fn northgate(home: &Path) -> Command {
     bare(home, &[])
+}
+
+/// A user without rights of its own, as a service has.
+pub const SERVICE_USER: u32 = 65_534;
+
+/// The program run by [`SERVICE_USER`], from a copy in `home`, which that user can reach.
+pub fn northgate_of_service(home: &Path) -> Command {
+    let copy = home.join("northgate");
+    if !copy.exists() {
+        fs::copy(program(), &copy).unwrap();
+    }
+    let user = SERVICE_USER.to_string();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]).arg(copy);
+    command.current_dir(home).env_clear();
+    command
 }
 
 // A write beyond a limit on file sizes is to fail, as on a disk that is full, and not to end the process. The variable NOFILE is

@@ -9,6 +9,7 @@ mod check;
 mod descriptors;
 mod log;
 mod operating;
+mod ownership;
 mod permissions;
 mod reload;
 mod remote;

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Args;
+use northgate_store::embedded::check_room;
 use serde_json::json;
 
 use super::global_flags::GlobalFlags;
@@ -30,7 +31,10 @@ impl Backup {
         let unwritable = |cause| format!("could not write {shown}: {cause}");
         let client = flags.client()?;
         let mut draft = Draft::create(&self.file).map_err(unwritable)?;
-        let length = client.download("/admin/v1/backup", |piece| draft.write(piece)).await?;
+        let directory = draft.directory().to_owned();
+        let begun = |length| Ok(check_room("the backup", &directory, length)?);
+        let written = |piece: &[u8]| draft.write(piece).map_err(|cause| unwritable(cause).into());
+        let length = client.download("/admin/v1/backup", begun, written).await?;
         draft.publish().map_err(unwritable)?;
         let members = json!({ "file": self.file, "bytes": length });
         output::done(flags.form(), &members, &format!("{shown} has the database, {length} bytes"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
@@ -85,13 +85,15 @@ impl Client {
         self.text(self.send(method, path, json.into()).await?).await
     }
 
-    /// Passes a successful answer to `take`, piece by piece.
+    /// Passes the length of a successful answer to `begin`, and then the answer to `take`, piece by piece.
     pub async fn download(
         &self,
         path: &str,
-        mut take: impl FnMut(&[u8]) -> Result<(), std::io::Error>,
+        begin: impl FnOnce(u64) -> Result<(), Box<dyn Error>>,
+        mut take: impl FnMut(&[u8]) -> Result<(), Box<dyn Error>>,
     ) -> Result<u64, Box<dyn Error>> {
         let mut body = self.send(Method::GET, path, Bytes::new()).await?.into_body();
+        begin(body.size_hint().exact().unwrap_or(0))?;
         let mut length = 0;
         while let Some(frame) = timeout(PIECE, body.frame()).await.map_err(|cause| self.broken(cause))? {
             if let Ok(piece) = frame.map_err(|cause| self.broken(cause))?.into_data() {

@@ -11,7 +11,7 @@ use northgate_store::postgres::{self, PostgresSettings, SealedKeyring};
 use serde_json::{Value, json};
 
 use super::global_flags::{DatabaseUrl, GlobalFlags};
-use super::output;
+use super::{output, ownership};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::database::DatabaseSettings;
@@ -59,7 +59,11 @@ impl Import {
         let (config, _) = flags.resolve(self.database.setting())?;
         let reader = Reader::open(&self.file)?;
         let counts = match &config.database {
-            None => import_embedded(&config, reader)?,
+            None => {
+                let counts = import_embedded(&config, reader)?;
+                ownership::remark_about(&config.data_dir);
+                counts
+            }
             Some(database) => import_postgres(&config, database, reader).await?,
         };
         output::done(flags.form(), &members(counts), &format!("{} came in", counted(counts)));
@@ -183,6 +187,7 @@ async fn begin_in_postgres(
     match (&import, is_found) {
         (Ok(_), false) => {
             output::remark(&format!("{} was made: every node needs a copy of it.", key.path().display()));
+            ownership::remark_about(key.path());
         }
         // A key that has sealed nothing would only be taken for the key of the existing keyring.
         (Err(_), false) => private_file::remove(key.path())?,

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::global_flags::GlobalFlags;
-use super::output;
+use super::{output, ownership};
 use crate::keys::keyring_key;
 
 #[derive(Args)]
@@ -38,6 +38,7 @@ impl KeyringKey {
                     "Copy it to every node, and keep a backup of it apart from the database's: if it is lost, all tokens \
                      and all allocated secrets are lost with it.",
                 );
+                ownership::remark_about(key.path());
                 Ok(())
             }
         }

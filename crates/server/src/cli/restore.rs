@@ -8,7 +8,7 @@ use northgate_store::embedded;
 use serde_json::json;
 
 use super::global_flags::GlobalFlags;
-use super::output;
+use super::{output, ownership};
 
 #[derive(Args)]
 pub struct Restore {
@@ -31,6 +31,7 @@ impl Restore {
         if let Some(kept) = kept {
             output::remark(&format!("The database that was there is now in {}.", kept.display()));
         }
+        ownership::remark_about(&config.data_dir);
         if !config.keyring.try_exists()? {
             output::remark(&format!(
                 "Put the keyring back, too: {} does not exist.",

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -41,6 +41,17 @@ pub enum DataDirError {
     NotAFile(PathBuf),
     #[error(transparent)]
     Exposed(#[from] ExposedError),
+    #[error(
+        "{} belongs to the user {owner}, and this process runs as the user {}: give it to that user with `chown`",
+        .path.display(), nix::unistd::geteuid()
+    )]
+    Denied { path: PathBuf, owner: u32 },
+    #[error("cannot open {}", .path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot use the data directory {}", .path.display())]
     Io {
         path: PathBuf,
@@ -136,7 +147,7 @@ fn in_use(path: &Path, owner: String) -> DataDirError {
 
 /// Opens a file of the data directory, private and never through a symbolic link.
 fn create(file: &Path, directory: &Path) -> Result<File, DataDirError> {
-    let io = |source| DataDirError::Io { path: directory.to_owned(), source };
+    let io = |source| unopened(file, directory, source);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
@@ -151,6 +162,19 @@ fn create(file: &Path, directory: &Path) -> Result<File, DataDirError> {
     }
     permissions::give_to_owner_of(directory, &opened).map_err(io)?;
     Ok(opened)
+}
+
+/// Names the file or directory that keeps this user from opening `file`, if it belongs to another user.
+fn unopened(file: &Path, directory: &Path, source: io::Error) -> DataDirError {
+    let us = nix::unistd::geteuid().as_raw();
+    let foreign = [file, directory].into_iter().find_map(|path| {
+        let owner = path.symlink_metadata().ok()?.uid();
+        (owner != us).then(|| DataDirError::Denied { path: path.to_owned(), owner })
+    });
+    match foreign {
+        Some(denied) if source.kind() == io::ErrorKind::PermissionDenied => denied,
+        _ => DataDirError::File { path: file.to_owned(), source },
+    }
 }
 
 /// Rejects a volume on which the first hours end in a full disk. A volume of unknown size passes.

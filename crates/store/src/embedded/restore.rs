@@ -15,13 +15,20 @@ use super::Memory;
 use super::data_dir::{self, DATABASE, DataDirError};
 use super::load::{self, OpenError};
 use super::permissions::give_to_owner_of;
+use super::room::{NoRoom, check_room};
 use super::schema::{self, SchemaError};
 
 /// The most applications that may have been created since the backup.
 const SKIPPED_NUMBERS: u32 = 1_000_000;
 
+/// Room beside the copy of the backup, in bytes: the WAL of its migration.
+const MIGRATION_ROOM: u64 = 1 << 20;
+
 /// Suffixes of the files that SQLite puts beside a database file.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Suffixes of the files that are moved away with the present database.
+const KEPT: [&str; 3] = ["", "-wal", "-shm"];
 
 /// Reason why a backup was not restored; the data directory is as before.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +41,9 @@ pub enum RestoreError {
         #[source]
         source: BackupError,
     },
-    #[error("cannot put the backup in place in {}", .path.display())]
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    #[error("cannot put the backup in place: writing {} failed", .path.display())]
     Io {
         path: PathBuf,
         #[source]
@@ -70,15 +79,24 @@ pub enum BackupError {
 /// there was one.
 pub fn restore(data_dir: &Path, backup: &Path) -> Result<Option<PathBuf>, RestoreError> {
     let _lock = data_dir::lock(data_dir)?;
-    let io = |source| RestoreError::Io { path: data_dir.to_owned(), source };
     let incoming = Incoming::copy(data_dir, backup)?;
     incoming.prepare().map_err(|source| RestoreError::Backup { path: backup.to_owned(), source })?;
-    incoming.sync().map_err(io)?;
+    incoming.sync().map_err(at(&incoming.path))?;
     let database = data_dir.join(DATABASE);
-    let kept = set_aside(data_dir, &database).map_err(io)?;
-    fs::rename(&incoming.path, &database).map_err(io)?;
-    File::open(data_dir).and_then(|directory| directory.sync_all()).map_err(io)?;
+    let kept = set_aside(data_dir, &database)?;
+    if let Err(source) = fs::rename(&incoming.path, &database) {
+        if let Some(place) = &kept {
+            put_back(data_dir, place);
+        }
+        return Err(RestoreError::Io { path: database, source });
+    }
+    File::open(data_dir).and_then(|directory| directory.sync_all()).map_err(at(data_dir))?;
     Ok(kept)
+}
+
+/// An error of this file.
+fn at(path: &Path) -> impl Fn(io::Error) -> RestoreError {
+    move |source| RestoreError::Io { path: path.to_owned(), source }
 }
 
 /// The copy of a backup in the data directory. Dropped before it has its name, it leaves nothing behind.
@@ -92,20 +110,12 @@ impl Incoming {
         let incoming = Incoming { path: data_dir.join(format!("{DATABASE}.incoming")) };
         // Left by a restore that was killed.
         incoming.remove();
-        let unreadable =
-            |error| RestoreError::Backup { path: backup.to_owned(), source: BackupError::Unreadable(error) };
-        for suffix in ["", "-wal"] {
-            let from = beside(backup, suffix);
-            let source = match File::open(&from) {
-                Err(error) if !suffix.is_empty() && error.kind() == io::ErrorKind::NotFound => continue,
-                source => source.map_err(unreadable)?,
-            };
-            if !source.metadata().map_err(unreadable)?.is_file() {
-                return Err(unreadable(io::Error::other("it is not a regular file")));
-            }
+        let sources = open(backup)?;
+        let needed = sources.iter().map(|(_, _, length)| length).sum::<u64>() + MIGRATION_ROOM;
+        check_room("the restored database, beside the present one,", data_dir, needed)?;
+        for (suffix, source, _) in sources {
             let to = beside(&incoming.path, suffix);
-            copy_private(source, &to, data_dir)
-                .map_err(|source| RestoreError::Io { path: data_dir.to_owned(), source })?;
+            copy_private(source, &to, data_dir).map_err(at(&to))?;
         }
         Ok(incoming)
     }
@@ -146,6 +156,26 @@ impl Drop for Incoming {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// The files of a backup: their suffixes, and their lengths in bytes.
+fn open(backup: &Path) -> Result<Vec<(&'static str, File, u64)>, RestoreError> {
+    let mut opened = Vec::new();
+    for suffix in ["", "-wal"] {
+        let path = beside(backup, suffix);
+        let unreadable =
+            |error| RestoreError::Backup { path: path.clone(), source: BackupError::Unreadable(error) };
+        let file = match File::open(&path) {
+            Err(error) if !suffix.is_empty() && error.kind() == io::ErrorKind::NotFound => continue,
+            file => file.map_err(unreadable)?,
+        };
+        let found = file.metadata().map_err(unreadable)?;
+        if !found.is_file() {
+            return Err(unreadable(io::Error::other("it is not a regular file")));
+        }
+        opened.push((suffix, file, found.len()));
+    }
+    Ok(opened)
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -203,21 +233,35 @@ fn skip_numbers(connection: &Connection) -> Result<(), BackupError> {
     Ok(())
 }
 
-/// Moves the present database away with its WAL, which holds part of it.
-fn set_aside(data_dir: &Path, database: &Path) -> io::Result<Option<PathBuf>> {
+/// Moves the present database away with its WAL, which holds part of it; all of it, or nothing.
+fn set_aside(data_dir: &Path, database: &Path) -> Result<Option<PathBuf>, RestoreError> {
     if fs::metadata(database).map_or(0, |metadata| metadata.len()) == 0 {
         return Ok(None);
     }
     let free = (1..).map(|n| data_dir.join(format!("before-restore-{n}"))).find(|place| !place.exists());
-    let place = free.ok_or_else(|| io::Error::other("no name is free for the present database"))?;
-    DirBuilder::new().mode(0o700).create(&place)?;
-    give_to_owner_of(data_dir, &File::open(&place)?)?;
-    for suffix in ["", "-wal", "-shm"] {
+    let free = free.ok_or_else(|| io::Error::other("no name is free for the present database"));
+    let place = free.map_err(at(data_dir))?;
+    DirBuilder::new().mode(0o700).create(&place).map_err(at(&place))?;
+    File::open(&place).and_then(|opened| give_to_owner_of(data_dir, &opened)).map_err(at(&place))?;
+    for suffix in KEPT {
         let name = format!("{DATABASE}{suffix}");
         match fs::rename(data_dir.join(&name), place.join(&name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                put_back(data_dir, &place);
+                return Err(RestoreError::Io { path: place.join(&name), source });
+            }
             Ok(()) | Err(_) => {}
         }
     }
     Ok(Some(place))
+}
+
+/// Undoes [`set_aside`]. A file that cannot be moved back stays in `place`, where the operator finds it.
+fn put_back(data_dir: &Path, place: &Path) {
+    for suffix in KEPT {
+        let name = format!("{DATABASE}{suffix}");
+        let _ = fs::rename(place.join(&name), data_dir.join(&name));
+    }
+    // It stays if it is not empty.
+    let _ = fs::remove_dir(place);
 }

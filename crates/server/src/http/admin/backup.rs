@@ -1,7 +1,9 @@
 //! Backup: a consistent copy of the database, made in the data directory and streamed from there.
 
+use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::iter::successors;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 use northgate_core::store::StoreError;
+use northgate_store::embedded::NoRoom;
 use tokio::sync::mpsc;
 use tracing::info;
 
@@ -40,7 +43,10 @@ pub async fn download(_: Operator, State(admin): State<Arc<Admin>>) -> Result<Re
         ));
     };
     let copied = copy(&admin, back_up).await;
-    let (file, length) = copied.map_err(|error| AdminProblem::failure(&error))?;
+    let (file, length) = copied.map_err(|error| match no_room(&error) {
+        Some(no_room) => AdminProblem::failed_by(&error, no_room.to_string()),
+        None => AdminProblem::failure(&error),
+    })?;
     info!(target: "northgate::audit", "a backup of {length} bytes was made");
     let headers = [
         (header::CONTENT_TYPE, "application/vnd.sqlite3"),
@@ -61,6 +67,12 @@ async fn copy(admin: &Admin, back_up: &BackUp) -> Result<(File, u64), BackupErro
     let file = opened?;
     let length = file.metadata()?.len();
     Ok((file, length))
+}
+
+/// What the operator can correct without the log of the server.
+fn no_room(error: &BackupError) -> Option<&NoRoom> {
+    let first: &(dyn Error + 'static) = error;
+    successors(Some(first), |cause| (*cause).source()).find_map(|cause| cause.downcast_ref())
 }
 
 fn remove(path: &Path) -> Result<(), io::Error> {

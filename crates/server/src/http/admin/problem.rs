@@ -78,9 +78,13 @@ impl AdminProblem {
 
     /// A failure of the server: its causes go to the log, and the operator is referred there.
     pub fn failure(error: &dyn std::error::Error) -> AdminProblem {
+        AdminProblem::failed_by(error, format!("{error}; the log of the server says more"))
+    }
+
+    /// A failure with a message of its own, for a cause that the operator can remove.
+    pub fn failed_by(error: &dyn std::error::Error, message: String) -> AdminProblem {
         let text = with_causes(error);
         error!(error = %text, "an admin request failed: {text}");
-        let message = format!("{error}; the log of the server says more");
         AdminProblem { status: ErrorStatus::InternalServerError, error: "failed", message }
     }
 
