@@ -1,4 +1,4 @@
--- wrk script: asks whether access tokens are good, as a gateway does. A line of SEED is
+-- wrk script: verifies access tokens, as a gateway does. A line of SEED is
 -- `appId secret refreshToken accessToken`.
 dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "requests.lua")
 

@@ -11,7 +11,7 @@ local CREDENTIALS = {
     "client-cert", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
 }
 -- What of a refusal belongs to the client.
-local TOLD = { "content-type", "www-authenticate", "retry-after", "cache-control" }
+local PASSED_ON = { "content-type", "www-authenticate", "retry-after", "cache-control" }
 
 -- What this gateway answers by itself, as docs/errors.md has it.
 local function json(code, text)
@@ -46,7 +46,7 @@ end
 local function refuse(txn, status, body, headers)
     local reply = txn:reply()
     reply:set_status(status)
-    for _, name in ipairs(TOLD) do
+    for _, name in ipairs(PASSED_ON) do
         if headers[name] then
             reply:add_header(name, headers[name][0])
         end

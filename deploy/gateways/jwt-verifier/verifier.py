@@ -2,7 +2,7 @@
 """An example of a gateway's own check of Northgate's signed access tokens, with PyJWT.
 
 It fetches the public keys, follows the feed of revocations, and answers every request with 200 where the token in its
-`Authorization` header is good and 403 where it is not: as a check for nginx `auth_request`, or as a pattern to copy.
+`Authorization` header is valid and 403 if it is not: as a check for nginx `auth_request`, or as a pattern to copy.
 docs/jwt.md describes the feed.
 
     verifier.py --jwks https://tokens.example.com:8743/oauth2/jwks --issuer https://tokens.example.com:8743 \
@@ -21,14 +21,14 @@ import urllib.request
 
 import jwt
 
-# A gateway that hears nothing for so long cannot know what was revoked, and lets nobody in. The server answers every 30 s.
+# A gateway without an answer for so long cannot know what was revoked, and rejects every call. The server answers every 30 s.
 SILENCE_MAX_S = 60
-# Keys are fetched again for a name that is not known, but not for each token of somebody who makes names up.
+# Keys are fetched again for a name that is not known, but not for each token with an invented name.
 KEYS_AT_MOST_EVERY_S = 10
 
 
 class Revocations:
-    """Whose tokens are good, kept up to date by a thread."""
+    """The applications with valid tokens, kept up to date by a thread."""
 
     def __init__(self, url):
         self.url = url
@@ -69,7 +69,7 @@ class Revocations:
             self.heard_at = time.monotonic()
 
     def lifetime_s(self, number):
-        """How long tokens of an application are good; None where they are not."""
+        """The token lifetime of an application; None if it has no valid tokens."""
         if number in self.changed:
             return self.changed[number]
         at = bisect.bisect_right(self.runs, number, key=lambda run: run[0]) - 1
@@ -137,7 +137,7 @@ class Verifier:
         threading.Thread(target=self.revocations.follow, daemon=True).start()
 
     def refuse(self, authorization):
-        """Why a call is refused; None where it is good."""
+        """The reason why a call is rejected; None if it may pass."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return "there is no bearer token"

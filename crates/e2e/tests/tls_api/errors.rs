@@ -46,7 +46,7 @@ async fn a_bad_request_is_answered_as_documented_and_changes_nothing() {
         }
         assert_eq!(grants(&server, &demo), before);
 
-        // And once more with the token that is good in between, each time.
+        // And once more with the valid token in between, each time.
         for index in 0..rows(&demo, &access, &refresh, refused).len() {
             let row = rows(&demo, &access, &refresh, refused).swap_remove(index);
             demo.post(row.operation, row.content_type, row.body.clone()).await;

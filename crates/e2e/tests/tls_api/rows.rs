@@ -21,7 +21,7 @@ pub struct Row {
     pub answer: Told,
 }
 
-/// An operation with the members of a request that is good.
+/// An operation with the members of a valid request.
 struct Good<'g> {
     operation: &'static str,
     members: Vec<(&'static str, &'g str)>,

@@ -7,11 +7,17 @@ use crate::tree;
 /// Folders whose texts are checked, beside the pages of the root.
 const CHECKED: [&str; 4] = ["crates", "docs", "deploy", "bench"];
 
+/// Files with comments or texts for people, by their endings.
+const ENDINGS: [&str; 13] = [
+    ".rs", ".md", ".toml", ".cfg", ".conf", ".lua", "file", ".service", ".yaml", ".yml", ".py", ".go",
+    ".html",
+];
+
 #[test]
 fn no_comment_message_or_page_uses_a_phrase_of_the_list() {
     let phrases = phrases();
     let mut found = Vec::new();
-    for file in tree::files(&[".rs", ".md", ".toml", ".cfg", ".conf", ".lua", "file", ".service"]) {
+    for file in tree::files(&ENDINGS) {
         if is_checked(&file) {
             for (number, line) in tree::read(&file).lines().enumerate() {
                 for (phrase, instead) in &phrases {
@@ -45,12 +51,12 @@ fn phrases() -> Vec<(String, String)> {
     lines.map(pair).collect()
 }
 
-/// The part of a line for people: of Rust the comment, and outside of tests the texts; otherwise all of it.
+/// The part of a line for people: of code the comment, and outside of tests the texts; otherwise all of it.
 fn prose(file: &Path, line: &str) -> String {
-    if file.extension().is_none_or(|extension| extension != "rs") {
-        return line.to_owned();
-    }
-    let (code, comment) = line.split_once("//").unwrap_or((line, ""));
+    let marks = [("rs", "//"), ("go", "//"), ("py", "#"), ("lua", "--")];
+    let mark = marks.iter().find(|(extension, _)| file.extension().is_some_and(|found| found == *extension));
+    let Some((_, mark)) = mark else { return line.to_owned() };
+    let (code, comment) = line.split_once(mark).unwrap_or((line, ""));
     let is_test = file.components().any(|part| part.as_os_str() == "tests");
     let texts = code.split('"').skip(1).step_by(2).filter(|_| !is_test);
     [texts.collect::<Vec<_>>().join(" "), comment.to_owned()].join(" ")

@@ -113,7 +113,7 @@ func introduce(r *http.Request) {
 }
 
 func answer(w http.ResponseWriter, status int) {
-	told := errors[status]
+	problem := errors[status]
 	if status == http.StatusInternalServerError {
 		status = http.StatusServiceUnavailable
 	}
@@ -123,7 +123,7 @@ func answer(w http.ResponseWriter, status int) {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.WriteHeader(status)
-	fmt.Fprintf(w, `{"error_code":"%s","error_desc":"%s","resultcode":"%s","resultmsg":"%s"}`, told[0], told[1], told[0], told[1])
+	fmt.Fprintf(w, `{"error_code":"%s","error_desc":"%s","resultcode":"%s","resultmsg":"%s"}`, problem[0], problem[1], problem[0], problem[1])
 }
 
 // An answer of Traefik's own has no headers: those of Northgate and of the platform have. A bare 500 says that Northgate did not
