@@ -173,8 +173,20 @@ fn escapes_are_text(path: &str) -> bool {
         }
         decoded.push(byte);
     }
+    if path.split('/').any(is_blank_or_dots) {
+        return false;
+    }
     // Some servers decode an overlong encoding to a dot or a slash.
     std::str::from_utf8(&decoded).is_ok()
+}
+
+/// Some servers remove blanks at the ends of a segment: `..%20` is then `..`, and `%20` empty.
+fn is_blank_or_dots(segment: &str) -> bool {
+    let mut bare = segment;
+    while let Some(rest) = bare.strip_suffix("%20").or_else(|| bare.strip_prefix("%20")) {
+        bare = rest;
+    }
+    bare.len() < segment.len() && matches!(bare, "" | "." | "..")
 }
 
 /// Characters that stand for themselves in a path. `/%61dmin` is `/admin` only to servers that unescape before they route.
@@ -246,6 +258,10 @@ mod tests {
             "/%2e%2e/cmd",
             "/%2E./cmd",
             "/.%2e",
+            "/..%20/cmd",
+            "/%20../cmd",
+            "/%20.%20",
+            "/%20/x",
         ];
         let empty = ["//x", "/x//", "//"];
         let escaped = [

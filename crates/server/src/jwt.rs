@@ -17,7 +17,7 @@ use northgate_core::token::{Binding, Claims, Kind, TokenError};
 use serde::{Deserialize, Serialize};
 
 use crate::config::oauth::OAuth;
-use crate::jose::jws::{self, Jws, Malformed};
+use crate::jose::jws::{self, Jws, JwsError};
 use signature_cache::SignatureCache;
 
 /// The media type of an access token (RFC 9068 §2.1).
@@ -181,6 +181,6 @@ impl Confirmation {
     }
 }
 
-fn malformed(_: Malformed) -> TokenError {
+fn malformed(_: JwsError) -> TokenError {
     TokenError::Malformed
 }

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod listener;
 pub mod metrics;
 pub mod outcome;
+mod parse_bounds;
 mod policy_text;
 pub mod preflight;
 mod private_file;

@@ -6,7 +6,6 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
-use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -180,7 +179,7 @@ fn verify_address(begin: &[u8], input: &[u8]) {
 
 fn revocations_query(input: &[u8]) {
     if let Ok(uri) = Uri::try_from([b"/revocations?", input].concat()) {
-        keep(Query::<Parameters>::try_from_uri(&uri));
+        keep(Parameters::parse(&uri));
     }
 }
 

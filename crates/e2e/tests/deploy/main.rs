@@ -63,6 +63,24 @@ fn systemd_takes_both_units() {
     }
 }
 
+// A core dump has the keys and secrets of the process in it.
+#[test]
+fn no_unit_and_no_container_writes_a_core_dump() {
+    for unit in ["systemd/northgate.service", "cluster/northgate.service"] {
+        let text = fs::read_to_string(deploy(unit)).unwrap();
+        let (_, service) = text.split_once("\n[Service]\n").unwrap();
+        let service = service.split("\n[").next().unwrap();
+        let limits: Vec<_> = service.lines().filter_map(|line| line.strip_prefix("LimitCORE=")).collect();
+        assert_eq!(limits, ["0"], "{unit}");
+    }
+    let compose = compose();
+    for (name, service) in compose["services"].as_object().unwrap() {
+        if name.starts_with("northgate") {
+            assert_eq!(service["ulimits"]["core"], 0, "{name}");
+        }
+    }
+}
+
 #[test]
 fn northgate_takes_the_settings_of_a_node_and_of_compose() {
     let mut settings: Vec<(String, String)> = fs::read_to_string(deploy("cluster/node.env"))

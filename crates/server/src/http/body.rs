@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, Request};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 
+use crate::http::status::ErrorStatus;
+
 /// The most bytes of an unneeded body that are read, so that the connection can serve the next request.
 const DISCARD_MAX: usize = 64 * 1024 * 1024;
 
@@ -43,6 +45,18 @@ pub enum Unread {
     Broken,
     #[error("Content-Encoding is not identity: the body is compressed")]
     ContentCoding,
+}
+
+impl Unread {
+    /// The status, where bodies have these media types.
+    pub fn status(self, media_types: &'static str) -> ErrorStatus {
+        match self {
+            Unread::TooLarge => ErrorStatus::ContentTooLarge,
+            Unread::TooSlow => ErrorStatus::RequestTimeout,
+            Unread::Broken => ErrorStatus::BadRequest,
+            Unread::ContentCoding => ErrorStatus::UnsupportedMediaType(media_types),
+        }
+    }
 }
 
 /// A body from the connection or by way of the router.

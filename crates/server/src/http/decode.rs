@@ -14,8 +14,7 @@ use std::borrow::Cow;
 
 use northgate_core::text::{TextError, check_text};
 
-/// The most members of a body, known or not. The longest request has three; each one costs work before authentication.
-pub const MEMBERS_MAX: usize = 32;
+use crate::parse_bounds::MEMBERS_MAX;
 
 /// Reason why a body was not decoded, for the log: the client learns only whether something is missing or wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

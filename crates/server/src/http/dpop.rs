@@ -15,8 +15,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::jose::jwk;
-use crate::jose::jws::{Jws, Malformed};
+use crate::jose::jws::{Jws, JwsError};
 use crate::jose::members::{numeric_date, present};
+use crate::parse_bounds::MEMBERS_MAX;
 
 pub const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -55,6 +56,8 @@ pub enum ProofError {
     Malformed,
     #[error("the DPoP proof is longer than {LONGEST} bytes")]
     TooLong,
+    #[error("the header or the claims of the DPoP proof have more than {MEMBERS_MAX} members and elements")]
+    TooMany,
     #[error("the DPoP proof has crit, and no extension is known")]
     Critical,
     #[error("the jti of the DPoP proof is empty")]
@@ -95,6 +98,7 @@ impl ProofError {
                 "The DPoP proof is not one JWT with typ, alg and jwk in its header and jti, htm, htu and iat in its claims, or one of its members is of another type."
             }
             ProofError::TooLong => "The DPoP proof is longer than 8192 bytes.",
+            ProofError::TooMany => "The header or the claims of the DPoP proof have more than 32 members.",
             ProofError::Critical => "The DPoP proof has a crit header, and no extension is known.",
             ProofError::Id => "The jti of the DPoP proof is empty.",
             ProofError::Type => "The typ of the DPoP proof is not dpop+jwt.",
@@ -198,6 +202,9 @@ impl Payload {
     }
 }
 
-fn malformed(_: Malformed) -> ProofError {
-    ProofError::Malformed
+fn malformed(error: JwsError) -> ProofError {
+    match error {
+        JwsError::Malformed => ProofError::Malformed,
+        JwsError::TooMany => ProofError::TooMany,
+    }
 }

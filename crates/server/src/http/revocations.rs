@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Query, State};
 use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use northgate_core::auth::Auth;
 use northgate_core::feed::{Cursor, News};
 use serde::{Deserialize, Serialize};
@@ -17,6 +16,7 @@ use tokio::time::timeout;
 use crate::http::private_problem::PrivateProblem;
 use crate::http::{Api, answer};
 use crate::listener::timeouts::Activity;
+use crate::parse_bounds::check_parameters;
 
 /// The longest poll: shorter than the response timeouts of common proxies and clients.
 const WAIT_MAX_S: u64 = 30;
@@ -33,15 +33,25 @@ pub struct Parameters {
     wait: u64,
 }
 
+impl Parameters {
+    /// Parses the query of `uri`. Other parameters are ignored.
+    pub fn parse(uri: &Uri) -> Result<Parameters, PrivateProblem> {
+        check_parameters(uri.query().unwrap_or_default())
+            .map_err(|error| PrivateProblem::invalid(format!("the query is refused: {error}")))?;
+        let parsed = Query::try_from_uri(uri);
+        parsed.map(|Query(parameters)| parameters).map_err(|error| PrivateProblem::invalid(error.body_text()))
+    }
+}
+
 pub async fn revocations(
     State(api): State<Arc<Api>>,
     Extension(activity): Extension<Arc<Activity>>,
     headers: HeaderMap,
-    query: Result<Query<Parameters>, QueryRejection>,
+    uri: Uri,
 ) -> Response<Body> {
-    let Query(parameters) = match query {
-        Ok(query) => query,
-        Err(rejection) => return PrivateProblem::invalid(rejection.body_text()).answer(),
+    let parameters = match Parameters::parse(&uri) {
+        Ok(parameters) => parameters,
+        Err(problem) => return problem.answer(),
     };
     let feed = api.auth.registry().feed();
     // A cursor that does not parse is of another version: the answer is a snapshot.

@@ -56,7 +56,7 @@ pub async fn verify<B>(State(api): State<Arc<Api>>, request: Request<B>) -> Obse
         Err(error) => {
             observed.outcome = Outcome::InvalidInput;
             observed.detail = Some(error.to_string());
-            return observed.beside(Bearer::UnknownStyle.answer(Scheme::Bearer));
+            return observed.beside(Bearer::BadQuestion(error).answer(Scheme::Bearer));
         }
     };
     let answer = match attempt(&api, &question, &request, &mut observed) {

@@ -4,26 +4,6 @@ use northgate_core::clock::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// The most members of a JSON text of strangers, those of nested objects included, and the most commas. A JWT has about ten members.
-const MEMBERS_MAX: usize = 32;
-
-/// Whether a JSON text is within the bounds on its members and elements, by one pass over its bytes. It need not be valid.
-pub fn are_few(json: &[u8]) -> bool {
-    let (mut colons, mut commas) = (0, 0);
-    let (mut is_text, mut is_escaped) = (false, false);
-    for byte in json {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_text => is_escaped = true,
-            b'"' => is_text = !is_text,
-            b':' if !is_text => colons += 1,
-            b',' if !is_text => commas += 1,
-            _ => {}
-        }
-    }
-    colons <= MEMBERS_MAX && commas <= MEMBERS_MAX
-}
-
 /// A NumericDate: seconds since 1970, perhaps with a fraction (RFC 7519 §2). A time before 1970 becomes 1970, a time beyond the
 /// range its last one.
 pub fn numeric_date(seconds: f64) -> Timestamp {
@@ -39,13 +19,6 @@ pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Valu
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn colons_and_commas_within_texts_are_no_members() {
-        let text = ":,".repeat(100);
-        assert!(are_few(format!(r#"{{"sub":"{text}","quoted":"\"{text}\\"}}"#).as_bytes()));
-        assert!(!are_few(format!(r#"{{"sub":"\\"{text}"}}"#).as_bytes()));
-    }
 
     #[test]
     fn a_numeric_date_beyond_all_time_is_the_first_or_the_last_one() {

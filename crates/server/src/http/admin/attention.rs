@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Admin;
 use super::operator::Operator;
 use super::problem::AdminProblem;
+use crate::parse_bounds::check_parameters;
 use crate::rfc3339;
 
 /// The default size of a page, and the largest.
@@ -123,6 +124,7 @@ struct Which {
 impl Which {
     fn parse(query: &str) -> Result<Which, AdminProblem> {
         let mut which = Which { kind: None, after: None, limit: PAGE };
+        check_parameters(query).map_err(|error| AdminProblem::invalid(error.to_string()))?;
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (member, value) = pair.split_once('=').unwrap_or((pair, ""));
             let refused = |what: &str| AdminProblem::invalid(format!("{member} in the query is {what}"));
@@ -146,7 +148,7 @@ mod tests {
     fn a_query_has_known_members_and_a_bounded_page() {
         let which = Which { kind: Some(Kind::Unused), after: Some(7), limit: 1000 };
         assert_eq!(Which::parse("kind=unused&after=7&limit=5000").expect("good"), which);
-        for query in ["kind=none", "after=x", "limit", "name=a"] {
+        for query in ["kind=none", "after=x", "limit", "name=a", &"limit=1&".repeat(33)] {
             assert!(Which::parse(query).is_err(), "{query}");
         }
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use northgate_core::administer::AdministerError;
 use northgate_core::app_id::AppId;
@@ -42,12 +42,7 @@ impl AdminProblem {
     }
 
     pub fn body(error: Unread) -> AdminProblem {
-        let status = match error {
-            Unread::TooLarge => ErrorStatus::ContentTooLarge,
-            Unread::TooSlow => ErrorStatus::RequestTimeout,
-            Unread::Broken => ErrorStatus::BadRequest,
-            Unread::ContentCoding => ErrorStatus::UnsupportedMediaType("application/json"),
-        };
+        let status = error.status("application/json");
         AdminProblem { status, error: "unreadable-body", message: error.to_string() }
     }
 
@@ -94,8 +89,8 @@ impl AdminProblem {
     }
 
     /// The status and the sentence, for a page.
-    pub fn sentence(&self) -> (StatusCode, &str) {
-        (self.status.code(), &self.message)
+    pub fn sentence(&self) -> (ErrorStatus, &str) {
+        (self.status, &self.message)
     }
 
     fn with(self, status: ErrorStatus, error: &'static str) -> AdminProblem {

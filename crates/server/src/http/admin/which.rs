@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::problem::AdminProblem;
+use crate::parse_bounds::check_parameters;
 
 /// The default size of a page, and the largest.
 const PAGE: usize = 100;
@@ -21,6 +22,7 @@ pub struct Which {
 impl Which {
     pub fn parse(query: &str) -> Result<Which, AdminProblem> {
         let mut which = Which { after: None, limit: PAGE, name: String::new() };
+        check_parameters(query).map_err(|error| AdminProblem::invalid(error.to_string()))?;
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (member, value) = pair.split_once('=').unwrap_or((pair, ""));
             let refused = |what: &str| AdminProblem::invalid(format!("{member} in the query is {what}"));
@@ -52,7 +54,7 @@ mod tests {
     fn a_query_is_decoded_and_every_member_of_it_known() {
         let which = Which { after: Some(7), limit: 2, name: "a b&".to_owned() };
         assert_eq!(Which::parse("after=7&limit=2&name=a%20b%26").expect("good"), which);
-        for query in ["page=2", "after=x", "limit", "name=%ff"] {
+        for query in ["page=2", "after=x", "limit", "name=%ff", &"limit=1&".repeat(33)] {
             assert!(Which::parse(query).is_err(), "{query}");
         }
     }

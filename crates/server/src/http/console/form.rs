@@ -4,9 +4,7 @@ use axum::extract::Request;
 use percent_encoding::percent_decode;
 
 use crate::http::body::{self, Bounds, Unread};
-
-/// The most fields; ours have some twenty.
-const MOST_FIELDS: usize = 64;
+use crate::parse_bounds::MEMBERS_MAX;
 
 /// The fields. A field that is missing reads as empty, as browsers send it.
 #[derive(Debug, Default)]
@@ -19,7 +17,7 @@ pub enum FormError {
     Body(#[from] Unread),
     #[error("the form is not UTF-8")]
     Utf8,
-    #[error("the form has more than {MOST_FIELDS} fields")]
+    #[error("the form has more than {MEMBERS_MAX} fields")]
     TooMany,
 }
 
@@ -32,7 +30,7 @@ impl Form {
     pub fn parse(text: &[u8]) -> Result<Form, FormError> {
         let mut fields = Vec::new();
         for field in text.split(|byte| *byte == b'&').filter(|field| !field.is_empty()) {
-            if fields.len() >= MOST_FIELDS {
+            if fields.len() >= MEMBERS_MAX {
                 return Err(FormError::TooMany);
             }
             let mut parts = field.splitn(2, |byte| *byte == b'=');
@@ -62,6 +60,6 @@ mod tests {
         let form = Form::parse(b"name=a+b%26c&empty=&name=second").expect("a form");
         assert_eq!((form.get("name"), form.get("empty"), form.get("missing")), ("a b&c", "", ""));
         assert_eq!(Form::parse(b"a=%ff").err(), Some(FormError::Utf8));
-        assert_eq!(Form::parse("a=1&".repeat(65).as_bytes()).err(), Some(FormError::TooMany));
+        assert_eq!(Form::parse("a=1&".repeat(33).as_bytes()).err(), Some(FormError::TooMany));
     }
 }

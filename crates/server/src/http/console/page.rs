@@ -10,9 +10,13 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::PREFIX;
 use super::form::FormError;
 use crate::http::admin::problem::AdminProblem;
+use crate::http::status::ErrorStatus;
 
 /// What is encoded; a dot is, since browsers take segments of dots for something else.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
+
+/// The media type of the forms.
+const FORM: &str = "application/x-www-form-urlencoded";
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
@@ -89,10 +93,13 @@ struct Refused<'p> {
     sentence: &'p str,
 }
 
-fn refusal(status: StatusCode, sentence: &str) -> Refusal {
-    let title = status.canonical_reason().unwrap_or_default();
-    match page(status, &Refused { title, sentence }) {
-        Ok(page) => Refusal(Box::new(page)),
+fn refusal(status: ErrorStatus, sentence: &str) -> Refusal {
+    let title = status.code().canonical_reason().unwrap_or_default();
+    match page(status.code(), &Refused { title, sentence }) {
+        Ok(mut page) => {
+            status.put_on(&mut page);
+            Refusal(Box::new(page))
+        }
         // A page of two texts renders.
         Err(refusal) => refusal,
     }
@@ -100,7 +107,7 @@ fn refusal(status: StatusCode, sentence: &str) -> Refusal {
 
 pub fn session_ended() -> Refusal {
     refusal(
-        StatusCode::FORBIDDEN,
+        ErrorStatus::Forbidden,
         "Your session has ended, and nothing was changed. Sign in again in another tab, go back here and reload: the fields that you \
          have filled in are kept by the browser.",
     )
@@ -108,11 +115,15 @@ pub fn session_ended() -> Refusal {
 
 pub fn wrong_csrf() -> Refusal {
     refusal(
-        StatusCode::FORBIDDEN,
+        ErrorStatus::Forbidden,
         "The form does not belong to your session, and nothing was changed. Go back, reload the page and send it again.",
     )
 }
 
 pub fn bad_form(error: &FormError) -> Refusal {
-    refusal(StatusCode::BAD_REQUEST, &format!("The form could not be read: {error}."))
+    let status = match error {
+        FormError::Body(unread) => unread.status(FORM),
+        FormError::Utf8 | FormError::TooMany => ErrorStatus::BadRequest,
+    };
+    refusal(status, &format!("The form could not be read: {error}."))
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::{DecodeError, Found, MEMBERS_MAX, Members};
+use super::{DecodeError, Found, Members};
+use crate::parse_bounds::MEMBERS_MAX;
 
 /// Whether the body begins with a name and `=`, as no JSON text does.
 pub(super) fn looks_like_form(body: &[u8]) -> bool {

@@ -6,7 +6,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{DecodeError, Found, MEMBERS_MAX, Members};
+use super::{DecodeError, Found, Members};
+use crate::parse_bounds::MEMBERS_MAX;
 
 /// Some editors and frameworks write it first.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

@@ -8,14 +8,17 @@ use northgate_core::text::check_text;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::jose::jws::{Jws, Malformed};
+use crate::jose::jws::{Jws, JwsError};
 use crate::jose::members::{numeric_date, present};
+use crate::parse_bounds::MEMBERS_MAX;
 
 /// Reason why a text is not an assertion. Each shows in the text itself, so that any sender may learn it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssertionError {
     #[error("it is not three parts of base64url with a dot between them")]
     Parts,
+    #[error("its header or its claims have more than {MEMBERS_MAX} members and elements")]
+    TooMany,
     #[error("its header is not JSON with an alg")]
     Header,
     #[error("its alg is not one of EdDSA, Ed25519, ES256, RS256 and PS256")]
@@ -82,20 +85,20 @@ impl Audience {
 
 /// Parses an assertion.
 pub fn parse(text: &str) -> Result<Assertion, AssertionError> {
-    let jws = Jws::split(text).map_err(|Malformed| AssertionError::Parts)?;
-    let header: Header = jws.header().map_err(|Malformed| AssertionError::Header)?;
+    let jws = Jws::split(text).map_err(or(AssertionError::Parts))?;
+    let header: Header = jws.header().map_err(or(AssertionError::Header))?;
     if header.crit.is_some() {
         return Err(AssertionError::Critical);
     }
     let algorithm = algorithm(&header.alg).ok_or(AssertionError::Algorithm)?;
-    let claims: Claims = jws.payload().map_err(|Malformed| AssertionError::Claims)?;
+    let claims: Claims = jws.payload().map_err(or(AssertionError::Claims))?;
     let missing = |claim| move || AssertionError::Missing(claim);
     let id = claims.jti.ok_or_else(missing(Claim::Jti))?;
     check_text(&id).map_err(|_| AssertionError::Id)?;
     Ok(Assertion {
         algorithm,
         signed: jws.signed.as_bytes().to_vec(),
-        signature: jws.signature().map_err(|Malformed| AssertionError::Parts)?,
+        signature: jws.signature().map_err(or(AssertionError::Parts))?,
         issuer: claims.iss.ok_or_else(missing(Claim::Iss))?,
         subject: claims.sub.ok_or_else(missing(Claim::Sub))?,
         audience: claims.aud.ok_or_else(missing(Claim::Aud))?.only()?,
@@ -104,6 +107,14 @@ pub fn parse(text: &str) -> Result<Assertion, AssertionError> {
         not_before: claims.nbf.map(numeric_date),
         id,
     })
+}
+
+/// The error of a part that is `malformed`.
+fn or(malformed: AssertionError) -> impl Fn(JwsError) -> AssertionError {
+    move |error| match error {
+        JwsError::Malformed => malformed,
+        JwsError::TooMany => AssertionError::TooMany,
+    }
 }
 
 impl Claim {
@@ -131,6 +142,7 @@ impl AssertionError {
             AssertionError::Parts => {
                 "The assertion is not a JWT: three parts of base64url with dots between them."
             }
+            AssertionError::TooMany => "The header or the claims of the assertion have more than 32 members.",
             AssertionError::Header => "The header of the assertion is not JSON with an alg.",
             AssertionError::Algorithm => {
                 "The alg of the assertion is not one of EdDSA, Ed25519, ES256, RS256 and PS256."

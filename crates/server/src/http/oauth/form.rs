@@ -6,8 +6,8 @@ use percent_encoding::percent_decode;
 
 use super::error::{Code, Denial, denial};
 use crate::http::body::{self, Bounds};
-use crate::http::decode::MEMBERS_MAX;
 use crate::outcome::Outcome;
+use crate::parse_bounds::MEMBERS_MAX;
 
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 

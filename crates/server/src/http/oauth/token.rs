@@ -21,6 +21,7 @@ use crate::http::dpop::{self, ProofError};
 use crate::http::observe::{Observed, ObservedResponse};
 use crate::http::refresh::outcome_of;
 use crate::outcome::{Operation, Outcome};
+use crate::parse_bounds::MEMBERS_MAX;
 
 /// The supported grant types.
 enum GrantType {
@@ -110,7 +111,11 @@ fn grant_type(form: &Form) -> Result<GrantType, Denial> {
 
 /// There is one scope, the default of a request without one.
 pub fn check_scope(form: &Form) -> Result<(), Unknown> {
-    let is_known = form.find("scope").is_none_or(|scope| scope.split(' ').all(|word| word == "default"));
+    let are_known = |scope: &str| {
+        let mut words = scope.split(' ');
+        words.by_ref().take(MEMBERS_MAX).all(|word| word == "default") && words.next().is_none()
+    };
+    let is_known = form.find("scope").is_none_or(are_known);
     if is_known { Ok(()) } else { Err(Unknown::Scope) }
 }
 

@@ -8,6 +8,7 @@ use axum::http::Response;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 
 use super::credentials::Scheme;
+use super::style::QuestionError;
 use crate::http::status::{Challenge, ErrorStatus};
 
 /// Every error that a client can get instead of the platform's answer.
@@ -27,8 +28,8 @@ pub(super) enum Bearer {
     /// The allow rules do not cover the call.
     InsufficientScope,
     TooManyCalls(Duration),
-    /// A misconfigured gateway: an unknown style.
-    UnknownStyle,
+    /// A misconfigured gateway: an unknown style, or too many parameters.
+    BadQuestion(QuestionError),
 }
 
 impl Bearer {
@@ -73,8 +74,11 @@ impl Bearer {
             Bearer::TooManyCalls(_) => {
                 r#"{"error":"too_many_requests","error_description":"The application makes too many calls."}"#
             }
-            Bearer::UnknownStyle => {
+            Bearer::BadQuestion(QuestionError::Style) => {
                 r#"{"error":"invalid_request","error_description":"The gateway asks with style= for something other than platform or oauth, or twice."}"#
+            }
+            Bearer::BadQuestion(QuestionError::TooMany) => {
+                r#"{"error":"invalid_request","error_description":"The gateway's query has more than 32 parameters."}"#
             }
         };
         Cow::Borrowed(body)
@@ -88,7 +92,7 @@ impl Bearer {
             Bearer::InvalidRequest
             | Bearer::AmbiguousPath
             | Bearer::ContradictoryCall
-            | Bearer::UnknownStyle => ErrorStatus::BadRequest,
+            | Bearer::BadQuestion(_) => ErrorStatus::BadRequest,
             Bearer::InsufficientScope => ErrorStatus::Forbidden,
             Bearer::TooManyCalls(wait) => ErrorStatus::TooManyRequests(wait),
         }
@@ -102,7 +106,7 @@ impl Bearer {
             Bearer::InvalidToken => "invalid_token",
             Bearer::InvalidProof(_) => "invalid_dpop_proof",
             Bearer::InsufficientScope => "insufficient_scope",
-            Bearer::TooManyCalls(_) | Bearer::ContradictoryCall | Bearer::UnknownStyle => return None,
+            Bearer::TooManyCalls(_) | Bearer::ContradictoryCall | Bearer::BadQuestion(_) => return None,
         };
         Some(match scheme {
             Scheme::Bearer => Challenge::BearerError(error),

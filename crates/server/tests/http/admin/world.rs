@@ -1,7 +1,7 @@
 //! A running admin API: a store in a folder of its own, a clock that tests move, and an operator with the token.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,18 +15,13 @@ use northgate_core::policy::{AccessTokens, BindTokens, Dpop, Logins, OnReuse, Po
 use northgate_core::secret::SecretText;
 use northgate_core::signing::Algorithms;
 use northgate_server::clock::Clock;
-use northgate_server::config::Config;
-use northgate_server::config::layers::Sources;
-use northgate_server::http::admin::status::NodeStatus;
-use northgate_server::http::admin::{Admin, BackUp, Exclusive, KeyringHome, router};
-use northgate_server::http::console::Index;
-use northgate_server::http::console::session::Sessions;
-use northgate_server::keys::admin_token::{self, AdminToken};
+use northgate_server::http::admin::{BackUp, router};
 use northgate_server::keys::keyring_file::KeyringFile;
 use northgate_store::embedded::EmbeddedStore;
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::support::admin::{self, Parts};
 use crate::support::store::Place;
 
 /// 2023-11-14T22:13:20Z.
@@ -46,13 +41,6 @@ pub struct World {
     pub http: reqwest::Client,
 }
 
-/// The default configuration with this data directory, and little time for bodies.
-fn config(data_dir: &Path) -> Config {
-    let body_time = ("limits.body_time".to_owned(), BODY_TIME.to_owned());
-    let data_dir = ("data_dir".to_owned(), data_dir.display().to_string());
-    Config::load(Sources { flags: vec![body_time, data_dir], ..Sources::default() }).unwrap()
-}
-
 /// What was answered: the status and the JSON, `null` for an empty body.
 pub type Answer = (u16, Value);
 
@@ -67,35 +55,20 @@ impl World {
         let auth = Arc::new(Auth::new(store.rules, keyring, settings()));
         let rotations = Arc::new(AtomicUsize::new(0));
         let (rotated, in_use) = (Arc::clone(&rotations), Arc::clone(&auth));
-        let admin = Admin {
-            auth: Arc::clone(&auth),
-            clock: clock.clone(),
-            token: AdminToken::open_or_create(dir.path(), None).unwrap(),
-            keyring: KeyringHome::File(Arc::new(keyring_file)),
-            back_up: store.embedded.map(back_up),
-            node: Box::new(|| NodeStatus {
-                store: "embedded",
-                why_not_ready: None,
-                attention: Vec::new(),
-                registry_lag: None,
-                certificates: Vec::new(),
-            }),
-            lost: Box::new(|| None),
+        let parts = Parts {
+            keyring: keyring_file,
             use_keyring: Arc::new(move |keyring| {
                 in_use.replace_keyring(keyring);
                 rotated.fetch_add(1, Ordering::SeqCst);
             }),
-            config: Arc::new(Arc::new(config(dir.path())).into()),
-            reload: Box::new(|_| Ok(Vec::new())),
-            exclusive: Exclusive::default(),
-            metrics: Arc::default(),
-            sessions: Sessions::default(),
-            index: Index::default(),
+            back_up: store.embedded.map(back_up),
+            body_time: BODY_TIME,
         };
+        let admin = admin::admin(dir.path(), &auth, &clock, parts);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, router(Arc::new(admin))).await });
-        let token = admin_token::find(dir.path(), None).unwrap().reveal().to_owned();
+        let token = admin::token(dir.path());
         World { auth, clock, address, token, rotations, place, http: http() }
     }
 

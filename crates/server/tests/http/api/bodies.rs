@@ -97,6 +97,10 @@ async fn every_refusal_can_be_read_by_a_client_that_still_sends() {
     let world = World::new().await;
     let length = 8 * 1024 * 1024;
     let gzip = "Content-Encoding: gzip";
+    let admin = world.administered().await;
+    let with_token = |line: &str| format!("{line}\r\nAuthorization: Bearer {}", admin.token);
+    let (expecting, plain, coded) =
+        (with_token("Expect: 100-continue"), with_token("X-Plain: yes"), with_token(gzip));
     for (listener, path, line, status) in [
         (world.public, LOGIN, "Expect: 100-continue", 413),
         (world.public, LOGIN, "X-Plain: yes", 413),
@@ -108,6 +112,13 @@ async fn every_refusal_can_be_read_by_a_client_that_still_sends() {
         (world.private, "/oauth2/introspect", "Origin: null", 403),
         (world.public, "/oauth2/token", "Transfer-Encoding: gzip, chunked", 501),
         (world.private, "/verify", "X-Plain: yes", 401),
+        (admin.address, "/admin/v1/applications", &expecting[..], 413),
+        (admin.address, "/admin/v1/applications/demo/secrets", &expecting[..], 413),
+        (admin.address, "/admin/v1/import", &expecting[..], 413),
+        (admin.address, "/admin/v1/applications", &plain[..], 413),
+        (admin.address, "/admin/v1/applications", &coded[..], 415),
+        (admin.address, "/admin/v1/applications", "Expect: 100-continue", 401),
+        (admin.address, "/console/sign-in", "Expect: 100-continue", 413),
     ] {
         let mut socket = Socket::open(listener).await;
         let head = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: {FORM}\r\n{line}\r\n");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use northgate_core::policy::{AccessTokens, Dpop, Overrides};
 use northgate_core::signing::Algorithm;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::jwt::client::*;
 use crate::jwt::proof::{Holder, Proof};
@@ -117,6 +117,34 @@ async fn a_client_learns_what_is_wrong_with_its_proof() {
         let description = answer.member("error_description");
         assert!(description.contains(cause), "{cause}: {description}");
         assert!(description.bytes().all(|byte| (0x20..0x7f).contains(&byte) && !b"\"\\".contains(&byte)));
+    }
+}
+
+// A proof of 8 KiB had some 1,400 members, each built as a value before its sender was known. At any depth 32 are enough.
+#[tokio::test]
+async fn a_proof_with_more_than_32_members_is_refused() {
+    let (world, holder) = (binding(AccessTokens::Opaque).await, Holder::new(Algorithm::Es256));
+    let members = |count: usize| -> Value { (0..count).map(|n| (format!("m{n}"), json!(0))).collect() };
+    let jwk = |count: usize| {
+        let mut jwk = holder.proof().header["jwk"].clone();
+        jwk["more"] = members(count);
+        jwk
+    };
+    for good in [holder.proof().saying("more", members(27)), holder.proof().headed("jwk", jwk(10))] {
+        assert_eq!(request(&world, &holder.line(&good)).await.status, 200, "{}", good.said);
+    }
+    let nested = json!({ "a": members(14), "b": [members(14)] });
+    for bad in [
+        holder.proof().saying("more", members(28)),
+        holder.proof().saying("more", nested),
+        holder.proof().saying("more", json!(vec![0; 600])),
+        holder.proof().headed("more", members(33)),
+        holder.proof().headed("jwk", jwk(33)),
+        holder.proof().headed("jwk", members(700)),
+    ] {
+        let answer = request(&world, &holder.line(&bad)).await;
+        is_refused(&answer);
+        assert!(answer.member("error_description").contains("more than 32 members"), "{}", answer.body);
     }
 }
 

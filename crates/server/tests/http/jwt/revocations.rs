@@ -210,3 +210,20 @@ async fn a_client_that_has_closed_its_side_is_not_waited_for() {
     let answered = timeout(Duration::from_secs(20), answer(&mut socket)).await;
     assert_eq!(answered.expect("an answer before the wait is over").member("kind"), "delta");
 }
+
+// A query was as long as its line allowed, and each of its parameters decoded.
+#[tokio::test]
+async fn a_query_with_more_than_32_parameters_is_refused() {
+    let world = World::new().await;
+    for (query, status) in [
+        ("wait=0".to_owned() + &"&x=y".repeat(31), 200),
+        ("wait=0".to_owned() + &"&x=y".repeat(32), 400),
+        ("&".repeat(33), 400),
+        ("%26=&".repeat(2_000), 400),
+    ] {
+        let answer = get(world.private, &format!("/revocations?{query}"), "").await;
+        assert_eq!(answer.status, status, "{query}: {}", answer.body);
+        let answer = get(world.private, &format!("/verify?{query}"), "").await;
+        assert_eq!(answer.status, if status == 400 { 400 } else { 401 }, "{query}: {}", answer.body);
+    }
+}

@@ -138,6 +138,25 @@ async fn an_assertion_that_expires_late_is_good_once_until_its_age_ends_it() {
     is_told(&present(&world, &assertion).await, "more than 5 minutes ago");
 }
 
+// The claims of an assertion of 16 KiB had thousands of members, each of which was read before the client was known.
+#[tokio::test]
+async fn an_assertion_with_more_than_32_members_is_refused() {
+    let key = Key::ed25519();
+    let world = world_with(&key).await;
+    let members = |count: usize| -> Value { (0..count).map(|n| (format!("m{n}"), json!(0))).collect() };
+    let own = claims("x").as_object().unwrap().len();
+    let most = saying("most", json!({ "more": members(31 - own) }));
+    assert_eq!(present(&world, &key.assert(&most)).await.status, 200);
+    for more in
+        [members(33), json!(vec![0; 33]), json!({ "a": { "b": members(30) } }), json!([[members(33)]])]
+    {
+        let cause = "more than 32 members";
+        is_told(&present(&world, &key.assert(&saying("x", json!({ "more": more })))).await, cause);
+        let header = json!({ "alg": key.alg(), "more": more });
+        is_told(&present(&world, &key.assert_as(&header, &claims("x"))).await, cause);
+    }
+}
+
 /// Every refusal said "unknown or did not prove itself", while the log had the cause. What shows in the assertion itself is no
 /// secret, and must be told in the same words where there is no such client.
 #[tokio::test]

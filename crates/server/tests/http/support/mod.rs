@@ -1,5 +1,6 @@
 //! Worlds, sockets and identities that several books use.
 
+pub mod admin;
 pub mod document;
 pub mod identity;
 pub mod page;

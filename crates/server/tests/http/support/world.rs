@@ -29,12 +29,14 @@ use northgate_server::config::verify::TrustedHeaders;
 use northgate_server::http::hosts::Hosts;
 use northgate_server::http::{self, Api, body::Bounds};
 use northgate_server::jwt::signature_cache::SignatureCache;
+use northgate_server::keys::keyring_file::KeyringFile;
 use northgate_server::listener::{self, Rules, SharedRules, connection::Routes};
 use northgate_server::metrics::Metrics;
 use northgate_server::metrics::connections::ConnectionMetrics;
 use northgate_server::tls::Tls;
 use tokio::sync::watch;
 
+use crate::support::admin::{self, Parts};
 use crate::support::socket::{Answer, ask, post};
 use crate::support::store::Place;
 
@@ -65,8 +67,15 @@ pub struct World {
     pub is_ready: Arc<AtomicBool>,
     /// The secret of the application `demo`.
     pub secret: String,
-    _stop: watch::Sender<bool>,
-    _place: Place,
+    stop: watch::Sender<bool>,
+    place: Place,
+}
+
+/// A private listener with the admin API.
+pub struct Administered {
+    pub address: SocketAddr,
+    /// The admin token.
+    pub token: String,
 }
 
 /// What differs from one world to another.
@@ -164,7 +173,19 @@ impl World {
         let public = serve_behind(setup.trusted, public_routes, None, stopped.clone()).await;
         let private_routes = http::private(Arc::clone(&api), Router::new());
         let private = serve_behind(setup.trusted, private_routes, None, stopped).await;
-        World { api, public, private, auth, clock, is_ready, secret, _stop: stop, _place: place }
+        World { api, public, private, auth, clock, is_ready, secret, stop, place }
+    }
+
+    /// Serves the private listener once more, with the admin API.
+    pub async fn administered(&self) -> Administered {
+        let dir = self.place.dir.path();
+        let path = dir.join("keyring.toml");
+        let (keyring, _) = KeyringFile::open_or_create(&path, self.clock.now(), false).unwrap();
+        let parts = Parts { keyring, use_keyring: Arc::new(|_| ()), back_up: None, body_time: "1m" };
+        let admin = admin::admin(dir, &self.auth, &self.clock, parts);
+        let routes = http::private(Arc::clone(&self.api), http::admin::router(Arc::new(admin)));
+        let address = serve(routes, None, self.stop.subscribe()).await;
+        Administered { address, token: admin::token(dir) }
     }
 
     /// A login of `demo`.
