@@ -6,32 +6,31 @@ use std::time::Duration;
 
 use super::application::MAX_GRANTS;
 use super::closer::CLOSED_GRANTS;
-use super::history::{Answer, At, Deed, Event, Fault, Grant, Record, Token, Trouble};
+use super::history::{Answer, Deed, Event, Fault, Grant, Record, Token};
+use super::index::Index;
 
 /// How late a node may know of a freeze or a logout, beside what this machine is late anyway.
 pub const BOUND: Duration = Duration::from_secs(1);
 /// How long after all nodes want requests again one may still fail: the balancer has to see that they do.
 pub const SETTLE: Duration = Duration::from_secs(2);
 /// How long a used refresh token must get its answer again: the retry window, less than which clocks differ.
-const RETRY: Duration = Duration::from_secs(54);
+pub const RETRY: Duration = Duration::from_secs(54);
 /// How near to a late answer a node must have said that it is not ready: it says so from when it could be late, and is
 /// asked five times a second.
-const SAID_SO: Duration = Duration::from_secs(2);
+pub const SAID_SO: Duration = Duration::from_secs(2);
 
 /// Sentences about what was wrong.
 pub fn violations(record: &Record) -> Vec<String> {
-    let stories = stories(record);
-    let mut found = forks(record);
-    found.extend(replays(record));
+    let index = Index::of(record);
+    let mut found = forks(record, &index);
+    found.extend(replays(record, &index));
     for event in &record.events {
-        let empty = Story::default();
-        let story = event.application.and_then(|which| stories.get(&which)).unwrap_or(&empty);
         let wrong = [
-            unexpected(record, story, event),
-            quiet(record, story, event),
-            refused(record, story, event),
-            frozen(record, story, event),
-            late(record, story, event),
+            unexpected(&index, event),
+            quiet(record, &index, event),
+            refused(record, &index, event),
+            frozen(record, &index, event),
+            late(record, &index, event),
         ];
         found.extend(wrong.into_iter().flatten().map(|what| format!("{what}: {event:?}")));
     }
@@ -41,73 +40,8 @@ pub fn violations(record: &Record) -> Vec<String> {
     found
 }
 
-/// What happened to one application.
-#[derive(Default)]
-pub struct Story<'a> {
-    events: Vec<&'a Event>,
-    /// From the first attempt to freeze it to the answer that it is unfrozen.
-    pub freezes: Vec<Freeze>,
-}
-
-pub struct Freeze {
-    asked: Duration,
-    pub answered: Duration,
-    pub unfreeze_asked: Duration,
-    unfrozen: Duration,
-}
-
-/// Every application's.
-pub fn stories(record: &Record) -> HashMap<usize, Story<'_>> {
-    let mut stories: HashMap<usize, Story> = HashMap::new();
-    for event in &record.events {
-        if let Some(which) = event.application {
-            stories.entry(which).or_default().events.push(event);
-        }
-    }
-    for story in stories.values_mut() {
-        story.events.sort_by_key(|event| event.begin);
-        story.freezes = freezes(&story.events);
-    }
-    stories
-}
-
-/// The operator tries until it is answered, and freezes no application twice.
-fn freezes(events: &[&Event]) -> Vec<Freeze> {
-    let mut freezes: Vec<Freeze> = Vec::new();
-    for event in events {
-        let is_done = matches!(event.answer, Answer::Done);
-        let open = freezes.last_mut().filter(|freeze| freeze.unfrozen == Duration::MAX);
-        match (&event.deed, open) {
-            (Deed::Freeze, None) => {
-                let answered = if is_done { event.end } else { Duration::MAX };
-                let (unfreeze_asked, unfrozen) = (Duration::MAX, Duration::MAX);
-                freezes.push(Freeze { asked: event.begin, answered, unfreeze_asked, unfrozen });
-            }
-            (Deed::Freeze, Some(freeze)) if is_done => freeze.answered = freeze.answered.min(event.end),
-            (Deed::Unfreeze, Some(freeze)) => {
-                freeze.unfreeze_asked = freeze.unfreeze_asked.min(event.begin);
-                if is_done {
-                    freeze.unfrozen = event.end;
-                }
-            }
-            (Deed::Freeze | Deed::Unfreeze, _) => {}
-            (
-                Deed::Login
-                | Deed::Refresh(_)
-                | Deed::Logout(_)
-                | Deed::Verify(_)
-                | Deed::SetPolicy
-                | Deed::Authenticate(_)
-                | Deed::Ready,
-                _,
-            ) => {}
-        }
-    }
-    freezes
-}
-
 /// A generation of a grant has one refresh token, unless the record of it was lost between two answers.
-fn forks(record: &Record) -> Vec<String> {
+fn forks(record: &Record, index: &Index) -> Vec<String> {
     let mut first: HashMap<(Grant, u32), (&str, &Event)> = HashMap::new();
     let mut found = Vec::new();
     let mut events: Vec<&Event> = record.events.iter().collect();
@@ -116,7 +50,7 @@ fn forks(record: &Record) -> Vec<String> {
         let Answer::Pair(pair) = &event.answer else { continue };
         let token = &pair.refresh;
         let (text, before) = *first.entry((token.grant, token.generation)).or_insert((&token.text, event));
-        if text != token.text && !was_lost(record, before.begin, event.end) {
+        if text != token.text && !index.was_lost(before.begin, event.end) {
             found.push(format!("the chain forked: {before:?} and {event:?}"));
         }
     }
@@ -124,7 +58,7 @@ fn forks(record: &Record) -> Vec<String> {
 }
 
 /// A client assertion is accepted once, unless the record of its use was lost.
-fn replays(record: &Record) -> Vec<String> {
+fn replays(record: &Record, index: &Index) -> Vec<String> {
     let mut first: HashMap<(Option<usize>, u64), &Event> = HashMap::new();
     let mut found = Vec::new();
     let mut events: Vec<&Event> = record.events.iter().collect();
@@ -132,7 +66,7 @@ fn replays(record: &Record) -> Vec<String> {
     for event in events {
         let (Deed::Authenticate(jti), Answer::Done) = (&event.deed, &event.answer) else { continue };
         let before = *first.entry((event.application, *jti)).or_insert(event);
-        if !std::ptr::eq(before, event) && !was_lost(record, before.begin, event.end) {
+        if !std::ptr::eq(before, event) && !index.was_lost(before.begin, event.end) {
             found.push(format!("an assertion was accepted twice: {before:?} and {event:?}"));
         }
     }
@@ -140,23 +74,16 @@ fn replays(record: &Record) -> Vec<String> {
 }
 
 /// Useless responses, and reports of an unreachable database while it is reachable.
-fn unexpected(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
+fn unexpected(index: &Index, event: &Event) -> Option<&'static str> {
     // Nodes that start are looked at, too.
     if matches!(event.deed, Deed::Ready) {
         return None;
     }
-    let is_excused = |trouble: &Trouble| event.begin <= trouble.end + SETTLE && trouble.begin <= event.end;
     match event.answer {
         Answer::Other(_) => Some("an answer that there should not be"),
-        Answer::Throttled if !may_be_full(record, story, event) => {
-            Some("it was called throttled, and was not")
-        }
-        Answer::Away if !record.troubles.iter().any(is_excused) => {
-            Some("the store was away without a reason")
-        }
-        Answer::Unanswered if !record.troubles.iter().any(is_excused) => {
-            Some("it was not answered without a reason")
-        }
+        Answer::Throttled if !may_be_full(index, event) => Some("it was called throttled, and was not"),
+        Answer::Away if !index.is_excused(event) => Some("the store was away without a reason"),
+        Answer::Unanswered if !index.is_excused(event) => Some("it was not answered without a reason"),
         Answer::Away
         | Answer::Pair(_)
         | Answer::Done
@@ -168,10 +95,10 @@ fn unexpected(record: &Record, story: &Story, event: &Event) -> Option<&'static 
 }
 
 /// At the end everything works, but for who did not notice before that the login was lost.
-fn quiet(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
+fn quiet(record: &Record, index: &Index, event: &Event) -> Option<&'static str> {
     let is_good = match (&event.answer, &event.deed) {
         (Answer::Pair(_) | Answer::Done, _) => true,
-        (Answer::Refused, Deed::Refresh(token)) => is_gone_by_loss(record, story, token, event),
+        (Answer::Refused, Deed::Refresh(token)) => is_gone_by_loss(index, token, event),
         (
             Answer::Refused
             | Answer::Frozen
@@ -187,34 +114,31 @@ fn quiet(record: &Record, story: &Story, event: &Event) -> Option<&'static str> 
 }
 
 /// A pair that was answered works on its next use.
-fn refused(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
+fn refused(record: &Record, index: &Index, event: &Event) -> Option<&'static str> {
     if !matches!(event.answer, Answer::Refused) {
         return None;
     }
-    let before = || story.events.iter().filter(|other| other.begin < event.end);
+    let story = index.story(event);
     let was_logged_out = |token: &Token| {
-        before().any(|other| matches!(&other.deed, Deed::Logout(ended) if ended.grant == token.grant))
+        let asked = story.life(token).and_then(|life| life.logout_asked);
+        asked.is_some_and(|asked| asked < event.end)
     };
     match &event.deed {
         Deed::Refresh(token) => {
-            let is_superseded = before().any(|other| {
-                matches!(&other.deed, Deed::Refresh(later) if later.grant == token.grant && later.generation > token.generation)
-            });
-            let is_too_late = is_too_late(story, token, event);
-            let is_lost = is_gone_by_loss(record, story, token, event);
+            let is_superseded =
+                story.life(token).is_some_and(|life| life.is_superseded(token.generation, event.end));
+            let is_too_late = story.is_too_late(token, event);
+            let is_lost = is_gone_by_loss(index, token, event);
             let is_excused = was_logged_out(token) || is_superseded || is_too_late || is_lost;
             (!is_excused).then_some("a good refresh token was refused")
         }
         Deed::Verify(token) => {
-            let is_excused = was_logged_out(token) || may_be_frozen(record, story, event);
+            let is_excused = was_logged_out(token) || may_be_frozen(record, index, event);
             (!is_excused).then_some("a good access token was refused")
         }
         Deed::Login => Some("a good secret was refused"),
         Deed::Authenticate(jti) => {
-            let may_be_used = before().any(|other| {
-                let is_same = matches!(&other.deed, Deed::Authenticate(same) if same == jti);
-                is_same && !matches!(other.answer, Answer::Refused | Answer::Throttled)
-            });
+            let may_be_used = story.used.get(jti).is_some_and(|begin| *begin < event.end);
             (!may_be_used).then_some("an assertion was refused that was not used before")
         }
         Deed::Logout(_) | Deed::Freeze | Deed::Unfreeze | Deed::SetPolicy | Deed::Ready => {
@@ -223,44 +147,36 @@ fn refused(record: &Record, story: &Story, event: &Event) -> Option<&'static str
     }
 }
 
-fn frozen(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
+fn frozen(record: &Record, index: &Index, event: &Event) -> Option<&'static str> {
     let is_called_so = matches!(event.answer, Answer::Frozen);
-    (is_called_so && !may_be_frozen(record, story, event)).then_some("it was called frozen, and was not")
+    (is_called_so && !may_be_frozen(record, index, event)).then_some("it was called frozen, and was not")
 }
 
 /// Every ready node rejects a frozen or logged out application, from the bound on.
-fn late(record: &Record, story: &Story, event: &Event) -> Option<&'static str> {
-    let grant = match (&event.deed, &event.answer) {
-        (Deed::Verify(token), Answer::Done) | (Deed::Refresh(token), Answer::Pair(_)) => Some(token.grant),
+fn late(record: &Record, index: &Index, event: &Event) -> Option<&'static str> {
+    let token = match (&event.deed, &event.answer) {
+        (Deed::Verify(token), Answer::Done) | (Deed::Refresh(token), Answer::Pair(_)) => Some(token),
         (Deed::Login, Answer::Pair(_)) => None,
         (_, _) => return None,
     };
-    let bound = BOUND + record.slack;
-    let is_frozen = story.freezes.iter().any(|freeze| {
-        freeze.answered.saturating_add(bound) < event.begin && event.end < freeze.unfreeze_asked
-    });
-    let is_logged_out = story.events.iter().any(|other| {
-        matches!((&other.deed, &other.answer), (Deed::Logout(token), Answer::Done) if Some(token.grant) == grant)
-            && other.end + bound < event.begin
-            && !was_lost(record, other.begin, other.end)
-    });
-    ((is_frozen || is_logged_out) && !said_so(record, event))
+    let story = index.story(event);
+    let is_known = |answered: Duration| answered.saturating_add(BOUND + record.slack) < event.begin;
+    let is_frozen =
+        story.frozen_at_least.latest_end(is_known).is_some_and(|unfreeze_asked| event.end < unfreeze_asked);
+    let logged_out = token.and_then(|token| story.life(token)).and_then(|life| life.logged_out);
+    ((is_frozen || logged_out.is_some_and(is_known)) && !index.said_so(event))
         .then_some("it was frozen or logged out, and a node did not know in time")
 }
 
 /// Whether a bound is reached: logins of an application that has closed as many grants as are kept, and assertions of one that
 /// has used as many as are remembered. A close always takes effect.
-fn may_be_full(record: &Record, story: &Story, event: &Event) -> bool {
+fn may_be_full(index: &Index, event: &Event) -> bool {
     match event.deed {
         Deed::Login => {
-            let is_close = |other: &&&Event| matches!(other.deed, Deed::Logout(_)) && other.begin < event.end;
-            story.events.iter().filter(is_close).count() >= CLOSED_GRANTS
+            let last = index.story(event).logouts.get(CLOSED_GRANTS - 1);
+            last.is_some_and(|begin| *begin < event.end)
         }
-        Deed::Authenticate(_) => record.troubles.iter().any(|trouble| {
-            trouble.fault == Fault::FillAssertions
-                && trouble.begin <= event.end
-                && event.begin <= trouble.end + SETTLE
-        }),
+        Deed::Authenticate(_) => index.is_full(event),
         Deed::Refresh(_)
         | Deed::Logout(_)
         | Deed::Verify(_)
@@ -271,61 +187,14 @@ fn may_be_full(record: &Record, story: &Story, event: &Event) -> bool {
     }
 }
 
-fn may_be_frozen(record: &Record, story: &Story, event: &Event) -> bool {
-    let bound = BOUND + record.slack;
-    story.freezes.iter().any(|freeze| {
-        let is_late = event.begin <= freeze.unfrozen.saturating_add(bound) || said_so(record, event);
-        freeze.asked <= event.end && is_late
+fn may_be_frozen(record: &Record, index: &Index, event: &Event) -> bool {
+    let unfrozen = index.story(event).frozen_at_most.latest_end(|asked| asked <= event.end);
+    unfrozen.is_some_and(|unfrozen| {
+        event.begin <= unfrozen.saturating_add(BOUND + record.slack) || index.said_so(event)
     })
 }
 
-/// Whether the node that answered had said that it may be behind; behind the balancer it may have been any.
-pub fn said_so(record: &Record, event: &Event) -> bool {
-    record.events.iter().any(|other| {
-        let is_this_node = event.at == At::Balancer || other.at == event.at;
-        let is_near = other.begin <= event.end + SAID_SO && event.begin <= other.end + SAID_SO;
-        matches!(other.deed, Deed::Ready) && !matches!(other.answer, Answer::Done) && is_this_node && is_near
-    })
-}
-
-/// Whether the retry window of a token may be over: it was presented that long before.
-pub fn is_too_late(story: &Story, token: &Token, event: &Event) -> bool {
-    story.events.iter().any(|other| {
-        matches!(&other.deed, Deed::Refresh(same) if same == token) && other.begin + RETRY < event.end
-    })
-}
-
-/// Whether the grant went with writes that were lost: with its login, or because the order of uses by which grants give way is
-/// that of before.
-pub fn is_gone_by_loss(record: &Record, story: &Story, token: &Token, event: &Event) -> bool {
-    is_login_lost(record, story, token) || may_have_given_way(record, story, token, event)
-}
-
-/// Whether a use of the grant was lost, and so many logins came since the last one that was not that it gave way.
-fn may_have_given_way(record: &Record, story: &Story, token: &Token, event: &Event) -> bool {
-    let before = || story.events.iter().copied().filter(|other| other.begin < event.end);
-    let is_use =
-        |other: &&Event| matches!(&other.answer, Answer::Pair(pair) if pair.refresh.grant == token.grant);
-    let (lost, kept): (Vec<&Event>, Vec<&Event>) =
-        before().filter(is_use).partition(|one| was_lost(record, one.begin, one.end));
-    let kept_until = kept.iter().map(|one| one.begin).max().unwrap_or_default();
-    let others = before()
-        .filter(|other| matches!(other.deed, Deed::Login) && other.end > kept_until && !is_use(other));
-    lost.iter().any(|one| one.end > kept_until) && others.count() >= MAX_GRANTS as usize
-}
-
-/// Whether the grant went with writes that were lost.
-fn is_login_lost(record: &Record, story: &Story, token: &Token) -> bool {
-    story.events.iter().any(|event| {
-        let Answer::Pair(pair) = &event.answer else { return false };
-        matches!(event.deed, Deed::Login)
-            && pair.refresh.grant == token.grant
-            && was_lost(record, event.begin, event.end)
-    })
-}
-
-/// Whether writes were lost within this time.
-fn was_lost(record: &Record, from: Duration, to: Duration) -> bool {
-    let lost = record.troubles.iter().filter(|trouble| trouble.fault == Fault::LoseWrites);
-    lost.into_iter().any(|trouble| trouble.begin <= to && from <= trouble.end)
+/// Whether the grant went with writes that were lost, or gave way because of them.
+pub fn is_gone_by_loss(index: &Index, token: &Token, event: &Event) -> bool {
+    index.story(event).is_gone_by_loss(token, event, MAX_GRANTS as usize)
 }

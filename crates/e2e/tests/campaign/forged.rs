@@ -1,5 +1,7 @@
 //! The checker itself is checked: with records that were made up, each of which breaks one promise.
 
+mod long;
+
 use std::time::Duration;
 
 use super::application::MAX_GRANTS;

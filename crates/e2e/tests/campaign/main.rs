@@ -13,12 +13,15 @@ mod closer;
 mod databases;
 mod faults;
 mod forged;
+mod grant_chain;
 mod history;
 mod house;
+mod index;
 mod linearizability;
 mod link;
 mod node;
 mod operator;
+mod spans;
 mod summary;
 mod volume;
 

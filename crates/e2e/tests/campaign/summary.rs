@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::checker::{said_so, stories};
 use super::history::{Answer, Deed, Record};
+use super::index::Index;
 
 pub fn summary(record: &Record) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -49,17 +49,17 @@ fn name(deed: &Deed) -> &'static str {
 
 /// How long after the answer to a freeze a token of the application was verified by a node that called itself ready.
 fn latest_freeze(record: &Record) -> Duration {
-    let stories = stories(record);
+    let index = Index::of(record);
     let mut latest = Duration::ZERO;
     for event in &record.events {
-        let (Deed::Verify(_), Answer::Done, Some(which)) = (&event.deed, &event.answer, event.application)
-        else {
+        if !matches!((&event.deed, &event.answer), (Deed::Verify(_), Answer::Done)) {
             continue;
-        };
-        for freeze in &stories[&which].freezes {
-            if freeze.answered < event.begin && event.end < freeze.unfreeze_asked && !said_so(record, event) {
-                latest = latest.max(event.begin - freeze.answered);
-            }
+        }
+        let freezes = &index.story(event).freezes;
+        let asked = freezes.partition_point(|freeze| freeze.asked < event.begin);
+        let Some(freeze) = asked.checked_sub(1).map(|last| &freezes[last]) else { continue };
+        if freeze.answered < event.begin && event.end < freeze.unfreeze_asked && !index.said_so(event) {
+            latest = latest.max(event.begin - freeze.answered);
         }
     }
     latest

@@ -27,12 +27,16 @@ mod faults;
 mod history;
 #[path = "../campaign/house.rs"]
 mod house;
+#[path = "../campaign/index.rs"]
+mod index;
 #[path = "../campaign/link.rs"]
 mod link;
 #[path = "../campaign/node.rs"]
 mod node;
 #[path = "../campaign/operator.rs"]
 mod operator;
+#[path = "../campaign/spans.rs"]
+mod spans;
 #[path = "../campaign/summary.rs"]
 mod summary;
 #[path = "../campaign/volume.rs"]
