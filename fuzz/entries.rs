@@ -1,5 +1,13 @@
-//! What is fuzzed: the functions that read bytes from anybody, each with what must hold for all inputs. The targets in
+//! What is fuzzed: the functions that read bytes from elsewhere, each with what must hold for all inputs. The targets in
 //! `fuzz/targets` feed them from a fuzzer, `crates/server/tests/fuzz` from the corpus and small changes to it.
+
+#[path = "entries/files.rs"]
+mod files;
+#[path = "entries/journal.rs"]
+mod journal;
+
+pub use files::{export_file, import_file};
+pub use journal::journal;
 
 use northgate_core::application::AppNumber;
 use northgate_core::clock::Timestamp;
@@ -9,7 +17,9 @@ use northgate_core::keyring::{KeyBytes, KeyRecord, Keyring, KeyringRecord};
 use northgate_core::text::check_text;
 use northgate_core::token::Claims;
 use northgate_server::http::decode::decode;
-use northgate_server::unauthenticated::PARSERS;
+use northgate_server::operator_input::BODIES;
+use northgate_server::tls::x509::names;
+use northgate_server::unauthenticated::{PARSERS, Parser};
 
 const NOW: Timestamp = Timestamp::from_millis(0);
 
@@ -93,7 +103,23 @@ fn percent_encoded(text: &str) -> String {
 /// No input stops a parser that runs before authentication. The first byte of the input chooses the parser, the rest is
 /// parsed. `crates/e2e/tests/parsing_work` bounds the instructions that each of them executes.
 pub fn parse_unauthenticated(input: &[u8]) {
+    parse_one_of(&PARSERS, input);
+}
+
+/// No body stops the admin API. The first byte of the input chooses what the body is of.
+pub fn admin_body(input: &[u8]) {
+    parse_one_of(&BODIES, input);
+}
+
+fn parse_one_of(parsers: &[Parser], input: &[u8]) {
     let Some((choice, input)) = input.split_first() else { return };
-    let (_, parse) = PARSERS[usize::from(*choice) % PARSERS.len()];
+    let (_, parse) = parsers[usize::from(*choice) % parsers.len()];
     parse(input);
+}
+
+/// No certificate stops the reading of its names, and each name is one that an operator can register as it is.
+pub fn x509(input: &[u8]) {
+    for name in names::of(input) {
+        assert_eq!(names::written(name.field, &name.value).as_ref(), Some(&name));
+    }
 }

@@ -11,7 +11,7 @@ mod doctor;
 mod export;
 mod generate;
 mod global_flags;
-mod import;
+pub(crate) mod import;
 mod key;
 mod keyring_key;
 mod migrate;

@@ -14,6 +14,7 @@ pub mod jwt;
 pub mod keys;
 pub mod listener;
 pub mod metrics;
+pub mod operator_input;
 pub mod outcome;
 mod parse_bounds;
 mod policy_text;

@@ -55,7 +55,7 @@ use single_use::SingleUses;
 pub use data_dir::{DATABASE, DataDirError};
 pub use export::{ExportError, Import};
 pub use identity::Lost;
-pub use load::OpenError;
+pub use load::{OpenError, Replayed, replay_bytes};
 pub use permissions::{ExposedError, give_to_owner_of, is_own_group, make_private};
 pub use restore::{RestoreError, restore};
 pub use room::{NoRoom, check_room};

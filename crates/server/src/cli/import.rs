@@ -1,6 +1,6 @@
 //! `northgate app import`: applications from a file. Idempotent: existing applications stay as they are.
 
-mod rows;
+pub(crate) mod rows;
 
 use std::error::Error;
 use std::fs;

@@ -26,7 +26,7 @@ pub struct Reader {
 }
 
 struct Lines {
-    file: BufReader<File>,
+    file: Box<dyn BufRead + Send>,
     path: PathBuf,
     /// The number of the last line.
     number: u64,
@@ -41,7 +41,14 @@ pub enum Next {
 
 impl Reader {
     pub fn open(path: &Path) -> Result<Reader, FileError> {
-        let mut lines = Lines::open(path)?;
+        let file =
+            File::open(path).map_err(|cause| FileError::Unreadable { path: path.to_owned(), cause })?;
+        Reader::of(path, BufReader::new(file))
+    }
+
+    /// Reads a file that is open; its path is for errors.
+    pub fn of(path: &Path, file: impl BufRead + Send + 'static) -> Result<Reader, FileError> {
+        let mut lines = Lines { file: Box::new(file), path: path.to_owned(), number: 0 };
         let first = lines.read()?;
         let foreign = || FileError::Foreign(path.to_owned());
         let mark: Mark = serde_json::from_slice(&first).map_err(|_| foreign())?;
@@ -88,12 +95,6 @@ impl Reader {
 }
 
 impl Lines {
-    fn open(path: &Path) -> Result<Lines, FileError> {
-        let file =
-            File::open(path).map_err(|cause| FileError::Unreadable { path: path.to_owned(), cause })?;
-        Ok(Lines { file: BufReader::new(file), path: path.to_owned(), number: 0 })
-    }
-
     /// The next line with its line end; without one, the file is torn.
     fn read(&mut self) -> Result<Vec<u8>, FileError> {
         self.number += 1;

@@ -29,6 +29,46 @@ fn no_input_stops_a_parser_that_runs_before_authentication() {
     try_all("parse_unauthenticated", entries::parse_unauthenticated);
 }
 
+#[test]
+fn no_body_stops_the_admin_api() {
+    try_all("admin_body", entries::admin_body);
+}
+
+#[test]
+fn a_file_of_applications_is_refused_or_read_as_it_would_be_when_written_carefully() {
+    try_all("import_file", entries::import_file);
+}
+
+#[test]
+fn an_export_that_was_changed_is_refused_and_a_line_stays_as_it_is_written() {
+    try_all("export_file", entries::export_file);
+}
+
+#[test]
+fn a_name_of_a_certificate_can_be_registered_as_it_is() {
+    try_all("x509", entries::x509);
+}
+
+#[test]
+fn a_journal_is_refused_or_read_as_its_layout_says() {
+    try_all("journal", entries::journal);
+}
+
+#[test]
+fn every_target_has_a_corpus_and_a_test() {
+    let names = |folder: &str, suffix: &str| -> Vec<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz").join(folder);
+        let files = folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = files.map(|name| name.trim_end_matches(suffix).to_owned()).collect();
+        names.sort();
+        names
+    };
+    let targets = names("targets", ".rs");
+    assert_eq!(names("corpus", ""), targets);
+    let tests = include_str!("main.rs");
+    assert!(targets.iter().all(|target| tests.contains(&format!("try_all(\"{target}\", "))), "{targets:?}");
+}
+
 fn try_all(target: &str, entry: fn(&[u8])) {
     let corpus = corpus(target);
     corpus.iter().for_each(|input| entry(input));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use northgate_core::application::AppNumber;
 use northgate_core::clock::Timestamp;
 use northgate_core::grant::{Grant, GrantId, GrantKey};
-use northgate_core::registry::Registry;
+use northgate_core::registry::{Registry, Revocation};
 use rusqlite::{Connection, Row};
 
 use super::Memory;
@@ -193,11 +193,45 @@ fn replay_row(
     uncompacted: &mut HashSet<AppNumber>,
 ) -> Result<u64, OpenError> {
     let entries = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+    replay_entries(entries, registry, grants, uncompacted)?;
+    Ok(entries.len() as u64)
+}
+
+fn replay_entries(
+    entries: &[u8],
+    registry: &Registry,
+    grants: &mut ByApplication,
+    touched: &mut HashSet<AppNumber>,
+) -> Result<(), Damaged> {
     let mut reader = Reader(entries);
     while !reader.is_empty() {
-        uncompacted.insert(apply(Entry::decode(&mut reader)?, registry, grants));
+        touched.insert(apply(Entry::decode(&mut reader)?, registry, grants));
     }
-    Ok(entries.len() as u64)
+    Ok(())
+}
+
+/// An application after a replay of the journal.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Replayed {
+    pub application: AppNumber,
+    /// In the order of their last refresh.
+    pub grants: Vec<Grant>,
+    /// By the id of the grant.
+    pub revocations: Vec<(GrantId, Revocation)>,
+}
+
+/// Replays the entries of a journal as a start does, without a database: for the fuzz target `journal`. `None` where they are damaged.
+pub fn replay_bytes(entries: &[u8]) -> Option<Vec<Replayed>> {
+    let (registry, mut grants, mut touched) = (Registry::default(), ByApplication::new(), HashSet::new());
+    replay_entries(entries, &registry, &mut grants, &mut touched).ok()?;
+    let mut touched: Vec<AppNumber> = touched.into_iter().collect();
+    touched.sort_unstable_by_key(|application| application.0);
+    let replayed = touched.into_iter().map(|application| {
+        let mut revocations = registry.revocations_of(application);
+        revocations.sort_unstable_by_key(|(id, _)| id.0);
+        Replayed { application, grants: grants.remove(&application).unwrap_or_default(), revocations }
+    });
+    Some(replayed.collect())
 }
 
 fn apply(entry: Entry, registry: &Registry, grants: &mut ByApplication) -> AppNumber {

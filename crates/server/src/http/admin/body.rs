@@ -29,15 +29,19 @@ impl<T: DeserializeOwned, const LONGEST: usize> FromRequest<Arc<Admin>> for Body
     ) -> Result<Body<T, LONGEST>, AdminProblem> {
         let bounds = Bounds { size: LONGEST, time: admin.config.load().limits.body_time };
         let bytes = body::read(&mut request, bounds).await.map_err(AdminProblem::body)?.bytes;
-        let text = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
-        // serde would accept an array of the members' values as well.
-        if !text.trim_ascii_start().starts_with(b"{") {
-            return Err(AdminProblem::invalid("the body is not a JSON object"));
-        }
-        serde_json::from_slice(text)
-            .map(Body)
-            .map_err(|error| AdminProblem::invalid(format!("the body is not as expected: {error}")))
+        parse(&bytes).map(Body)
     }
+}
+
+/// The members of a JSON body.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, AdminProblem> {
+    let text = if bytes.is_empty() { &b"{}"[..] } else { bytes };
+    // serde would accept an array of the members' values as well.
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Err(AdminProblem::invalid("the body is not a JSON object"));
+    }
+    serde_json::from_slice(text)
+        .map_err(|error| AdminProblem::invalid(format!("the body is not as expected: {error}")))
 }
 
 /// A name or a label: 1 to 256 visible characters.

@@ -91,7 +91,8 @@ pub async fn remove(
 }
 
 impl Add {
-    fn kind(&self) -> Result<CredentialKind, AdminProblem> {
+    /// The credential that the members describe.
+    pub fn kind(&self) -> Result<CredentialKind, AdminProblem> {
         let names = [
             (NameField::Subject, &self.subject),
             (NameField::SanDns, &self.san_dns),

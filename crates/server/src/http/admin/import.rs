@@ -44,7 +44,7 @@ pub struct Import {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Row {
+pub struct Row {
     app_id: GivenId,
     secret: GivenSecret,
     /// The appId if it is missing.
