@@ -9,6 +9,7 @@ pub mod config;
 pub mod export;
 pub mod exposure;
 pub mod http;
+pub mod http_client;
 pub mod jose;
 pub mod jwt;
 pub mod keys;

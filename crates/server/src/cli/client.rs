@@ -7,20 +7,15 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
-use hyper_util::rt::TokioIo;
 use northgate_core::secret::SecretText;
 use rustls::ClientConfig;
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::time::{error::Elapsed, timeout};
-use tokio_rustls::TlsConnector;
+use tokio::time::timeout;
 
-use super::server_url::ServerUrl;
 use crate::http::problem_details::ProblemDetails;
+use crate::http_client::{ExchangeError, Origin, Timeouts};
 
 /// Timeout of the connection; the private listener is near.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -33,7 +28,7 @@ const PIECE: Duration = Duration::from_secs(60);
 
 /// A running server, and the right to administer it.
 pub struct Client {
-    server: ServerUrl,
+    server: Origin,
     tls: Option<Arc<ClientConfig>>,
     token: SecretText,
 }
@@ -65,7 +60,7 @@ pub enum ClientError {
 
 impl Client {
     /// A client of the private listener, with `tls` for an https URL.
-    pub fn new(server: ServerUrl, tls: Option<Arc<ClientConfig>>, token: SecretText) -> Client {
+    pub fn new(server: Origin, tls: Option<Arc<ClientConfig>>, token: SecretText) -> Client {
         Client { server, tls, token }
     }
 
@@ -113,33 +108,13 @@ impl Client {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|cause| self.broken(cause))?;
-        let unreachable = || ClientError::Unreachable(self.url());
-        let connected =
-            timeout(CONNECT, TcpStream::connect((self.server.host.as_str(), self.server.port))).await;
-        let stream = connected.map_err(|_: Elapsed| unreachable())?.map_err(|_| unreachable())?;
-        let answer = match (&self.tls, self.server.name()) {
-            (None, _) | (_, None) => self.exchange(stream, request).await?,
-            (Some(tls), Some(name)) => {
-                let handshake = TlsConnector::from(Arc::clone(tls)).connect(name, stream);
-                let connected = timeout(CONNECT, handshake).await.map_err(|cause| self.broken(cause))?;
-                self.exchange(connected.map_err(|cause| self.broken(cause))?, request).await?
-            }
-        };
+        let timeouts = Timeouts { connect: CONNECT, answer: ANSWER };
+        let answer = self.server.exchange(self.tls.as_ref(), request, timeouts).await;
+        let answer = answer.map_err(|error| match error {
+            ExchangeError::Unreachable(_) => ClientError::Unreachable(self.url()),
+            ExchangeError::Broken(cause) => self.broken(cause),
+        })?;
         if answer.status().is_success() { Ok(answer) } else { Err(self.refusal(answer).await) }
-    }
-
-    async fn exchange(
-        &self,
-        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, ClientError> {
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|cause| self.broken(cause))?;
-        // Ends with the answer; the sender reports failures on the way.
-        tokio::spawn(connection);
-        let answer =
-            timeout(ANSWER, sender.send_request(request)).await.map_err(|cause| self.broken(cause))?;
-        answer.map_err(|cause| self.broken(cause))
     }
 
     async fn text(&self, answer: Response<Incoming>) -> Result<String, ClientError> {
@@ -162,8 +137,7 @@ impl Client {
     }
 
     fn url(&self) -> String {
-        let scheme = if self.server.is_tls { "https" } else { "http" };
-        format!("{scheme}://{}", self.server.authority())
+        self.server.url()
     }
 
     fn broken(&self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> ClientError {
@@ -172,8 +146,8 @@ impl Client {
 }
 
 /// The URL of a listener at `address`. One that listens on all addresses is reached on the loopback one.
-pub fn url_of(address: SocketAddr, is_tls: bool) -> ServerUrl {
-    ServerUrl { host: reachable(address.ip()).to_string(), port: address.port(), is_tls }
+pub fn url_of(address: SocketAddr, is_tls: bool) -> Origin {
+    Origin { host: reachable(address.ip()).to_string(), port: address.port(), is_tls }
 }
 
 fn reachable(ip: IpAddr) -> IpAddr {

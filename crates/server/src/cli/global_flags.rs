@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::client::{Client, url_of};
 use super::output::Form;
-use super::server_url::ServerUrl;
+use super::server_url;
 use crate::admin_address;
 use crate::config::Config;
 use crate::config::layers::Sources;
+use crate::http_client::Origin;
 use crate::keys::admin_token;
 use crate::tls::trust;
 
@@ -27,8 +28,8 @@ pub struct GlobalFlags {
     #[arg(long, global = true, value_name = "ADDR")]
     pub admin_listen: Option<String>,
     /// The running server, where it is on another machine: https://host:port
-    #[arg(long, global = true, value_name = "URL")]
-    server: Option<ServerUrl>,
+    #[arg(long, global = true, value_name = "URL", value_parser = server_url::parse)]
+    server: Option<Origin>,
     /// With --server: PEM file with the authorities of its certificate, or with the certificate itself [default: those of this
     /// machine]
     #[arg(long, global = true, value_name = "FILE", requires = "server")]
@@ -89,7 +90,7 @@ impl GlobalFlags {
     }
 
     /// A client of a server on another machine, of which there are no files here.
-    fn remote(&self, server: &ServerUrl) -> Result<Client, Box<dyn Error>> {
+    fn remote(&self, server: &Origin) -> Result<Client, Box<dyn Error>> {
         let given = self.sources(Vec::new()).environment.remove(admin_token::VARIABLE);
         let token = match (&self.token_file, given) {
             (Some(file), _) => admin_token::read(file)?,
