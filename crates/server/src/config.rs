@@ -12,6 +12,7 @@ mod policy;
 pub mod proxies;
 pub mod reload;
 pub mod tls;
+pub mod traces;
 pub mod verify;
 
 use std::fmt::Write;
@@ -31,6 +32,7 @@ use log::Log;
 use oauth::OAuthSettings;
 use proxies::Proxies;
 use tls::TlsSettings;
+use traces::Traces;
 use verify::Verify;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -73,6 +75,8 @@ pub struct Config {
     pub limits: Limits,
     /// The log.
     pub log: Log,
+    /// The export of spans.
+    pub traces: Traces,
     settings: Settings,
     /// Sentences about variables that look like misspelled settings.
     pub warnings: Vec<String>,
@@ -135,6 +139,7 @@ impl Config {
             proxies: Proxies::take(&mut settings)?,
             limits: Limits::take(&mut settings)?,
             log: Log::take(&mut settings)?,
+            traces: Traces::take(&mut settings)?,
             data_dir,
             settings: all,
             warnings,

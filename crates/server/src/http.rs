@@ -49,6 +49,7 @@ use crate::config::verify::TrustedHeaders;
 use crate::jwt;
 use crate::jwt::signature_cache::SignatureCache;
 use crate::metrics::Metrics;
+use crate::traces::Tracer;
 use body::Bounds;
 use dispatch::Dispatch;
 use hosts::Hosts;
@@ -88,6 +89,8 @@ pub struct Api {
     /// Conditions that an operator has to look at soon, although requests are taken.
     pub attention: Attention,
     pub logged: LoggedRequests,
+    /// `None` while traces are off.
+    pub tracer: Option<Arc<Tracer>>,
 }
 
 impl Api {

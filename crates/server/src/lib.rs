@@ -25,5 +25,6 @@ mod rfc3339;
 pub mod serve;
 pub mod telemetry;
 pub mod tls;
+pub mod traces;
 pub mod unauthenticated;
 pub mod version;

@@ -5,6 +5,7 @@ pub mod collected;
 pub mod connections;
 pub mod process;
 pub mod text_format;
+pub mod traces;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

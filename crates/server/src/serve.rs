@@ -8,6 +8,7 @@ mod listeners;
 mod reload;
 mod store;
 pub mod supervise;
+mod traces;
 
 use std::error::Error;
 use std::io;
@@ -37,6 +38,7 @@ use crate::metrics::{Metrics, attention, collected, process};
 use crate::private_file::PrivateFileError;
 use crate::telemetry::lines::Lines;
 use crate::telemetry::{self, TelemetryError, with_causes};
+use crate::tls::trust::TrustError;
 use crate::tls::{self, TlsError};
 use assembly::Assembly;
 use descriptors::TooFewDescriptors;
@@ -82,6 +84,8 @@ pub enum ServeError {
     AdminAddress(#[from] PrivateFileError),
     #[error("cannot set up --dev")]
     Dev(#[source] Box<dyn Error + Send + Sync>),
+    #[error("cannot set up the export of spans to traces.endpoint")]
+    Traces(#[from] TrustError),
     #[error("the operating system does not let the server run")]
     System(#[from] io::Error),
 }
@@ -115,7 +119,8 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     let bounds = descriptors::bounds(&config, is_dev)?;
     let store = Choice::open(&config, &clock).await?;
     let (home, keyring) = keyring::open(&config, &store, clock.now()).await?;
-    let auth = Arc::new(Auth::new(store.rules(), keyring, assembly::settings(&config)));
+    let rules = traces::around(&store, &config);
+    let auth = Arc::new(Auth::new(rules, keyring, assembly::settings(&config)));
     if is_dev {
         dev::make_certificate(&config)?;
     }
@@ -133,7 +138,9 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
     attention::register(&metrics, &auth, &clock);
     collected::register_certificates(&metrics, listeners.by_listener());
     let is_stopping = Arc::new(AtomicBool::new(false));
-    let assembly = Assembly::new(&clock, &auth, &metrics, &store, &listeners, &is_stopping);
+    let mut export = traces::start(&config, &metrics, listeners.private_tls.is_some())?;
+    let tracer = export.tracer();
+    let assembly = Assembly::new(&clock, &auth, &metrics, &store, &listeners, tracer, &is_stopping);
     let clock_watch = ClockWatch::new(&auth, &clock, &metrics);
     let use_keyring = keyring::put_to_use(&home, &auth, &listeners);
     let in_force = Arc::new(ArcSwap::from_pointee(config.clone()));
@@ -173,7 +180,9 @@ async fn start_and_serve(serve: Serve, log: &Arc<Lines>, signals: Signals) -> Re
         () = served => {}
         () = clock_watch.run() => {}
         () = reloader.on_hangups(signals.hangups()) => {}
+        () = export.run() => {}
     }
+    export.finish().await;
     Ok(())
 }
 

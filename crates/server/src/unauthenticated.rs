@@ -34,12 +34,13 @@ use crate::listener::connection::{Peer, Remote};
 use crate::listener::forwarded::Proxy;
 use crate::listener::proxy_protocol;
 use crate::listener::timeouts::Activity;
+use crate::traces::context::TraceContext;
 
 /// A parser and its name.
 pub type Parser = (&'static str, fn(&[u8]));
 
 /// The parsers.
-pub const PARSERS: [Parser; 27] = [
+pub const PARSERS: [Parser; 29] = [
     ("application API, JSON", |input| members(b"application/json", input)),
     ("application API, form", |input| members(b"application/x-www-form-urlencoded", input)),
     ("OAuth form", oauth_form),
@@ -66,6 +67,8 @@ pub const PARSERS: [Parser; 27] = [
     ("Client-Cert", |input| stated("client-cert", input)),
     ("Client-Cert-Chain", |input| stated("client-cert-chain", input)),
     ("Host and Origin", host),
+    ("traceparent", traceparent),
+    ("tracestate", tracestate),
     ("PROXY protocol", proxy_header),
 ];
 
@@ -201,6 +204,20 @@ fn host(input: &[u8]) {
     keep(hosts.check(&request));
     request.headers_mut().insert("host", HeaderValue::from_static("localhost"));
     keep(hosts.check(&request));
+}
+
+fn traceparent(input: &[u8]) {
+    keep(TraceContext::read(&headers(&["traceparent"], input)));
+    // A long one of a later version.
+    let known = b"cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-";
+    keep(TraceContext::read(&headers(&["traceparent"], &[known, input].concat())));
+}
+
+fn tracestate(input: &[u8]) {
+    let mut headers = headers(&["tracestate"], input);
+    let known = HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    headers.insert("traceparent", known);
+    keep(TraceContext::read(&headers));
 }
 
 fn proxy_header(input: &[u8]) {

@@ -224,10 +224,11 @@ fn check_path(path: &Path, origin: &Origin) -> Result<(), ConfigError> {
     })
 }
 
-/// The value as TOML; a database URL may hold a password and is never shown.
+/// The value as TOML; a database URL may hold a password and is never shown, nor is an endpoint with more than host and path.
 pub(super) fn shown(key: &str, value: &Value) -> String {
     match (key, value.as_str()) {
         ("database.url", Some(url)) if !url.is_empty() => "\"…\"".to_owned(),
+        ("traces.endpoint", Some(url)) if url.contains(['@', '?', '#']) => "\"…\"".to_owned(),
         _ => value.to_string(),
     }
 }
@@ -257,6 +258,7 @@ fn like(known: &Value, text: String) -> Value {
     match known {
         Value::Integer(_) => text.parse().map_or(Value::String(text), Value::Integer),
         Value::Boolean(_) => text.parse().map_or(Value::String(text), Value::Boolean),
+        Value::Float(_) => text.parse().map_or(Value::String(text), Value::Float),
         Value::Array(_) => {
             // People write lists as "a, b"; any other blank belongs to the value, and is refused with it.
             let parts = text.split(',').enumerate();
@@ -269,7 +271,7 @@ fn like(known: &Value, text: String) -> Value {
                 parts.map(part).map(Value::String).collect()
             })
         }
-        Value::String(_) | Value::Float(_) | Value::Datetime(_) | Value::Table(_) => Value::String(text),
+        Value::String(_) | Value::Datetime(_) | Value::Table(_) => Value::String(text),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::config::layers::shown;
 use crate::config::{Config, ConfigError};
 
 /// Settings that are read once, at the start; `config.default.toml` says so of each. A key that ends with a dot stands for its table.
-const AT_START: [&str; 9] = [
+const AT_START: [&str; 10] = [
     "data_dir",
     "listen",
     "admin_listen",
@@ -14,6 +14,7 @@ const AT_START: [&str; 9] = [
     "limits.commit_queue",
     "limits.hashes_at_once",
     "limits.threads",
+    "traces.",
 ];
 
 /// A setting with two values, as text; the value of a secret is not shown.

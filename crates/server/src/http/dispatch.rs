@@ -17,6 +17,7 @@ use super::private_problem::PrivateProblem;
 use super::problem::Problem;
 use super::{APPLICATION_API, Api, login, refresh, verify};
 use crate::listener::connection::{HeadRefusal, Peer, Remote, Routes};
+use crate::traces::PARENT;
 
 /// The frequent operations. The router has them as well, for requests in another form; by way of it, a request costs a tenth
 /// more.
@@ -70,7 +71,9 @@ impl Dispatch {
         let redaction = Redaction::new(&[prefix, api.oauth.issuer.path()], move |app| {
             auth.registry().find(app).is_some()
         });
-        let watch = Arc::new(RequestLog::new(listener, api.logged, Arc::clone(&api.metrics), redaction));
+        let tracer = api.tracer.clone();
+        let watch =
+            Arc::new(RequestLog::new(listener, api.logged, Arc::clone(&api.metrics), redaction, tracer));
         Dispatch { shared: Arc::new(Shared { api, watch, often }), others }
     }
 
@@ -181,7 +184,11 @@ impl Routes for Dispatch {
         let asked = InFlight::begin(&self.shared.watch, &request, remote.peer);
         let answering = self.operation(asked.id(), request, remote);
         async {
-            let answered = answering.await;
+            let answered = match asked.span() {
+                None => answering.await,
+                // Boxed as well.
+                Some(span) => Box::pin(PARENT.scope(span, answering)).await,
+            };
             if answered.is_turned_away() {
                 // Boxed: few requests come here, and it would enlarge the future of all.
                 return Box::pin(asked.turned_away(answered)).await;

@@ -14,6 +14,8 @@ pub enum GatewayHeader {
     Authorization,
     AccessToken,
     Dpop,
+    Traceparent,
+    Tracestate,
     Host,
     XOriginalMethod,
     XOriginalUri,
@@ -36,7 +38,7 @@ pub enum GatewayHeader {
 /// The writer of a header. A gateway lets only its own value pass, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The client: its credentials.
+    /// The client: its credentials, and its trace.
     Client,
     /// The gateway: the call and the connection that it came over.
     Gateway,
@@ -49,12 +51,14 @@ pub enum Source {
 pub struct Repeated;
 
 impl GatewayHeader {
-    pub const ALL: [GatewayHeader; 22] = [
+    pub const ALL: [GatewayHeader; 24] = [
         GatewayHeader::AppKey,
         GatewayHeader::XAppKey,
         GatewayHeader::Authorization,
         GatewayHeader::AccessToken,
         GatewayHeader::Dpop,
+        GatewayHeader::Traceparent,
+        GatewayHeader::Tracestate,
         GatewayHeader::Host,
         GatewayHeader::XOriginalMethod,
         GatewayHeader::XOriginalUri,
@@ -82,6 +86,8 @@ impl GatewayHeader {
             GatewayHeader::Authorization => "authorization",
             GatewayHeader::AccessToken => "access_token",
             GatewayHeader::Dpop => "dpop",
+            GatewayHeader::Traceparent => "traceparent",
+            GatewayHeader::Tracestate => "tracestate",
             GatewayHeader::Host => "host",
             GatewayHeader::XOriginalMethod => "x-original-method",
             GatewayHeader::XOriginalUri => "x-original-uri",
@@ -109,6 +115,8 @@ impl GatewayHeader {
             | GatewayHeader::Authorization
             | GatewayHeader::AccessToken
             | GatewayHeader::Dpop
+            | GatewayHeader::Traceparent
+            | GatewayHeader::Tracestate
             | GatewayHeader::Host => Source::Client,
             GatewayHeader::XOriginalMethod
             | GatewayHeader::XOriginalUri

@@ -1,7 +1,9 @@
 //! Observation of requests: every request gets an id, a log line and a place in the metrics, and rejections are paced.
 
 mod redaction;
+mod refused_head;
 mod request_id;
+mod span;
 #[cfg(test)]
 mod tests;
 
@@ -24,9 +26,10 @@ use crate::config::log::LoggedRequests;
 use crate::http::audit::Audit;
 use crate::http::load_shedding::RejectionPacer;
 use crate::http::status::is_complete;
-use crate::listener::connection::{HeadRefusal, Peer};
+use crate::listener::connection::Peer;
 use crate::metrics::Metrics;
 use crate::outcome::{Operation, Outcome};
+use crate::traces::{Parent, Traced, Tracer};
 
 pub use redaction::Redaction;
 pub use request_id::RequestId;
@@ -125,6 +128,8 @@ pub struct RequestLog {
     ids: RequestIds,
     pacer: RejectionPacer,
     redaction: Redaction,
+    /// `None` while traces are off.
+    tracer: Option<Arc<Tracer>>,
 }
 
 /// A request under way. Dropping it before its answer logs that the client has hung up.
@@ -135,6 +140,8 @@ pub struct InFlight {
     method: Method,
     uri: Uri,
     peer: Peer,
+    /// Boxed: without traces it is a null pointer.
+    traced: Option<Box<Traced>>,
     is_answered: bool,
 }
 
@@ -148,6 +155,7 @@ impl InFlight {
             method: request.method().clone(),
             uri: request.uri().clone(),
             peer,
+            traced: span::begin(watch, request),
             is_answered: false,
         }
     }
@@ -155,6 +163,11 @@ impl InFlight {
     /// The id of the request.
     pub fn id(&self) -> RequestId {
         self.id
+    }
+
+    /// The span of a sampled request, for the parts of its answer.
+    pub fn span(&self) -> Option<Parent> {
+        self.traced.as_ref()?.parent()
     }
 
     /// Completes a rejection, once it is due.
@@ -173,21 +186,32 @@ impl InFlight {
         let headers = answer.headers_mut();
         headers.insert(X_REQUEST_ID, self.id.header());
         headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
+        if let (Some(traced), Listener::Private) = (&self.traced, self.watch.listener) {
+            // For the gateway, which hands it on to the platform.
+            traced.handed_on().write(headers);
+        }
         if let Some(observed) = &observed {
             self.watch.metrics.count(observed.operation, observed.outcome, self.began_at.elapsed());
             if let Some(audit) = &observed.audit {
                 audit.write(self.id, self.peer, observed.application.as_ref());
             }
         }
-        self.watch.log(&self, Some(answer.status()), observed.as_ref(), detail.as_deref());
+        self.finish(Some(answer.status()), observed.as_ref(), detail.as_deref());
         answer
+    }
+
+    fn finish(&self, status: Option<StatusCode>, observed: Option<&Observed>, detail: Option<&str>) {
+        self.watch.log(self, status, observed, detail);
+        if let Some(traced) = &self.traced {
+            traced.finish(self.began_at, || span::describe(self, status, observed));
+        }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.watch.log(self, None, None, None);
+            self.finish(None, None, None);
         }
     }
 }
@@ -199,6 +223,7 @@ impl RequestLog {
         logged: LoggedRequests,
         metrics: Arc<Metrics>,
         redaction: Redaction,
+        tracer: Option<Arc<Tracer>>,
     ) -> RequestLog {
         RequestLog {
             listener,
@@ -207,42 +232,13 @@ impl RequestLog {
             ids: RequestIds::new(),
             pacer: RejectionPacer::new(),
             redaction,
+            tracer,
         }
     }
 
     /// Its listener.
     pub fn listener(&self) -> Listener {
         self.listener
-    }
-
-    /// Logs and counts a request that ended with its head. The line has no path: nothing in such a head is reliable.
-    pub fn head_refused(&self, refusal: HeadRefusal, peer: Peer) {
-        self.metrics.count_refused_head(self.listener, refusal);
-        let (outcome, status, detail) = match refusal {
-            HeadRefusal::TooLarge => (
-                Outcome::TooLarge,
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "the request head is longer than limits.headers",
-            ),
-            HeadRefusal::Malformed => (
-                Outcome::InvalidInput,
-                StatusCode::BAD_REQUEST,
-                "the request head is not HTTP/1.1 or HTTP/1.0",
-            ),
-        };
-        match self.logged {
-            LoggedRequests::All | LoggedRequests::Failed => info!(
-                target: "northgate::request",
-                listener = self.listener.as_str(),
-                operation = "request",
-                outcome = outcome.as_str(),
-                status = status.as_u16(),
-                peer = %peer,
-                detail,
-                "request {outcome}",
-            ),
-            LoggedRequests::None => {}
-        }
     }
 
     /// Writes the log line, without the query string: some clients put into it what belongs in the body.
@@ -261,15 +257,12 @@ impl RequestLog {
         if !is_logged {
             return;
         }
-        let outcome = match (observed, status) {
-            (Some(observed), _) => observed.outcome,
-            (None, Some(status)) => Outcome::of(status),
-            (None, None) => Outcome::HungUp,
-        };
+        let outcome = outcome_of(observed, status);
         let operation = observed.map_or("request", |observed| observed.operation.as_str());
         info!(
             target: "northgate::request",
             request = %asked.id,
+            trace = asked.traced.as_ref().map(|traced| tracing::field::display(traced.trace)),
             listener = self.listener.as_str(),
             method = self.redaction.method(&asked.method),
             path = %self.redaction.path(&asked.uri),
@@ -283,6 +276,15 @@ impl RequestLog {
             detail = observed.and_then(|observed| observed.detail.as_deref()).or(detail),
             "{operation} {outcome}",
         );
+    }
+}
+
+/// The outcome of a request: the handler's, or what the status says. Without a status, the client hung up.
+fn outcome_of(observed: Option<&Observed>, status: Option<StatusCode>) -> Outcome {
+    match (observed, status) {
+        (Some(observed), _) => observed.outcome,
+        (None, Some(status)) => Outcome::of(status),
+        (None, None) => Outcome::HungUp,
     }
 }
 

@@ -20,6 +20,7 @@ use crate::http::{self, Api, Attention, WhyNotReady};
 use crate::jwt::signature_cache::SignatureCache;
 use crate::metrics::Metrics;
 use crate::tls::Tls;
+use crate::traces::Tracer;
 
 /// The parts of the server that are the same in every configuration.
 pub struct Assembly {
@@ -29,6 +30,7 @@ pub struct Assembly {
     pub public_tls: Arc<Tls>,
     pub private_tls: Option<Arc<Tls>>,
     store: Choice,
+    tracer: Option<Arc<Tracer>>,
     is_stopping: Arc<AtomicBool>,
 }
 
@@ -39,6 +41,7 @@ impl Assembly {
         metrics: &Arc<Metrics>,
         store: &Choice,
         listeners: &Listeners,
+        tracer: Option<Arc<Tracer>>,
         is_stopping: &Arc<AtomicBool>,
     ) -> Assembly {
         Assembly {
@@ -48,6 +51,7 @@ impl Assembly {
             public_tls: Arc::clone(&listeners.public_tls),
             private_tls: listeners.private_tls.clone(),
             store: store.clone(),
+            tracer,
             is_stopping: Arc::clone(is_stopping),
         }
     }
@@ -87,6 +91,7 @@ impl Assembly {
             why_not_ready: self.why_not_ready(),
             attention: self.attention(),
             logged: config.log.requests,
+            tracer: self.tracer.clone(),
         }
     }
 

@@ -65,6 +65,7 @@ fn lines_of(answered: ObservedResponse, logged: LoggedRequests) -> Vec<Value> {
         logged,
         Arc::default(),
         Redaction::new(&[], |app| app.as_str() == "a1"),
+        None,
     ));
     logged_while(|| drop(asked(&watch).answered(answered)))
 }
@@ -107,6 +108,7 @@ fn the_answer_has_the_id_of_the_line_and_is_not_to_be_stored() {
         LoggedRequests::All,
         Arc::default(),
         Redaction::new(&[], |app| app.as_str() == "a1"),
+        None,
     ));
     let mut ids = Vec::new();
     let lines = logged_while(|| {
@@ -150,6 +152,7 @@ fn a_client_that_hangs_up_before_the_answer_is_logged_as_such() {
         LoggedRequests::Failed,
         Arc::default(),
         Redaction::new(&[], |app| app.as_str() == "a1"),
+        None,
     ));
     let lines = logged_while(|| drop(asked(&watch)));
     let [line] = &lines[..] else { panic!("{lines:?}") };

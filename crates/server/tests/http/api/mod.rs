@@ -15,4 +15,5 @@ mod refresh;
 mod routes;
 mod statuses;
 mod throttle;
+mod traces;
 mod verify;

@@ -34,6 +34,8 @@ use northgate_server::listener::{self, Rules, SharedRules, connection::Routes};
 use northgate_server::metrics::Metrics;
 use northgate_server::metrics::connections::ConnectionMetrics;
 use northgate_server::tls::Tls;
+use northgate_server::traces::Tracer;
+use northgate_server::traces::sampling::Ratio;
 use tokio::sync::watch;
 
 use crate::support::admin::{self, Parts};
@@ -52,6 +54,9 @@ pub const REJECTED: &str = r#"{"error_code":"100208","error_desc":"AppId or secr
 
 /// The largest body in these tests.
 pub const BODY_MAX: usize = 16 * 1024;
+
+/// More spans than any test has requests.
+const SPANS: usize = 1_000_000;
 
 /// The time at which every test begins: 2026-01-01 00:00:00 UTC.
 pub const BEGIN_S: u64 = 1_767_225_600;
@@ -94,6 +99,8 @@ pub struct Setup {
     pub trusted: &'static str,
     /// Used proofs of possession of one application that are remembered.
     pub dpop_proofs: usize,
+    /// The part of the requests that are traced, where traces are on.
+    pub traced: Option<f64>,
 }
 
 pub const TRUST_NOTHING: TrustedHeaders = TrustedHeaders {
@@ -126,6 +133,7 @@ pub const SETUP: Setup = Setup {
     failures_per_source: 0,
     trusted: "",
     dpop_proofs: 65_536,
+    traced: None,
 };
 
 impl World {
@@ -167,6 +175,7 @@ impl World {
             }),
             attention: Box::new(Vec::new),
             logged: LoggedRequests::All,
+            tracer: setup.traced.map(|ratio| Arc::new(Tracer::new(Ratio::new(ratio).unwrap(), SPANS, false))),
         });
         let (stop, stopped) = watch::channel(false);
         let public_routes = http::public(Arc::clone(&api), setup.prefix);
