@@ -6,7 +6,7 @@ local TIMEOUT_MS = 2000
 
 -- What of a call Northgate looks at, and nothing else.
 local CREDENTIALS = {
-    "host", "app_key", "x-app-key", "authorization", "access_token", "dpop",
+    "host", "app_key", "x-app-key", "authorization", "access_token", "dpop", "traceparent", "tracestate",
     -- haproxy.cfg has set these, or removed them.
     "client-cert", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
 }
@@ -62,6 +62,12 @@ core.register_action("northgate_verify", { "http-req" }, function(txn)
         txn:set_var("txn.northgate_app_id", answer.headers["x-northgate-app-id"][0])
         txn:set_var("txn.northgate_scope", answer.headers["x-northgate-scope"][0])
         txn:set_var("txn.northgate_expires_at", answer.headers["x-northgate-expires-at"][0])
+        -- While traces are on (docs/operating/traces.md).
+        for _, name in ipairs({ "traceparent", "tracestate" }) do
+            if answer.headers[name] then
+                txn:set_var("txn.northgate_" .. name, answer.headers[name][0])
+            end
+        end
     elseif status == 431 then
         -- Northgate's HTTP parser says so without a body.
         refuse(txn, 431, json("50431", "The request headers are too large."), JSON)

@@ -75,6 +75,8 @@ pub struct Plan {
     pub is_public_recorded: bool,
     /// Wrong secrets in a minute from one address, which Northgate takes from the gateway.
     pub failures_per_source: u32,
+    /// The part of the requests that Northgate traces by itself, where traces are on.
+    pub traced: Option<f64>,
 }
 
 pub const PLAN: Plan = Plan {
@@ -87,6 +89,7 @@ pub const PLAN: Plan = Plan {
     is_impatient: false,
     is_public_recorded: false,
     failures_per_source: 0,
+    traced: None,
 };
 
 impl Plan {
@@ -130,8 +133,9 @@ impl GatewayStack {
 
     pub async fn with(kind: Kind, plan: Plan) -> GatewayStack {
         let turn = STARTING.lock().await;
-        let Plan { overrides, failures_per_source, .. } = plan;
-        let world = World::with(Setup { overrides, failures_per_source, trusted: GATEWAY, ..SETUP }).await;
+        let Plan { overrides, failures_per_source, traced, .. } = plan;
+        let world =
+            World::with(Setup { overrides, failures_per_source, traced, trusted: GATEWAY, ..SETUP }).await;
         let platform = Platform::start().await;
         let home = tempfile::tempdir().unwrap();
         let (stop, stopped) = watch::channel(false);
@@ -276,6 +280,7 @@ fn api(world: &World) -> Arc<Api> {
         why_not_ready: Box::new(|| None),
         attention: Box::new(Vec::new),
         logged: LoggedRequests::None,
+        tracer: world.api.tracer.clone(),
     })
 }
 

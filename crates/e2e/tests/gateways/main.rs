@@ -23,6 +23,7 @@ mod relay;
 #[allow(dead_code)]
 #[path = "../../../server/tests/http/support/mod.rs"]
 mod support;
+mod traces;
 mod verifier;
 
 use northgate_testkit::Kind;
