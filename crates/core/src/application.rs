@@ -30,6 +30,13 @@ pub enum State {
 }
 
 impl State {
+    pub const ALL: [State; 2] = [State::Active, State::Frozen];
+
+    /// Parses the word.
+    pub fn parse(word: &str) -> Option<State> {
+        State::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
     /// The word in answers and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -69,6 +76,11 @@ impl Application {
     /// Whether the operator froze it.
     pub fn is_frozen(&self) -> bool {
         self.state == State::Frozen
+    }
+
+    /// The last use of any of its secrets.
+    pub fn last_used_at(&self) -> Option<Timestamp> {
+        self.secrets.iter().filter_map(|secret| secret.last_used_at()).max()
     }
 
     /// Whether the not-before revokes a token with this issue time.

@@ -40,6 +40,7 @@ pub mod refresh;
 pub mod registry;
 pub mod replay;
 pub mod revoke;
+pub mod search;
 pub mod secret;
 pub mod signing;
 pub mod store;

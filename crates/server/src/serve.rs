@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use northgate_core::auth::Auth;
+use northgate_core::search::Index;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -28,7 +29,6 @@ use crate::clock_watch::ClockWatch;
 use crate::config::Config;
 use crate::config::layers::Sources;
 use crate::http::admin::{Admin, Exclusive};
-use crate::http::console::Index;
 use crate::http::console::session::Sessions;
 use crate::keys::admin_token::{AdminToken, AdminTokenError};
 use crate::keys::keyring_database::DatabaseKeyringError;

@@ -1,5 +1,6 @@
 //! `northgate app`: applications.
 
+mod list;
 mod show;
 
 use std::error::Error;
@@ -16,7 +17,8 @@ use super::import::Import;
 use super::output::{self, Form};
 use super::policy::PolicyFlags;
 use super::secret::{self, SecretCommand};
-use crate::http::admin::answer::{CreatedApplication, Details, Line, Page};
+use crate::http::admin::answer::{CreatedApplication, Details};
+use list::List;
 
 #[derive(Args)]
 pub struct App {
@@ -29,11 +31,7 @@ enum Command {
     /// Create an application and print its secret, once
     Create(Create),
     /// List the applications
-    List {
-        /// Only applications with this part in their name
-        #[arg(long, value_name = "PART")]
-        name: Option<String>,
-    },
+    List(List),
     /// Show an application with its policy, secrets and live grants
     Show { app_id: String },
     /// Change the name, the owner or the policy of an application
@@ -115,7 +113,7 @@ impl App {
         let form = flags.form();
         match self.command {
             Command::Create(create) => create.run(&client, form).await,
-            Command::List { name } => list(&client, name.as_deref().unwrap_or_default(), form).await,
+            Command::List(list) => list.run(&client, form).await,
             Command::Show { app_id } => details(form, &client.request(Method::GET, &path(&app_id)).await?),
             Command::Set(set) => set.run(&client, form).await,
             Command::Freeze { app_id } => post(&client, &app_id, "freeze", form).await,
@@ -184,35 +182,6 @@ impl Set {
             body["name"] = name.into();
         }
         details(form, &client.request_json(Method::PATCH, &path(&self.app_id), &body).await?)
-    }
-}
-
-async fn list(client: &Client, name: &str, form: Form) -> Result<(), Box<dyn Error>> {
-    let applications = all(client, name).await?;
-    if form == Form::Json {
-        output::line(&serde_json::to_string(&Page { applications, next: None })?);
-        return Ok(());
-    }
-    let row = |line: &Line| {
-        vec![line.app_id.clone(), line.state.clone(), line.created_at.clone(), line.name.clone()]
-    };
-    let rows: Vec<Vec<String>> = applications.iter().map(row).collect();
-    output::table(&["APPID", "STATE", "CREATED", "NAME"], &rows, "no applications");
-    Ok(())
-}
-
-async fn all(client: &Client, name: &str) -> Result<Vec<Line>, Box<dyn Error>> {
-    let mut applications = Vec::new();
-    let mut after = String::new();
-    loop {
-        let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
-        let path = format!("/admin/v1/applications?limit=1000&name={name}{after}");
-        let page: Page = serde_json::from_str(&client.request(Method::GET, &path).await?)?;
-        applications.extend(page.applications);
-        match page.next {
-            Some(number) => after = format!("&after={number}"),
-            None => return Ok(applications),
-        }
     }
 }
 

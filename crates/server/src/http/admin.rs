@@ -27,13 +27,14 @@ use axum::http::{HeaderValue, Response, header};
 use axum::middleware::map_response;
 use axum::routing::{delete, get, post};
 use northgate_core::auth::Auth;
+use northgate_core::search::Index;
 use northgate_core::store::StoreError;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::reload::Change;
+use crate::http::console;
 use crate::http::console::session::Sessions;
-use crate::http::console::{self, Index};
 use crate::keys::admin_token::AdminToken;
 use crate::keys::keyring_database::{DatabaseKeyring, UseKeyring};
 use crate::keys::keyring_file::KeyringFile;
@@ -72,7 +73,7 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     /// The sessions of the console.
     pub sessions: Sessions,
-    /// The applications as the console searches them.
+    /// The applications as lists search them.
     pub index: Index,
 }
 

@@ -7,7 +7,6 @@ mod change;
 mod create;
 mod csrf;
 mod form;
-mod index;
 mod keys;
 mod one;
 mod overview;
@@ -25,7 +24,6 @@ use axum::middleware::map_response;
 use axum::routing::{get, post};
 
 use super::admin::Admin;
-pub use index::Index;
 
 /// The prefix of all pages.
 pub const PREFIX: &str = "/console";

@@ -36,13 +36,13 @@ impl CreatedApplication {
     }
 }
 
-/// A page of the applications, in the order of their creation.
+/// A page of the applications, in the order that was asked for.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Page {
     pub applications: Vec<Line>,
-    /// The `after` of the next request, if there are more.
+    /// The `after` of the next request, if there are more: an opaque cursor.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<u32>,
+    pub next: Option<String>,
 }
 
 /// One application in a list.
@@ -55,6 +55,9 @@ pub struct Line {
     pub owner: Option<String>,
     pub state: String,
     pub created_at: String,
+    /// The last use of any of its secrets, to ten minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<String>,
 }
 
 impl Line {
@@ -65,6 +68,7 @@ impl Line {
             owner: application.owner.as_ref().map(|owner| owner.as_str().to_owned()),
             state: application.state.as_str().to_owned(),
             created_at: rfc3339::format(application.created_at),
+            last_used_at: application.last_used_at().map(rfc3339::format),
         }
     }
 }

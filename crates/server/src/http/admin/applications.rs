@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use northgate_core::actor::Actor;
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::app_id::AppId;
@@ -14,13 +14,13 @@ use northgate_core::owner::Owner;
 use serde::Deserialize;
 use tracing::info;
 
-use super::Admin;
 use super::answer::{CreatedApplication, Details, Line, Page};
 use super::body::{Body, GivenAllow, GivenId, GivenOwner, GivenSecret, Text, nullable};
 use super::operator::Operator;
 use super::policy::PolicyMembers;
 use super::problem::AdminProblem;
-use super::which::Which;
+use super::which::{self, Which};
+use super::{Admin, PREFIX};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -63,19 +63,20 @@ pub async fn list(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     RawQuery(query): RawQuery,
-) -> Result<Json<Page>, AdminProblem> {
-    let which = Which::parse(query.as_deref().unwrap_or_default())?;
-    let part = which.name.to_lowercase();
-    let is_wanted = |application: &Arc<Application>| {
-        which.after.is_none_or(|after| application.number.0 > after)
-            && application.name.to_lowercase().contains(&part)
-    };
-    let mut found: Vec<_> = admin.auth.registry().all().into_iter().filter(is_wanted).collect();
-    let has_more = found.len() > which.limit;
-    found.truncate(which.limit);
-    let last = found.last().map(|application| application.number.0);
-    let applications = found.iter().map(|application| Line::new(application)).collect();
-    Ok(Json(Page { applications, next: last.filter(|_| has_more) }))
+) -> Result<(HeaderMap, Json<Page>), AdminProblem> {
+    let (query, now) = (query.unwrap_or_default(), admin.clock.now());
+    let which = Which::parse(&query, now)?;
+    let registry = admin.auth.registry();
+    let found = admin.index.page(registry, &which.search, now, which.after.as_ref(), which.limit);
+    let applications = found.rows.iter().map(|application| Line::new(application)).collect();
+    let next = found.next.map(|next| next.to_string());
+    let mut headers = HeaderMap::new();
+    if let Some(next) = &next {
+        // RFC 8288. Without it where the query has characters that a field cannot have; a client may follow `next`.
+        let link = format!("<{PREFIX}/applications?{}>; rel=\"next\"", which::next_query(&query, next));
+        headers.extend(HeaderValue::from_str(&link).map(|link| (header::LINK, link)));
+    }
+    Ok((headers, Json(Page { applications, next })))
 }
 
 /// The appId in a path, decoded. A text that cannot be an appId is answered like an unknown one.

@@ -8,6 +8,7 @@ mod console;
 mod credentials;
 mod import;
 mod keys;
+mod search;
 mod secrets;
 mod status;
 pub mod world;

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use northgate_core::auth::Auth;
+use northgate_core::search::Index;
 use northgate_server::clock::Clock;
 use northgate_server::config::Config;
 use northgate_server::config::layers::Sources;
 use northgate_server::http::admin::status::NodeStatus;
 use northgate_server::http::admin::{Admin, BackUp, Exclusive, KeyringHome};
-use northgate_server::http::console::Index;
 use northgate_server::http::console::session::Sessions;
 use northgate_server::keys::admin_token::{self, AdminToken};
 use northgate_server::keys::keyring_database::UseKeyring;

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use northgate_core::application::Application;
-use northgate_core::registry::Registry;
+use crate::application::{AppNumber, Application};
+use crate::registry::Registry;
 
 /// The last view.
 #[derive(Default)]
@@ -11,15 +11,29 @@ pub struct Index(Mutex<Option<(u64, Arc<Vec<Entry>>)>>);
 
 /// One application.
 #[derive(Clone)]
-pub struct Entry {
+pub(super) struct Entry {
     pub application: Arc<Application>,
-    /// Its name and appId in lower case.
+    /// Its name and appId in lower case, with a line end between them, which neither contains.
     pub text: Arc<str>,
+}
+
+impl Entry {
+    pub fn number(&self) -> AppNumber {
+        self.application.number
+    }
+
+    pub fn contains(&self, part: &str) -> bool {
+        part.is_empty() || self.text.contains(part)
+    }
+
+    pub fn name_contains(&self, part: &str) -> bool {
+        part.is_empty() || self.text.split('\n').next().is_some_and(|name| name.contains(part))
+    }
 }
 
 impl Index {
     /// All applications in the order of their creation.
-    pub fn entries(&self, registry: &Registry) -> Arc<Vec<Entry>> {
+    pub(super) fn entries(&self, registry: &Registry) -> Arc<Vec<Entry>> {
         // The version first: a change meanwhile makes the next call look again.
         let version = registry.version();
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
