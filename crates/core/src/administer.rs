@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::actor::Actor;
 use crate::allow::Allow;
 use crate::app_id::AppId;
-use crate::application::{Application, State};
+use crate::application::{Application, State, Tag};
 use crate::auth::Auth;
 use crate::clock::Timestamp;
 use crate::credential::{Credential, CredentialId, CredentialKind, MAX_CREDENTIALS};
@@ -140,8 +140,22 @@ impl Auth {
         actor: &Actor,
         now: Timestamp,
     ) -> Result<(Arc<Application>, Option<SecretText>), AdministerError> {
+        self.add_secret_where(id, None, label, given, actor, now).await
+    }
+
+    /// Adds a secret to an application in the state of a tag, where one is given.
+    pub async fn add_secret_where(
+        &self,
+        id: &AppId,
+        tag: Option<Tag>,
+        label: String,
+        given: Option<&SecretText>,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<(Arc<Application>, Option<SecretText>), AdministerError> {
         let (kept, allocated) = self.keep(id, given).await?;
-        Ok((self.change(id, &Change::AddSecret(label, kept), actor, now).await?, allocated))
+        let change = Change::AddSecret(label, kept);
+        Ok((self.change_where(id, tag, &change, actor, now).await?, allocated))
     }
 
     /// Changes an application by optimistic concurrency: a lost race is decided again on the present state.
@@ -155,30 +169,19 @@ impl Auth {
         self.change_where(id, None, change, actor, now).await
     }
 
-    /// Changes an application if this revision of it is the present one.
-    pub async fn change_revision(
-        &self,
-        id: &AppId,
-        revision: u32,
-        change: &Change,
-        actor: &Actor,
-        now: Timestamp,
-    ) -> Result<Arc<Application>, AdministerError> {
-        self.change_where(id, Some(revision), change, actor, now).await
-    }
-
+    /// Changes an application in the state of a tag, where one is given.
     #[expect(unused_variables, reason = "the audit trail will record it")]
-    async fn change_where(
+    pub async fn change_where(
         &self,
         id: &AppId,
-        revision: Option<u32>,
+        tag: Option<Tag>,
         change: &Change,
         actor: &Actor,
         now: Timestamp,
     ) -> Result<Arc<Application>, AdministerError> {
         let mut present = self.registry().find(id).ok_or(AdministerError::UnknownApplication)?;
         loop {
-            if revision.is_some_and(|revision| revision != present.revision) {
+            if tag.is_some_and(|tag| tag != present.tag()) {
                 return Err(AdministerError::Stale(present));
             }
             let changed = changed(&present, change, now, self.issued_until(now))?;
@@ -220,16 +223,32 @@ impl Auth {
     }
 
     /// Removes an application with all its grants; its tokens stop verifying.
-    #[expect(unused_variables, reason = "the audit trail will record it")]
     pub async fn delete(
         &self,
         id: &AppId,
         actor: &Actor,
         now: Timestamp,
     ) -> Result<Arc<Application>, AdministerError> {
+        self.delete_where(id, None, actor, now).await
+    }
+
+    /// Removes an application in the state of a tag, where one is given.
+    #[expect(unused_variables, reason = "the audit trail will record it")]
+    pub async fn delete_where(
+        &self,
+        id: &AppId,
+        tag: Option<Tag>,
+        actor: &Actor,
+        now: Timestamp,
+    ) -> Result<Arc<Application>, AdministerError> {
         let application = self.registry().find(id).ok_or(AdministerError::UnknownApplication)?;
-        match self.store.delete(application.number).await.map_err(AdministerError::Store)? {
+        if tag.is_some_and(|tag| tag.number != application.number) {
+            return Err(AdministerError::Stale(application));
+        }
+        let revision = tag.map(|tag| tag.revision);
+        match self.store.delete(application.number, revision).await.map_err(AdministerError::Store)? {
             Deleted::Deleted => Ok(application),
+            Deleted::Lost(present) => Err(AdministerError::Stale(present)),
             Deleted::Unknown => Err(AdministerError::UnknownApplication),
         }
     }

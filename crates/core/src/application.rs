@@ -1,5 +1,6 @@
 //! An application: a customer's server that may log in (OAuth: the client).
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,7 +73,34 @@ pub struct Application {
     pub calls: Arc<Calls>,
 }
 
+/// Names one state of an application's record: the guard of a change that was decided on that state. Last uses and grants are no
+/// part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    pub number: AppNumber,
+    pub revision: u32,
+}
+
+impl Tag {
+    /// Parses a tag.
+    pub fn parse(text: &str) -> Option<Tag> {
+        let (number, revision) = text.split_once('-')?;
+        Some(Tag { number: AppNumber(number.parse().ok()?), revision: revision.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.number.0, self.revision)
+    }
+}
+
 impl Application {
+    /// The tag of this state. One with the same appId that was created later has another number.
+    pub fn tag(&self) -> Tag {
+        Tag { number: self.number, revision: self.revision }
+    }
+
     /// Whether the operator froze it.
     pub fn is_frozen(&self) -> bool {
         self.state == State::Frozen

@@ -37,8 +37,8 @@ pub trait Store: Send + Sync {
         kept: Vec<(GrantId, Revocation)>,
     ) -> Result<Replaced, StoreError>;
 
-    /// Removes an application with its secrets, grants and revocations.
-    async fn delete(&self, number: AppNumber) -> Result<Deleted, StoreError>;
+    /// Removes an application with its secrets, grants and revocations, unless it has left `revision`, where one is given.
+    async fn delete(&self, number: AppNumber, revision: Option<u32>) -> Result<Deleted, StoreError>;
 
     /// The durable state of a grant.
     async fn grant(&self, grant: GrantKey) -> Result<Option<Grant>, StoreError>;
@@ -122,9 +122,11 @@ pub enum Replaced {
 }
 
 /// The result of [`Store::delete`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Deleted {
     Deleted,
+    /// It was changed meanwhile; this is the present application.
+    Lost(Arc<Application>),
     Unknown,
 }
 

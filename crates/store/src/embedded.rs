@@ -178,8 +178,8 @@ impl Store for EmbeddedStore {
         self.ask(|answer| Write::Replace(Box::new((application, kept)), answer)).await
     }
 
-    async fn delete(&self, number: AppNumber) -> Result<Deleted, StoreError> {
-        self.ask(|answer| Write::Delete(number, answer)).await
+    async fn delete(&self, number: AppNumber, revision: Option<u32>) -> Result<Deleted, StoreError> {
+        self.ask(|answer| Write::Delete(number, revision, answer)).await
     }
 
     async fn grant(&self, grant: GrantKey) -> Result<Option<Grant>, StoreError> {

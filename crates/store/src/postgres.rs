@@ -219,8 +219,10 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn delete(&self, number: AppNumber) -> Result<Deleted, StoreError> {
-        self.applications.submit(number, ApplicationJob::Delete, self.shared.settings.answer_within).await
+    async fn delete(&self, number: AppNumber, revision: Option<u32>) -> Result<Deleted, StoreError> {
+        self.applications
+            .submit((number, revision), ApplicationJob::Delete, self.shared.settings.answer_within)
+            .await
     }
 
     async fn grant(&self, grant: GrantKey) -> Result<Option<Grant>, StoreError> {

@@ -7,6 +7,7 @@ mod backup;
 pub(crate) mod body;
 pub mod clock;
 pub(crate) mod credentials;
+mod if_match;
 pub(crate) mod import;
 mod keys;
 pub mod operator;

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderValue, Response, StatusCode};
+use northgate_core::application::Tag;
 
 use crate::http::answer::JSON;
 use crate::http::dpop::ALGORITHMS;
@@ -24,6 +25,8 @@ pub enum ErrorStatus {
     MethodNotAllowed,
     RequestTimeout,
     Conflict,
+    /// With the present state.
+    PreconditionFailed(Tag),
     ContentTooLarge,
     /// With the supported media types; content codings are not supported.
     UnsupportedMediaType(&'static str),
@@ -74,6 +77,9 @@ impl ErrorStatus {
             ErrorStatus::TooManyRequests(wait) | ErrorStatus::ServiceUnavailable(wait) => {
                 headers.insert(RETRY_AFTER, retry_after(wait));
             }
+            ErrorStatus::PreconditionFailed(tag) => {
+                headers.insert(ETAG, etag(tag));
+            }
             // The rest of the request cannot be told from the next one.
             ErrorStatus::RequestTimeout | ErrorStatus::ContentTooLarge | ErrorStatus::NotImplemented => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -100,6 +106,7 @@ impl ErrorStatus {
             ErrorStatus::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             ErrorStatus::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             ErrorStatus::Conflict => StatusCode::CONFLICT,
+            ErrorStatus::PreconditionFailed(_) => StatusCode::PRECONDITION_FAILED,
             ErrorStatus::ContentTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorStatus::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ErrorStatus::MisdirectedRequest => StatusCode::MISDIRECTED_REQUEST,
@@ -127,6 +134,11 @@ impl Challenge {
         };
         HeaderValue::try_from(text).expect("a challenge is plain text")
     }
+}
+
+/// `ETag` of an application (RFC 9110 §8.8.3).
+pub fn etag(tag: Tag) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{tag}\"")).expect("a tag is numbers")
 }
 
 /// `Retry-After` in whole seconds, rounded up.

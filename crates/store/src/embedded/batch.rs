@@ -97,8 +97,8 @@ impl<'a> Batch<'a> {
                 let outcome = self.replace(application, kept);
                 self.answer_on_commit(outcome, answer);
             }
-            Write::Delete(number, answer) => {
-                let outcome = self.delete(number);
+            Write::Delete(number, revision, answer) => {
+                let outcome = self.delete(number, revision);
                 self.answer_on_commit(outcome, answer);
             }
             Write::Open(opening, answer) => {
@@ -194,9 +194,10 @@ impl<'a> Batch<'a> {
         Ok(Replaced::Replaced(application))
     }
 
-    fn delete(&mut self, number: AppNumber) -> rusqlite::Result<Deleted> {
-        if self.application(number).is_none() {
-            return Ok(Deleted::Unknown);
+    fn delete(&mut self, number: AppNumber, revision: Option<u32>) -> rusqlite::Result<Deleted> {
+        let Some(present) = self.application(number) else { return Ok(Deleted::Unknown) };
+        if revision.is_some_and(|revision| revision != present.revision) {
+            return Ok(Deleted::Lost(present));
         }
         applications::delete(self.connection, number)?;
         self.applications.insert(number, None);

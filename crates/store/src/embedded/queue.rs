@@ -31,7 +31,8 @@ pub(crate) enum Write {
     // Boxed, since they are rare and large, and every write is moved.
     Create(Box<NewApplication>, Answer<Created>),
     Replace(Box<(Application, Vec<(GrantId, Revocation)>)>, Answer<Replaced>),
-    Delete(AppNumber, Answer<Deleted>),
+    /// With the revision that is expected, where one is.
+    Delete(AppNumber, Option<u32>, Answer<Deleted>),
     Open(Opening, Answer<Opened>),
     Advance(Step, Answer<Advanced>),
     Close(Closing, Answer<()>),
@@ -46,7 +47,7 @@ impl Write {
         let _ = match self {
             Write::Create(_, answer) => answer.send(Err(error)).is_ok(),
             Write::Replace(_, answer) => answer.send(Err(error)).is_ok(),
-            Write::Delete(_, answer) => answer.send(Err(error)).is_ok(),
+            Write::Delete(_, _, answer) => answer.send(Err(error)).is_ok(),
             Write::Open(_, answer) => answer.send(Err(error)).is_ok(),
             Write::Advance(_, answer) => answer.send(Err(error)).is_ok(),
             Write::Close(_, answer) => answer.send(Err(error)).is_ok(),
@@ -201,7 +202,7 @@ mod tests {
     }
 
     fn delete(queue: &Queue) -> bool {
-        queue.push(Write::Delete(AppNumber(1), oneshot::channel().0)).is_ok()
+        queue.push(Write::Delete(AppNumber(1), None, oneshot::channel().0)).is_ok()
     }
 
     /// In tests the queue's locks are shuttle's, which work under it only.

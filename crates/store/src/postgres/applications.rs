@@ -24,11 +24,15 @@ pub(crate) enum ApplicationJob {
     /// With the assigned number, once there is one.
     Create(Job<NewApplication, Created>, Option<AppNumber>),
     Replace(Job<(Application, Vec<(GrantId, Revocation)>), Replaced>),
-    Delete(Job<AppNumber, Deleted>),
+    /// With the revision that is expected, where one is.
+    Delete(Job<(AppNumber, Option<u32>), Deleted>),
 }
 
 /// Numbers that are skipped when the sequence yields a known one: an asynchronous failover took the sequence back.
 const SKIPPED: i64 = 1_000;
+
+/// Locks the row of an application, so that it stays as it is read.
+const LOCK: &str = "SELECT FROM applications WHERE number = $1 FOR UPDATE";
 
 impl Work for Applications {
     type Job = ApplicationJob;
@@ -131,8 +135,7 @@ impl Applications {
         again: bool,
     ) -> Result<Replaced, DatabaseError> {
         let transaction = client.transaction().await?;
-        let lock = "SELECT FROM applications WHERE number = $1 FOR UPDATE";
-        transaction.execute(lock, &[&rows::number(to.number)]).await?;
+        transaction.execute(LOCK, &[&rows::number(to.number)]).await?;
         let Some(present) = read(&transaction, By::Number(to.number)).await? else {
             return Ok(Replaced::Unknown);
         };
@@ -170,11 +173,19 @@ impl Applications {
     async fn delete(
         &self,
         client: &mut Client,
-        number: AppNumber,
+        (number, revision): (AppNumber, Option<u32>),
         again: bool,
     ) -> Result<Deleted, DatabaseError> {
         let transaction = client.transaction().await?;
         let key = rows::number(number);
+        if let Some(revision) = revision {
+            transaction.execute(LOCK, &[&key]).await?;
+            if let Some(present) = read(&transaction, By::Number(number)).await?
+                && present.revision != revision
+            {
+                return Ok(Deleted::Lost(self.0.published.put(present, Source::Read)));
+            }
+        }
         // First, so that it waits for a login that is under way and finds its grant.
         let found = transaction.execute("DELETE FROM applications WHERE number = $1", &[&key]).await?;
         for table in ["secrets", "grants", "revocations", "spent"] {

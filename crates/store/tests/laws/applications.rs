@@ -41,9 +41,25 @@ async fn an_app_id_is_given_once_even_to_requests_of_one_moment() {
 async fn a_number_is_never_given_twice_so_that_old_tokens_find_nobody() {
     let mut world = World::new().await;
     let first = world.application("a").await;
-    assert_eq!(world.store().delete(first.number).await.unwrap(), Deleted::Deleted);
+    assert!(matches!(world.store().delete(first.number, None).await.unwrap(), Deleted::Deleted));
     world.restart().await;
     assert!(world.application("a").await.number > first.number);
+}
+
+#[tokio::test]
+async fn a_deletion_that_expects_another_revision_deletes_nothing() {
+    let world = World::new().await;
+    let first = world.application("a").await;
+    let next = Application { name: "changed".to_owned(), revision: 1, ..(*first).clone() };
+    assert!(matches!(world.store().replace(next, Vec::new()).await.unwrap(), Replaced::Replaced(_)));
+    for expected in [0, 2] {
+        let Deleted::Lost(present) = world.store().delete(first.number, Some(expected)).await.unwrap() else {
+            panic!("revision {expected}");
+        };
+        assert_eq!((present.revision, present.name.as_str()), (1, "changed"));
+    }
+    assert!(matches!(world.store().delete(first.number, Some(1)).await.unwrap(), Deleted::Deleted));
+    assert_eq!(world.store().registry().count(), 0);
 }
 
 #[tokio::test]
@@ -52,14 +68,14 @@ async fn a_deleted_application_takes_its_grants_and_revocations_with_it() {
     let application = world.application("a").await;
     let (open, closed) = (world.open(&application, 1).await, world.open(&application, 2).await);
     world.store().close(Closing { grant: closed, revocation: world.revocation() }).await.unwrap();
-    world.store().delete(application.number).await.unwrap();
+    world.store().delete(application.number, None).await.unwrap();
     for _ in ["before a restart", "and after it"] {
         assert_eq!(world.store().grant(open).await.unwrap(), None);
         assert_eq!(world.store().registry().revocation(closed), None);
         assert_eq!(world.store().registry().count(), 0);
         world.restart().await;
     }
-    assert_eq!(world.store().delete(application.number).await.unwrap(), Deleted::Unknown);
+    assert!(matches!(world.store().delete(application.number, None).await.unwrap(), Deleted::Unknown));
     let late = Step { application: application.number, from: 0, to: world.grant(1) };
     assert_eq!(world.store().advance(late).await.unwrap(), Advanced::Lost(None));
     let late = GrantKey { application: application.number, id: GrantId(2) };

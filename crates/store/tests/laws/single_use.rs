@@ -128,7 +128,7 @@ async fn one_look_at_the_clock_does_not_make_it_fresh() {
 async fn an_application_that_is_gone_uses_nothing() {
     let world = World::new().await;
     let application = world.application("a").await;
-    world.store().delete(application.number).await.unwrap();
+    world.store().delete(application.number, None).await.unwrap();
     assert_eq!(
         world.store().record_once(single_use(&world, &application, 1)).await.unwrap(),
         Recorded::Unknown

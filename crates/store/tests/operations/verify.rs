@@ -178,7 +178,7 @@ impl Store for MemoryOnly {
         panic!("replace")
     }
 
-    async fn delete(&self, _: AppNumber) -> Result<Deleted, StoreError> {
+    async fn delete(&self, _: AppNumber, _: Option<u32>) -> Result<Deleted, StoreError> {
         panic!("delete")
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use northgate_core::actor::Actor;
 use northgate_core::administer::{Change, Creation, Wanted};
 use northgate_core::app_id::AppId;
@@ -16,11 +16,16 @@ use tracing::info;
 
 use super::answer::{CreatedApplication, Details, Line, Page};
 use super::body::{Body, GivenAllow, GivenId, GivenOwner, GivenSecret, Text, nullable};
+use super::if_match::IfMatch;
 use super::operator::Operator;
 use super::policy::PolicyMembers;
 use super::problem::AdminProblem;
 use super::which::{self, Which};
 use super::{Admin, PREFIX};
+use crate::http::status::etag;
+
+/// An answer with the `ETag` of the application.
+type Tagged<T> = ([(HeaderName, HeaderValue); 1], Json<T>);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -89,7 +94,7 @@ pub async fn show(
     _: Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Details>, AdminProblem> {
+) -> Result<Tagged<Details>, AdminProblem> {
     let id = app_id(path)?;
     let application = admin.auth.registry().find(&id);
     let application = application.ok_or_else(|| AdminProblem::unknown_application(id.as_str()))?;
@@ -111,8 +116,9 @@ pub async fn set(
     Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
+    if_match: IfMatch,
     Body(set): Body<Set>,
-) -> Result<Json<Details>, AdminProblem> {
+) -> Result<Tagged<Details>, AdminProblem> {
     let id = app_id(path)?;
     let wanted = Change::Set {
         name: set.name.map(|name| name.0),
@@ -120,7 +126,7 @@ pub async fn set(
         policy: set.policy.change()?,
         allow: set.allow.map(|given| given.0),
     };
-    let application = change(&admin, &actor, &id, &wanted).await?;
+    let application = change(&admin, &actor, &id, &if_match, &wanted).await?;
     // Names and words only; writing them as JSON cannot fail.
     let policy = serde_json::to_string(&PolicyMembers::set(&application.overrides)).unwrap_or_default();
     let allow = serde_json::to_string(&application.allow.texts()).unwrap_or_default();
@@ -136,9 +142,10 @@ pub async fn freeze(
     Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Details>, AdminProblem> {
+    if_match: IfMatch,
+) -> Result<Tagged<Details>, AdminProblem> {
     let id = app_id(path)?;
-    let application = change(&admin, &actor, &id, &Change::State(AppState::Frozen)).await?;
+    let application = change(&admin, &actor, &id, &if_match, &Change::State(AppState::Frozen)).await?;
     info!(target: "northgate::audit", application = %id, "an application was frozen");
     details(&admin, &application).await
 }
@@ -147,9 +154,10 @@ pub async fn unfreeze(
     Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Details>, AdminProblem> {
+    if_match: IfMatch,
+) -> Result<Tagged<Details>, AdminProblem> {
     let id = app_id(path)?;
-    let application = change(&admin, &actor, &id, &Change::State(AppState::Active)).await?;
+    let application = change(&admin, &actor, &id, &if_match, &Change::State(AppState::Active)).await?;
     info!(target: "northgate::audit", application = %id, "an application was unfrozen");
     details(&admin, &application).await
 }
@@ -159,9 +167,10 @@ pub async fn revoke(
     Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Details>, AdminProblem> {
+    if_match: IfMatch,
+) -> Result<Tagged<Details>, AdminProblem> {
     let id = app_id(path)?;
-    let application = change(&admin, &actor, &id, &Change::Revoke).await?;
+    let application = change(&admin, &actor, &id, &if_match, &Change::Revoke).await?;
     info!(target: "northgate::audit", application = %id, "all tokens of an application were revoked");
     details(&admin, &application).await
 }
@@ -170,29 +179,32 @@ pub async fn delete(
     Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
+    if_match: IfMatch,
 ) -> Result<StatusCode, AdminProblem> {
     let id = app_id(path)?;
-    admin
-        .auth
-        .delete(&id, &actor, admin.clock.now())
-        .await
-        .map_err(|error| AdminProblem::administer(&id, &error))?;
+    let tag = if_match.guard(&admin, &id)?;
+    let deleted = admin.auth.delete_where(&id, tag, &actor, admin.clock.now()).await;
+    deleted.map_err(|error| AdminProblem::administer(&id, &error))?;
     info!(target: "northgate::audit", application = %id, "an application was deleted");
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn change(
+/// Changes an application in the state that the client has seen.
+pub async fn change(
     admin: &Admin,
     actor: &Actor,
     id: &AppId,
+    if_match: &IfMatch,
     change: &Change,
 ) -> Result<Arc<Application>, AdminProblem> {
-    let changed = admin.auth.change(id, change, actor, admin.clock.now()).await;
+    let tag = if_match.guard(admin, id)?;
+    let changed = admin.auth.change_where(id, tag, change, actor, admin.clock.now()).await;
     changed.map_err(|error| AdminProblem::administer(id, &error))
 }
 
-async fn details(admin: &Admin, application: &Application) -> Result<Json<Details>, AdminProblem> {
+async fn details(admin: &Admin, application: &Application) -> Result<Tagged<Details>, AdminProblem> {
     let grants = admin.auth.grants(application.number, admin.clock.now()).await;
     let grants = grants.map_err(|error| AdminProblem::store(&error))?;
-    Ok(Json(Details::new(application, &admin.auth.policy(application), &grants)))
+    let details = Details::new(application, &admin.auth.policy(application), &grants);
+    Ok(([(header::ETAG, etag(application.tag()))], Json(details)))
 }

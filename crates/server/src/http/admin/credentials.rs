@@ -18,8 +18,9 @@ use tracing::info;
 
 use super::Admin;
 use super::answer::{CredentialLine, Credentials};
-use super::applications::app_id;
+use super::applications::{app_id, change};
 use super::body::{Body, Text};
+use super::if_match::IfMatch;
 use super::operator::Operator;
 use super::problem::AdminProblem;
 use crate::jose::jwk::Jwk;
@@ -56,13 +57,13 @@ pub async fn add(
     Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
+    if_match: IfMatch,
     Body(add): Body<Add>,
 ) -> Result<(StatusCode, Json<CredentialLine>), AdminProblem> {
     let id = app_id(path)?;
     let label = add.label.as_ref().map_or("added", |label| &label.0).to_owned();
-    let change = Change::AddCredential(label, add.kind()?);
-    let application = admin.auth.change(&id, &change, &actor, admin.clock.now()).await;
-    let application = application.map_err(|error| AdminProblem::administer(&id, &error))?;
+    let wanted = Change::AddCredential(label, add.kind()?);
+    let application = change(&admin, &actor, &id, &if_match, &wanted).await?;
     // The new one is the last, and this is the state right after the addition.
     let added = application.credentials.last().map(CredentialLine::new);
     let added = added.ok_or_else(|| AdminProblem::unknown_application(id.as_str()))?;
@@ -77,12 +78,12 @@ pub async fn remove(
     Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<(String, u32)>, PathRejection>,
+    if_match: IfMatch,
 ) -> Result<Json<Credentials>, AdminProblem> {
     let Path((text, credential)) = path.map_err(|rejection| AdminProblem::invalid(rejection.body_text()))?;
     let id = AppId::parse(&text).map_err(|_| AdminProblem::unknown_application(&text))?;
-    let change = Change::RemoveCredential(CredentialId(credential));
-    let application = admin.auth.change(&id, &change, &actor, admin.clock.now()).await;
-    let application = application.map_err(|error| AdminProblem::administer(&id, &error))?;
+    let wanted = Change::RemoveCredential(CredentialId(credential));
+    let application = change(&admin, &actor, &id, &if_match, &wanted).await?;
     info!(
         target: "northgate::audit", application = %id, credential,
         "a credential was removed from an application"

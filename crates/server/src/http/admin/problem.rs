@@ -7,6 +7,7 @@ use axum::http::header::CONNECTION;
 use axum::response::{IntoResponse, Response};
 use northgate_core::administer::AdministerError;
 use northgate_core::app_id::AppId;
+use northgate_core::application::Application;
 use northgate_core::store::StoreError;
 use tracing::error;
 
@@ -54,6 +55,17 @@ impl AdminProblem {
     pub fn taken(id: &AppId) -> AdminProblem {
         let message = format!("there is an application with the appId {id} already; nothing was changed");
         AdminProblem { status: ErrorStatus::Conflict, error: "app-id-taken", message }
+    }
+
+    /// `If-Match` names another state.
+    pub fn stale(present: &Application) -> AdminProblem {
+        let message = "the application was changed meanwhile and nothing was changed now: read it again, and repeat the change \
+                       with its ETag";
+        AdminProblem {
+            status: ErrorStatus::PreconditionFailed(present.tag()),
+            error: "stale",
+            message: message.to_owned(),
+        }
     }
 
     pub fn unsupported(message: &str) -> AdminProblem {
@@ -116,7 +128,7 @@ impl AdminProblem {
             AdministerError::UnknownCredential(_) => (ErrorStatus::NotFound, "unknown-credential"),
             AdministerError::SameCredential(_) => (ErrorStatus::Conflict, "same-credential"),
             AdministerError::TooManyCredentials => (ErrorStatus::Conflict, "too-many-credentials"),
-            AdministerError::Stale(_) => (ErrorStatus::Conflict, "stale"),
+            AdministerError::Stale(present) => return AdminProblem::stale(present),
             AdministerError::Busy => (ErrorStatus::ServiceUnavailable(AGAIN), "busy"),
             AdministerError::Store(error) => return AdminProblem::store(error),
         };

@@ -16,8 +16,9 @@ use tracing::info;
 
 use super::Admin;
 use super::answer::{AddedSecret, SecretLine, Secrets};
-use super::applications::app_id;
+use super::applications::{app_id, change};
 use super::body::{Body, GivenSecret, Text};
+use super::if_match::IfMatch;
 use super::operator::Operator;
 use super::problem::AdminProblem;
 use crate::rfc3339;
@@ -43,12 +44,14 @@ pub async fn add(
     Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<String>, PathRejection>,
+    if_match: IfMatch,
     Body(add): Body<Add>,
 ) -> Result<(StatusCode, Json<AddedSecret>), AdminProblem> {
     let id = app_id(path)?;
     let label = add.label.map_or_else(|| "added".to_owned(), |label| label.0);
     let given = add.secret.map(|given| given.0);
-    let added = admin.auth.add_secret(&id, label, given.as_ref(), &actor, admin.clock.now()).await;
+    let (tag, now) = (if_match.guard(&admin, &id)?, admin.clock.now());
+    let added = admin.auth.add_secret_where(&id, tag, label, given.as_ref(), &actor, now).await;
     let (application, allocated) = added.map_err(|error| AdminProblem::administer(&id, &error))?;
     // Ids count up, and this is the state right after the addition.
     let secret_id = application.secrets.iter().map(|secret| secret.id.0).max().unwrap_or(0);
@@ -74,6 +77,7 @@ pub async fn retire(
     Operator(actor): Operator,
     State(admin): State<Arc<Admin>>,
     path: Result<Path<(String, u32)>, PathRejection>,
+    if_match: IfMatch,
     Body(retire): Body<Retire>,
 ) -> Result<Json<Secrets>, AdminProblem> {
     let Path((text, secret_id)) = path.map_err(|rejection| AdminProblem::invalid(rejection.body_text()))?;
@@ -84,8 +88,7 @@ pub async fn retire(
         true => Change::EndSecret(SecretId(secret_id)),
         false => Change::RetireSecret(SecretId(secret_id), at),
     };
-    let changed = admin.auth.change(&id, &wanted, &actor, now).await;
-    let application = changed.map_err(|error| AdminProblem::administer(&id, &error))?;
+    let application = change(&admin, &actor, &id, &if_match, &wanted).await?;
     info!(
         target: "northgate::audit", application = %id, secret = secret_id, retire_at = rfc3339::format(at),
         "the retirement of a secret was scheduled"

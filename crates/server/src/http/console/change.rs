@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
 use northgate_core::actor::Actor;
 use northgate_core::administer::{AdministerError, Change};
-use northgate_core::application::{Application, State as AppState};
+use northgate_core::application::{AppNumber, Application, State as AppState, Tag};
 use northgate_core::policy::{Field, PolicyChange};
 use northgate_core::visible::check_visible;
 use serde_json::Value as Json;
@@ -45,7 +45,10 @@ pub async fn save(
             .await;
         }
     };
-    match admin.auth.change_revision(&application.id, edit.revision, &wanted, &actor, admin.clock.now()).await
+    match admin
+        .auth
+        .change_where(&application.id, Some(edit.revision), &wanted, &actor, admin.clock.now())
+        .await
     {
         Ok(changed) => {
             info!(target: "northgate::audit", application = %changed.id, "an application was changed at the console");
@@ -53,7 +56,7 @@ pub async fn save(
         }
         Err(AdministerError::Stale(current)) => {
             // The next form is about the present state: who sends it has seen both.
-            (edit.is_stale, edit.revision) = (true, current.revision);
+            (edit.is_stale, edit.revision) = (true, current.tag());
             one::shown(&admin, csrf, &current, StatusCode::CONFLICT, edit, None, String::new()).await
         }
         Err(error) => Err(AdminProblem::administer(&application.id, &error).into()),
@@ -76,8 +79,9 @@ fn read(form: &Form) -> (Edit, Option<Change>) {
         };
         fields.push((typed, error));
     }
-    // A revision that is no number is of no application, so that the form counts as stale.
-    let revision = form.get("revision").parse().unwrap_or(u32::MAX);
+    // A text that is no tag is of no application, so that the form counts as stale.
+    let nowhere = Tag { number: AppNumber(u32::MAX), revision: u32::MAX };
+    let revision = Tag::parse(form.get("revision")).unwrap_or(nowhere);
     let is_good = name_error.is_none() && fields.iter().all(|(_, error)| error.is_none());
     let change = is_good.then(|| Change::Set { name: Some(name.clone()), owner: None, policy, allow: None });
     (Edit { revision, name, name_error, fields, is_stale: false }, change)

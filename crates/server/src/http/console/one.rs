@@ -8,7 +8,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
 use northgate_core::app_id::AppId;
-use northgate_core::application::Application;
+use northgate_core::application::{Application, Tag};
 use northgate_core::policy::{Field, Overrides};
 
 use super::csrf::SignedIn;
@@ -42,7 +42,7 @@ pub struct One {
 
 /// The form of name and policy, as it was typed.
 pub struct Edit {
-    pub revision: u32,
+    pub revision: Tag,
     pub name: String,
     pub name_error: Option<String>,
     /// For each field, the text and a sentence about it.
@@ -66,7 +66,7 @@ impl Edit {
     pub fn of(application: &Application) -> Edit {
         let fields = Field::ALL.map(|field| (text(&application.overrides, field), None));
         Edit {
-            revision: application.revision,
+            revision: application.tag(),
             name: application.name.clone(),
             name_error: None,
             fields: fields.into(),

@@ -6,6 +6,7 @@ mod clock;
 mod command_line;
 mod console;
 mod credentials;
+mod if_match;
 mod import;
 mod keys;
 mod search;
