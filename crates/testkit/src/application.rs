@@ -65,6 +65,21 @@ impl Application {
         self.post("refreshToken", JSON, body.to_string()).await
     }
 
+    /// A login or a refresh at a server that may be gone: `None` if no answer came.
+    pub async fn attempt(&self, refresh: Option<&str>) -> Option<Answer> {
+        let (app_id, secret) = (&self.app_id, &self.secret);
+        let (operation, content_type, body) = match refresh {
+            None => ("login", FORM, format!("appId={app_id}&secret={secret}")),
+            Some(token) => {
+                let body = serde_json::json!({ "appId": app_id, "secret": secret, "refreshToken": token });
+                ("refreshToken", JSON, body.to_string())
+            }
+        };
+        let call = self.http.post(format!("{}/{operation}", self.api)).header("Content-Type", content_type);
+        let answer = call.body(body).send().await.ok()?;
+        Some(Answer { status: answer.status().as_u16(), body: answer.text().await.ok()? })
+    }
+
     pub async fn logout(&self, token: &str) -> Answer {
         self.post("logout", JSON, format!(r#"{{"accessToken":"{token}"}}"#)).await
     }

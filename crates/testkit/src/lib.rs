@@ -5,6 +5,7 @@
 
 pub mod application;
 pub mod chance;
+pub mod clock_shim;
 pub mod fault_shim;
 pub mod northgate;
 pub mod packages;

@@ -49,6 +49,11 @@ impl Northgate {
         Northgate::start_by(home, &[], northgate_of_service)
     }
 
+    /// Another program than the one under test, such as the previous release.
+    pub fn start_of(program: &Path, home: TempDir, settings: Settings) -> Northgate {
+        Northgate::start_by(home, settings, |home| bare_of(program, home, &[]))
+    }
+
     fn start_by(home: TempDir, settings: Settings, bare: impl Fn(&Path) -> Command) -> Northgate {
         loop {
             let (public, private) = free_ports();
@@ -150,8 +155,12 @@ pub fn northgate_of_service(home: &Path) -> Command {
 // A write beyond a limit on file sizes is to fail, as on a disk that is full, and not to end the process. The variable NOFILE is
 // the limit of open files.
 fn bare(home: &Path, settings: Settings) -> Command {
+    bare_of(Path::new(program()), home, settings)
+}
+
+fn bare_of(program: &Path, home: &Path, settings: Settings) -> Command {
     let mut command = Command::new("/bin/bash");
-    command.args(["-c", r#"trap "" XFSZ; ulimit -n ${NOFILE:-$(ulimit -n)}; exec "$0" "$@""#, program()]);
+    command.args(["-c", r#"trap "" XFSZ; ulimit -n ${NOFILE:-$(ulimit -n)}; exec "$0" "$@""#]).arg(program);
     command.current_dir(home).env_clear().envs(settings.iter().copied());
     command
 }

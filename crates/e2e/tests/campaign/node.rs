@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{PipeReader, Write as _, pipe};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::closer::CLOSED_GRANTS;
 use super::house::Access;
 use super::link::{Link, Mode};
+use northgate_testkit::clock_shim;
 use northgate_testkit::process_guard::ProcessGuard;
 
 /// The operator's, on all nodes.
@@ -96,7 +96,7 @@ impl Node {
         serve.env("NORTHGATE_LIMITS_FAILURES_PER_SOURCE", "0");
         serve.env("NORTHGATE_LIMITS_FAILURES_PER_APPLICATION", "0");
         serve.env("NORTHGATE_LOG_FORMAT", "json").env("NORTHGATE_LOG_REQUESTS", "failed");
-        serve.env("LD_PRELOAD", clock(&self.dir)).env("CLOCK_OFFSET", &self.clock);
+        serve.env("LD_PRELOAD", clock_shim::library()).env("CLOCK_OFFSET", &self.clock);
         self.process = Some(ProcessGuard::start_with_log(&serve, &self.dir, &self.name, "KILL", log));
     }
 
@@ -133,10 +133,7 @@ impl Node {
 
     /// Sets its clock off by so much from now on.
     pub fn set_clock(&self, offset_ms: i64) {
-        // Written in place: the process has mapped the file.
-        let mut file =
-            fs::OpenOptions::new().create(true).write(true).truncate(false).open(&self.clock).unwrap();
-        file.write_all(&offset_ms.to_ne_bytes()).unwrap();
+        clock_shim::set(&self.clock, offset_ms);
     }
 
     /// Stops it, and starts the version that it was not.
@@ -172,17 +169,4 @@ fn other_program() -> PathBuf {
     #[allow(clippy::disallowed_methods)]
     let given = std::env::var_os("NORTHGATE_CAMPAIGN_OTHER");
     given.map_or_else(|| northgate_testkit::program().into(), PathBuf::from)
-}
-
-/// The library that sets clocks off.
-fn clock(dir: &Path) -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaign/clock.c");
-        let library = dir.join("clock.so");
-        let compiled =
-            Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
-        assert!(compiled.unwrap().success(), "clock.c does not compile");
-        library
-    })
 }

@@ -68,10 +68,12 @@ fn a_release_is_complete_and_another_machine_makes_the_same_bytes_of_the_same_pr
 
 /// A chart whose version is not that of the program would run the image of another release.
 #[test]
-fn the_chart_and_the_changelog_are_of_this_version() {
+fn the_chart_the_changelog_and_the_description_of_the_api_are_of_this_version() {
     let version = env!("CARGO_PKG_VERSION");
     let chart = fs::read_to_string(repository("deploy/helm/northgate/Chart.yaml")).unwrap();
     assert!(chart.contains(&format!("\nversion: {version}\nappVersion: {version}\n")), "{chart}");
+    let api = fs::read_to_string(repository("docs/openapi.yaml")).unwrap();
+    assert!(api.contains(&format!("\n  version: {version}\n")), "docs/openapi.yaml has another version");
     let changes = fs::read_to_string(repository("CHANGELOG.md")).unwrap();
     assert!(changes.contains(&format!("\n## {version}")), "no notes of {version}");
 }

@@ -10,4 +10,5 @@ mod keyring;
 mod monitoring;
 mod operating;
 mod releases;
+mod rolling_upgrade;
 mod stopping;
