@@ -72,7 +72,16 @@ impl Specification for GrantChain {
                 found.borrow_mut().extend(states.iter().cloned());
                 States::new()
             }
-            operation => states.iter().flat_map(|state| state.after(operation)).map(State::settle).collect(),
+            Operation::Login(_)
+            | Operation::Refreshed(..)
+            | Operation::Refused { .. }
+            | Operation::LoggedOut
+            | Operation::MaybeRefreshed(_)
+            | Operation::MaybeLoggedOut
+            | Operation::LossBegins
+            | Operation::LossEnds => {
+                states.iter().flat_map(|state| state.after(operation)).map(State::settle).collect()
+            }
         };
         if after.is_empty() { (false, states.clone()) } else { (true, after) }
     }

@@ -13,7 +13,7 @@ const SIZE: usize = 16 * 1024;
 
 /// Millions of instructions that each parser may execute for one input, in the build of the tests: about three times the
 /// present maximum. One comparison of each member with all before it takes 745 million.
-const MILLIONS_MAX: [(&str, u64); 27] = [
+const MILLIONS_MAX: [(&str, u64); 29] = [
     ("application API, JSON", 22),
     ("application API, form", 22),
     ("OAuth form", 15),
@@ -41,6 +41,8 @@ const MILLIONS_MAX: [(&str, u64); 27] = [
     ("Client-Cert-Chain", 18),
     ("Host and Origin", 6),
     ("PROXY protocol", 2),
+    ("traceparent", 20),
+    ("tracestate", 20),
 ];
 
 /// Names the half of the parsers that a counted process runs.

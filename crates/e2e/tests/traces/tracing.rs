@@ -36,8 +36,7 @@ fn metric(server: &Northgate, name: &str) -> Option<u64> {
     let url = format!("http://{}/metrics", server.private);
     let output = server.output(Command::new("curl").args(["-sS", &url]));
     let text = String::from_utf8(output.stdout).unwrap();
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-    value
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,8 +84,8 @@ impl Store for TracedStore {
         self.traced("replace", self.store.replace(application, kept)).await
     }
 
-    async fn delete(&self, number: AppNumber) -> Result<Deleted, StoreError> {
-        self.traced("delete", self.store.delete(number)).await
+    async fn delete(&self, number: AppNumber, revision: Option<u32>) -> Result<Deleted, StoreError> {
+        self.traced("delete", self.store.delete(number, revision)).await
     }
 
     async fn grant(&self, grant: GrantKey) -> Result<Option<Grant>, StoreError> {
