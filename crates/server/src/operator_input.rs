@@ -1,5 +1,5 @@
 //! Parsers of what operators hand in, each as a function of bytes, for the fuzz targets. An operator may do anything, but a file or a
-//! body that somebody else wrote must not stop a node.
+//! body that another program wrote must not stop a node.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

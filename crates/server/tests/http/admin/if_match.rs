@@ -22,7 +22,7 @@ async fn tag(world: &World) -> String {
     ask(world, Method::GET, ONE, "*", json!({})).await.1
 }
 
-/// Every change of an application, each with a body that is good.
+/// Every change of an application, each with a valid body.
 fn changes() -> Vec<(Method, String, Value)> {
     let post = |path: &str, body| (Method::POST, format!("{ONE}{path}"), body);
     vec![

@@ -207,7 +207,7 @@ async fn a_guesser_hears_at_every_endpoint_when_to_come_again() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 5, "login, refresh, token, introspection and revocation take a secret");
+    assert_eq!(tried, 6, "both logins, refresh, token, introspection and revocation take a secret");
 }
 
 #[tokio::test]

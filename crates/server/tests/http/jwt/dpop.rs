@@ -140,7 +140,7 @@ async fn a_proof_with_more_than_32_members_is_refused() {
         holder.proof().saying("more", json!(vec![0; 600])),
         holder.proof().headed("more", members(33)),
         holder.proof().headed("jwk", jwk(33)),
-        holder.proof().headed("jwk", members(700)),
+        holder.proof().headed("jwk", members(300)),
     ] {
         let answer = request(&world, &holder.line(&bad)).await;
         is_refused(&answer);

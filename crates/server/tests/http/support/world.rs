@@ -112,7 +112,7 @@ pub const TRUST_NOTHING: TrustedHeaders = TrustedHeaders {
 
 pub const SETUP: Setup = Setup {
     dialect: Dialect::Intl,
-    v3_login: V3Login::Off,
+    v3_login: V3Login::On,
     prefix: "",
     body_time: Duration::from_secs(10),
     queue: 100,
