@@ -205,11 +205,13 @@ impl Faults<'_> {
         block_in_place(|| self.house.databases.promote());
         self.pause().await;
         cut(self.house, Mode::Pass);
-        recover(self.calls).await;
+        // A node whose database confirms no commit is not ready, until the former primary is fenced.
+        let others: Vec<usize> = (0..self.calls.nodes()).filter(|other| *other != node).collect();
+        until_ready(self.calls, &others).await;
         self.pause().await;
+        self.replace_former_primary();
         recover(self.calls).await;
         self.calls.history.add_trouble(Fault::IsolatePrimary(node), begin);
-        self.replace_former_primary();
     }
 
     fn replace_former_primary(&mut self) {
@@ -256,9 +258,13 @@ fn opposite(clock_ms: i64) -> i64 {
 
 /// Waits until all nodes want requests.
 pub async fn recover(calls: &Calls) {
+    until_ready(calls, &(0..calls.nodes()).collect::<Vec<_>>()).await;
+}
+
+async fn until_ready(calls: &Calls, nodes: &[usize]) {
     let recovered = async {
-        for node in 0..calls.nodes() {
-            while !matches!(calls.ready(node).await, Answer::Done) {
+        for node in nodes {
+            while !matches!(calls.ready(*node).await, Answer::Done) {
                 // Not `eventually`: each question is a record for the checker, and `RECOVERY` is what is tested.
                 sleep(Duration::from_millis(50)).await;
             }
