@@ -1,14 +1,18 @@
 //! `northgate app import`: applications from a file. Idempotent: existing applications stay as they are.
 
+mod encoding;
+mod quotes;
 pub(crate) mod rows;
+mod warnings;
 
 use std::error::Error;
 use std::fs;
-use std::io;
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use hyper::Method;
+use northgate_core::visible::is_invisible;
 use serde_json::json;
 
 use super::client::Client;
@@ -21,12 +25,12 @@ const BATCH: usize = 200;
 
 #[derive(Args)]
 pub struct Import {
-    /// CSV with the header appId,secret[,name], or JSON objects with these members; - is standard input
+    /// CSV in UTF-8 with the header appId,secret[,name], or JSON objects with these members; - is standard input
     file: PathBuf,
     /// The file's format; without it, its name decides
     #[arg(long)]
     format: Option<Format>,
-    /// Print a line for every row, and not only for rows that were not created
+    /// Print a line for every row, and not only for rows that were not imported
     #[arg(long)]
     verbose: bool,
 }
@@ -49,20 +53,21 @@ struct Summary {
 impl Import {
     pub async fn run(self, client: &Client, form: Form) -> Result<(), Box<dyn Error>> {
         let rows = self.rows()?;
+        warnings::warnings(&rows).iter().for_each(|warning| output::remark(warning));
+        let progress = Progress { total: rows.len(), shown: io::stderr().is_terminal() };
         let mut summary = Summary::default();
         let mut results = Vec::new();
         for batch in rows.chunks(BATCH) {
-            let members: Vec<_> = batch.iter().map(|row| &row.members).collect();
-            let answer =
-                client.request_json(Method::POST, "/admin/v1/import", &json!({ "rows": members })).await?;
-            let imported: Imported = serde_json::from_str(&answer)?;
-            for (row, result) in batch.iter().zip(&imported.rows) {
+            progress.show(results.len());
+            let imported = send(client, batch).await?;
+            progress.clear();
+            for (row, result) in batch.iter().zip(&imported) {
                 summary.count(result.result);
-                if form == Form::Text && (self.verbose || result.result != RowResult::Created) {
+                if form == Form::Text && (self.verbose || !result.result.is_there()) {
                     output::line(&sentence(&row.place, result));
                 }
             }
-            results.extend(imported.rows);
+            results.extend(imported);
         }
         let text = if form == Form::Json {
             serde_json::to_string(&Imported { rows: results })?
@@ -77,15 +82,60 @@ impl Import {
         let format = self.format.or_else(|| format_of(&self.file));
         let format =
             format.ok_or("the name of the file does not say what it is: give --format csv or json")?;
-        let text = if self.file == Path::new("-") {
-            io::read_to_string(io::stdin())?
+        let mut bytes = Vec::new();
+        if self.file == Path::new("-") {
+            io::stdin().read_to_end(&mut bytes)?;
         } else {
-            fs::read_to_string(&self.file)
-                .map_err(|error| format!("could not read {}: {error}", self.file.display()))?
-        };
-        match format {
-            Format::Csv => rows::csv(&text),
-            Format::Json => rows::json(&text),
+            bytes = fs::read(&self.file)
+                .map_err(|error| format!("could not read {}: {error}", self.file.display()))?;
+        }
+        let text = encoding::text(bytes)?;
+        Ok(match format {
+            Format::Csv => rows::csv(&text)?,
+            Format::Json => rows::json(&text)?,
+        })
+    }
+}
+
+/// Imports the rows of a batch that are not refused already. The results are in the order of the batch.
+async fn send(client: &Client, batch: &[Row]) -> Result<Vec<ImportedRow>, Box<dyn Error>> {
+    let members: Vec<_> = batch.iter().filter(|row| row.refused.is_none()).map(|row| &row.members).collect();
+    let mut imported = Vec::new();
+    if !members.is_empty() {
+        let body = json!({ "rows": members });
+        let answer = client.request_json(Method::POST, "/admin/v1/import", &body).await?;
+        imported = serde_json::from_str::<Imported>(&answer)?.rows;
+    }
+    if imported.len() != members.len() {
+        return Err("the server has answered for another number of rows: repeat the import".into());
+    }
+    let mut imported = imported.into_iter();
+    Ok(batch.iter().filter_map(|row| refused(row).or_else(|| imported.next())).collect())
+}
+
+fn refused(row: &Row) -> Option<ImportedRow> {
+    let app_id = row.text("appId").unwrap_or_default().to_owned();
+    let reason = row.refused.clone()?;
+    Some(ImportedRow { app_id, result: RowResult::Invalid, reason: Some(reason) })
+}
+
+/// The number of rows done, on standard error if that is a terminal.
+struct Progress {
+    total: usize,
+    shown: bool,
+}
+
+impl Progress {
+    fn show(&self, done: usize) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r{done} of {} rows", self.total);
+        }
+    }
+
+    /// Removes the line, so that lines of the result do not continue it.
+    fn clear(&self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
         }
     }
 }
@@ -100,10 +150,24 @@ fn format_of(file: &Path) -> Option<Format> {
 
 fn sentence(place: &str, row: &ImportedRow) -> String {
     let result = word(row.result);
+    let app_id = visible(&row.app_id);
     match &row.reason {
-        Some(reason) => format!("{place}: {} {result}: {reason}", row.app_id),
-        None => format!("{place}: {} {result}", row.app_id),
+        Some(reason) => format!("{place}: {app_id} {result}: {reason}"),
+        None => format!("{place}: {app_id} {result}"),
     }
+}
+
+/// The appId with its invisible characters as escapes: that of a refused row may contain characters that move the cursor.
+fn visible(app_id: &str) -> String {
+    let mut visible = String::new();
+    for character in app_id.chars() {
+        if character.is_control() || is_invisible(character) {
+            visible.extend(character.escape_unicode());
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
 }
 
 fn word(result: RowResult) -> &'static str {
@@ -148,6 +212,11 @@ mod tests {
         assert_eq!(format_of(Path::new("a.CSV")), Some(Format::Csv));
         assert_eq!(format_of(Path::new("a.jsonl")), Some(Format::Json));
         assert_eq!(format_of(Path::new("-")), None);
+    }
+
+    #[test]
+    fn a_printed_app_id_shows_its_invisible_characters() {
+        assert_eq!(visible("水表 \"a\"\u{1b}[2J\u{200b}"), "水表 \"a\"\\u{1b}[2J\\u{200b}");
     }
 
     #[test]

@@ -238,6 +238,16 @@ pub enum RowResult {
     Invalid,
 }
 
+impl RowResult {
+    /// Whether the application of the row exists with its secret after the import.
+    pub fn is_there(self) -> bool {
+        match self {
+            RowResult::Created | RowResult::Unchanged => true,
+            RowResult::Conflict | RowResult::Invalid => false,
+        }
+    }
+}
+
 /// The keys of the keyring, without their bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Keys {

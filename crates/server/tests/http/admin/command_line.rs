@@ -191,14 +191,18 @@ async fn an_import_tells_what_it_did_not_create_and_fails_when_a_row_was_not_goo
     let file = file.to_str().unwrap();
     let said = world.run(&["app", "import", file], "").await;
     assert_eq!((said.code, said.out.as_str()), (0, "2 created, 0 unchanged, 0 in conflict, 0 invalid\n"));
-    std::fs::write(file, "secret,APP_ID\npass,a\nother,b\n,c\n").unwrap();
+    std::fs::write(file, "\u{feff}secret;APP_ID\npass;a\nother;b\n;c\n  \"s\";d\np+q;e\n").unwrap();
     let said = world.run(&["app", "import", file], "").await;
     let (places, summary): (Vec<&str>, Vec<&str>) =
         said.out.lines().partition(|line| line.starts_with("row "));
-    assert!(places[0] == "row 1: a unchanged" && places[1].starts_with("row 2: b conflict: "), "{said:?}");
-    assert_eq!(places[2], "row 3: c invalid: the secret is empty");
-    assert_eq!(summary, ["0 created, 1 unchanged, 1 in conflict, 1 invalid"]);
-    assert_eq!((said.code, said.err.as_str()), (1, "error: 2 rows were not imported\n"));
+    assert!(places[0].starts_with("row 2: b conflict: "), "{said:?}");
+    assert_eq!(places[1], "row 3: c invalid: the secret is empty");
+    assert!(places[2].starts_with("row 4: d invalid: write its secret without the space"), "{said:?}");
+    assert_eq!(summary, ["1 created, 1 unchanged, 1 in conflict, 2 invalid"]);
+    let (warning, error) = said.err.split_once('\n').unwrap();
+    assert!(warning.starts_with("warning: row 5: the secret contains + % or &"), "{said:?}");
+    assert_eq!((said.code, error), (1, "error: 3 rows were not imported\n"));
+    assert!(world.login("e", "p+q").await.is_ok());
 }
 
 #[tokio::test]
