@@ -67,6 +67,17 @@ fn micros(at: Timestamp) -> u64 {
     at.as_millis() * 1000
 }
 
+/// A token bucket outside the applications, such as that of the console's sign-in. Lock-free.
+#[derive(Debug, Default)]
+pub struct Bucket(AtomicU64);
+
+impl Bucket {
+    /// Takes a token, or returns the wait until one is there. A rate of 0 disables the limit.
+    pub fn take(&self, per_minute: u32, now: Timestamp) -> Result<(), Duration> {
+        take(&self.0, per_minute, now)
+    }
+}
+
 /// The buckets and the activity of an application. Calls on the platform have a bucket of their own, so that too many of them do not keep it from
 /// refreshing. Lock-free, and untouched without a limit.
 #[derive(Debug, Default)]

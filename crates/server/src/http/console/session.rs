@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::{constant_time, digest};
 use northgate_core::clock::Timestamp;
 use northgate_core::secret::SecretText;
+use northgate_core::throttle::Bucket;
 
 /// The most sessions; the one that was used longest ago gives way.
 const SESSIONS: usize = 256;
@@ -14,9 +15,15 @@ const SESSIONS: usize = 256;
 const IDLE: Duration = Duration::from_secs(30 * 60);
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
+/// Wrong tokens per minute, on this node: more than a person mistypes, and few enough to read in the log.
+const WRONG_SIGN_INS_PER_MINUTE: u32 = 10;
+
 /// All sessions of this node.
 #[derive(Default)]
-pub struct Sessions(Mutex<Vec<Session>>);
+pub struct Sessions {
+    open: Mutex<Vec<Session>>,
+    wrong_sign_ins: Bucket,
+}
 
 struct Session {
     digest: digest::Digest,
@@ -55,6 +62,12 @@ impl Sessions {
         Some(session.csrf.clone())
     }
 
+    /// Counts a wrong token, or returns the wait until the next one is counted. A right token never waits: others must not be
+    /// able to lock the operator out.
+    pub fn wrong_sign_in(&self, now: Timestamp) -> Result<(), Duration> {
+        self.wrong_sign_ins.take(WRONG_SIGN_INS_PER_MINUTE, now)
+    }
+
     /// Ends a session.
     pub fn close(&self, token: &str) {
         let digest = digest_of(token);
@@ -63,7 +76,7 @@ impl Sessions {
 
     fn all(&self) -> MutexGuard<'_, Vec<Session>> {
         // A panic leaves the sessions whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

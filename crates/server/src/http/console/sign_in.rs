@@ -14,6 +14,7 @@ use super::csrf::{self, NAME, Posted};
 use super::form::Form;
 use super::page::{self, Refusal, see_other};
 use crate::http::admin::Admin;
+use crate::http::status::ErrorStatus;
 
 #[derive(Template)]
 #[template(path = "sign_in.html")]
@@ -30,9 +31,7 @@ pub async fn show(RawQuery(query): RawQuery) -> Result<Response<Body>, Refusal> 
 pub async fn sign_in(State(admin): State<Arc<Admin>>, request: Request) -> Result<Response<Body>, Refusal> {
     let form = csrf::read(&admin, request).await?;
     if !admin.token.matches(form.get("token").as_bytes()) {
-        info!(target: "northgate::audit", "a sign-in at the console was refused");
-        let error = Some("This is not the admin token. It is in the file admin-token of the data directory.");
-        return page::page(StatusCode::FORBIDDEN, &SignIn { to: form.get("to"), error });
+        return refused(&admin, form.get("to"));
     }
     info!(target: "northgate::audit", "an operator signed in at the console with the admin token");
     let opened = admin.sessions.open(admin.clock.now());
@@ -40,6 +39,21 @@ pub async fn sign_in(State(admin): State<Arc<Admin>>, request: Request) -> Resul
     let cookie = format!("{NAME}={}; {}", opened.token.reveal(), attributes(&admin));
     set_cookie(&mut response, &cookie);
     Ok(response)
+}
+
+/// The form again. Beyond the limit nothing is logged: a stranger must not fill the log.
+fn refused(admin: &Admin, to: &str) -> Result<Response<Body>, Refusal> {
+    if let Err(wait) = admin.sessions.wrong_sign_in(admin.clock.now()) {
+        let status = ErrorStatus::TooManyRequests(wait);
+        let seconds = wait.as_secs_f64().ceil();
+        let error = format!("Too many wrong tokens were sent to this node. Try again in {seconds} s.");
+        let mut response = page::page(status.code(), &SignIn { to, error: Some(&error) })?;
+        status.put_on(&mut response);
+        return Ok(response);
+    }
+    info!(target: "northgate::audit", "a sign-in at the console was refused");
+    let error = Some("This is not the admin token. It is in the file admin-token of the data directory.");
+    page::page(StatusCode::FORBIDDEN, &SignIn { to, error })
 }
 
 pub async fn sign_out(State(admin): State<Arc<Admin>>, headers: HeaderMap, _: Posted) -> Response<Body> {

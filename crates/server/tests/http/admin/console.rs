@@ -19,6 +19,7 @@ struct Page {
     status: u16,
     location: String,
     cookie: String,
+    retry_after: String,
     text: String,
 }
 
@@ -64,12 +65,13 @@ impl<'w> Browser<'w> {
         let header =
             |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned();
         let (status, location, cookie) = (answer.status().as_u16(), header("location"), header("set-cookie"));
+        let retry_after = header("retry-after");
         assert!(
             header("content-security-policy").starts_with("default-src 'none'; script-src 'self'"),
             "{path}"
         );
         assert_eq!(header("cache-control"), "no-store", "{path}");
-        Page { status, location, cookie, text: answer.text().await.unwrap() }
+        Page { status, location, cookie, retry_after, text: answer.text().await.unwrap() }
     }
 }
 
@@ -131,6 +133,25 @@ async fn a_session_ends_after_half_an_hour_without_a_request_or_with_the_sign_ou
     let page = browser.get("/console/").await;
     assert_eq!(browser.send(&page, "/console/sign-out", &[]).await.status, 303);
     assert_eq!(browser.get("/console/").await.status, 303);
+}
+
+#[tokio::test]
+async fn wrong_sign_ins_are_limited_and_never_lock_the_right_token_out() {
+    let world = World::start().await;
+    let browser = Browser::signed_in(&world).await;
+    let guess = || browser.post("/console/sign-in", &[("token", "guessed"), ("to", "/console/keys")]);
+    for _ in 0..10 {
+        assert_eq!(guess().await.status, 403);
+    }
+    let limited = guess().await;
+    assert_eq!((limited.status, limited.retry_after.as_str(), limited.cookie.as_str()), (429, "6", ""));
+    assert!(limited.text.contains("Try again in 6 s."), "{}", limited.text);
+    assert_eq!(limited.hidden("to"), "/console/keys");
+    // The right token opens a session at once.
+    Browser::signed_in(&world).await;
+    world.clock.advance(Duration::from_secs(6));
+    assert_eq!(guess().await.status, 403);
+    assert_eq!(guess().await.status, 429);
 }
 
 #[tokio::test]
