@@ -23,10 +23,10 @@ pub const BODIES: [Parser; 9] = [
     ("a reload", parse::<ReloadRequest>),
 ];
 
-/// The rows that `app import` reads from a file, as it sends them.
+/// The rows that `app import` reads from a file, as it sends them; those that it refuses are left out.
 pub fn import_rows(is_csv: bool, text: &str) -> Option<Vec<Value>> {
     let rows = if is_csv { rows::csv(text) } else { rows::json(text) };
-    Some(rows.ok()?.into_iter().map(|row| row.members).collect())
+    Some(rows.ok()?.into_iter().filter(|row| row.refused.is_none()).map(|row| row.members).collect())
 }
 
 fn parse<T: DeserializeOwned>(input: &[u8]) {

@@ -5,9 +5,12 @@ use super::rows::Row;
 /// The most rows that one warning lists.
 const LISTED: usize = 10;
 
+/// Whether a row is concerned.
+type Concern = fn(&Row) -> bool;
+
 /// The warnings about `rows`, each once with the rows it concerns.
 pub fn warnings(rows: &[Row]) -> Vec<String> {
-    let concerns: [(fn(&Row) -> bool, &str); 2] = [
+    let concerns: [(Concern, &str); 2] = [
         (
             is_changed_in_a_form,
             "the secret contains + % or &: clients that send forms must URL-encode it, or the login fails",
@@ -17,7 +20,7 @@ pub fn warnings(rows: &[Row]) -> Vec<String> {
             "the appId or the secret looks like a number that a spreadsheet has rounded: compare it with its source",
         ),
     ];
-    let warning = |(concerns, sentence): (fn(&Row) -> bool, &str)| {
+    let warning = |(concerns, sentence): (Concern, &str)| {
         let places: Vec<&str> =
             rows.iter().filter(|row| concerns(row)).map(|row| row.place.as_str()).collect();
         (!places.is_empty()).then(|| format!("warning: {}: {sentence}", list(&places)))
