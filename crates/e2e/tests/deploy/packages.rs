@@ -162,12 +162,3 @@ fn an_rpm_is_installed_configured_run_upgraded_and_removed() {
     assert!(!debian.path("/usr/bin/northgate").exists());
     assert!(debian.path("/var/lib/northgate/northgate.db").exists());
 }
-
-#[test]
-fn the_same_program_gives_the_same_bytes() {
-    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    for by in ["deb", "rpm"] {
-        let bytes = |folder: &TempDir| fs::read(package(by, folder.path(), "1")).unwrap();
-        assert!(bytes(&one) == bytes(&other), "the packages of {by} differ");
-    }
-}
