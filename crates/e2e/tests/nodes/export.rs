@@ -150,6 +150,8 @@ fn shown(server: &Northgate, application: &Application) -> serde_json::Value {
 #[tokio::test]
 async fn a_store_that_is_not_empty_takes_nothing_in() {
     let server = Northgate::start(&[]);
+    // The first application is there; a store without one is empty.
+    server.printed();
     let (home, _) = server.end("-TERM");
     said(&embedded(home.path(), &["export", "moved"]));
     let told = refusal(&embedded(home.path(), &["import", "moved"]));

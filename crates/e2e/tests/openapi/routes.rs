@@ -52,6 +52,7 @@ fn read_sources(folder: &Path, sources: &mut Vec<String>) {
             read_sources(&path, sources);
         } else if path.is_file()
             && !path.ends_with("console.rs")
+            && !path.ends_with("tests.rs")
             && path.extension().is_some_and(|extension| extension == "rs")
         {
             sources.push(fs::read_to_string(path).unwrap());

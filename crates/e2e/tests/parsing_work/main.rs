@@ -40,9 +40,9 @@ const MILLIONS_MAX: [(&str, u64); 29] = [
     ("Client-Cert", 18),
     ("Client-Cert-Chain", 18),
     ("Host and Origin", 6),
-    ("PROXY protocol", 2),
     ("traceparent", 20),
     ("tracestate", 20),
+    ("PROXY protocol", 2),
 ];
 
 /// Names the half of the parsers that a counted process runs.
