@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::Request;
+use axum::http::{Request, Response};
 use northgate_core::app_id::AppId;
-use northgate_core::login::{Login, LoginError};
+use northgate_core::login::LoginError;
 use northgate_core::secret::SecretText;
 
 use crate::http::audit::Audit;
@@ -25,27 +26,28 @@ pub async fn login<B: Arriving>(
     mut request: Request<B>,
 ) -> ObservedResponse {
     let mut observed = Observed::new(Operation::Login);
-    let answer = match attempt(&api, peer, &mut request, &mut observed).await {
-        Ok(login) => {
-            observed.audit = login.has_ended_all.then_some(Audit::EndedAll);
-            answer::pair(&login.pair, api.dialect)
-        }
+    let answer = match attempt(&api, peer, &mut request, &["appId", "secret"], &mut observed).await {
+        Ok(answer) => answer,
         Err(failure) => failure.observe(&mut observed).answer(api.dialect),
     };
     observed.beside(answer)
 }
 
-async fn attempt<B: Arriving>(
+/// The pair for the appId and the secret in the members with these names.
+pub async fn attempt<B: Arriving>(
     api: &Api,
     peer: Peer,
     request: &mut Request<B>,
+    names: &'static [&'static str; 2],
     observed: &mut Observed,
-) -> Result<Login, Failure<Problem>> {
+) -> Result<Response<Body>, Failure<Problem>> {
     let body = body::read(request, api.body).await?;
-    let [app, secret] = decode(["appId", "secret"], body.content_type(), &body.bytes)?;
+    let [app, secret] = decode(*names, body.content_type(), &body.bytes)?;
     let (app, secret) = (AppId::parse(&app)?, SecretText::parse(&secret)?);
     let app = observed.application.insert(app);
-    Ok(api.auth.login(app, &secret, peer.address, api.clock.now()).await?)
+    let login = api.auth.login(app, &secret, peer.address, api.clock.now()).await?;
+    observed.audit = login.has_ended_all.then_some(Audit::EndedAll);
+    Ok(answer::pair(&login.pair, api.dialect))
 }
 
 impl From<LoginError> for Failure<Problem> {
