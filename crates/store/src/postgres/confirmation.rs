@@ -6,7 +6,7 @@
 
 use tokio_postgres::{Client, Statement};
 
-use super::connect::DatabaseError;
+use super::connect::{DatabaseError, prepare_where_supported};
 
 /// `None` on engines that do not have the function.
 pub(crate) struct Statements(Option<Statement>);
@@ -16,19 +16,12 @@ const CONFIRM: &str = "SELECT pg_logical_emit_message(true, 'northgate', ''::tex
 
 impl Statements {
     pub async fn prepare(client: &Client) -> Result<Statements, DatabaseError> {
-        match client.prepare(CONFIRM).await {
-            Ok(statement) => Ok(Statements(Some(statement))),
-            // No such function, no such statement, or no privilege for it.
-            Err(error) if error.code().is_some_and(|code| IS_MISSING.contains(&code.code())) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "reads cannot be confirmed");
-                Ok(Statements(None))
-            }
-            Err(error) => Err(error.into()),
-        }
+        // No such function, no such statement, or no privilege for it.
+        let missing = ["42883", "42601", "0A000", "42501"];
+        let statement = prepare_where_supported(client, CONFIRM, &missing, "reads cannot be confirmed");
+        Ok(Statements(statement.await?))
     }
 }
-
-const IS_MISSING: [&str; 4] = ["42883", "42601", "0A000", "42501"];
 
 /// Commits a record. Pipelined behind a read on the same session, it confirms that read.
 pub(crate) async fn confirm(client: &Client, statements: &Statements) -> Result<(), DatabaseError> {

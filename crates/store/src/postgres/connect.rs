@@ -1,5 +1,6 @@
 //! One database connection with our settings, and the identity of its server.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use futures_util::stream::poll_fn;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_postgres::config::Host;
-use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage, SimpleQueryRow, Statement};
 
 pub(crate) use super::database_error::DatabaseError;
 use super::server::{Server, ServerId};
@@ -44,6 +45,24 @@ impl PostgresSettings {
     /// How long an answer may take before the connection is given up: the database's own timeouts come earlier.
     pub(crate) fn silence(&self) -> Duration {
         self.statement_timeout + Duration::from_secs(1)
+    }
+}
+
+/// Prepares a statement that some engines do not have; `None` where the SQLSTATE is one of `missing`, and the log says what cannot be
+/// done without it.
+pub(crate) async fn prepare_where_supported(
+    client: &Client,
+    statement: &str,
+    missing: &[&str],
+    consequence: &str,
+) -> Result<Option<Statement>, DatabaseError> {
+    match client.prepare(statement).await {
+        Ok(statement) => Ok(Some(statement)),
+        Err(error) if error.code().is_some_and(|code| missing.contains(&code.code())) => {
+            tracing::debug!(error = &error as &dyn Error, "{consequence}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

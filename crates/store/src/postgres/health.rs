@@ -20,7 +20,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::Shared;
 use super::confirmation::confirm;
-use super::connect::DatabaseError;
+use super::connect::{DatabaseError, prepare_where_supported};
 use super::database_error::Outlook;
 use super::pool::Session;
 
@@ -223,14 +223,9 @@ const TRIAL: &str = "
 
 impl Statements {
     pub async fn prepare(client: &Client) -> Result<Statements, DatabaseError> {
-        match client.prepare(&probe()).await {
-            Ok(statement) => Ok(Statements(Some(statement))),
-            Err(error) if error.code().is_some_and(|code| ["42601", "0A000"].contains(&code.code())) => {
-                tracing::debug!(error = &error as &dyn Error, "the database cannot be probed");
-                Ok(Statements(None))
-            }
-            Err(error) => Err(error.into()),
-        }
+        let (probe, missing) = (probe(), ["42601", "0A000"]);
+        let statement = prepare_where_supported(client, &probe, &missing, "the database cannot be probed");
+        Ok(Statements(statement.await?))
     }
 }
 
