@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use hyper::Method;
-use northgate_core::visible::is_invisible;
+use northgate_core::visible::is_hidden;
 use serde_json::json;
 
 use super::client::Client;
@@ -161,7 +161,7 @@ fn sentence(place: &str, row: &ImportedRow) -> String {
 fn visible(app_id: &str) -> String {
     let mut visible = String::new();
     for character in app_id.chars() {
-        if character.is_control() || is_invisible(character) {
+        if is_hidden(character) {
             visible.extend(character.escape_unicode());
         } else {
             visible.push(character);

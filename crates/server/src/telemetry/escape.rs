@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use northgate_core::visible::is_invisible;
+use northgate_core::visible::is_hidden;
 
 /// Appends `text` as a JSON string, with every control, line separator, bidirectional and invisible character escaped, also those
 /// that JSON would allow.
@@ -40,10 +40,6 @@ pub(super) fn escape_hidden(line: &mut String, begin: usize) {
             if is_hidden(c) { escaped(line, c) } else { line.push(c) }
         }
     }
-}
-
-fn is_hidden(c: char) -> bool {
-    c.is_control() || is_invisible(c)
 }
 
 /// JSON's escape; beyond U+FFFF a surrogate pair.
