@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Admin;
 use super::operator::Operator;
 use super::problem::AdminProblem;
-use crate::parse_bounds::check_parameters;
+use super::which::{bad_member, members};
 use crate::rfc3339;
 
 /// The default size of a page, and the largest.
@@ -124,10 +124,8 @@ struct Which {
 impl Which {
     fn parse(query: &str) -> Result<Which, AdminProblem> {
         let mut which = Which { kind: None, after: None, limit: PAGE };
-        check_parameters(query).map_err(|error| AdminProblem::invalid(error.to_string()))?;
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (member, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let refused = |what: &str| AdminProblem::invalid(format!("{member} in the query is {what}"));
+        for (member, value) in members(query)? {
+            let refused = |what: &str| bad_member(member, what);
             match member {
                 "after" => which.after = Some(value.parse().map_err(|_| refused("no number"))?),
                 "limit" => which.limit = value.parse().map_err(|_| refused("no number"))?,

@@ -31,15 +31,13 @@ impl Which {
     pub fn parse(query: &str, now: Timestamp) -> Result<Which, AdminProblem> {
         let mut which = Which { search: Search::default(), after: None, limit: PAGE };
         let mut after = None;
-        check_parameters(query).map_err(|error| AdminProblem::invalid(error.to_string()))?;
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (member, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let bad = |what: &str| AdminProblem::invalid(format!("{member} in the query is {what}"));
+        for (member, value) in members(query)? {
+            let bad = |what: &str| bad_member(member, what);
             let value = percent_decode_str(value).decode_utf8().map_err(|_| bad("not UTF-8"))?.into_owned();
             match member {
                 "after" => after = Some(value),
                 "limit" => which.limit = value.parse().map_err(|_| bad("no number"))?,
-                _ => which.search.set(member, value, now).map_err(bad)?,
+                _ => set(&mut which.search, member, value, now).map_err(bad)?,
             }
         }
         let order = which.search.order;
@@ -53,29 +51,35 @@ impl Which {
     }
 }
 
-/// Sets a member of a search from its text.
-trait SetMember {
-    fn set(&mut self, member: &str, value: String, now: Timestamp) -> Result<(), &'static str>;
+/// The names and values of a query, not decoded.
+pub fn members(query: &str) -> Result<impl Iterator<Item = (&str, &str)>, AdminProblem> {
+    check_parameters(query).map_err(|error| AdminProblem::invalid(error.to_string()))?;
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    Ok(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))))
 }
 
-impl SetMember for Search {
-    fn set(&mut self, member: &str, value: String, now: Timestamp) -> Result<(), &'static str> {
-        let time = |text: &str| time(text, now).ok_or("no time such as 2026-01-31T12:00:00Z, and no 90d");
-        match member {
-            "search" => self.text = value,
-            "name" => self.name = value,
-            "state" => self.state = Some(State::parse(&value).ok_or("neither active nor frozen")?),
-            // Empty: without an owner.
-            "owner" if value.is_empty() => self.owner = Some(None),
-            "owner" => self.owner = Some(Some(Owner::parse(&value).map_err(|_| "no owner")?)),
-            "usedBefore" => self.used_before = Some(time(&value)?),
-            "usedAfter" => self.used_after = Some(time(&value)?),
-            "secretBefore" => self.secret_before = Some(time(&value)?),
-            "sort" => self.order = Order::parse(&value).ok_or("none of newest, oldest, name and used")?,
-            _ => return Err(UNKNOWN),
-        }
-        Ok(())
+/// The problem of a member of a query, with what its value is.
+pub fn bad_member(member: &str, what: &str) -> AdminProblem {
+    AdminProblem::invalid(format!("{member} in the query is {what}"))
+}
+
+/// Sets a member of a search from its text.
+fn set(search: &mut Search, member: &str, value: String, now: Timestamp) -> Result<(), &'static str> {
+    let time = |text: &str| time(text, now).ok_or("no time such as 2026-01-31T12:00:00Z, and no 90d");
+    match member {
+        "search" => search.text = value,
+        "name" => search.name = value,
+        "state" => search.state = Some(State::parse(&value).ok_or("neither active nor frozen")?),
+        // Empty: without an owner.
+        "owner" if value.is_empty() => search.owner = Some(None),
+        "owner" => search.owner = Some(Some(Owner::parse(&value).map_err(|_| "no owner")?)),
+        "usedBefore" => search.used_before = Some(time(&value)?),
+        "usedAfter" => search.used_after = Some(time(&value)?),
+        "secretBefore" => search.secret_before = Some(time(&value)?),
+        "sort" => search.order = Order::parse(&value).ok_or("none of newest, oldest, name and used")?,
+        _ => return Err(UNKNOWN),
     }
+    Ok(())
 }
 
 /// A time, or how long ago it was.
